@@ -1,0 +1,140 @@
+"""Frames as text and back: strict and bounded. PROTOCOL.md says the same in prose.
+
+A frame is one JSON object whose `"is"` names its kind. Whatever comes in is either exactly a
+frame or `Invalid`, with the reason; nothing half-read ever reaches a replica.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ratchet import names, strict_json
+from ratchet.column import Row
+from ratchet.frames import MAX_ROWS, VERSION, BaseRows, Digest, Frame, Hello, Rows, Want, WantBase
+from ratchet.names import Invalid
+from ratchet.slot import Slot
+from ratchet.snapshot import decode_generations
+from ratchet.strict_json import array, mapping, record
+
+# In characters, all of them ASCII. A digest of 10,000 slots of ordinary names is half of this.
+MAX_TEXT: Final = 2**20
+
+_PROCESS: Final = re.compile(r"[0-9a-f]{16}")
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
+_URL: Final = re.compile(r"(https?://[!-~]{1,200})?")
+
+
+def encode(frame: Frame) -> str:
+    """`frame` as text."""
+    said: dict[str, object]
+    match frame:
+        case Hello(node, process, url):
+            said = {"is": "hello", "version": VERSION, "node": node, "process": process, "url": url}
+        case Digest(slots, heard, closed, folded, base):
+            said = {
+                "is": "digest",
+                "slots": {str(slot): upto for slot, upto in slots.items()},
+                "heard": dict(heard),
+                "closed": dict(closed),
+                "folded": dict(folded),
+                "base": f"{base:016x}",
+            }
+        case Want(slot, above):
+            said = {"is": "want", "slot": str(slot), "above": above}
+        case Rows(slot, start, upto, rows):
+            said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "rows": rows}
+        case WantBase(start):
+            said = {"is": "want-base", "start": start}
+        case BaseRows(folded, start, total, entries):
+            said = {"is": "base", "folded": dict(folded), "start": start, "total": total}
+            said["rows"] = entries
+    return strict_json.dumps(said)
+
+
+def decode(text: str) -> Frame:
+    """The frame in `text`. Raises `Invalid`."""
+    said = mapping(strict_json.loads(text, MAX_TEXT))
+    read = _READERS.get(str(said.get("is")))
+    if read is None:
+        raise Invalid(f"no frame is called {names.shown(said.get('is'))}")
+    return read(said)
+
+
+def _hello(said: object) -> Hello:
+    # The version is looked at before anything else: a later version may say more than we know.
+    version = mapping(said).get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise Invalid(f"this node speaks version {VERSION}, not {names.shown(version)}")
+    said = record(said, "is", "version", "node", "process", "url")
+    process = _text(said["process"], _PROCESS, "a process is 16 hex digits")
+    return Hello(
+        names.node(said["node"]), process, _text(said["url"], _URL, "a url is http(s)://…")
+    )
+
+
+def _digest(said: object) -> Digest:
+    said = record(said, "is", "slots", "heard", "closed", "folded", "base")
+    return Digest(
+        {Slot.parse(slot): names.count(upto) for slot, upto in mapping(said["slots"]).items()},
+        decode_generations(said["heard"]),
+        decode_generations(said["closed"]),
+        decode_generations(said["folded"]),
+        int(_text(said["base"], _FINGERPRINT, "a fingerprint is 16 hex digits"), 16),
+    )
+
+
+def _want(said: object) -> Want:
+    said = record(said, "is", "slot", "above")
+    return Want(Slot.parse(said["slot"]), names.count(said["above"]))
+
+
+def _rows(said: object) -> Rows:
+    said = record(said, "is", "slot", "start", "upto", "rows")
+    start, upto = names.count(said["start"]), names.count(said["upto"])
+    rows = []
+    last = start
+    for video, views, seq in _tuples(said["rows"], 3):
+        row = Row(names.video(video), names.count(views), names.count(seq))
+        if not last < row.seq <= upto:
+            raise Invalid(f"row {row.seq} is out of order between {last} and {upto}")
+        last = row.seq
+        rows.append(row)
+    if upto < start:
+        raise Invalid(f"rows from {start} to {upto}")
+    return Rows(Slot.parse(said["slot"]), start, upto, tuple(rows))
+
+
+def _want_base(said: object) -> WantBase:
+    return WantBase(names.count(record(said, "is", "start")["start"]))
+
+
+def _base(said: object) -> BaseRows:
+    said = record(said, "is", "folded", "start", "total", "rows")
+    rows = tuple((names.video(video), names.count(n)) for video, n in _tuples(said["rows"], 2))
+    folded = decode_generations(said["folded"])
+    return BaseRows(folded, names.count(said["start"]), names.count(said["total"]), rows)
+
+
+_READERS: Final[dict[str, Callable[[object], Frame]]] = {
+    "hello": _hello,
+    "digest": _digest,
+    "want": _want,
+    "rows": _rows,
+    "want-base": _want_base,
+    "base": _base,
+}
+
+
+def _tuples(value: object, width: int) -> list[list[object]]:
+    rows = [array(row) for row in array(value)]
+    if len(rows) > MAX_ROWS:
+        raise Invalid(f"{len(rows)} rows in one frame are more than {MAX_ROWS}")
+    if any(len(row) != width for row in rows):
+        raise Invalid(f"a row has {width} parts")
+    return rows
+
+
+def _text(value: object, form: re.Pattern[str], rule: str) -> str:
+    if isinstance(value, str) and form.fullmatch(value):
+        return value
+    raise Invalid(f"{rule}, not {names.shown(value)}")

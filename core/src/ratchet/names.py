@@ -1,0 +1,47 @@
+"""What a video id, a node name and a count may be: the limits on everything that comes in."""
+
+import re
+from typing import Final
+
+# The largest integer that JavaScript, SQLite and JSON all hold exactly.
+MAX_COUNT: Final = 2**53 - 1
+
+_VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NODE: Final = re.compile(r"[a-z0-9-]{1,63}")
+
+
+class Invalid(ValueError):
+    """What came in is not of the form it must have. The message names the part and the rule."""
+
+
+def video(value: object) -> str:
+    """`value` as a video id: 1 to 64 of ``A-Z a-z 0-9 _ -``. Raises `Invalid`."""
+    if isinstance(value, str) and _VIDEO.fullmatch(value):
+        return value
+    raise Invalid(f"a video id is 1 to 64 of A-Z a-z 0-9 _ -, not {shown(value)}")
+
+
+def node(value: object) -> str:
+    """`value` as a node name: 1 to 63 of ``a-z 0-9 -``. Raises `Invalid`."""
+    if isinstance(value, str) and _NODE.fullmatch(value):
+        return value
+    raise Invalid(f"a node name is 1 to 63 of a-z 0-9 -, not {shown(value)}")
+
+
+def count(value: object) -> int:
+    """`value` as a count, a sequence number or a generation: 0 to 2**53-1. Raises `Invalid`."""
+    # bool is an int in Python, and `true` is no count.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
+        return value
+    raise Invalid(f"a count is a whole number from 0 to 2**53-1, not {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """`value` for a message: short, however large it is."""
+    # repr() of a huge int or text would cost what the limits are there to save.
+    if isinstance(value, int) and not -MAX_COUNT <= value <= MAX_COUNT:
+        return "a number beyond 2**53-1"
+    if isinstance(value, (str, int, float, type(None))):
+        text = repr(value[:81] if isinstance(value, str) else value)
+        return text if len(text) <= 80 else text[:77] + "..."
+    return f"a {type(value).__name__}"

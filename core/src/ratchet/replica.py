@@ -1,0 +1,479 @@
+"""A replica that counts: the state machine that a node drives. No IO, no clock, no chance.
+
+Whoever drives it owes it this (the server's keeper and the simulator do):
+
+- `now` is in seconds on a clock that never goes back; `tick` is called several times a second.
+- Frames from a connection go to `receive`; every `Send` that any method returns is sent, or lost.
+- `changes()` is written **in one transaction**; then `committed(changes)` is called, or, when it
+  surely wasn't written, `aborted(changes)`. One at a time. Nothing else may be written.
+
+What follows from it, and holds for every caller:
+
+- **Durable before visible.** Own views enter the column, and are pushed, in `committed`: nobody
+  ever sees a view that a crash can take back.
+- **A digest claims only what is on disk**, so that a crash of this process makes no other believe
+  that rows are safe here.
+- Its own slot is written by nobody else, and no other slot is written here but by merging.
+
+Anti-entropy is a pull: digests are compared, and whoever is behind asks *one* peer for the rows
+above its own seq (`Want`), chunk by chunk, the next when the last is on disk. If whoever is ahead
+sent them unasked, as in Scuttlebutt, a replica that comes back would get every row from every peer
+at once. Live changes are pushed by their owner; one that doesn't fit (a gap before it) is dropped
+and asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from ratchet import generations
+from ratchet.base import Base
+from ratchet.column import Column, Row
+from ratchet.counter import Counter
+from ratchet.frames import MAX_ROWS, BaseRows, Digest, Frame, Rows, Want, WantBase
+from ratchet.generations import Generations
+from ratchet.names import MAX_COUNT
+from ratchet.slot import Slot, new_generation
+from ratchet.snapshot import Snapshot
+
+# How often digests are said: what was lost is noticed within a second.
+HEARTBEAT_S: Final = 1.0
+# How long a process waits to hear from a peer before it opens its slot all alone.
+ALONE_S: Final = 2.0
+# After this long without an answer, rows are asked for again, from whoever has them.
+ASK_AGAIN_S: Final = 2.0
+
+
+class Send(NamedTuple):
+    """A frame for one peer (its process), or for every peer where `to` is None."""
+
+    to: str | None
+    frame: Frame
+
+
+class ColumnChange(NamedTuple):
+    """New rows of one slot; with them it is complete up to `upto`."""
+
+    slot: Slot
+    upto: int
+    rows: tuple[Row, ...]
+
+
+class Changes(NamedTuple):
+    """What must be on disk before the replica claims it, in the order in which it is written.
+
+    First the rows, by larger-of. Then every slot of `lifted` is added into the base and dropped.
+    Then the entries of `base`, by larger-of, and the three maps, whole. Reading a store back gives
+    the same form (with nothing in `lifted`), in as many parts as it likes.
+    """
+
+    columns: tuple[ColumnChange, ...] = ()
+    lifted: tuple[Slot, ...] = ()
+    base: tuple[tuple[str, int], ...] = ()
+    heard: Generations = {}
+    closed: Generations = {}
+    folded: Generations = {}
+
+
+@dataclass(slots=True)
+class Peer:
+    """What this replica knows of another one that it is connected to."""
+
+    node: str
+    # Its last digest; None until it has said one.
+    digest: Digest | None = None
+    # What it had when it first said so: to have caught up means to have all of this.
+    goal: Digest | None = None
+    # Its base column differs from ours and has not been fetched to its end.
+    base_due: bool = False
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An open `Want` or `WantBase`: of whom, and when."""
+
+    peer: str
+    at: float
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What has been merged into memory and not yet handed out to be written."""
+
+    rows: dict[Slot, list[Row]] = field(default_factory=dict)
+    lifted: list[Slot] = field(default_factory=list)
+    base: set[str] = field(default_factory=set)
+    maps: bool = False
+
+
+class Replica:
+    """All counters of one node: the table of `column`, the base, the three maps, the peers."""
+
+    def __init__(
+        self, node: str, started_ms: int, chance: Callable[[int], int], now: float
+    ) -> None:
+        """A replica with nothing in it. `started_ms` is the wall clock; see `new_generation`."""
+        self.node = node
+        self.slot: Slot | None = None
+        self.columns: dict[Slot, Column] = {}
+        self.base = Base()
+        self.heard: dict[str, int] = {}
+        self.closed: dict[str, int] = {}
+        self.folded: dict[str, int] = {}
+        self.peers: dict[str, Peer] = {}
+        # Videos whose visible value may have changed; whoever watches takes them out.
+        self.changed: set[str] = set()
+        self._started_ms = started_ms
+        self._chance = chance
+        self._now = now
+        self._alone_until = now + ALONE_S
+        self._next_digest = now
+        self._pending: dict[str, int] = {}
+        self._unsaved = _Unsaved()
+        self._writing: Changes | None = None
+        self._asked: dict[Slot, _Asked] = {}
+        self._asked_base: _Asked | None = None
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def counter(self, video: str) -> Counter:
+        """The counter of `video`, as everybody may see it."""
+        slots = {slot: n for slot, column in self.columns.items() if (n := column.count(video))}
+        return Counter(self.base.count(video), slots)
+
+    def value(self, video: str) -> int:
+        """How often `video` was viewed: `counter(video).value`, without building the counter."""
+        views = self.base.count(video)
+        for column in self.columns.values():
+            views += column.count(video)
+        return min(views, MAX_COUNT)
+
+    def videos(self) -> set[str]:
+        """Every video that has been counted."""
+        return {row.video for column in self.columns.values() for row in column}.union(self.base)
+
+    def pending(self, video: str) -> int:
+        """Views of `video` that are counted here and on no disk yet."""
+        return self._pending.get(video, 0)
+
+    def snapshot(self, video: str) -> Snapshot:
+        """What a browser is told."""
+        return Snapshot(video, self.counter(video), dict(self.folded))
+
+    def digest(self) -> Digest:
+        """What this replica has on disk."""
+        slots = {slot: column.durable for slot, column in self.columns.items()}
+        heard, closed, folded = dict(self.heard), dict(self.closed), dict(self.folded)
+        return Digest(slots, heard, closed, folded, self.base.fingerprint)
+
+    def fingerprint(self) -> str:
+        """32 hex digits, equal on two replicas exactly when their counts are equal.
+
+        Columns are prefixes of their owner's history, so equal numbers mean equal columns; a slot
+        in which nothing has been counted makes no difference.
+        """
+        columns = sorted(f"{slot}:{c.upto}" for slot, c in self.columns.items() if c.upto)
+        text = " ".join([*columns, f"{self.base.fingerprint:016x}"])
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def behind(self, process: str) -> int:
+        """How many changes that are here the peer has not claimed to have on disk."""
+        peer = self.peers[process]
+        claimed = peer.digest.slots if peer.digest else {}
+        return sum(max(0, c.upto - claimed.get(slot, 0)) for slot, c in self.columns.items())
+
+    def caught_up(self) -> bool:
+        """Whether everything is here that the connected peers had when they first spoke."""
+        return all(
+            peer.goal is not None
+            and not peer.base_due
+            and all(self._lacks(slot, upto) == 0 for slot, upto in peer.goal.slots.items())
+            for peer in self.peers.values()
+        )
+
+    def superseded(self) -> str | None:
+        """Why this process may not count any longer under its name; None while it may."""
+        if self.slot is None:
+            return None
+        if self.heard.get(self.node, 0) > self.slot.generation:
+            newer = Slot(self.node, self.heard[self.node])
+            return f"a newer process of this name has started: {newer}; this one is {self.slot}"
+        if generations.covers(self.closed, self.slot):
+            return f"slot {self.slot} has been closed"
+        return None
+
+    # -- counting and writing --------------------------------------------------------------
+
+    def count(self, video: str, views: int = 1) -> None:
+        """Count `views`. They become visible when the changes that hold them are committed."""
+        self._pending[video] = self._pending.get(video, 0) + views
+
+    def restore(self, stored: Changes) -> None:
+        """Take in a part of what a store has; before anything else, as often as there are parts."""
+        self._join_maps(stored.heard, stored.closed, stored.folded)
+        for slot, upto, rows in stored.columns:
+            column = self._column(slot)
+            column.merge(column.upto, upto, rows)
+            column.durable = column.upto
+        self.base.merge(stored.base)
+        self._unsaved = _Unsaved()
+
+    def changes(self) -> Changes | None:
+        """What is to be written now; None when there is nothing."""
+        assert self._writing is None, "changes() before the last ones were committed or aborted"
+        unsaved, self._unsaved = self._unsaved, _Unsaved()
+        columns = [
+            ColumnChange(slot, self.columns[slot].upto, tuple(rows))
+            for slot, rows in unsaved.rows.items()
+            if slot in self.columns
+        ]
+        if self.slot is not None and self._pending:
+            columns.append(self._own_rows(self.slot))
+        if not (columns or unsaved.lifted or unsaved.base or unsaved.maps):
+            return None
+        base = tuple((video, self.base.count(video)) for video in unsaved.base)
+        maps = (dict(self.heard), dict(self.closed), dict(self.folded))
+        self._writing = Changes(tuple(columns), tuple(unsaved.lifted), base, *maps)
+        return self._writing
+
+    def committed(self, changes: Changes) -> list[Send]:
+        """`changes` are on disk: claim them, show and push the own ones, ask for what follows."""
+        self._end_writing(changes)
+        sends = []
+        for slot, upto, rows in changes.columns:
+            column = self.columns.get(slot)
+            if column is None:
+                continue  # Folded while it was being written.
+            start = column.upto
+            # Rows of others have been in the column since they came, so what is new here is ours.
+            if own := column.merge(start, upto, rows):
+                sends += self._push(slot, start, own)
+                self.changed.update(row.video for row in own)
+            column.durable = max(column.durable, upto)
+            sends += self._want_more(slot)
+        return sends
+
+    def aborted(self, changes: Changes) -> None:
+        """`changes` are surely not on disk. Own views in them are forgotten: their callers are
+        told so. What came from others is kept, to be written with the next changes."""
+        self._end_writing(changes)
+        for slot, _, rows in changes.columns:
+            if slot != self.slot:
+                self._unsaved.rows[slot] = [*rows, *self._unsaved.rows.get(slot, [])]
+        self._unsaved.lifted[:0] = changes.lifted
+        self._unsaved.base.update(video for video, _ in changes.base)
+        self._unsaved.maps = True
+
+    # -- talking ---------------------------------------------------------------------------
+
+    def joined(self, process: str, node: str) -> list[Send]:
+        """A connection to another process is up."""
+        self.peers[process] = Peer(node)
+        return [Send(process, self.digest())]
+
+    def left(self, process: str) -> None:
+        """The last connection to it is down."""
+        self.peers.pop(process, None)
+        self._asked = {slot: asked for slot, asked in self._asked.items() if asked.peer != process}
+        if self._asked_base and self._asked_base.peer == process:
+            self._asked_base = None
+
+    def tick(self, now: float) -> list[Send]:
+        """Time has passed."""
+        self._now = now
+        if self.slot is None and now >= self._alone_until:
+            self._open_slot()
+        if now < self._next_digest:
+            return []
+        self._next_digest = now + HEARTBEAT_S
+        return [Send(None, self.digest())] if self.peers else []
+
+    def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
+        """A frame came from a connected peer; what to answer."""
+        self._now = now
+        match frame:
+            case Digest():
+                return self._compare(frame, process)
+            case Rows():
+                return self._merge_rows(frame, process)
+            case Want(slot, above):
+                return self._answer(slot, above, process)
+            case WantBase(start):
+                rows = tuple(self.base.chunk(start, MAX_ROWS))
+                answer = BaseRows(dict(self.folded), start, len(self.base), rows)
+                return [Send(process, answer)]
+            case BaseRows():
+                return self._merge_base(frame, process)
+            case _:  # A second hello says nothing new.
+                return []
+
+    def _compare(self, theirs: Digest, process: str) -> list[Send]:
+        peer = self.peers[process]
+        peer.digest = theirs
+        self._join_maps(theirs.heard, theirs.closed, theirs.folded)
+        for slot in theirs.slots:
+            self._heard_of(slot)
+        if self.slot is None:
+            # Contact: what others know of our name is known now, so the generation can be above
+            # it, also on an empty disk with the clock set back.
+            self._open_slot()
+        sends = []
+        for slot, upto in theirs.slots.items():
+            if slot == self.slot and upto > self.columns[slot].upto:
+                self._disown()
+            sends += self._want(slot, upto, process)
+        # Bases can be compared only where the same slots have been folded into them. A peer that
+        # has folded less will have lifted, too, when it speaks again.
+        same_folds = theirs.folded == self.folded
+        peer.base_due = not same_folds or theirs.base != self.base.fingerprint
+        if same_folds and peer.base_due and self._free(self._asked_base):
+            self._asked_base = _Asked(process, self._now)
+            sends.append(Send(process, WantBase(0)))
+        if peer.goal is None:
+            peer.goal = theirs
+        return sends
+
+    def _merge_rows(self, frame: Rows, process: str) -> list[Send]:
+        slot = frame.slot
+        if self._is_folded(slot):
+            return []  # The sender lifts as soon as it hears of the fold.
+        if slot == self.slot:
+            if frame.upto > self.columns[slot].upto:
+                self._disown()
+            return []
+        self._heard_of(slot)
+        if (asked := self._asked.get(slot)) and asked.peer == process:
+            del self._asked[slot]
+        column = self._column(slot)
+        before = column.upto
+        new = column.merge(frame.start, frame.upto, frame.rows)
+        if new is None:
+            return self._want(slot, frame.upto, process)
+        if column.upto > before:
+            self._unsaved.rows.setdefault(slot, []).extend(new)
+            self.changed.update(row.video for row in new)
+        return []
+
+    def _merge_base(self, frame: BaseRows, process: str) -> list[Send]:
+        self._join_maps({}, {}, frame.folded)
+        grown = self.base.merge(frame.rows)
+        self._unsaved.base.update(grown)
+        self.changed.update(grown)
+        if self._asked_base and self._asked_base.peer == process:
+            after = frame.start + len(frame.rows)
+            if frame.rows and after < frame.total:
+                self._asked_base = _Asked(process, self._now)
+                return [Send(process, WantBase(after))]
+            self._asked_base = None
+            self.peers[process].base_due = False
+        return []
+
+    def _answer(self, slot: Slot, above: int, process: str) -> list[Send]:
+        column = self.columns.get(slot)
+        if column is None or column.upto <= above:
+            return []
+        upto, rows = column.above(above, MAX_ROWS)
+        return [Send(process, Rows(slot, above, upto, tuple(rows)))]
+
+    def _push(self, slot: Slot, start: int, rows: list[Row]) -> list[Send]:
+        if not self.peers:
+            return []
+        sends = []
+        for at in range(0, len(rows), MAX_ROWS):
+            chunk = tuple(rows[at : at + MAX_ROWS])
+            sends.append(Send(None, Rows(slot, start, chunk[-1].seq, chunk)))
+            start = chunk[-1].seq
+        return sends
+
+    def _want(self, slot: Slot, upto: int, process: str) -> list[Send]:
+        """Ask for what is missing of `slot`, unless it is asked for already."""
+        if not self._lacks(slot, upto) or slot == self.slot:
+            return []
+        if not self._free(self._asked.get(slot)):
+            return []
+        self._asked[slot] = _Asked(process, self._now)
+        return [Send(process, Want(slot, self._column(slot).upto))]
+
+    def _want_more(self, slot: Slot) -> list[Send]:
+        """The last chunk is on disk: ask for the next, of anybody who says to have it."""
+        for process, peer in self.peers.items():
+            upto = peer.digest.slots.get(slot, 0) if peer.digest else 0
+            if sends := self._want(slot, upto, process):
+                return sends
+        return []
+
+    # -- state -----------------------------------------------------------------------------
+
+    def _open_slot(self) -> None:
+        """From now on this process counts in a slot that nobody has ever written."""
+        heard = self.heard.get(self.node, 0)
+        self.slot = Slot(self.node, new_generation(self._started_ms, self._chance, heard))
+        self._heard_of(self.slot)
+        self._column(self.slot)
+        # Everything that this name counted before will count no more.
+        before = {self.node: self.slot.generation - 1}
+        self._join_maps({}, before, {})
+
+    def _disown(self) -> None:
+        """Somebody holds our slot higher than we do: its numbers aren't ours alone (a disk that
+        was set back under us, or a generation met twice). Count on in a new one; the old merges
+        as any other's."""
+        self._open_slot()
+
+    def _own_rows(self, slot: Slot) -> ColumnChange:
+        column = self.columns[slot]
+        pending, self._pending = self._pending, {}
+        rows = tuple(
+            Row(video, min(column.count(video) + views, MAX_COUNT), seq)
+            for seq, (video, views) in enumerate(pending.items(), column.upto + 1)
+        )
+        return ColumnChange(slot, rows[-1].seq, rows)
+
+    def _end_writing(self, changes: Changes) -> None:
+        assert changes is self._writing, "these changes are not the ones being written"
+        self._writing = None
+
+    def _join_maps(self, heard: Generations, closed: Generations, folded: Generations) -> None:
+        for ours, theirs in ((self.heard, heard), (self.closed, closed), (self.folded, folded)):
+            joined = generations.join(ours, theirs)
+            if joined != ours:
+                ours.update(joined)
+                self._unsaved.maps = True
+        for node in closed.keys() | folded.keys():
+            self._heard_of(Slot(node, max(closed.get(node, 0), folded.get(node, 0))))
+        for slot in [slot for slot in self.columns if self._is_folded(slot)]:
+            self._lift(slot)
+
+    def _lift(self, slot: Slot) -> None:
+        for row in self.columns.pop(slot):
+            self.base.add(row.video, row.views)
+            self.changed.add(row.video)
+        self._unsaved.lifted.append(slot)
+        self._asked.pop(slot, None)
+        if slot == self.slot:
+            self._disown()
+
+    def _heard_of(self, slot: Slot) -> None:
+        if slot.generation > self.heard.get(slot.node, -1):
+            self.heard[slot.node] = slot.generation
+            self._unsaved.maps = True
+
+    def _column(self, slot: Slot) -> Column:
+        column = self.columns.get(slot)
+        if column is None:
+            column = self.columns[slot] = Column(slot)
+        return column
+
+    def _lacks(self, slot: Slot, upto: int) -> int:
+        """How many changes of `slot` up to `upto` are not here."""
+        if self._is_folded(slot):
+            return 0
+        column = self.columns.get(slot)
+        return max(0, upto - (column.upto if column else 0))
+
+    def _is_folded(self, slot: Slot) -> bool:
+        return generations.covers(self.folded, slot)
+
+    def _free(self, asked: _Asked | None) -> bool:
+        return asked is None or self._now - asked.at >= ASK_AGAIN_S

@@ -1,0 +1,63 @@
+"""One counter as text: what a node tells a browser.
+
+    {"video": "tide", "base": 40, "slots": {"a@1763800000000123": 3}, "folded": {"b": 1763…}}
+
+A snapshot carries `folded` because a counter without it is only half of a state: whoever merges
+the counter must first lift its own by the same folds.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from ratchet import names, strict_json
+from ratchet.counter import Counter
+from ratchet.generations import Generations
+from ratchet.slot import Slot
+
+# A thousand slots and a thousand folded names of the longest form are 170,000 characters.
+MAX_TEXT: Final = 2**20
+
+
+class Snapshot(NamedTuple):
+    """A video's counter, and the folds it stands on."""
+
+    video: str
+    counter: Counter
+    folded: Generations
+
+
+def encode(snapshot: Snapshot) -> dict[str, object]:
+    """The contract's four fields, ready for JSON."""
+    return {
+        "video": snapshot.video,
+        **encode_counter(snapshot.counter),
+        "folded": dict(snapshot.folded),
+    }
+
+
+def encode_counter(counter: Counter) -> dict[str, object]:
+    """`base` and `slots`, ready for JSON."""
+    return {"base": counter.base, "slots": {str(slot): n for slot, n in counter.slots.items()}}
+
+
+def decode(text: str) -> Snapshot:
+    """The snapshot in `text`. A `node` beside the four fields is allowed. Raises `Invalid`."""
+    keys = ("video", "base", "slots", "folded")
+    value = strict_json.record(strict_json.loads(text, MAX_TEXT), *keys, optional=("node",))
+    counter = decode_counter({"base": value["base"], "slots": value["slots"]})
+    return Snapshot(names.video(value["video"]), counter, decode_generations(value["folded"]))
+
+
+def decode_counter(value: object) -> Counter:
+    """The counter in parsed JSON. Raises `Invalid`."""
+    value = strict_json.record(value, "base", "slots")
+    slots: Mapping[str, object] = strict_json.mapping(value["slots"])
+    return Counter(
+        names.count(value["base"]),
+        {Slot.parse(slot): names.count(n) for slot, n in slots.items()},
+    )
+
+
+def decode_generations(value: object) -> dict[str, int]:
+    """A map of generations in parsed JSON. Raises `Invalid`."""
+    return {names.node(k): names.count(n) for k, n in strict_json.mapping(value).items()}

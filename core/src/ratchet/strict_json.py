@@ -1,0 +1,64 @@
+"""JSON that has exactly one meaning: whole numbers only, no key twice, no more than a bound."""
+
+import json
+from typing import NoReturn
+
+from ratchet.names import Invalid
+
+
+def loads(text: str, limit: int) -> object:
+    """What `text` says. `limit` is in characters. Raises `Invalid`, whatever the text is."""
+    if len(text) > limit:
+        raise Invalid(f"{len(text)} characters are more than the {limit} that are read")
+    try:
+        value: object = json.loads(
+            text, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_no_key_twice
+        )
+    except Invalid:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"not JSON: {error}") from None
+    return value
+
+
+def dumps(value: object) -> str:
+    """`value` without needless spaces."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def record(value: object, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, object]:
+    """`value` as an object with exactly these keys. Raises `Invalid`."""
+    if not isinstance(value, dict):
+        raise Invalid(f"an object was expected, not a {type(value).__name__}")
+    missing = [key for key in keys if key not in value]
+    unknown = [key for key in value if key not in keys and key not in optional]
+    if missing or unknown:
+        raise Invalid(
+            f"an object with {', '.join(keys)} was expected, not {', '.join(value)[:200]}"
+        )
+    return value
+
+
+def array(value: object) -> list[object]:
+    """`value` as an array. Raises `Invalid`."""
+    if isinstance(value, list):
+        return value
+    raise Invalid(f"an array was expected, not a {type(value).__name__}")
+
+
+def mapping(value: object) -> dict[str, object]:
+    """`value` as an object of any keys. Raises `Invalid`."""
+    if isinstance(value, dict):
+        return value
+    raise Invalid(f"an object was expected, not a {type(value).__name__}")
+
+
+def _no_float(text: str) -> NoReturn:
+    raise Invalid(f"whole numbers only, not {text[:40]}")
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Invalid("a key stands twice in one object")
+    return value
