@@ -1,0 +1,50 @@
+# Two commands do everything: `make demo` and `make test`. The others are steps of them.
+.DEFAULT_GOAL := help
+.PHONY: help setup browser demo test check lint bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKED := --quiet --disable-pip-version-check --require-hashes
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: .venv/run browser ## everything that `make demo` needs; the command is .venv/bin/ratchet
+
+demo: setup ## three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it
+	@exec $(BIN)/ratchet demo
+
+browser: .venv/run ## the page: the core's wheel, Pyodide, packed files
+	@$(BIN)/python browser/build.py
+
+test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every check and test
+	@$(BIN)/python e2e/setup.py
+	$(BIN)/pytest
+
+check: .venv/run .venv/test lint ## the tests that need no browser: the quick round while working
+	$(BIN)/pytest core/tests server/tests
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup .venv/test ## speed, side by side with simpler servers
+	$(BIN)/python -m bench
+
+clean: ## removes what was made; data of the demo stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis browser/node_modules \
+		server/src/ratchet_server/page
+
+.venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Ratchet needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ": run make PYTHON=...")'
+	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing the libraries"
+	@$(BIN)/pip install $(LOCKED) -r requirements/run.txt -r requirements/build.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e core -e server
+	@touch $@
+
+.venv/test: .venv/run requirements/test.txt
+	@echo "installing the test tools"
+	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt
+	@touch $@

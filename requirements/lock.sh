@@ -1,0 +1,13 @@
+#!/bin/sh
+# Resolves the requirements anew: `pip install uv`, then `sh requirements/lock.sh`.
+# One resolution for every platform and Python from 3.11 on; hashes, and no addresses.
+set -eu
+cd "$(dirname "$0")"
+lock() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+        --no-annotate --no-emit-index-url --upgrade "$@"
+}
+lock ../server/pyproject.toml --no-emit-package ratchet-core -o run.txt
+lock build.in -c run.txt -o build.txt
+lock test.in -o test.txt
+lock npm.in -o npm.txt

@@ -1,0 +1,60 @@
+"""Sanic's protocol with bounds that it lacks: a client that doesn't read can't fill our memory.
+
+Without this, a websocket that sends pings and never reads the pongs took a node from 38 MiB to
+1.5 GiB in a quarter of a minute.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+
+# How long a client may leave what was sent to it unread while the buffer is full.
+STALLED_S: Final = 3.0
+# What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
+MAX_HEARD: Final = 2**20
+
+
+class BoundedProtocol(WebSocketProtocol):
+    """Reads nothing more from a client that doesn't take its answers, and soon cuts it off."""
+
+    __slots__ = ("_cut", "_heard", "listens_only")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.listens_only = False
+        self._heard = 0
+        self._cut: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Count what a listener sends; fragments without end would pass every other limit."""
+        if self.listens_only:
+            self._heard += len(data)
+            if self._heard > MAX_HEARD and self.transport:
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """The client takes no data at the moment."""
+        super().pause_writing()
+        if self.transport and self._cut is None:
+            self.transport.pause_reading()
+            self._cut = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client takes data again."""
+        super().resume_writing()
+        self._keep()
+        if self.transport and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; so is the timer."""
+        self._keep()
+        super().connection_lost(exc)
+
+    def _keep(self) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+            self._cut = None

@@ -1,0 +1,41 @@
+"""The data folder: made, checked and locked for one process."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DATABASE = "ratchet.sqlite"
+
+
+class DataError(Exception):
+    """The stored data can't be used. The message says why and how to mend it."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """The path of the database in `folder`, which is this process's alone until the end.
+
+    Two processes on one file would each write the other's claims away. The kernel drops the lock
+    when the process dies, however it dies. Raises `DataError`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    except OSError as error:
+        raise DataError(f"can't write in the data folder {folder}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            owner = lock.read(20).strip() or "unknown"
+            raise DataError(
+                f"the data folder {folder} is in use by another process (pid {owner}); "
+                "stop that one, or give this one a --data of its own"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield folder / DATABASE

@@ -1,0 +1,57 @@
+"""The contract's error answers: {"error": "<code>", "message": "<what and how to mend it>"}."""
+
+import logging
+from http import HTTPStatus
+from typing import Final
+
+from sanic import HTTPResponse, Request
+from sanic.exceptions import MethodNotAllowed, NotFound, PayloadTooLarge, SanicException
+from sanic.handlers import ErrorHandler
+from sanic.response import json
+
+_MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
+    NotFound: ("not_found", "There is nothing at this path; the README lists the calls."),
+    MethodNotAllowed: ("method_not_allowed", "This path takes other methods; see Allow."),
+    PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
+}
+
+_log = logging.getLogger(__name__)
+
+
+class ApiError(SanicException):
+    """An answer that isn't the one asked for. `code` is for programs, `message` for people."""
+
+    quiet = True
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        super().__init__(message, status_code=status, headers=headers)
+        self.code = code
+
+
+class JsonErrors(ErrorHandler):
+    """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
+
+    def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
+        """The answer for `exception`."""
+        status, headers = 500, {}
+        code = "internal"
+        message = "This node failed to answer; its log says why. The request may be sent again."
+        if isinstance(exception, SanicException):
+            status, headers = exception.status_code, dict(exception.headers)
+            for kind, (known_code, known_message) in _MESSAGES.items():
+                if isinstance(exception, kind):
+                    code, message = known_code, known_message
+                    break
+            else:
+                code = getattr(
+                    exception, "code", HTTPStatus(status).phrase.lower().replace(" ", "_")
+                )
+                message = str(exception)
+        else:
+            _log.exception("unforeseen failure at %s", request.path if request else "?")
+        # A `Content-Length` meant for another body would cut or hang this one.
+        headers.pop("Content-Length", None)
+        return json({"error": code, "message": message}, status=status, headers=headers)

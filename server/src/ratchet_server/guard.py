@@ -1,0 +1,57 @@
+"""Who may call what: the secret for peers and operators, loopback where there is none, origins."""
+
+import hmac
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from sanic import Request
+
+from ratchet_server.errors import ApiError
+
+
+class Guard:
+    """Checks requests; each check returns, or raises the `ApiError` to answer."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret
+
+    def operator(self, request: Request) -> None:
+        """The request comes from a peer or an operator: it has the secret or, where the node has
+        none, comes from this very machine. Browsers never hold the secret and never pass."""
+        if "origin" in request.headers:
+            raise ApiError(403, "not_for_browsers", "This call is not for browsers.")
+        if self._secret is None:
+            if not _from_loopback(request):
+                raise ApiError(
+                    403,
+                    "loopback_only",
+                    "This node has no secret, so only its own machine may call this. "
+                    "Give all nodes and operators one (--secret-file).",
+                )
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = token.strip().encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
+            error = ApiError(401, "unauthorized", "This call needs Authorization: Bearer <secret>.")
+            error.headers = {"WWW-Authenticate": "Bearer"}
+            raise error
+
+    def same_origin(self, request: Request) -> None:
+        """A browser's websocket comes from a page of this site, or from no browser at all.
+
+        Browsers let any page open a websocket to any host; the Origin header is all that tells.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
+
+
+def _from_loopback(request: Request) -> bool:
+    # Through a balancer on the same machine everybody comes from loopback: such a request is told
+    # by the headers that a balancer adds.
+    if any(header in request.headers for header in ("x-forwarded-for", "forwarded", "via")):
+        return False
+    try:
+        return ip_address(request.ip).is_loopback
+    except ValueError:
+        return False

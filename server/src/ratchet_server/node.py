@@ -1,0 +1,227 @@
+"""The composition root: makes the parts of a node, joins them, runs them and stops them."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import random
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from ratchet import codec
+from ratchet.frames import Hello
+from ratchet.replica import Replica
+from sanic import Request, Sanic
+from sanic.response import BaseHTTPResponse
+from sanic.server.async_server import AsyncioServer
+
+from ratchet_server import api, catalogue, datadir, metrics, pages, replication
+from ratchet_server.bounded import BoundedProtocol
+from ratchet_server.datadir import DataError
+from ratchet_server.errors import JsonErrors
+from ratchet_server.guard import Guard
+from ratchet_server.keeper import Keeper
+from ratchet_server.mesh import Mesh
+from ratchet_server.parts import Parts
+from ratchet_server.readiness import Readiness
+from ratchet_server.settings import SettingError, Settings
+from ratchet_server.store import Store
+from ratchet_server.watchers import Watchers
+
+# Requests carry a name, a key and a few words; nothing here takes a body of any size.
+MAX_REQUEST: Final = 64 * 1024
+REQUEST_TIMEOUT_S: Final = 10
+# How long connections may take to end when the node stops.
+GOODBYE_S: Final = 3.0
+
+# How the process ends.
+OK: Final = 0
+SUPERSEDED: Final = 3
+
+_log = logging.getLogger(__name__)
+
+
+class NodeError(Exception):
+    """The node can't start or go on. The message says why and how to mend it."""
+
+
+def run(settings: Settings) -> int:
+    """Run a node until it is told to stop; the process's exit code. Raises `NodeError`."""
+    try:
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(_listen(settings.host, settings.port))
+            path = None
+            if isinstance(settings.data, Path):
+                path = stack.enter_context(datadir.locked(settings.data))
+            runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
+            return runner.run(_serve(settings, path, sock))
+    except (DataError, SettingError) as error:
+        raise NodeError(str(error)) from None
+
+
+async def _serve(settings: Settings, path: Path | None, sock: socket.socket) -> int:
+    told_to_stop = asyncio.Event()
+    # From the first moment: a signal during the start stops the node, too.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    stop = asyncio.create_task(told_to_stop.wait())
+    async with AsyncExitStack() as stack:
+        stack.callback(stop.cancel)
+        store = await Store.open(path)
+        stack.push_async_callback(store.close)
+        parts = _parts(settings, store, settings.advertise or _url(sock))
+        keeper = parts.keeper
+        app = application(parts)
+        server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
+        assert server is not None
+        await server.startup()
+        stack.push_async_callback(_goodbye, server, parts)
+
+        load = asyncio.create_task(keeper.load())
+        stack.push_async_callback(_cancelled, load)
+        await asyncio.wait((load, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not load.done():
+            return OK
+        load.result()
+        if settings.open:
+            parts.listed.add(keeper.replica.videos())
+
+        work = asyncio.create_task(keeper.run())
+        for background in (parts.mesh.run(), _announce(parts, _url(sock))):
+            stack.push_async_callback(_cancelled, asyncio.create_task(background))
+        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
+        parts.readiness.ready = False
+        keeper.stop()
+        await work
+    if reason := keeper.replica.superseded():
+        _log.error("%s. This process stops: the newest of a name goes on", reason)
+        return SUPERSEDED
+    return OK
+
+
+def application(parts: Parts) -> Sanic[Any, Any]:
+    """The HTTP side of a node."""
+    # Sanic keeps a registry of its apps by name; a test may well make two of one name.
+    app = Sanic(f"ratchet-{parts.settings.name}-{id(parts)}", configure_logging=False)
+    app.error_handler = JsonErrors()
+    app.config.MOTD = False
+    app.config.REQUEST_MAX_SIZE = MAX_REQUEST
+    app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
+    app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
+    for blueprint in (
+        api.views(parts),
+        api.reads(parts),
+        api.node(parts),
+        api.operators(parts),
+        replication.peer(parts),
+        metrics.metrics(parts),
+        pages.pages(parts),
+        pages.files(parts),
+    ):
+        app.blueprint(blueprint)
+
+    async def sign(_request: Request, response: BaseHTTPResponse) -> None:
+        response.headers["X-Ratchet-Node"] = parts.settings.name
+
+    app.register_middleware(sign, "response")
+    return app
+
+
+def _parts(settings: Settings, store: Store, url: str) -> Parts:
+    videos = catalogue.read(settings.media)
+    if not videos and not settings.open:
+        _log.warning("neither --media with clips nor --open: this node counts no video at all")
+    replica = Replica(
+        settings.name,
+        started_ms=time.time_ns() // 1_000_000,
+        chance=random.SystemRandom().randrange,
+        now=time.monotonic(),
+    )
+    keeper = Keeper(replica, store, key_lifetime_s=settings.key_lifetime_s)
+    me = Hello(settings.name, secrets.token_hex(8), url)
+    parts = Parts(
+        settings=settings,
+        catalogue=videos,
+        keeper=keeper,
+        mesh=Mesh(me, settings.peers, secret=settings.secret, keeper=keeper),
+        watchers=Watchers(settings.name, replica.snapshot),
+        guard=Guard(settings.secret),
+        readiness=Readiness(),
+    )
+    parts.listed.add(videos)
+
+    def show(changed: set[str]) -> None:
+        parts.watchers.changed(changed)
+        if settings.open:
+            parts.listed.add(changed)
+
+    keeper.on_change = show
+    keeper.transport = parts.mesh
+    return parts
+
+
+async def _announce(parts: Parts, url: str) -> None:
+    settings = parts.settings
+    in_time = await parts.readiness.wait(
+        parts.mesh.dialled, parts.keeper.replica.caught_up, timeout_s=settings.join_timeout_s
+    )
+    if not in_time:
+        _log.warning(
+            "not caught up with all peers after %d s; serving what is here", settings.join_timeout_s
+        )
+    # For people, and for programs that wait for it.
+    print(f"ready: node {settings.name} at {url}", flush=True)
+
+
+async def _goodbye(server: AsyncioServer, parts: Parts) -> None:
+    """Take no more connections, let the open ones end, and end those that don't."""
+    closing = server.close()
+    parts.watchers.close()
+    try:
+        async with asyncio.timeout(GOODBYE_S):
+            while server.connections:
+                for connection in tuple(server.connections):
+                    connection.close_if_idle()
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        for connection in tuple(server.connections):
+            connection.abort()
+    if closing:
+        await closing
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, DataError):
+        await task
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise NodeError(
+                f"port {port} on {host} is taken, perhaps by another node; choose another --port"
+            ) from None
+        raise NodeError(f"can't listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # Comes with Sanic where there is one for the platform.
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,54 @@
+"""The parts of a running node that its HTTP calls use."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ratchet import names
+
+from ratchet_server.catalogue import Video
+from ratchet_server.errors import ApiError
+from ratchet_server.guard import Guard
+from ratchet_server.keeper import Keeper
+from ratchet_server.listing import Listing
+from ratchet_server.mesh import Mesh
+from ratchet_server.readiness import Readiness
+from ratchet_server.settings import Settings
+from ratchet_server.watchers import Watchers
+
+
+@dataclass
+class Parts:
+    """One node, taken apart."""
+
+    settings: Settings
+    catalogue: Mapping[str, Video]
+    keeper: Keeper
+    mesh: Mesh
+    watchers: Watchers
+    guard: Guard
+    readiness: Readiness
+    # What an --open node lists: the catalogue, and every video that has been counted.
+    listed: Listing = field(default_factory=Listing)
+
+    def video(self, video: str) -> str:
+        """`video` if this node counts it. Raises `ApiError`."""
+        try:
+            names.video(video)
+        except names.Invalid as error:
+            raise ApiError(400, "bad_video", f"{error}.") from None
+        if not self.settings.open and video not in self.catalogue:
+            message = "No such video in the catalogue. (A node started with --open counts any.)"
+            raise ApiError(404, "unknown_video", message)
+        return video
+
+    def videos(self, after: str) -> Iterator[str]:
+        """The ids of all videos above `after`, in order."""
+        if self.settings.open:
+            return self.listed.above(after)
+        return (video for video in self.catalogue if video > after)
+
+    def must_be_ready(self) -> None:
+        """Reads are served. Raises `ApiError`."""
+        if not self.readiness.ready:
+            message = "This node has just started and is catching up with its peers."
+            raise ApiError(503, "not_ready", message, retry_after_s=1)

@@ -1,0 +1,105 @@
+"""The tables of a node's database, and the settings of every connection to it."""
+
+from typing import Final
+
+# Marks the file as Ratchet's ("rtch") and tells which form it has.
+APPLICATION_ID: Final = 0x72746368
+VERSION: Final = 1
+
+CONNECTION: Final = (
+    "PRAGMA journal_mode = WAL",
+    # FULL: a commit is on the disk, not in the system's cache, when it returns.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA foreign_keys = ON",
+)
+
+# STRICT and CHECK: without them 2**63 silently turns into a float. `crc` is checked when the file
+# is read: a flipped bit that makes a number larger would be merged everywhere and kept for ever.
+_COUNT: Final = "INTEGER NOT NULL CHECK ({0} BETWEEN 0 AND 9007199254740991)"
+TABLES: Final = (
+    f"""CREATE TABLE slots (
+        id INTEGER PRIMARY KEY,
+        node TEXT NOT NULL,
+        generation {_COUNT.format("generation")},
+        upto {_COUNT.format("upto")},
+        crc INTEGER NOT NULL,
+        UNIQUE (node, generation)
+    ) STRICT""",
+    f"""CREATE TABLE rows (
+        slot INTEGER NOT NULL REFERENCES slots (id),
+        video TEXT NOT NULL,
+        views {_COUNT.format("views")},
+        seq {_COUNT.format("seq")},
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (slot, video)
+    ) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE base (
+        video TEXT PRIMARY KEY,
+        views {_COUNT.format("views")},
+        crc INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    # One entry a node name and map: kind is 'heard', 'closed' or 'folded'.
+    f"""CREATE TABLE generations (
+        kind TEXT NOT NULL,
+        node TEXT NOT NULL,
+        generation {_COUNT.format("generation")},
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (kind, node)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE keys (
+        key TEXT PRIMARY KEY,
+        video TEXT NOT NULL,
+        expires_s INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX keys_by_expiry ON keys (expires_s)",
+)
+
+PUT_SLOT: Final = """
+    INSERT INTO slots (node, generation, upto, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
+    ON CONFLICT (node, generation) DO UPDATE SET upto = excluded.upto, crc = excluded.crc
+    WHERE excluded.upto > upto"""
+SLOT_ID: Final = "SELECT id FROM slots WHERE node = ?1 AND generation = ?2"
+PUT_ROW: Final = """
+    INSERT INTO rows (slot, video, views, seq, crc) VALUES (?1, ?2, ?3, ?4, crc(?1, ?2, ?3, ?4))
+    ON CONFLICT (slot, video) DO UPDATE
+    SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
+    WHERE excluded.seq > seq"""
+# One statement lifts a whole slot, however many videos it has counted.
+LIFT: Final = """
+    INSERT INTO base (video, views, crc)
+    SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1
+    ON CONFLICT (video) DO UPDATE
+    SET views = min(views + excluded.views, 9007199254740991),
+        crc = crc(video, min(views + excluded.views, 9007199254740991))"""
+DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1"
+DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
+PUT_BASE: Final = """
+    INSERT INTO base (video, views, crc) VALUES (?1, ?2, crc(?1, ?2))
+    ON CONFLICT (video) DO UPDATE SET views = excluded.views, crc = excluded.crc
+    WHERE excluded.views > views"""
+PUT_GENERATION: Final = """
+    INSERT INTO generations (kind, node, generation, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
+    ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
+    WHERE excluded.generation > generation"""
+
+# What is read back, with whether each row is as it was written.
+SLOTS: Final = "SELECT id, node, generation, upto, crc = crc(node, generation, upto) FROM slots"
+ROWS: Final = """
+    SELECT video, views, seq, crc = crc(slot, video, views, seq) FROM rows
+    WHERE slot = :slot ORDER BY seq"""
+BASE: Final = "SELECT video, views, crc = crc(video, views) FROM base"
+GENERATIONS: Final = (
+    "SELECT kind, node, generation, crc = crc(kind, node, generation) FROM generations"
+)
+
+KNOWN_KEYS: Final = """
+    SELECT key, video FROM keys
+    WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
+PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
+# A slice at a time, so that no commit waits for a long clean-up.
+DROP_KEYS: Final = """
+    DELETE FROM keys WHERE key IN
+        (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT 2000)"""

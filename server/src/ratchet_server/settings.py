@@ -1,0 +1,88 @@
+"""Everything that can be set on a node: each with its unit, default and limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+from urllib.parse import urlsplit
+
+from ratchet import names
+
+Ack = Literal["memory", "disk", "peers"]
+ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
+
+MEMORY: Final = ":memory:"
+
+
+class SettingError(ValueError):
+    """A setting that can't be. The message says which, and what it may be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One node's settings. The first block are flags of `ratchet node` and `RATCHET_<FLAG>`."""
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = 1234
+    # The folder of the SQLite file; MEMORY: no storage at all.
+    data: Path | Literal[":memory:"] = Path("data")
+    peers: tuple[str, ...] = ()
+    # How peers reach this node, where that isn't the address it binds.
+    advertise: str | None = None
+    media: Path | None = None
+    # Count any valid video id, not only the catalogue's.
+    open: bool = False
+    secret: str | None = None
+
+    # Only in the environment.
+    ack: Ack = "disk"  # RATCHET_ACK: what an answer means where the request doesn't say
+    key_lifetime_s: int = 900  # RATCHET_KEY_LIFETIME
+    join_timeout_s: int = 10  # RATCHET_JOIN_TIMEOUT
+
+    def __post_init__(self) -> None:
+        try:
+            names.node(self.name)
+        except names.Invalid as error:
+            raise SettingError(f"--name: {error}") from None
+        if not 0 <= self.port <= 65535:
+            raise SettingError(f"--port is 0 to 65535, not {self.port}")
+        for url in [*self.peers, *filter(None, [self.advertise])]:
+            check_url(url)
+        if self.ack not in ACKS:
+            raise SettingError(f"RATCHET_ACK is one of {', '.join(ACKS)}, not {self.ack!r}")
+        if self.secret is not None and not self.secret:
+            raise SettingError("the secret is empty; leave it out, or put one in")
+
+
+def check_url(url: str) -> str:
+    """`url` as http(s)://host:port without a path. Raises `SettingError`."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port is not None
+    except ValueError:
+        fine = False
+    if not fine or parts.path not in {"", "/"} or parts.query or parts.fragment or len(url) > 200:
+        raise SettingError(f"an address is http://host:port, not {url[:200]!r}")
+    return url
+
+
+def seconds(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number of seconds from the environment, 0 to a year. Raises `SettingError`."""
+    text = environ.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()) or int(text) > 365 * 86400:
+        raise SettingError(f"{name} is a whole number of seconds, not {text[:80]!r}")
+    return int(text)
+
+
+def secret_of(environ: Mapping[str, str], file: str | None) -> str | None:
+    """The cluster's secret: what stands in `file`, else RATCHET_SECRET. Raises `SettingError`."""
+    if file is None:
+        return environ.get("RATCHET_SECRET") or None
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"--secret-file {file}: {error}") from None
+    if not text or not text.isascii() or not text.isprintable():
+        raise SettingError(f"--secret-file {file}: one line of printable ASCII is expected")
+    return text

@@ -1,0 +1,224 @@
+"""What is on disk: one SQLite file, one connection, one writer.
+
+`transaction()` returns once a crash of the process or the machine cannot lose what was written in
+it, or raises and has written nothing. Only the keeper writes, so nothing here takes a lock.
+"""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+from ratchet.column import Row
+from ratchet.generations import Generations
+from ratchet.replica import Changes, ColumnChange
+from ratchet.slot import Slot
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ratchet_server import schema
+from ratchet_server.datadir import DataError
+
+# Rows that are read in one go: enough to be fast, few enough to let other tasks run in between.
+_PART: Final = 20_000
+
+
+class StoreFullError(Exception):
+    """There is no room for a transaction. Nothing of it was written."""
+
+
+class Store:
+    """An open database."""
+
+    def __init__(self, engine: AsyncEngine, connection: AsyncConnection, where: str) -> None:
+        """Use `Store.open`."""
+        self._engine = engine
+        self._connection = connection
+        self._where = where
+        self._ids: dict[Slot, int] = {}
+
+    @classmethod
+    async def open(cls, path: Path | None) -> "Store":
+        """The database at `path`, made if it isn't there; None keeps it in memory alone.
+
+        Raises `DataError` when the file is something else, or of a later version.
+        """
+        where = "memory" if path is None else str(path)
+        # One connection: SQLite before 3.51.3 can corrupt a WAL that two of them reset, and one
+        # writer needs no second.
+        options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
+        event.listen(engine.sync_engine, "connect", _prepare)
+        event.listen(engine.sync_engine, "begin", _begin)
+        store = None
+        try:
+            store = cls(engine, await engine.connect(), where)
+            await _check(store._connection, where)
+        except BaseException as error:
+            await (store.close() if store else engine.dispose())
+            if isinstance(error, DBAPIError):
+                raise DataError(f"can't use {where}: {_reason(error)}") from None
+            raise
+        return store
+
+    async def load(self) -> AsyncIterator[Changes]:
+        """All that is stored, part by part. Raises `DataError` where a row isn't as written."""
+        maps: dict[str, dict[str, int]] = {"heard": {}, "closed": {}, "folded": {}}
+        async for part in self._read(schema.GENERATIONS):
+            for kind, node, generation in part:
+                maps[kind][node] = generation
+        yield Changes(heard=maps["heard"], closed=maps["closed"], folded=maps["folded"])
+        slots = [row async for part in self._read(schema.SLOTS) for row in part]
+        for slot_id, node, generation, upto in slots:
+            slot = Slot(node, generation)
+            self._ids[slot] = slot_id
+            async for part in self._read(schema.ROWS, slot=slot_id):
+                rows = tuple(Row(*row) for row in part)
+                yield Changes(columns=(ColumnChange(slot, rows[-1].seq, rows),))
+            yield Changes(columns=(ColumnChange(slot, upto, ()),))
+        async for part in self._read(schema.BASE):
+            yield Changes(base=tuple((video, views) for video, views in part))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """Everything written inside is on disk at the end, or none of it.
+
+        Raises `StoreFullError` when there was no room, and `DataError` when the disk failed in a
+        way that leaves it unknown what is on it: then the process must end, and read it again.
+        """
+        try:
+            async with self._connection.begin():
+                yield Transaction(self._connection, self._ids)
+        except BaseException as error:
+            # Ids that this transaction has learned may have been rolled back with it.
+            self._ids.clear()
+            if not isinstance(error, DBAPIError):
+                raise
+            if _code(error) == sqlite3.SQLITE_FULL:
+                raise StoreFullError from None
+            raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._connection.close()
+        await self._engine.dispose()
+
+    async def _read(self, query: str, **values: int) -> AsyncIterator[list[tuple[Any, ...]]]:
+        try:
+            async with self._connection.begin():
+                result = await self._connection.stream(text(query), values)
+                async for part in result.partitions(_PART):
+                    if not all(row[-1] for row in part):
+                        raise DataError(
+                            f"{self._where} is damaged: a row fails its checksum. Move the file "
+                            "away and start again: the peers send everything back that they have"
+                        )
+                    yield [tuple(row[:-1]) for row in part]
+        except DBAPIError as error:
+            raise DataError(f"can't read {self._where}: {_reason(error)}") from None
+
+
+class Transaction:
+    """What can be written in one go."""
+
+    def __init__(self, connection: AsyncConnection, ids: dict[Slot, int]) -> None:
+        """Use `Store.transaction`."""
+        self._connection = connection
+        self._ids = ids
+
+    async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
+        """key -> video, of those of `keys` that are remembered."""
+        values = (json.dumps(list(keys)), now_s)
+        result = await self._connection.exec_driver_sql(schema.KNOWN_KEYS, values)
+        return {row.key: row.video for row in result}
+
+    async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
+        """Remember key -> video until `expires_s`, and forget some that have expired."""
+        await self._many(schema.PUT_KEY, [(key, video, expires_s) for key, video in keys.items()])
+        await self._connection.exec_driver_sql(schema.DROP_KEYS, (now_s,))
+
+    async def write(self, changes: Changes) -> None:
+        """Write `changes` in their documented order."""
+        for slot, upto, rows in changes.columns:
+            await self._connection.exec_driver_sql(schema.PUT_SLOT, (*slot, upto))
+            slot_id = await self._id(slot)
+            await self._many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
+        for slot in changes.lifted:
+            if (lifted := await self._id(slot)) is not None:
+                for statement in (schema.LIFT, schema.DROP_ROWS, schema.DROP_SLOT):
+                    await self._connection.exec_driver_sql(statement, (lifted,))
+                del self._ids[slot]
+        await self._many(schema.PUT_BASE, list(changes.base))
+        maps: dict[str, Generations] = {
+            "heard": changes.heard, "closed": changes.closed, "folded": changes.folded
+        }  # fmt: skip
+        entries = [(kind, *entry) for kind, entries in maps.items() for entry in entries.items()]
+        await self._many(schema.PUT_GENERATION, entries)
+
+    async def _id(self, slot: Slot) -> int | None:
+        if slot not in self._ids:
+            row = (await self._connection.exec_driver_sql(schema.SLOT_ID, tuple(slot))).first()
+            if row is None:
+                return None
+            self._ids[slot] = row[0]
+        return self._ids[slot]
+
+    async def _many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        if values:
+            await self._connection.exec_driver_sql(statement, values)
+
+
+async def _check(connection: AsyncConnection, where: str) -> None:
+    """Make the tables in an empty file; refuse a file that isn't ours."""
+    async with connection.begin():
+        application = await connection.scalar(text("PRAGMA application_id"))
+        version = await connection.scalar(text("PRAGMA user_version"))
+        tables = await connection.scalar(text("SELECT count(*) FROM sqlite_schema"))
+        if tables == 0:
+            for statement in schema.TABLES:
+                await connection.exec_driver_sql(statement)
+            await connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            await connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+        elif application != schema.APPLICATION_ID:
+            raise DataError(f"{where} is a database of another program; choose another --data")
+        elif version != schema.VERSION:
+            raise DataError(
+                f"{where} has version {version}, and this program knows {schema.VERSION}: "
+                "it was written by a newer one. Start that one, or choose another --data"
+            )
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # The driver's own idea of when a transaction begins is switched off: `_begin` says it.
+    connection.isolation_level = None
+    connection.create_function("crc", -1, _crc, deterministic=True)
+    cursor = connection.cursor()
+    for statement in schema.CONNECTION:
+        cursor.execute(statement)
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    # IMMEDIATE: a transaction that reads first and writes then would fail at once if anybody had
+    # written in between, whatever the busy_timeout.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _crc(*values: str | int) -> int:
+    return crc32(repr(values).encode())
+
+
+def _code(error: DBAPIError) -> int | None:
+    return getattr(error.orig, "sqlite_errorcode", None)
+
+
+def _reason(error: DBAPIError) -> str:
+    if _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return f"{error.orig} (may this user write there?)"
+    if _code(error) == sqlite3.SQLITE_NOTADB:
+        return "it is not a database; choose another --data, or move it away"
+    return str(error.orig)

@@ -1,0 +1,93 @@
+"""Browsers that watch a number: each change is encoded once and written to all who watch it.
+
+A watcher is a callable that takes the encoded message and must not wait: whoever is too slow is
+cut off (and comes back by itself), and never slows down the others.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ratchet import snapshot
+from ratchet.snapshot import Snapshot
+from websockets.frames import Frame, Opcode
+
+# The first change is sent at once; a video that goes on changing is sent this often.
+COALESCE_S: Final = 0.1
+
+
+class Message(NamedTuple):
+    """One snapshot, encoded for every kind of watcher."""
+
+    text: str
+    websocket_frame: bytes
+
+
+# None: the node stops and tells no more.
+Watcher = Callable[[Message | None], None]
+
+
+class Watchers:
+    """Who watches which video, and when they were last told."""
+
+    def __init__(self, node: str, snapshot_of: Callable[[str], Snapshot]) -> None:
+        self._node = node
+        self._snapshot_of = snapshot_of
+        # Keyed by (video, whether the node's name is wanted too).
+        self._watchers: dict[tuple[str, bool], set[Watcher]] = {}
+        self._videos: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        self._flush_at: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return sum(self._videos.values())
+
+    def add(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
+        """Tell `watcher` the snapshot of `video` now, and again after each change."""
+        self._watchers.setdefault((video, with_node), set()).add(watcher)
+        self._videos[video] = self._videos.get(video, 0) + 1
+        watcher(self.message(video, with_node=with_node))
+
+    def remove(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
+        """Tell it no more."""
+        group = self._watchers[video, with_node]
+        group.remove(watcher)
+        if not group:
+            del self._watchers[video, with_node]
+        self._videos[video] -= 1
+        if not self._videos[video]:
+            del self._videos[video]
+
+    def changed(self, videos: set[str]) -> None:
+        """These videos may have other numbers now."""
+        self._waiting |= videos & self._videos.keys()
+        if self._waiting and self._flush_at is None:
+            self._flush()
+
+    def close(self) -> None:
+        """Tell everybody that no more will come."""
+        for group in tuple(self._watchers.values()):
+            for watcher in tuple(group):
+                watcher(None)
+
+    def message(self, video: str, *, with_node: bool) -> Message:
+        """The present snapshot of `video`, encoded."""
+        said = snapshot.encode(self._snapshot_of(video))
+        if with_node:
+            said["node"] = self._node
+        text = json.dumps(said, separators=(",", ":"))
+        return Message(text, Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
+
+    def _flush(self) -> None:
+        self._flush_at = None
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, set()
+        for video in waiting:
+            for with_node in (False, True):
+                if group := self._watchers.get((video, with_node)):
+                    message = self.message(video, with_node=with_node)
+                    for watcher in tuple(group):
+                        watcher(message)
+        self._flush_at = asyncio.get_running_loop().call_later(COALESCE_S, self._flush)
