@@ -129,7 +129,9 @@ class Replica:
         self._now = now
         self._alone_until = now + ALONE_S
         self._next_digest = now
+        # Own views that are in no changes yet, and those that are just being written.
         self._pending: dict[str, int] = {}
+        self._counting: dict[str, int] = {}
         self._unsaved = _Unsaved()
         self._writing: Changes | None = None
         self._asked: dict[Slot, _Asked] = {}
@@ -155,7 +157,7 @@ class Replica:
 
     def pending(self, video: str) -> int:
         """Views of `video` that are counted here and on no disk yet."""
-        return self._pending.get(video, 0)
+        return self._pending.get(video, 0) + self._counting.get(video, 0)
 
     def snapshot(self, video: str) -> Snapshot:
         """What a browser is told."""
@@ -423,7 +425,8 @@ class Replica:
 
     def _own_rows(self, slot: Slot) -> ColumnChange:
         column = self.columns[slot]
-        pending, self._pending = self._pending, {}
+        pending = self._counting = self._pending
+        self._pending = {}
         rows = tuple(
             Row(video, min(column.count(video) + views, MAX_COUNT), seq)
             for seq, (video, views) in enumerate(pending.items(), column.upto + 1)
@@ -433,6 +436,7 @@ class Replica:
     def _end_writing(self, changes: Changes) -> None:
         assert changes is self._writing, "these changes are not the ones being written"
         self._writing = None
+        self._counting = {}
 
     def _join_maps(self, heard: Generations, closed: Generations, folded: Generations) -> None:
         for ours, theirs in ((self.heard, heard), (self.closed, closed), (self.folded, folded)):

@@ -1,6 +1,8 @@
 """The contract's error answers: {"error": "<code>", "message": "<what and how to mend it>"}."""
 
+import asyncio
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -14,6 +16,9 @@ _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
     MethodNotAllowed: ("method_not_allowed", "This path takes other methods; see Allow."),
     PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
 }
+
+# Which node answered.
+NODE_HEADER: Final = "X-Ratchet-Node"
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +39,11 @@ class ApiError(SanicException):
 class JsonErrors(ErrorHandler):
     """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
 
+    def __init__(self, signature: Mapping[str, str]) -> None:
+        """`signature`: headers of every answer of this node."""
+        super().__init__()
+        self._signature = signature
+
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The answer for `exception`."""
         status, headers = 500, {}
@@ -50,8 +60,9 @@ class JsonErrors(ErrorHandler):
                     exception, "code", HTTPStatus(status).phrase.lower().replace(" ", "_")
                 )
                 message = str(exception)
-        else:
+        elif not isinstance(exception, asyncio.CancelledError):  # That is a client that left.
             _log.exception("unforeseen failure at %s", request.path if request else "?")
         # A `Content-Length` meant for another body would cut or hang this one.
         headers.pop("Content-Length", None)
+        headers |= self._signature
         return json({"error": code, "message": message}, status=status, headers=headers)

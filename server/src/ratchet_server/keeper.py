@@ -21,6 +21,8 @@ from ratchet_server.store import Store, StoreFullError, Transaction
 
 # How often the replica hears that time has passed.
 TICK_S: Final = 0.25
+# How soon a view is on disk for which nobody waits: a commit for each would slow down all others.
+UNHURRIED_S: Final = 0.02
 # Views that may wait at once: at 20,000 a second, this is two seconds of them.
 MAX_WAITING: Final = 50_000
 
@@ -102,9 +104,10 @@ class Keeper:
             raise ApiError(503, "stopping", "This node is stopping; another one will count it.")
         if ack == "memory" and key is None and self.replica.slot is not None:
             self.replica.count(video)
+            if not self._unwritten:
+                asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
             self._unwritten[video] = self._unwritten.get(video, 0) + 1
             self.views_counted += 1
-            self._wake.set()
             return Answer(self.replica.value(video) + self.replica.pending(video), True)
         if len(self._views) >= MAX_WAITING:
             raise ApiError(503, "overloaded", "Too many views wait here.", retry_after_s=1)
@@ -197,10 +200,12 @@ class Keeper:
                     async with self._store.transaction() as transaction:
                         await transaction.write(changes)
         except StoreFullError:
+            # Without changes the views with ack=memory have never left the replica.
             if changes:
                 self.replica.aborted(changes)
             for video, number in unwritten.items():
-                self.replica.count(video, number)
+                if changes:
+                    self.replica.count(video, number)
                 self._unwritten[video] = self._unwritten.get(video, 0) + number
             _log.error("the disk is full: views are refused until there is room")
             self._refuse(views, "This node's disk is full; it was not counted.")

@@ -1,0 +1,49 @@
+"""Milliseconds from the answer to a view on node a to the message at a watcher of node c."""
+
+import json
+import statistics
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from websockets.sync.client import connect
+
+from bench import processes
+
+VIEWS: Final = 300
+# Apart, so that each is alone: the goal is for an idle machine.
+PAUSE_S: Final = 0.15
+
+
+def measure(folder: Path) -> str:
+    """One line."""
+    with ExitStack() as stack:
+        a = stack.enter_context(processes.serving(processes.node("a", folder / "la")))
+        b_command = processes.node("b", folder / "lb", "--peer", a)
+        b = stack.enter_context(processes.serving(b_command))
+        c_command = processes.node("c", folder / "lc", "--peer", a, "--peer", b)
+        c = stack.enter_context(processes.serving(c_command))
+        live = c.replace("http", "ws", 1) + "/api/videos/tide/live"
+        watcher = stack.enter_context(connect(live, proxy=None))
+        watcher.recv()
+        took_ms = []
+        for view in range(VIEWS):
+            if view % 50 == 0:
+                print(f"\r  latency: view {view} of {VIEWS}", end="", file=sys.stderr, flush=True)
+            request = urllib.request.Request(f"{a}/api/videos/tide/views", method="POST")
+            with urllib.request.urlopen(request) as response:
+                views = json.load(response)["views"]
+            answered = time.perf_counter()
+            while sum(json.loads(watcher.recv())["slots"].values()) < views:
+                pass
+            took_ms.append((time.perf_counter() - answered) * 1000)
+            time.sleep(PAUSE_S)
+        print(file=sys.stderr)
+    cuts = statistics.quantiles(took_ms, n=100)
+    return (
+        f"| answered view on a to watcher on c | p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms "
+        "| p99 < 50 ms |"
+    )

@@ -1,0 +1,68 @@
+"""Starts what is measured, each in a process of its own, and ends it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def serving(command: Sequence[str]) -> Iterator[str]:
+    """The URL at which `command` says (`ready … http://…`) that it serves."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                if "ready" in line and (url := re.search(r"http://\S+", line)):
+                    yield url[0]
+                    break
+            else:
+                errors.seek(0)
+                raise RuntimeError(f"{command[:5]} ended early: {errors.read()[-2000:]}")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout and process.stdout.close()
+
+
+def node(name: str, data: Path, *flags: str) -> list[str]:
+    """The command of a node that counts any video."""
+    command = [sys.executable, "-m", "ratchet_server", "node", "--name", name, "--open"]
+    return [*command, "--port", "0", "--data", str(data), *flags]
+
+
+def server(kind: str, where: str = "") -> list[str]:
+    """The command of a simpler server."""
+    return [sys.executable, "-m", "bench.servers", kind, where]
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str | None]:
+    """The socket of a Redis server; None where there is no redis-server."""
+    socket = folder / "redis.sock"
+    try:
+        process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "",
+             "--dir", str(folder)],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        while not socket.exists() and process.poll() is None:
+            os.sched_yield()
+        yield str(socket)
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,72 @@
+"""Bytes of memory a video at three slots, and seconds until a node with a million videos serves."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from ratchet.column import Row
+from ratchet.replica import Changes, ColumnChange
+from ratchet.slot import Slot
+from ratchet_server.datadir import DATABASE
+from ratchet_server.store import Store
+
+from bench import processes
+
+VIDEOS: Final = 1_000_000
+SLOTS: Final = tuple(Slot(name, 1763800000000000) for name in "abc")
+
+# In a process of its own, whose growth is the replica's and nothing else's.
+_MEMORY: Final = """
+import resource
+from ratchet.replica import Replica
+from ratchet.slot import Slot
+from ratchet.column import Row
+from ratchet.frames import Rows
+VIDEOS = 200_000
+replica = Replica("z", 1, lambda n: 0, 0.0)
+replica.joined("peer", "a")
+def used():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+before = used()
+for name in "abc":
+    slot = Slot(name, 1763800000000000)
+    for start in range(0, VIDEOS, 1000):
+        rows = tuple(Row(f"video-{n:07}", 1000 + n, n + 1) for n in range(start, start + 1000))
+        replica.receive(Rows(slot, start, start + 1000, rows), "peer", 0.0)
+        replica.committed(replica.changes())
+        replica.changed.clear()
+print((used() - before) / VIDEOS)
+"""
+
+
+def memory() -> str:
+    """One line."""
+    command = [sys.executable, "-c", _MEMORY]
+    used = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return f"| memory a video, three slots | {used:.0f} bytes | < 1,000 |"
+
+
+def start(folder: Path) -> str:
+    """One line."""
+    print(f"  storing {VIDEOS:,} videos", file=sys.stderr, flush=True)
+    data = folder / "million"
+    data.mkdir()
+    asyncio.run(_fill(data / DATABASE))
+    print("  starting with them", file=sys.stderr, flush=True)
+    started = time.perf_counter()
+    with processes.serving(processes.node("a", data)):
+        took_s = time.perf_counter() - started
+    return f"| start with {VIDEOS:,} videos stored | {took_s:.1f} s | |"
+
+
+async def _fill(path: Path) -> None:
+    store = await Store.open(path)
+    for at in range(0, VIDEOS, 50_000):
+        rows = tuple(Row(f"video-{n:07}", n % 1000 + 1, n + 1) for n in range(at, at + 50_000))
+        async with store.transaction() as transaction:
+            change = ColumnChange(SLOTS[0], rows[-1].seq, rows)
+            await transaction.write(Changes(columns=(change,)))
+    await store.close()
