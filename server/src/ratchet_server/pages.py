@@ -29,6 +29,8 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _FOREVER: Final = {
+    # A worker lives by the policy that comes with its own script.
+    "Content-Security-Policy": _POLICY,
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",

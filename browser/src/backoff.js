@@ -1,0 +1,38 @@
+// How long to wait before the next try: twice as long each time, up to a bound, and never in step.
+'use strict';
+
+const FIRST_MS = 400;
+const LONGEST_MS = 15_000;
+
+export class Backoff {
+  #tries = 0;
+
+  /** Between half and one and a half times the step: clients cut off together come back apart. */
+  next_ms() {
+    const step_ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries);
+    this.#tries += 1;
+    return step_ms * (0.5 + Math.random());
+  }
+
+  reset() {
+    this.#tries = 0;
+  }
+}
+
+/**
+ * Waits, or less when the network comes back meanwhile.
+ *
+ * @param {number} wait_ms
+ * @returns {Promise<void>}
+ */
+export function pause(wait_ms) {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.('online', done);
+      resolve();
+    };
+    const timer = setTimeout(done, wait_ms);
+    globalThis.addEventListener?.('online', done);
+  });
+}

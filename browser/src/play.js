@@ -1,0 +1,19 @@
+// What a view is: playback that really began, once from its start until its end.
+//
+// Pausing, seeking and buffering are the same play; watching again after the end is a new one.
+'use strict';
+
+/**
+ * @param {HTMLMediaElement} player
+ * @param {() => void} began
+ */
+export function onPlay(player, began) {
+  let counted = false;
+  player.addEventListener('playing', () => {
+    if (!counted) began();
+    counted = true;
+  });
+  player.addEventListener('ended', () => {
+    counted = false;
+  });
+}

@@ -1,0 +1,21 @@
+// What the worker asks of a storage: this file is only types, the port that every adapter fills.
+'use strict';
+
+/**
+ * What is stored: per video its base and slots, and the `folded` they stand on; both as the text
+ * that `ratchet` wrote. Empty for nothing. Whatever else is found there is handed on as it is:
+ * `ratchet` tells garbage from state.
+ *
+ * @typedef {{counter: string, folded: string}} Stored
+ *
+ * @typedef {object} StoragePort
+ * @property {string} kind what the panel calls it
+ * @property {(video: string, change: (stored: Stored) => Stored) => Promise<void>} update
+ *   Reads, changes and writes as one step: no other tab's write falls between. `change` is
+ *   synchronous; when it throws, nothing is written and update rejects. Resolves when it is
+ *   written. A counter is never found next to a `folded` older than the one it was written with:
+ *   it could count a folded slot twice.
+ * @property {() => Promise<void>} clear forgets every video and `folded`
+ */
+
+export {};
