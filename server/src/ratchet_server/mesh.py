@@ -86,9 +86,7 @@ class Mesh:
 
     async def run(self) -> None:
         """Dial every peer and dial again whenever a connection ends, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for dialled in self.dialled:
-                group.create_task(self._keep_dialling(dialled))
+        await asyncio.gather(*(self._keep_dialling(dialled) for dialled in self.dialled))
 
     async def welcome(self, socket: Socket) -> None:
         """Serve a connection that came in (and was let in) to its end."""
@@ -145,20 +143,26 @@ class Mesh:
         self._add(link)
         if dialled:
             dialled.tried = True
+        # Not a TaskGroup: before Python 3.13 it forgets a cancellation that comes together with
+        # a child's error, and the dialling goes on for ever in a node that is told to stop.
+        ways = [asyncio.create_task(link.write()), asyncio.create_task(self._read(link))]
         try:
-            async with asyncio.TaskGroup() as group:
-                writer = group.create_task(link.write())
-                try:
-                    while True:
-                        await self._keeper.receive(await link.read(), process)
-                finally:
-                    writer.cancel()
-        except* LinkError as errors:
-            raise errors.exceptions[0] from None
-        except* (WebSocketException, WebsocketClosed):
-            pass  # The usual end; whoever dialled dials again.
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._remove(link)
+            for way in ways:
+                way.cancel()
+            ends = await asyncio.gather(*ways, return_exceptions=True)
+        for end in ends:
+            # A closed connection is the usual end; whoever dialled it dials again.
+            if isinstance(end, Exception) and not isinstance(
+                end, WebSocketException | WebsocketClosed
+            ):
+                raise end
+
+    async def _read(self, link: Link) -> None:
+        while True:
+            await self._keeper.receive(await link.read(), link.peer.process)
 
     def _add(self, link: Link) -> None:
         links = self._links.setdefault(link.peer.process, [])

@@ -1,0 +1,47 @@
+# A node with its page and its clips:
+#   docker build -t counter:latest . && docker run -it -p 1234:1234 counter:latest    (then http://localhost:1234)
+# Every setting of `ratchet node` is a variable: -e RATCHET_NAME=a -e RATCHET_PEER=http://b:1234 ...
+
+FROM python:3.12.11-slim-bookworm AS build
+WORKDIR /build
+
+# What is needed to run, into a virtual environment that becomes the image; what is needed to build, beside it. Both from
+# locked hashes, and before the sources, so that a change of ours fetches nothing again.
+COPY requirements/ requirements/
+RUN python -m venv /opt/ratchet \
+    && /opt/ratchet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt \
+    && pip install --no-cache-dir --require-hashes -r requirements/build.txt -r requirements/npm.txt
+
+COPY core/ core/
+COPY browser/ browser/
+RUN mkdir -p server/src/ratchet_server && python browser/build.py
+COPY server/ server/
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels core/ server/ \
+    && /opt/ratchet/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl
+
+FROM python:3.12.11-slim-bookworm
+# No more rights than a node needs: to write /data.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ratchet \
+    && install -d -o ratchet -g ratchet /data
+COPY --from=build /opt/ratchet /opt/ratchet
+COPY media/ /opt/ratchet/media/
+
+ENV PATH=/opt/ratchet/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    RATCHET_HOST=0.0.0.0 \
+    RATCHET_PORT=1234 \
+    RATCHET_DATA=/data \
+    RATCHET_MEDIA=/opt/ratchet/media
+
+USER 10001
+VOLUME /data
+EXPOSE 1234
+
+HEALTHCHECK --interval=5s --timeout=3s --start-period=15s CMD ["python", "-c", \
+    "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['RATCHET_PORT'] + '/readyz', timeout=2)"]
+
+# A name of its own for every container that isn't given one: the container's host name. `exec`: the node is process 1 and
+# gets Ctrl-C and SIGTERM itself.
+ENTRYPOINT ["sh", "-c", \
+    "export RATCHET_NAME=\"${RATCHET_NAME:-$(uname -n | tr A-Z_. a-z-- | cut -c1-63)}\"; exec ratchet \"$@\"", "ratchet"]
+CMD ["node"]

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Prints HAProxy's configuration for a list of nodes: render.sh HOST:PORT,HOST:PORT,... BIND_HOST:PORT
+set -eu
+
+if [ $# -ne 2 ]; then
+    echo "usage: render.sh HOST:PORT,HOST:PORT,... BIND_HOST:PORT    (for instance: render.sh 127.0.0.1:1234 '*:8080')" >&2
+    exit 2
+fi
+
+# Through the environment, because awk would read backslashes in its own arguments.
+RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
+    function fail(message) {
+        print "render.sh: " message > "/dev/stderr"
+        failed = 1
+        exit 2
+    }
+
+    # Nothing that means something to HAProxy, a space or a new line above all, can get into its configuration.
+    function check(what, address, hosts,    host, port) {
+        if (!match(address, /:[0-9]+$/))
+            fail(what " \"" address "\" is not HOST:PORT")
+        host = substr(address, 1, RSTART - 1)
+        port = substr(address, RSTART + 1)
+        if (host !~ hosts)
+            fail(what " \"" address "\" has no valid host (a name, an IPv4 address, or an IPv6 address in brackets)")
+        if (length(port) > 5 || port + 0 < 1 || port + 0 > 65535)
+            fail(what " \"" address "\" has no valid port (1 to 65535)")
+    }
+
+    BEGIN {
+        name = "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\]"
+        bind = ENVIRON["RENDER_BIND"]
+        check("the address to bind", bind, "^(" name "|\\*)$")
+        if (ENVIRON["RENDER_NODES"] == "")
+            fail("no nodes: give at least one HOST:PORT")
+        count = split(ENVIRON["RENDER_NODES"], nodes, ",")
+        for (i = 1; i <= count; i++) {
+            check("node", nodes[i], "^(" name ")$")
+            if (nodes[i] in seen)
+                fail("node \"" nodes[i] "\" is given twice")
+            seen[nodes[i]]
+        }
+    }
+
+    /^ *#/ { print; next }
+
+    /%NAME%/ {
+        for (i = 1; i <= count; i++) {
+            line = $0
+            gsub(/%NAME%/, "n" i, line)
+            gsub(/%ADDRESS%/, nodes[i], line)
+            print line
+        }
+        next
+    }
+
+    { gsub(/%BIND%/, bind); print }
+
+    END { exit failed ? 2 : 0 }
+' "$(dirname -- "$0")/haproxy.cfg.in"

@@ -1,0 +1,71 @@
+"""A node as a balancer sees one: a real HTTP and websocket server with a switch for readiness.
+
+Run as `stub_node.py NAME PORT`. What a test asks of it directly lies under /stub, which no balancer
+passes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from sanic import HTTPResponse, Request, Sanic, Websocket, json
+
+
+def make_app(name: str) -> Sanic[Any, Any]:
+    app: Sanic[Any, Any] = Sanic(f"stub-{name}", configure_logging=False)
+    app.ctx.ready = True
+    app.ctx.seen = []
+
+    async def mark(_: Request, response: Any) -> None:
+        response.headers["X-Ratchet-Node"] = name
+
+    app.register_middleware(mark, "response")
+
+    @app.get("/readyz")
+    async def readyz(_: Request) -> HTTPResponse:
+        return json({}, status=200 if app.ctx.ready else 503)
+
+    @app.post("/stub/ready/<answer:int>")
+    async def set_ready(_: Request, answer: int) -> HTTPResponse:
+        app.ctx.ready = bool(answer)
+        return json({})
+
+    @app.get("/stub/seen")
+    async def seen(_: Request) -> HTTPResponse:
+        return json(app.ctx.seen)
+
+    async def live(_: Request, socket: Websocket, video: str) -> None:
+        await socket.send(f"{name} {video}")
+        async for message in socket:
+            await socket.send(message)
+
+    app.add_websocket_route(live, "/api/videos/<video:str>/live")
+
+    @app.get("/api/videos/<video:str>/events")
+    async def events(request: Request, video: str) -> None:
+        response = await request.respond(content_type="text/event-stream")
+        await response.send(f"data: {video}\n\n")
+        await asyncio.Event().wait()  # an event stream doesn't end
+
+    async def anything(request: Request, path: str = "") -> HTTPResponse:
+        """Whatever else. Node a takes what is `lost` and goes away, and refuses what is `busy`."""
+        app.ctx.seen.append(f"{request.method} /{path}")
+        if name == "a" and "lost" in path:
+            transport: Any = request.transport
+            transport.abort()
+        status = 503 if name == "a" and "busy" in path else 200
+        return json({"node": name, "headers": dict(request.headers)}, status=status)
+
+    methods = ["GET", "POST", "DELETE"]
+    app.add_route(anything, "/", methods=methods, name="root")
+    app.add_route(anything, "/<path:path>", methods=methods, name="rest")
+    return app
+
+
+if __name__ == "__main__":
+    node, port = sys.argv[1:]
+    make_app(node).run(
+        host="127.0.0.1", port=int(port), single_process=True, motd=False, access_log=False
+    )

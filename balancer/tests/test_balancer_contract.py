@@ -1,0 +1,241 @@
+"""What any balancer in front of the nodes must do; run against HAProxy and against the stand-in."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import socket
+import uuid
+from collections import Counter
+
+import httpx
+import pytest
+from balancer_cluster import Cluster, until
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+PRIVATE = [
+    ("GET", "/peer"),
+    ("GET", "/peer/"),
+    ("GET", "//peer"),
+    ("GET", "/%70eer"),
+    ("GET", "/metrics"),
+    ("POST", "/api/node/drain"),
+    ("POST", "/api/node/leave"),
+    ("GET", "/api/node/"),
+    ("POST", "/api/cluster/retire"),
+    ("GET", "/api/videos_"),
+    ("GET", "/stub/seen"),
+]
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def error_of(response: httpx.Response) -> str:
+    body = response.json()
+    assert set(body) == {"error", "message"}
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert response.headers["Cache-Control"] == "no-store"
+    return str(body["error"])
+
+
+class TestReads:
+    def test_reloads_of_a_page_take_turns(self, cluster: Cluster) -> None:
+        names = cluster.fetch_from(9, "/watch/tide")
+        assert Counter(names) == {"a": 3, "b": 3, "c": 3}
+        assert all(left != right for left, right in itertools.pairwise(names))
+
+    def test_reloads_take_turns_however_many_files_a_page_fetches(self, cluster: Cluster) -> None:
+        names = []
+        with cluster.client() as client:
+            for _ in range(3):
+                names.append(client.get("/watch/tide").headers["X-Ratchet-Node"])
+                for path in ("/assets/1/watch.js", "/assets/1/watch.css"):
+                    client.get(path)
+        assert set(names) == {"a", "b", "c"}
+
+    def test_reads_of_counts_take_turns(self, cluster: Cluster) -> None:
+        assert Counter(cluster.fetch_from(6, "/api/videos/tide")) == {"a": 2, "b": 2, "c": 2}
+
+    def test_a_node_that_refuses_a_read_is_not_the_last_word(self, cluster: Cluster) -> None:
+        assert set(cluster.fetch_from(6, "/api/videos/busy")) == {"b", "c"}
+
+    def test_a_node_that_goes_away_during_a_read_is_not_the_last_word(
+        self, cluster: Cluster
+    ) -> None:
+        assert set(cluster.fetch_from(6, "/api/videos/lost")) == {"b", "c"}
+
+    def test_the_pulse_is_the_balancers_and_readiness_is_a_nodes(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            assert "X-Ratchet-Node" not in client.get("/healthz").headers
+            assert "X-Ratchet-Node" in client.get("/readyz").headers
+
+
+class TestViews:
+    PATH = "/api/videos/tide/views"
+
+    def test_a_key_sticks_to_its_node(self, cluster: Cluster) -> None:
+        headers = key()
+        with cluster.client() as client:
+            names = {client.post(self.PATH, headers=headers).json()["node"] for _ in range(6)}
+        assert len(names) == 1
+
+    def test_keys_spread_over_all_nodes(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            names = Counter(client.post(self.PATH, headers=key()).json()["node"] for _ in range(90))
+        assert set(names) == {"a", "b", "c"}
+        assert min(names.values()) >= 12  # 30 each if all were even; fewer once in 10,000 runs
+
+    def test_without_a_key_they_spread_as_well(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            names = {client.post(self.PATH).json()["node"] for _ in range(9)}
+        assert names == {"a", "b", "c"}
+
+    def test_one_that_a_node_had_is_never_given_to_another(self, cluster: Cluster) -> None:
+        path = f"/api/videos/lost-{uuid.uuid4().hex}/views"
+        with cluster.client() as client:
+            for _ in range(9):
+                # On a kept connection HAProxy says 502 by closing it, as a node would.
+                with contextlib.suppress(httpx.RemoteProtocolError):
+                    assert client.post(path).status_code in (200, 502)
+        assert sum(node.seen().count(f"POST {path}") for node in cluster.nodes) == 9
+
+    def test_a_body_is_passed_on_and_a_large_one_refused(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            assert client.post(self.PATH, content=b"x" * 2000).status_code == 200
+            refused = client.post(self.PATH, content=b"x" * 20_000)
+        assert (refused.status_code, error_of(refused)) == (413, "too_large")
+
+
+class TestLive:
+    def test_a_websocket_passes_both_ways(self, cluster: Cluster) -> None:
+        with connect(f"ws://{cluster.address}/api/videos/tide/live") as socket:
+            assert str(socket.recv()).endswith(" tide")
+            for message in ("hello", "x" * 100_000):
+                socket.send(message)
+                assert socket.recv() == message
+
+    def test_websockets_spread(self, cluster: Cluster) -> None:
+        url = f"ws://{cluster.address}/api/videos/tide/live"
+        with connect(url) as one, connect(url) as two, connect(url) as three:
+            names = {str(socket.recv())[0] for socket in (one, two, three)}
+        assert names == {"a", "b", "c"}
+
+    def test_an_event_stream_arrives_while_it_is_open(self, cluster: Cluster) -> None:
+        with cluster.client() as client, client.stream("GET", "/api/videos/tide/events") as answer:
+            assert next(answer.iter_text()).startswith("data: tide")
+
+
+class TestWhatIsNotForThePublic:
+    @pytest.mark.parametrize(("method", "path"), PRIVATE)
+    def test_it_is_not_found(self, cluster: Cluster, method: str, path: str) -> None:
+        status, body = send_raw(cluster, f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (status, json.loads(body)["error"]) == (404, "not_found")
+
+    def test_the_websocket_between_nodes_is_not_reachable(self, cluster: Cluster) -> None:
+        url = f"ws://{cluster.address}/peer"
+        with pytest.raises(InvalidStatus) as refused, connect(url):
+            pass
+        assert refused.value.response.status_code == 404
+
+    def test_a_node_sees_the_real_client_and_no_invented_one(self, cluster: Cluster) -> None:
+        invented = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "evil", "Forwarded": "for=x"}
+        with cluster.client() as client:
+            headers = client.get("/", headers=invented).json()["headers"]
+        assert headers["x-forwarded-for"] == "127.0.0.1"
+        assert not {"x-forwarded-host", "forwarded"} & set(headers)
+        assert headers["host"] == cluster.address
+
+    def test_a_request_that_has_been_here_already_goes_no_further(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            via = client.get("/").json()["headers"]["via"]
+            looped = client.get("/", headers={"Via": via})
+        assert (looped.status_code, looped.json()["error"]) == (508, "loop")
+
+
+class TestGarbage:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"\x00\xff\x16\x03\x01 garbage\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+            b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ],
+    )
+    def test_it_is_refused_and_the_next_request_is_served(
+        self, cluster: Cluster, sent: bytes
+    ) -> None:
+        assert send_raw(cluster, sent)[0] == 400
+        assert "-" not in cluster.fetch_from(1, "/")
+
+
+class TestFailures:
+    def test_a_dead_nodes_requests_move_on_at_once(self, own_cluster: Cluster) -> None:
+        own_cluster.nodes[1].process.kill()
+        own_cluster.nodes[1].process.wait()
+        with own_cluster.client() as client:
+            for _ in range(12):
+                assert client.get("/watch/tide").status_code == 200
+                assert client.post("/api/videos/tide/views", headers=key()).status_code == 200
+
+    def test_a_lost_node_moves_its_own_keys_and_no_others(self, own_cluster: Cluster) -> None:
+        path, keys = "/api/videos/tide/views", [key() for _ in range(40)]
+
+        def places() -> list[str]:
+            with own_cluster.client() as client:
+                return [client.post(path, headers=one).json()["node"] for one in keys]
+
+        before = places()
+        own_cluster.nodes[1].process.kill()
+        own_cluster.nodes[1].process.wait()
+        until("b is out", lambda: "b" not in own_cluster.fetch_from(3, "/"))
+        after = places()
+        assert "b" in before
+        assert "b" not in after
+        assert all(new == old for old, new in zip(before, after, strict=True) if old != "b")
+
+    def test_an_unready_node_is_avoided_and_its_websockets_stay(self, own_cluster: Cluster) -> None:
+        with connect(f"ws://{own_cluster.address}/api/videos/tide/live") as socket:
+            name = str(socket.recv())[0]
+            node = next(node for node in own_cluster.nodes if node.name == name)
+            node.set_ready(False)
+            until("it gets nothing", lambda: name not in own_cluster.fetch_from(6, "/"))
+            socket.send("still here")
+            assert socket.recv() == "still here"
+            node.set_ready(True)
+            until("it is back", lambda: name in own_cluster.fetch_from(6, "/"))
+            socket.send("still here")
+            assert socket.recv() == "still here"
+
+    def test_without_a_ready_node_it_says_so_and_when_to_come_back(
+        self, own_cluster: Cluster
+    ) -> None:
+        for node in own_cluster.nodes:
+            node.set_ready(False)
+        path = "/api/videos/tide/views"
+        with own_cluster.client() as client:
+            until("nobody is ready", lambda: client.get("/").status_code == 503)
+            for response in (client.get("/"), client.post(path, headers=key())):
+                assert (response.status_code, error_of(response)) == (503, "unavailable")
+                assert int(response.headers["Retry-After"]) > 0
+            assert client.get("/healthz").status_code == 200
+            own_cluster.nodes[0].set_ready(True)
+            until("one is ready", lambda: client.get("/").status_code == 200)
+
+
+def send_raw(cluster: Cluster, sent: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to bytes that no HTTP library would send."""
+    host, _, port = cluster.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(sent)
+        with http.client.HTTPResponse(connection) as answer:
+            answer.begin()
+            return answer.status, answer.read()

@@ -1,0 +1,65 @@
+"""The renderer: one configuration from a list of nodes, and a clear word about anything else."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ratchet_server import balancer
+
+
+def render(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(balancer.RENDER), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
+    lines = render("a:1,10.0.0.2:2", "*:80").stdout.splitlines()
+    servers = [line.split() for line in lines if line.lstrip().startswith("server ")]
+    assert [server[1:3] for server in servers] == [["n1", "a:1"], ["n2", "10.0.0.2:2"]] * 4
+    assert sum("check" in server for server in servers) == 2
+
+
+@pytest.mark.parametrize(
+    "nodes", ["127.0.0.1:1234", "127.0.0.1:1,127.0.0.1:2,localhost:3", "[::1]:1234", "a_node-1.x:1"]
+)
+def test_haproxy_accepts_what_is_rendered(tmp_path: Path, nodes: str) -> None:
+    try:
+        balancer.haproxy(nodes.split(","), "127.0.0.1:8080", tmp_path)
+    except balancer.Unusable as reason:
+        if balancer.find_haproxy() is not None:
+            raise
+        pytest.skip(f"the configuration can't be checked here: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "bind", "complaint"),
+    [
+        ("", "*:80", "no nodes"),
+        ("a", "*:80", 'node "a" is not HOST:PORT'),
+        ("a:1,", "*:80", 'node "" is not HOST:PORT'),
+        ("a:0", "*:80", "no valid port"),
+        ("a:65536", "*:80", "no valid port"),
+        ("a:1,a:1", "*:80", "given twice"),
+        (":1", "*:80", "no valid host"),
+        ("a b:1", "*:80", "no valid host"),
+        ("a\n  user root\nb:1", "*:80", "no valid host"),
+        ("a:1\\n", "*:80", "is not HOST:PORT"),
+        ("*:1", "*:80", "no valid host"),
+        ("http://a:1", "*:80", "no valid host"),
+        ("a:1", "80", "the address to bind"),
+        ("a:1", "*:80 ssl", "the address to bind"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_rendered(nodes: str, bind: str, complaint: str) -> None:
+    result = render(nodes, bind)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert complaint in result.stderr
+
+
+def test_without_arguments_it_says_how_it_is_used() -> None:
+    result = render()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("usage: ")
