@@ -10,6 +10,7 @@ and in a simulator. Each module holds one idea; read them in this order:
     counter      THE IDEA: base + slots, merge and lift
     snapshot     one counter as text
     passive      a replica that only listens: a browser
+    fingerprint  whether two maps are equal, in one number
     column       one slot's counts of all videos, in the order they changed
     base         what folded slots have left behind
     frames       what replicas say to each other

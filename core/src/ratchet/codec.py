@@ -10,7 +10,18 @@ from typing import Final
 
 from ratchet import names, strict_json
 from ratchet.column import Row
-from ratchet.frames import MAX_ROWS, VERSION, BaseRows, Digest, Frame, Hello, Rows, Want, WantBase
+from ratchet.frames import (
+    MAX_ROWS,
+    VERSION,
+    BaseRows,
+    Digest,
+    Extent,
+    Frame,
+    Hello,
+    Rows,
+    Want,
+    WantBase,
+)
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 from ratchet.snapshot import decode_generations
@@ -33,7 +44,10 @@ def encode(frame: Frame) -> str:
         case Digest(slots, heard, closed, folded, base):
             said = {
                 "is": "digest",
-                "slots": {str(slot): upto for slot, upto in slots.items()},
+                "slots": {
+                    str(slot): [upto, None if content is None else f"{content:016x}"]
+                    for slot, (upto, content) in slots.items()
+                },
                 "heard": dict(heard),
                 "closed": dict(closed),
                 "folded": dict(folded),
@@ -41,8 +55,9 @@ def encode(frame: Frame) -> str:
             }
         case Want(slot, above):
             said = {"is": "want", "slot": str(slot), "above": above}
-        case Rows(slot, start, upto, rows):
-            said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "rows": rows}
+        case Rows(slot, start, upto, more, rows):
+            said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "more": more}
+            said["rows"] = rows
         case WantBase(start):
             said = {"is": "want-base", "start": start}
         case BaseRows(folded, start, total, entries):
@@ -75,12 +90,20 @@ def _hello(said: object) -> Hello:
 def _digest(said: object) -> Digest:
     said = record(said, "is", "slots", "heard", "closed", "folded", "base")
     return Digest(
-        {Slot.parse(slot): names.count(upto) for slot, upto in mapping(said["slots"]).items()},
+        {Slot.parse(slot): _extent(extent) for slot, extent in mapping(said["slots"]).items()},
         decode_generations(said["heard"]),
         decode_generations(said["closed"]),
         decode_generations(said["folded"]),
-        int(_text(said["base"], _FINGERPRINT, "a fingerprint is 16 hex digits"), 16),
+        _fingerprint(said["base"]),
     )
+
+
+def _extent(value: object) -> Extent:
+    parts = array(value)
+    if len(parts) != 2:
+        raise Invalid("an extent has 2 parts")
+    upto, content = parts
+    return Extent(names.count(upto), None if content is None else _fingerprint(content))
 
 
 def _want(said: object) -> Want:
@@ -89,19 +112,21 @@ def _want(said: object) -> Want:
 
 
 def _rows(said: object) -> Rows:
-    said = record(said, "is", "slot", "start", "upto", "rows")
-    start, upto = names.count(said["start"]), names.count(said["upto"])
+    said = record(said, "is", "slot", "start", "upto", "more", "rows")
+    start = last = names.count(said["start"])
     rows = []
-    last = start
     for video, views, seq in _tuples(said["rows"], 3):
         row = Row(names.video(video), names.count(views), names.count(seq))
-        if not last < row.seq <= upto:
-            raise Invalid(f"row {row.seq} is out of order between {last} and {upto}")
+        if row.seq <= last:
+            raise Invalid(f"row {row.seq} is out of order after {last}")
         last = row.seq
         rows.append(row)
-    if upto < start:
-        raise Invalid(f"rows from {start} to {upto}")
-    return Rows(Slot.parse(said["slot"]), start, upto, tuple(rows))
+    more = said["more"]
+    if not isinstance(more, bool):
+        raise Invalid(f"more is true or false, not {names.shown(more)}")
+    if more and not rows:
+        raise Invalid("more rows can't be asked for after none")
+    return Rows(Slot.parse(said["slot"]), start, names.count(said["upto"]), more, tuple(rows))
 
 
 def _want_base(said: object) -> WantBase:
@@ -123,6 +148,10 @@ _READERS: Final[dict[str, Callable[[object], Frame]]] = {
     "want-base": _want_base,
     "base": _base,
 }
+
+
+def _fingerprint(value: object) -> int:
+    return int(_text(value, _FINGERPRINT, "a fingerprint is 16 hex digits"), 16)
 
 
 def _tuples(value: object, width: int) -> list[list[object]]:

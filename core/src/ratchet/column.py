@@ -1,13 +1,14 @@
 """One slot's counts of all videos, in the order in which its owner changed them.
 
 A replica's state is a table: a row for each video, a column for each slot, and the base beside
-them. A column has one writer, who numbers its changes 1, 2, 3, …: that number is the `seq`.
-Everywhere else the column is a **prefix of its owner's history**: complete up to `upto`, and
-nothing beyond. So one number a column tells all that a replica has, the map of these numbers is
-its digest (a version vector), and what another replica lacks is "the rows above its number".
+them. A column has one writer, who numbers its changes 1, 2, 3, …: that number is the `seq`. A
+replica that is complete `upto` some seq has, of every video, at least what the owner had counted
+then. So one number a column tells what a replica has, the map of these numbers is its digest (a
+version vector), and what another replica lacks is "the rows above its number".
 
-A later change of a video replaces the earlier, so a prefix can be sent with gaps in its numbers:
-a chunk says from where to where it is complete, not how many rows that takes.
+A later change of a video replaces the earlier. That is why rows which come in several chunks make
+nothing complete before the last of them: the views of a video that was changed again stand behind
+its higher seq, in a later chunk, and nowhere else.
 """
 
 from array import array
@@ -15,6 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ratchet.fingerprint import WORD, entry
 from ratchet.slot import Slot
 
 
@@ -27,7 +29,9 @@ class Row(NamedTuple):
 
 
 class Column:
-    """The counts of one slot, complete up to `upto`; `durable` of that is known to be on disk.
+    """The counts of one slot, complete up to `upto`; up to `durable` that is known to be on disk.
+
+    Rows above `upto` may be here too: they count, and nothing is claimed of them.
 
     Kept as an append-only log with an index of each video's newest entry: the log answers "what
     changed above seq?" by bisection, also for a million videos; entries that a newer change has
@@ -35,70 +39,86 @@ class Column:
     some 170 bytes a video.
     """
 
-    __slots__ = ("_counts", "_newest", "_seqs", "_videos", "durable", "slot", "upto")
+    __slots__ = (
+        "_counts",
+        "_late",
+        "_newest",
+        "_seqs",
+        "_videos",
+        "durable",
+        "fingerprint",
+        "slot",
+        "upto",
+    )
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.upto = 0
         self.durable = 0
+        # Equal on two replicas exactly when their counts of this slot are equal.
+        self.fingerprint = 0
         self._newest: dict[str, int] = {}
         self._videos: list[str] = []
         self._counts = array("Q")
         self._seqs = array("Q")
+        # Some entry stands behind one with a higher seq: it came in a second attempt to get it.
+        self._late = False
 
     def __len__(self) -> int:
         return len(self._newest)
 
     def __iter__(self) -> Iterator[Row]:
         """Every video's newest row, in the order of seq."""
-        return self._rows(0)
+        return self._rows(-1)
 
     def count(self, video: str) -> int:
         """How many views of `video` this slot has counted."""
         at = self._newest.get(video)
         return 0 if at is None else self._counts[at]
 
-    def merge(self, start: int, upto: int, rows: Iterable[Row]) -> list[Row] | None:
-        """Take in rows that are complete from `start` (exclusive) to `upto`; the new ones.
-
-        `rows` come in the order of seq. None, and nothing is taken in, when `start` lies beyond
-        what is here: merging across a gap would make this column something else than a prefix,
-        and asking again costs one round trip.
-        """
-        if start > self.upto:
-            return None
-        new = [row for row in rows if row.seq > self.upto]
-        for video, views, seq in new:
-            # The owner only counts up, so a later row is never smaller. Larger-of all the same:
-            # it is what makes this a CRDT, whoever sent the row.
-            largest = max(views, self.count(video))
+    def merge(self, rows: Iterable[Row]) -> list[Row]:
+        """The larger of each; the rows that were larger. In any order, as often as one likes."""
+        new = []
+        for row in rows:
+            video, views, seq = row
+            at = self._newest.get(video)
+            if at is not None:
+                if views <= self._counts[at]:
+                    continue
+                self.fingerprint -= entry(video, self._counts[at])
+            self.fingerprint = (self.fingerprint + entry(video, views)) % WORD
+            self._late |= bool(self._seqs) and seq < self._seqs[-1]
             self._newest[video] = len(self._videos)
             self._videos.append(video)
-            self._counts.append(largest)
+            self._counts.append(views)
             self._seqs.append(seq)
-        self.upto = max(self.upto, upto)
+            new.append(row)
         if len(self._videos) > 2 * len(self._newest) + 64:
-            self._compact()
+            self._rebuild()
         return new
 
-    def above(self, seq: int, limit: int) -> tuple[int, list[Row]]:
-        """At most `limit` rows above `seq`, and up to where they are complete."""
+    def above(self, seq: int, limit: int) -> tuple[list[Row], bool]:
+        """The first `limit` rows above `seq`, and whether there are more."""
         rows: list[Row] = []
-        for row in self._rows(bisect_right(self._seqs, seq)):
+        for row in self._rows(seq):
             if len(rows) == limit:
-                return rows[-1].seq, rows
+                return rows, True
             rows.append(row)
-        return self.upto, rows
+        return rows, False
 
-    def _rows(self, at: int) -> Iterator[Row]:
-        for index in range(at, len(self._videos)):
+    def _rows(self, above: int) -> Iterator[Row]:
+        if self._late:
+            self._rebuild()
+        for index in range(bisect_right(self._seqs, above), len(self._videos)):
             video = self._videos[index]
             if self._newest[video] == index:
                 yield Row(video, self._counts[index], self._seqs[index])
 
-    def _compact(self) -> None:
-        rows = list(self)
-        self._videos = [row.video for row in rows]
-        self._counts = array("Q", [row.views for row in rows])
-        self._seqs = array("Q", [row.seq for row in rows])
+    def _rebuild(self) -> None:
+        """Drop what is replaced, and put what came late in its place."""
+        newest = sorted(self._newest.values(), key=self._seqs.__getitem__)
+        self._videos = [self._videos[index] for index in newest]
+        self._counts = array("Q", [self._counts[index] for index in newest])
+        self._seqs = array("Q", [self._seqs[index] for index in newest])
         self._newest = {video: index for index, video in enumerate(self._videos)}
+        self._late = False

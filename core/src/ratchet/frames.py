@@ -26,14 +26,22 @@ class Hello(NamedTuple):
     url: str
 
 
+class Extent(NamedTuple):
+    """How much of a slot is on disk: complete up to `upto`; and the fingerprint of all that is
+    there, or None while more is there, or on its way, than is claimed."""
+
+    upto: int
+    fingerprint: int | None
+
+
 class Digest(NamedTuple):
-    """What I have on disk: up to which seq of each slot, and what I know of the cluster.
+    """What I have on disk: how much of each slot, and what I know of the cluster.
 
     `heard` is the highest generation that I know of each name; `base` the fingerprint of the base
     column. Said every second, so that whatever was lost is noticed.
     """
 
-    slots: Mapping[Slot, int]
+    slots: Mapping[Slot, Extent]
     heard: Generations
     closed: Generations
     folded: Generations
@@ -48,14 +56,17 @@ class Want(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of `slot`, complete from `start` (exclusive) to `upto`, in the order of seq.
+    """Rows of `slot` above `start`, in the order of seq, from a peer that is complete to `upto`.
 
-    Pushed by the slot's owner as it counts, or sent by anybody in answer to `Want`.
+    Pushed by the slot's owner as it counts, or sent by anybody in answer to `Want`. Where there
+    are `more`, they are asked for above the last row. Whoever had everything up to `start` is
+    complete, too, when the last frame is there: up to the `upto` of the first one.
     """
 
     slot: Slot
     start: int
     upto: int
+    more: bool
     rows: tuple[Row, ...]
 
 

@@ -49,13 +49,14 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
 
     What is stored may be anything (another version, a hand in the developer tools), so garbage
     there counts as nothing, and `discarded` names it: "counter", "folded". A counter without the
-    `folded` it stood on is not safe to merge, so garbage in `folded` discards both. Garbage in
+    `folded` it stood on is not safe to merge, so garbage there, or none, discards both. Garbage in
     `received`, or a snapshot of another video, raises `Invalid`, a ValueError.
     """
     replica = Passive()
     discarded = []
     try:
-        replica.folded = snapshot.decode_generations(_stored(stored_folded))
+        if stored_counter or stored_folded:
+            replica.folded = snapshot.decode_generations(_stored(stored_folded))
     except Invalid:
         discarded.append("folded")
         if stored_counter:
@@ -77,4 +78,4 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
 
 
 def _stored(text: str) -> object:
-    return strict_json.loads(text or "{}", snapshot.MAX_TEXT)
+    return strict_json.loads(text, snapshot.MAX_TEXT)

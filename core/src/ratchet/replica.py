@@ -16,10 +16,11 @@ What follows from it, and holds for every caller:
 - Its own slot is written by nobody else, and no other slot is written here but by merging.
 
 Anti-entropy is a pull: digests are compared, and whoever is behind asks *one* peer for the rows
-above its own seq (`Want`), chunk by chunk, the next when the last is on disk. If whoever is ahead
-sent them unasked, as in Scuttlebutt, a replica that comes back would get every row from every peer
-at once. Live changes are pushed by their owner; one that doesn't fit (a gap before it) is dropped
-and asked for.
+above its own seq (`Want`), chunk by chunk, the next when the last is on disk, and claims them when
+all are there. If whoever is ahead sent them unasked, as in Scuttlebutt, a replica that comes back
+would get every row from every peer at once. Live changes are pushed by their owner; one that
+doesn't fit (a gap before it) is dropped and asked for. Where two claim the same and have not the
+same (a transfer that broke off, its sender gone for ever), each asks the other for all.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from ratchet import generations
 from ratchet.base import Base
 from ratchet.column import Column, Row
 from ratchet.counter import Counter
-from ratchet.frames import MAX_ROWS, BaseRows, Digest, Frame, Rows, Want, WantBase
+from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Frame, Rows, Want, WantBase
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot, new_generation
@@ -53,7 +54,7 @@ class Send(NamedTuple):
 
 
 class ColumnChange(NamedTuple):
-    """New rows of one slot; with them it is complete up to `upto`."""
+    """New rows of one slot, which is complete up to `upto` with them."""
 
     slot: Slot
     upto: int
@@ -64,7 +65,7 @@ class Changes(NamedTuple):
     """What must be on disk before the replica claims it, in the order in which it is written.
 
     First the rows, by larger-of. Then every slot of `lifted` is added into the base and dropped.
-    Then the entries of `base`, by larger-of, and the three maps, whole. Reading a store back gives
+    Then the entries of `base` and of the three maps, by larger-of. Reading a store back gives
     the same form (with nothing in `lifted`), in as many parts as it likes.
     """
 
@@ -91,10 +92,13 @@ class Peer:
 
 @dataclass(slots=True)
 class _Asked:
-    """An open `Want` or `WantBase`: of whom, and when."""
+    """An open `Want` or `WantBase`: of whom, when, and above what."""
 
     peer: str
     at: float
+    above: int
+    # Up to where the transfer makes complete: what the peer claimed with its first frame.
+    upto: int | None = None
 
 
 @dataclass(slots=True)
@@ -111,9 +115,18 @@ class Replica:
     """All counters of one node: the table of `column`, the base, the three maps, the peers."""
 
     def __init__(
-        self, node: str, started_ms: int, chance: Callable[[int], int], now: float
+        self,
+        node: str,
+        started_ms: int,
+        chance: Callable[[int], int],
+        now: float,
+        *,
+        chunk: int = MAX_ROWS,
     ) -> None:
-        """A replica with nothing in it. `started_ms` is the wall clock; see `new_generation`."""
+        """A replica with nothing in it. `started_ms` is the wall clock; see `new_generation`.
+
+        `chunk` is how many rows a frame holds at the most, 1 to `MAX_ROWS`.
+        """
         self.node = node
         self.slot: Slot | None = None
         self.columns: dict[Slot, Column] = {}
@@ -126,6 +139,7 @@ class Replica:
         self.changed: set[str] = set()
         self._started_ms = started_ms
         self._chance = chance
+        self._chunk = chunk
         self._now = now
         self._alone_until = now + ALONE_S
         self._next_digest = now
@@ -134,8 +148,12 @@ class Replica:
         self._counting: dict[str, int] = {}
         self._unsaved = _Unsaved()
         self._writing: Changes | None = None
+        # The slot whose rows in `_writing` are our own views. (Our slot may be another by then.)
+        self._writing_to: Slot | None = None
         self._asked: dict[Slot, _Asked] = {}
         self._asked_base: _Asked | None = None
+        # Transfers of which a chunk has come and is not on disk yet, and from whom.
+        self._more: dict[Slot, str] = {}
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -165,32 +183,29 @@ class Replica:
 
     def digest(self) -> Digest:
         """What this replica has on disk."""
-        slots = {slot: column.durable for slot, column in self.columns.items()}
+        slots = {slot: self._extent(slot, column) for slot, column in self.columns.items()}
         heard, closed, folded = dict(self.heard), dict(self.closed), dict(self.folded)
         return Digest(slots, heard, closed, folded, self.base.fingerprint)
 
     def fingerprint(self) -> str:
-        """32 hex digits, equal on two replicas exactly when their counts are equal.
-
-        Columns are prefixes of their owner's history, so equal numbers mean equal columns; a slot
-        in which nothing has been counted makes no difference.
-        """
-        columns = sorted(f"{slot}:{c.upto}" for slot, c in self.columns.items() if c.upto)
+        """32 hex digits, equal on two replicas exactly when their counts are equal."""
+        columns = sorted(
+            f"{slot}:{c.fingerprint:016x}" for slot, c in self.columns.items() if len(c)
+        )
         text = " ".join([*columns, f"{self.base.fingerprint:016x}"])
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def behind(self, process: str) -> int:
         """How many changes that are here the peer has not claimed to have on disk."""
         peer = self.peers[process]
-        claimed = peer.digest.slots if peer.digest else {}
-        return sum(max(0, c.upto - claimed.get(slot, 0)) for slot, c in self.columns.items())
+        return sum(max(0, c.upto - _claim(peer, slot)) for slot, c in self.columns.items())
 
     def caught_up(self) -> bool:
         """Whether everything is here that the connected peers had when they first spoke."""
         return all(
             peer.goal is not None
             and not peer.base_due
-            and all(self._lacks(slot, upto) == 0 for slot, upto in peer.goal.slots.items())
+            and not any(self._lacks(slot, extent.upto) for slot, extent in peer.goal.slots.items())
             for peer in self.peers.values()
         )
 
@@ -216,8 +231,8 @@ class Replica:
         self._join_maps(stored.heard, stored.closed, stored.folded)
         for slot, upto, rows in stored.columns:
             column = self._column(slot)
-            column.merge(column.upto, upto, rows)
-            column.durable = column.upto
+            column.merge(rows)
+            column.upto = column.durable = max(column.upto, upto)
         self.base.merge(stored.base)
         self._unsaved = _Unsaved()
 
@@ -225,33 +240,42 @@ class Replica:
         """What is to be written now; None when there is nothing."""
         assert self._writing is None, "changes() before the last ones were committed or aborted"
         unsaved, self._unsaved = self._unsaved, _Unsaved()
+        self._writing_to = None
+        # Rows of a slot that was lifted since are written, too: the disk lifts what it has.
         columns = [
-            ColumnChange(slot, self.columns[slot].upto, tuple(rows))
+            ColumnChange(
+                slot, column.upto if (column := self.columns.get(slot)) else 0, tuple(rows)
+            )
             for slot, rows in unsaved.rows.items()
-            if slot in self.columns
         ]
         if self.slot is not None and self._pending:
             columns.append(self._own_rows(self.slot))
+            self._writing_to = self.slot
         if not (columns or unsaved.lifted or unsaved.base or unsaved.maps):
             return None
         base = tuple((video, self.base.count(video)) for video in unsaved.base)
-        maps = (dict(self.heard), dict(self.closed), dict(self.folded))
-        self._writing = Changes(tuple(columns), tuple(unsaved.lifted), base, *maps)
+        maps = (self.heard, self.closed, self.folded) if unsaved.maps else ({}, {}, {})
+        self._writing = Changes(tuple(columns), tuple(unsaved.lifted), base, *map(dict, maps))
         return self._writing
 
     def committed(self, changes: Changes) -> list[Send]:
         """`changes` are on disk: claim them, show and push the own ones, ask for what follows."""
+        counted = self._counting
         self._end_writing(changes)
         sends = []
         for slot, upto, rows in changes.columns:
             column = self.columns.get(slot)
-            if column is None:
-                continue  # Folded while it was being written.
-            start = column.upto
-            # Rows of others have been in the column since they came, so what is new here is ours.
-            if own := column.merge(start, upto, rows):
-                sends += self._push(slot, start, own)
-                self.changed.update(row.video for row in own)
+            if column is None:  # Folded while it was being written; the disk lifts it next.
+                for video, views in counted.items() if slot == self._writing_to else ():
+                    self.base.add(video, views)
+                    self.changed.add(video)
+                continue
+            # Rows of others have been in the column since they came; ours become visible now.
+            if slot == self._writing_to:
+                sends += self._push(slot, column.upto, rows)
+                column.merge(rows)
+                column.upto = max(column.upto, upto)
+                self.changed.update(row.video for row in rows)
             column.durable = max(column.durable, upto)
             sends += self._want_more(slot)
         return sends
@@ -261,7 +285,7 @@ class Replica:
         told so. What came from others is kept, to be written with the next changes."""
         self._end_writing(changes)
         for slot, _, rows in changes.columns:
-            if slot != self.slot:
+            if slot != self._writing_to:
                 self._unsaved.rows[slot] = [*rows, *self._unsaved.rows.get(slot, [])]
         self._unsaved.lifted[:0] = changes.lifted
         self._unsaved.base.update(video for video, _ in changes.base)
@@ -302,7 +326,7 @@ class Replica:
             case Want(slot, above):
                 return self._answer(slot, above, process)
             case WantBase(start):
-                rows = tuple(self.base.chunk(start, MAX_ROWS))
+                rows = tuple(self.base.chunk(start, self._chunk))
                 answer = BaseRows(dict(self.folded), start, len(self.base), rows)
                 return [Send(process, answer)]
             case BaseRows():
@@ -321,16 +345,16 @@ class Replica:
             # it, also on an empty disk with the clock set back.
             self._open_slot()
         sends = []
-        for slot, upto in theirs.slots.items():
-            if slot == self.slot and upto > self.columns[slot].upto:
+        for slot, extent in theirs.slots.items():
+            if slot == self.slot and extent.upto > self.columns[slot].upto:
                 self._disown()
-            sends += self._want(slot, upto, process)
+            sends += self._want(slot, extent.upto, process) or self._doubt(slot, extent, process)
         # Bases can be compared only where the same slots have been folded into them. A peer that
         # has folded less will have lifted, too, when it speaks again.
         same_folds = theirs.folded == self.folded
         peer.base_due = not same_folds or theirs.base != self.base.fingerprint
         if same_folds and peer.base_due and self._free(self._asked_base):
-            self._asked_base = _Asked(process, self._now)
+            self._asked_base = _Asked(process, self._now, 0)
             sends.append(Send(process, WantBase(0)))
         if peer.goal is None:
             peer.goal = theirs
@@ -341,20 +365,30 @@ class Replica:
         if self._is_folded(slot):
             return []  # The sender lifts as soon as it hears of the fold.
         if slot == self.slot:
-            if frame.upto > self.columns[slot].upto:
+            if frame.rows and frame.rows[-1].seq > self.columns[slot].upto:
                 self._disown()
             return []
         self._heard_of(slot)
-        if (asked := self._asked.get(slot)) and asked.peer == process:
-            del self._asked[slot]
         column = self._column(slot)
-        before = column.upto
-        new = column.merge(frame.start, frame.upto, frame.rows)
-        if new is None:
+        asked = self._asked.get(slot)
+        # Within a transfer each frame continues the one before, from the same peer.
+        answer = asked is not None and asked.peer == process and asked.above == frame.start
+        if frame.start > column.upto and not answer:
             return self._want(slot, frame.upto, process)
-        if column.upto > before:
-            self._unsaved.rows.setdefault(slot, []).extend(new)
-            self.changed.update(row.video for row in new)
+        before, new = column.upto, column.merge(frame.rows)
+        upto = frame.upto if asked is None or not answer or asked.upto is None else asked.upto
+        if not frame.more:
+            column.upto = max(column.upto, upto)
+            if answer:
+                del self._asked[slot]
+        elif answer:
+            self._asked[slot] = _Asked(process, self._now, frame.rows[-1].seq, upto)
+            # The next chunk is asked for when this one is on disk.
+            self._more[slot] = process
+        if not new and column.upto == before:
+            return self._want_more(slot)
+        self._unsaved.rows.setdefault(slot, []).extend(new)
+        self.changed.update(row.video for row in new)
         return []
 
     def _merge_base(self, frame: BaseRows, process: str) -> list[Send]:
@@ -365,7 +399,7 @@ class Replica:
         if self._asked_base and self._asked_base.peer == process:
             after = frame.start + len(frame.rows)
             if frame.rows and after < frame.total:
-                self._asked_base = _Asked(process, self._now)
+                self._asked_base = _Asked(process, self._now, after)
                 return [Send(process, WantBase(after))]
             self._asked_base = None
             self.peers[process].base_due = False
@@ -373,37 +407,51 @@ class Replica:
 
     def _answer(self, slot: Slot, above: int, process: str) -> list[Send]:
         column = self.columns.get(slot)
-        if column is None or column.upto <= above:
+        if column is None:
             return []
-        upto, rows = column.above(above, MAX_ROWS)
-        return [Send(process, Rows(slot, above, upto, tuple(rows)))]
+        rows, more = column.above(above, self._chunk)
+        return [Send(process, Rows(slot, above, column.upto, more, tuple(rows)))]
 
-    def _push(self, slot: Slot, start: int, rows: list[Row]) -> list[Send]:
+    def _push(self, slot: Slot, start: int, rows: tuple[Row, ...]) -> list[Send]:
         if not self.peers:
             return []
         sends = []
-        for at in range(0, len(rows), MAX_ROWS):
-            chunk = tuple(rows[at : at + MAX_ROWS])
-            sends.append(Send(None, Rows(slot, start, chunk[-1].seq, chunk)))
+        for at in range(0, len(rows), self._chunk):
+            # Nothing is replaced within one commit, so each chunk is complete by itself.
+            chunk = rows[at : at + self._chunk]
+            sends.append(Send(None, Rows(slot, start, chunk[-1].seq, False, chunk)))
             start = chunk[-1].seq
         return sends
 
     def _want(self, slot: Slot, upto: int, process: str) -> list[Send]:
         """Ask for what is missing of `slot`, unless it is asked for already."""
-        if not self._lacks(slot, upto) or slot == self.slot:
+        if slot == self.slot or not self._lacks(slot, upto):
             return []
-        if not self._free(self._asked.get(slot)):
+        return self._ask(slot, self._column(slot).upto, process)
+
+    def _doubt(self, slot: Slot, theirs: Extent, process: str) -> list[Send]:
+        """They claim as much as we do. Ask for all if it isn't the same that they have."""
+        if slot == self.slot or theirs.fingerprint is None or self._is_folded(slot):
             return []
-        self._asked[slot] = _Asked(process, self._now)
-        return [Send(process, Want(slot, self._column(slot).upto))]
+        column = self.columns.get(slot)
+        ours = self._extent(slot, column) if column else Extent(0, 0)
+        if ours.fingerprint is None or ours.upto != theirs.upto or ours == theirs:
+            return []
+        return self._ask(slot, 0, process)
 
     def _want_more(self, slot: Slot) -> list[Send]:
-        """The last chunk is on disk: ask for the next, of anybody who says to have it."""
-        for process, peer in self.peers.items():
-            upto = peer.digest.slots.get(slot, 0) if peer.digest else 0
-            if sends := self._want(slot, upto, process):
-                return sends
-        return []
+        """What came of `slot` is on disk: ask for the next chunk of a transfer."""
+        process = self._more.pop(slot, None)
+        asked = self._asked.get(slot)
+        if process is None or asked is None or asked.peer != process:
+            return []
+        return [Send(process, Want(slot, asked.above))]
+
+    def _ask(self, slot: Slot, above: int, process: str) -> list[Send]:
+        if not self._free(self._asked.get(slot)):
+            return []
+        self._asked[slot] = _Asked(process, self._now, above)
+        return [Send(process, Want(slot, above))]
 
     # -- state -----------------------------------------------------------------------------
 
@@ -447,7 +495,8 @@ class Replica:
         for node in closed.keys() | folded.keys():
             self._heard_of(Slot(node, max(closed.get(node, 0), folded.get(node, 0))))
         for slot in [slot for slot in self.columns if self._is_folded(slot)]:
-            self._lift(slot)
+            if slot in self.columns:  # Giving up our own slot has lifted the others already.
+                self._lift(slot)
 
     def _lift(self, slot: Slot) -> None:
         for row in self.columns.pop(slot):
@@ -476,8 +525,24 @@ class Replica:
         column = self.columns.get(slot)
         return max(0, upto - (column.upto if column else 0))
 
+    def _extent(self, slot: Slot, column: Column) -> Extent:
+        """How much of a column is on disk; its fingerprint, if just that is in memory, too."""
+        writing = self._writing.columns if self._writing else ()
+        settled = (
+            column.durable == column.upto
+            and slot not in self._unsaved.rows
+            and all(change.slot != slot for change in writing if slot != self._writing_to)
+            and self._free(self._asked.get(slot))
+        )
+        return Extent(column.durable, column.fingerprint if settled else None)
+
     def _is_folded(self, slot: Slot) -> bool:
         return generations.covers(self.folded, slot)
 
     def _free(self, asked: _Asked | None) -> bool:
         return asked is None or self._now - asked.at >= ASK_AGAIN_S
+
+
+def _claim(peer: Peer, slot: Slot) -> int:
+    extent = peer.digest.slots.get(slot) if peer.digest else None
+    return extent.upto if extent else 0

@@ -43,4 +43,4 @@ def new_generation(started_ms: int, chance: Callable[[int], int], heard: int) ->
     machines that know nothing of each other. `heard`, the highest generation of this name that
     the process has stored or heard of, is there because clocks are sometimes set back.
     """
-    return max(started_ms * 1000 + chance(1000), heard + 1)
+    return max(started_ms * 1000, heard + 1) + chance(1000)

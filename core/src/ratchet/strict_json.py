@@ -33,9 +33,9 @@ def record(value: object, *keys: str, optional: tuple[str, ...] = ()) -> dict[st
     missing = [key for key in keys if key not in value]
     unknown = [key for key in value if key not in keys and key not in optional]
     if missing or unknown:
-        raise Invalid(
-            f"an object with {', '.join(keys)} was expected, not {', '.join(value)[:200]}"
-        )
+        # ascii(): what came in may hold half a surrogate pair, which no log can write.
+        given = ascii(", ".join(value)[:200])[1:-1]
+        raise Invalid(f"an object with {', '.join(keys)} was expected, not {given}")
     return value
 
 

@@ -6,8 +6,9 @@ from typing import Final
 APPLICATION_ID: Final = 0x72746368
 VERSION: Final = 1
 
+# This one is written into the file, so it is said only once the file is known to be ours.
+JOURNAL: Final = "PRAGMA journal_mode = WAL"
 CONNECTION: Final = (
-    "PRAGMA journal_mode = WAL",
     # FULL: a commit is on the disk, not in the system's cache, when it returns.
     "PRAGMA synchronous = FULL",
     "PRAGMA busy_timeout = 5000",
@@ -66,7 +67,7 @@ PUT_ROW: Final = """
     INSERT INTO rows (slot, video, views, seq, crc) VALUES (?1, ?2, ?3, ?4, crc(?1, ?2, ?3, ?4))
     ON CONFLICT (slot, video) DO UPDATE
     SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
-    WHERE excluded.seq > seq"""
+    WHERE excluded.views > views"""
 # One statement lifts a whole slot, however many videos it has counted.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
@@ -89,7 +90,7 @@ PUT_GENERATION: Final = """
 SLOTS: Final = "SELECT id, node, generation, upto, crc = crc(node, generation, upto) FROM slots"
 ROWS: Final = """
     SELECT video, views, seq, crc = crc(slot, video, views, seq) FROM rows
-    WHERE slot = :slot ORDER BY seq"""
+    WHERE slot = ?1 ORDER BY seq"""
 BASE: Final = "SELECT video, views, crc = crc(video, views) FROM base"
 GENERATIONS: Final = (
     "SELECT kind, node, generation, crc = crc(kind, node, generation) FROM generations"

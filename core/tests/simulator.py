@@ -1,0 +1,348 @@
+"""A small world for real replicas: disks that can be lost, links that can be cut, lossy and late.
+
+Nothing here knows how a replica works inside; it does what `ratchet.replica` says a driver owes.
+Every frame goes through the codec. The world also keeps the truth: what every slot's owner has
+ever brought to its disk, which is all that anybody may ever see of it.
+"""
+
+import copy
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from ratchet import codec
+from ratchet.column import Row
+from ratchet.frames import MAX_ROWS, Frame
+from ratchet.generations import covers, join
+from ratchet.replica import Changes, ColumnChange, Replica, Send
+from ratchet.slot import Slot
+
+F = TypeVar("F", bound=Frame)
+
+# The wall clock at which a world begins, in milliseconds.
+BEGIN_MS: Final = 1_763_800_000_000
+
+
+class Disk:
+    """What a node has stored: it applies `Changes` in the documented order, all or nothing."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Slot, dict[str, Row]] = {}
+        self.upto: dict[Slot, int] = {}
+        self.base: dict[str, int] = {}
+        self.heard: dict[str, int] = {}
+        self.closed: dict[str, int] = {}
+        self.folded: dict[str, int] = {}
+
+    def write(self, changes: Changes) -> None:
+        for slot, upto, rows in changes.columns:
+            stored = self.rows.setdefault(slot, {})
+            for row in rows:
+                before = stored.get(row.video, row)
+                larger = max(row.views, before.views), max(row.seq, before.seq)
+                stored[row.video] = Row(row.video, *larger)
+            self.upto[slot] = max(upto, self.upto.get(slot, 0))
+        for slot in changes.lifted:
+            for row in self.rows.pop(slot, {}).values():
+                self.base[row.video] = self.base.get(row.video, 0) + row.views
+            self.upto.pop(slot, None)
+        for video, count in changes.base:
+            self.base[video] = max(count, self.base.get(video, 0))
+        self.heard = join(self.heard, changes.heard)
+        self.closed = join(self.closed, changes.closed)
+        self.folded = join(self.folded, changes.folded)
+
+    def read(self, rows_in_a_part: int = 2) -> Iterator[Changes]:
+        """Everything, in parts, as a store that doesn't want it all in memory gives it."""
+        maps = (dict(self.heard), dict(self.closed), dict(self.folded))
+        yield Changes((), (), tuple(self.base.items()), *maps)
+        for slot, stored in self.rows.items():
+            rows = sorted(stored.values(), key=lambda row: row.seq)
+            for at in range(0, len(rows), rows_in_a_part):
+                part = tuple(rows[at : at + rows_in_a_part])
+                yield Changes((ColumnChange(slot, self.upto[slot], part),), (), (), *maps)
+            if not rows:
+                yield Changes((ColumnChange(slot, self.upto[slot], ()),), (), (), *maps)
+
+    def count(self, slot: Slot, video: str) -> int:
+        row = self.rows.get(slot, {}).get(video)
+        return row.views if row else 0
+
+    def value(self, video: str) -> int:
+        return self.base.get(video, 0) + sum(self.count(slot, video) for slot in self.rows)
+
+    def copy(self) -> "Disk":
+        return copy.deepcopy(self)
+
+
+@dataclass
+class Node:
+    """One process: a replica, the disk below it, and the write that is on its way there."""
+
+    name: str
+    process: str
+    disk: Disk
+    replica: Replica
+    alive: bool = True
+    writing: Changes | None = None
+    # Views that it has brought to the disk, and those of them that it has answered.
+    waiting: Tally[str] = field(default_factory=Tally)
+    answered: Tally[str] = field(default_factory=Tally)
+
+    def __repr__(self) -> str:
+        return f"{self.name}:{self.process}"
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One frame on its way."""
+
+    sender: Node
+    receiver: Node
+    text: str
+
+    @property
+    def frame(self) -> Frame:
+        return codec.decode(self.text)
+
+
+def _unlike(number: int) -> Callable[[int], int]:
+    """A chance that no other process of the same world has, and that can be replayed."""
+    return lambda below: (number * 37) % below
+
+
+class World:
+    """Processes, the wire between them, and the truth."""
+
+    def __init__(self, chunk: int = MAX_ROWS) -> None:
+        """`chunk` is how many rows a frame holds at the most."""
+        self.now = 0.0
+        self.nodes: list[Node] = []
+        self.wire: list[Packet] = []
+        self.cuts: set[frozenset[str]] = set()
+        # Each slot's owner's history as its disk has it; seq n is entry n-1.
+        self.history: dict[Slot, list[Row]] = {}
+        # Every view that has ever been on the disk of the node that counted it.
+        self.truth: Tally[str] = Tally()
+        # Packets that `settle_wire` dropped when it was last called.
+        self.lost = 0
+        self._started = 0
+        self._chunk = chunk
+
+    # -- processes -------------------------------------------------------------------------
+
+    def start(
+        self, name: str, disk: Disk | None = None, clock_ms: int | None = None, alone: bool = False
+    ) -> Node:
+        """A new process; `clock_ms` if its wall clock is wrong, `alone` if it finds no peer."""
+        self._started += 1
+        wall = BEGIN_MS + int(self.now * 1000) if clock_ms is None else clock_ms
+        replica = Replica(name, wall, _unlike(self._started), self.now, chunk=self._chunk)
+        disk = Disk() if disk is None else disk
+        for part in disk.read():
+            replica.restore(part)
+        node = Node(name, f"{self._started:016x}", disk, replica)
+        self.nodes.append(node)
+        if alone:
+            self.cuts |= {frozenset((node.process, other.process)) for other in self.alive()}
+        for other in self.alive():
+            self.connect(node, other)
+        return node
+
+    def crash(self, node: Node) -> Disk:
+        """kill -9: what was not on the disk is gone. The disk is left."""
+        node.alive = False
+        for other in self.alive():
+            other.replica.left(node.process)
+        self.wire = [p for p in self.wire if node not in (p.sender, p.receiver)]
+        return node.disk
+
+    def alive(self) -> list[Node]:
+        return [node for node in self.nodes if node.alive]
+
+    # -- links -----------------------------------------------------------------------------
+
+    def cut(self, one: Node, two: Node) -> None:
+        if self.linked(one, two):
+            self.cuts.add(frozenset((one.process, two.process)))
+            one.replica.left(two.process)
+            two.replica.left(one.process)
+
+    def cut_off(self, node: Node) -> None:
+        for other in self.alive():
+            self.cut(node, other)
+
+    def heal(self) -> None:
+        cuts, self.cuts = self.cuts, set()
+        for one in self.alive():
+            for two in self.alive():
+                if one.process < two.process and {one.process, two.process} in cuts:
+                    self.connect(one, two)
+
+    def linked(self, one: Node, two: Node) -> bool:
+        cut = frozenset((one.process, two.process)) in self.cuts
+        return one is not two and one.alive and two.alive and not cut
+
+    def connect(self, one: Node, two: Node) -> None:
+        if self.linked(one, two):
+            for node, other in ((one, two), (two, one)):
+                self.send(node, node.replica.joined(other.process, other.name))
+
+    # -- frames ----------------------------------------------------------------------------
+
+    def send(self, sender: Node, sends: list[Send]) -> None:
+        for to, frame in sends:
+            for receiver in self.alive():
+                if to in (None, receiver.process) and self.linked(sender, receiver):
+                    self.wire.append(Packet(sender, receiver, codec.encode(frame)))
+
+    def deliver(self, at: int = 0, keep: bool = False) -> None:
+        """Packet number `at` arrives; `keep` if another copy of it is still on its way."""
+        packet = self.wire[at] if keep else self.wire.pop(at)
+        if self.linked(packet.sender, packet.receiver):
+            self.hand(packet)
+
+    def hand(self, packet: Packet) -> None:
+        replica = packet.receiver.replica
+        answers = replica.receive(packet.frame, packet.sender.process, self.now)
+        self.send(packet.receiver, answers)
+
+    def tell_folded(self, node: Node, folded: dict[str, int]) -> None:
+        """`node` hears from any of its peers that these slots are folded now."""
+        peer = next(other for other in self.alive() if self.linked(node, other))
+        digest = peer.replica.digest()._replace(closed=folded, folded=folded)
+        self.hand(Packet(peer, node, codec.encode(digest)))
+
+    def lose_all(self) -> None:
+        self.wire.clear()
+
+    def on_wire(self, kind: type[F], to: Node | None = None) -> list[F]:
+        frames = [packet.frame for packet in self.wire if to in (None, packet.receiver)]
+        return [frame for frame in frames if isinstance(frame, kind)]
+
+    # -- time and disks --------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        for node in self.alive():
+            self.send(node, node.replica.tick(self.now))
+
+    def begin_write(self, node: Node) -> Changes | None:
+        node.writing = node.replica.changes()
+        return node.writing
+
+    def reach_disk(self, node: Node) -> None:
+        """The transaction is committed; the replica has not been told yet."""
+        changes = node.writing
+        assert changes
+        for slot, _, rows in changes.columns:
+            # Only its owner makes a slot's history longer; everybody else's rows are part of it.
+            for row in rows:
+                history = self.history.setdefault(slot, [])
+                if slot.node == node.name and row.seq == len(history) + 1:
+                    views = row.views - self.latest(slot).get(row.video, 0)
+                    self.truth[row.video] += views
+                    node.waiting[row.video] += views
+                    history.append(row)
+        node.disk.write(changes)
+
+    def confirm(self, node: Node) -> None:
+        """The replica hears that its changes are on disk, and whoever waited is answered."""
+        changes, node.writing = node.writing, None
+        assert changes
+        self.send(node, node.replica.committed(changes))
+        node.answered, node.waiting = node.answered + node.waiting, Tally()
+
+    def fail_write(self, node: Node) -> None:
+        """The transaction was surely not committed."""
+        changes, node.writing = node.writing, None
+        assert changes
+        node.replica.aborted(changes)
+
+    def flush(self, node: Node) -> None:
+        """Write and confirm whatever there is, unless a write is under way."""
+        while node.writing is None and self.begin_write(node):
+            self.reach_disk(node)
+            self.confirm(node)
+
+    def count(self, node: Node, video: str, views: int = 1) -> None:
+        """Views that are answered at once."""
+        node.replica.count(video, views)
+        self.flush(node)
+
+    # -- until it is quiet -----------------------------------------------------------------
+
+    def settle(self, rounds: int = 60, check: bool = False) -> None:
+        """Time passes, frames arrive and disks write until four heartbeats find nothing to do."""
+        quiet = 0
+        for _ in range(rounds):
+            before = self._shape()
+            self.pass_time(1.0)
+            for node in self.alive():
+                self.flush(node)
+            self.settle_wire(check=check)
+            quiet = quiet + 1 if self._shape() == before else 0
+            if quiet == 4:  # Longer than an unanswered question keeps others from being asked.
+                return
+        raise AssertionError(f"not quiet after {rounds} rounds: {self._shape()}")
+
+    def settle_wire(
+        self, write: bool = True, lose: type[Frame] | None = None, check: bool = False
+    ) -> None:
+        """All that is on the wire arrives, and what is said in answer; `lose` counts and drops."""
+        self.lost = 0
+        while self.wire:
+            packet = self.wire[0]
+            if lose and isinstance(packet.frame, lose):
+                self.wire.pop(0)
+                self.lost += 1
+                continue
+            self.deliver()
+            if write:
+                for node in self.alive():
+                    self.flush(node)
+            if check and packet.receiver.alive:
+                self.check(packet.receiver)
+
+    def _shape(self) -> object:
+        return [(n.replica.digest(), n.replica.slot, n.replica.fingerprint()) for n in self.alive()]
+
+    # -- what must hold --------------------------------------------------------------------
+
+    def videos(self) -> list[str]:
+        return sorted(self.truth)
+
+    def assert_equal(self) -> None:
+        """All that live have said and counted the same."""
+        replicas = [node.replica for node in self.alive()]
+        assert len({replica.fingerprint() for replica in replicas}) <= 1
+        for video in self.videos():
+            assert len({replica.value(video) for replica in replicas}) <= 1, video
+
+    def latest(self, slot: Slot, upto: int | None = None) -> dict[str, int]:
+        """What the owner of `slot` had counted at `upto`, or until now."""
+        return {row.video: row.views for row in self.history.get(slot, [])[:upto]}
+
+    def check(self, node: Node) -> None:
+        """What holds of every replica at every moment (numbers: DESIGN, section 9)."""
+        replica = node.replica
+        for video in self.videos():
+            assert replica.value(video) <= self.truth[video], "1: above the truth"
+            assert replica.value(video) == replica.counter(video).value
+        claims = replica.digest().slots
+        for slot, column in replica.columns.items():
+            assert not covers(replica.folded, slot), "6: a folded slot is still here"
+            latest, claimed = self.latest(slot), self.latest(slot, claims[slot].upto)
+            for video in self.videos():
+                held = column.count(video)
+                assert held <= latest.get(video, 0), "8: more than its owner ever counted"
+                assert held >= claimed.get(video, 0), "a digest claims what is not here"
+                assert node.disk.count(slot, video) >= claimed.get(video, 0) or covers(
+                    node.disk.folded, slot
+                ), "a digest claims what is not on disk"
+
+    def check_disk(self, node: Node) -> None:
+        """Once all is written, a process that starts from this disk has what this one has."""
+        for video in self.videos():
+            assert node.disk.value(video) == node.replica.value(video), "disk and memory differ"

@@ -1,0 +1,102 @@
+"""Hypothesis strategies for the core's values: few names and small numbers, so that they meet.
+
+Replay a failing random test with the `@reproduce_failure` line that it prints. Look further than
+an ordinary run does with ``RATCHET_HYPOTHESIS=deep pytest core/tests``.
+"""
+
+import os
+from typing import Final
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from ratchet.column import Row
+from ratchet.counter import Counter
+from ratchet.frames import BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
+from ratchet.names import MAX_COUNT
+from ratchet.slot import Slot
+from ratchet.snapshot import Snapshot
+
+settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("deep", max_examples=3000, deadline=None, print_blob=True)
+PROFILE: Final = os.environ.get("RATCHET_HYPOTHESIS", "quick")
+settings.load_profile(PROFILE)
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+words: Final = st.integers(0, 2**64 - 1)
+counts: Final = st.one_of(st.integers(0, 9), st.integers(0, MAX_COUNT))
+videos: Final = st.one_of(
+    st.sampled_from(["tide", "moss", "fern"]),
+    st.text(_LETTERS + _LETTERS.upper() + "_", min_size=1, max_size=64),
+)
+nodes: Final = st.one_of(
+    st.sampled_from(["a", "b", "c"]), st.text(_LETTERS, min_size=1, max_size=63)
+)
+slots: Final = st.builds(Slot, nodes, st.one_of(st.integers(0, 5), st.integers(0, MAX_COUNT)))
+generations: Final = st.dictionaries(nodes, st.one_of(st.integers(0, 5), counts), max_size=4)
+counters: Final = st.builds(Counter, counts, st.dictionaries(slots, counts, max_size=6))
+# Far from MAX_COUNT, where a value is held instead of growing.
+small_counters: Final = st.builds(
+    Counter,
+    st.integers(0, 99),
+    st.dictionaries(
+        st.builds(Slot, st.sampled_from(["a", "b", "c"]), st.integers(0, 5)),
+        st.integers(0, 99),
+        max_size=8,
+    ),
+)
+small_generations: Final = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, 5))
+snapshots: Final = st.builds(Snapshot, videos, counters, generations)
+
+
+@st.composite
+def _rows(draw: st.DrawFn) -> Rows:
+    seqs = sorted(draw(st.sets(st.integers(1, MAX_COUNT), max_size=5)))
+    start = draw(st.integers(0, seqs[0] - 1 if seqs else MAX_COUNT))
+    rows = tuple(Row(draw(videos), draw(counts), seq) for seq in seqs)
+    return Rows(draw(slots), start, draw(counts), bool(rows) and draw(st.booleans()), rows)
+
+
+frames: Final[st.SearchStrategy[Frame]] = st.one_of(
+    st.builds(
+        Hello,
+        nodes,
+        st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+        st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/node?x=1"]),
+    ),
+    st.builds(
+        Digest,
+        st.dictionaries(slots, st.builds(Extent, counts, st.none() | words), max_size=4),
+        generations,
+        generations,
+        generations,
+        words,
+    ),
+    st.builds(Want, slots, counts),
+    _rows(),
+    st.builds(WantBase, counts),
+    st.builds(
+        BaseRows,
+        generations,
+        counts,
+        counts,
+        st.lists(st.tuples(videos, counts), max_size=5).map(tuple),
+    ),
+)
+
+# Any value that JSON can write, and then some: floats, NaN, lone surrogates, huge integers.
+json_values: Final = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(min_value=MAX_COUNT),
+        st.floats(),
+        st.text(st.characters()),
+        st.sampled_from(["tide", "a@7", "a@007", "\ud800", "rows", "digest", "want"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)

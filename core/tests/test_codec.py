@@ -1,0 +1,250 @@
+"""The codec is strict: a text is exactly one frame, or `Invalid` with a message that says why."""
+
+import json
+from contextlib import suppress
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ratchet import codec
+from ratchet.column import Row
+from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
+from ratchet.names import Invalid
+from ratchet.slot import Slot
+from strategies import frames, json_values
+
+WANT: Final = '{"is": "want", "slot": "a@7", "above": %s}'
+ROWS: Final = '{"is": "rows", "slot": "a@7", "start": 3, "upto": 9, "more": false, "rows": %s}'
+BASE: Final = '{"is": "base", "folded": {}, "start": 0, "total": 1, "rows": %s}'
+HELLO: Final = '{"is": "hello", "version": 1, "node": %s, "process": %s, "url": %s}'
+DIGEST: Final = '{"is": "digest", "slots": %s, "heard": %s, "closed": {}, "folded": {}, "base": %s}'
+PROCESS: Final = '"0123456789abcdef"'
+FINGERPRINT: Final = '"00000000000000ff"'
+
+
+@given(frames)
+def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
+    text = codec.encode(frame)
+    assert codec.decode(text) == frame
+    assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        (
+            HELLO % ('"a"', PROCESS, '"http://127.0.0.1:1234"'),
+            Hello("a", "0123456789abcdef", "http://127.0.0.1:1234"),
+        ),
+        (HELLO % ('"a"', PROCESS, '""'), Hello("a", "0123456789abcdef", "")),
+        (
+            DIGEST % (f'{{"a@7": [{2**53 - 1}, {FINGERPRINT}], "b@1": [3, null]}}', '{"a": 0}',
+                      FINGERPRINT),
+            Digest({Slot("a", 7): Extent(2**53 - 1, 255), Slot("b", 1): Extent(3, None)},
+                   {"a": 0}, {}, {}, 255),
+        ),
+        (WANT % 0, Want(Slot("a", 7), 0)),
+        (ROWS % '[["tide", 5, 4], ["moss", 0, 9]]',
+         Rows(Slot("a", 7), 3, 9, False, (Row("tide", 5, 4), Row("moss", 0, 9)))),
+        (ROWS.replace("false", "true") % '[["tide", 5, 12]]',
+         Rows(Slot("a", 7), 3, 9, True, (Row("tide", 5, 12),))),
+        (ROWS % "[]", Rows(Slot("a", 7), 3, 9, False, ())),
+        ('{"is": "want-base", "start": 1000}', WantBase(1000)),
+        (BASE % '[["tide", 5]]', BaseRows({}, 0, 1, (("tide", 5),))),
+    ],
+)  # fmt: skip
+def test_a_text_of_each_kind_means(text: str, frame: Frame) -> None:
+    assert codec.decode(text) == frame
+
+
+HOSTILE: Final[dict[str, tuple[str, str]]] = {
+    # name: (the text, what the message must name)
+    "empty": ("", "not JSON"),
+    "no JSON": ("views=1", "not JSON"),
+    "two frames in one": (WANT % 1 + WANT % 2, "not JSON"),
+    "cut short": ((WANT % 1)[:-1], "not JSON"),
+    "a number": ("7", "an object was expected, not a int"),
+    "null": ("null", "an object was expected"),
+    "an array": ("[]", "an object was expected, not a list"),
+    "an empty object": ("{}", "no frame is called None"),
+    "an unknown kind": ('{"is": "increment"}', "no frame is called 'increment'"),
+    "a kind that is no text": ('{"is": ["want"]}', "no frame is called a list"),
+    "a kind that is null": ('{"is": null}', "no frame is called None"),
+    "a kind in capitals": ('{"is": "WANT", "slot": "a@7", "above": 1}', "'WANT'"),
+    # Numbers
+    "negative": (WANT % "-1", "0 to 2**53-1, not -1"),
+    "float": (WANT % "1.5", "whole numbers only, not 1.5"),
+    "whole float": (WANT % "1.0", "whole numbers only, not 1.0"),
+    "exponent": (WANT % "1e2", "whole numbers only, not 1e2"),
+    "2**53": (WANT % 2**53, "beyond 2**53-1"),
+    "2**64": (WANT % 2**64, "beyond 2**53-1"),
+    "-2**64": (WANT % -(2**64), "beyond 2**53-1"),
+    "infinite": (WANT % "1e400", "whole numbers only, not 1e400"),
+    "NaN": (WANT % "NaN", "whole numbers only, not NaN"),
+    "Infinity": (WANT % "Infinity", "whole numbers only, not Infinity"),
+    "-Infinity": (WANT % "-Infinity", "whole numbers only, not -Infinity"),
+    "true": (WANT % "true", "0 to 2**53-1, not True"),
+    "null count": (WANT % "null", "0 to 2**53-1, not None"),
+    "a number as text": (WANT % '"7"', "0 to 2**53-1, not '7'"),
+    "a count in an array": (WANT % "[1]", "0 to 2**53-1, not a list"),
+    "a leading zero": (WANT % "07", "not JSON"),
+    "4,301 digits": (WANT % ("9" * 4301), "not JSON"),
+    "100,000 digits": (WANT % ("9" * 100_000), "not JSON"),
+    "4,300 digits": (WANT % ("9" * 4300), "beyond 2**53-1"),
+    # Objects
+    "a key twice": ('{"is": "want", "slot": "a@7", "above": 1, "above": 2}', "twice"),
+    "a slot twice": (DIGEST % ('{"a@7": 1, "a@7": 2}', "{}", FINGERPRINT), "twice"),
+    "a missing field": ('{"is": "want", "slot": "a@7"}', "is, slot, above was expected"),
+    "an unknown field": ('{"is": "want", "slot": "a@7", "above": 1, "x": 1}', "above, x"),
+    "a field of another kind": ('{"is": "want-base", "start": 1, "slot": "a@7"}', "start, slot"),
+    # Hello
+    "version 2": (HELLO.replace("1,", "2,", 1) % ('"a"', PROCESS, '""'), "version 1, not 2"),
+    "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'), "version 1, not 0"),
+    "version true": (HELLO.replace("1,", "true,", 1) % ('"a"', PROCESS, '""'), "not True"),
+    "version as text": (HELLO.replace("1,", '"1",', 1) % ('"a"', PROCESS, '""'), "not '1'"),
+    "no version": ('{"is": "hello", "node": "a"}', "version 1, not None"),
+    "a later version that says more": ('{"is": "hello", "version": 9, "zone": "eu"}', "not 9"),
+    "a node in capitals": (HELLO % ('"A"', PROCESS, '""'), "a node name is"),
+    "an empty node": (HELLO % ('""', PROCESS, '""'), "a node name is"),
+    "a node of 64": (HELLO % (f'"{"a" * 64}"', PROCESS, '""'), "a node name is"),
+    "a node with a newline": (HELLO % (r'"a\n"', PROCESS, '""'), "a node name is"),
+    "a node that is null": (HELLO % ("null", PROCESS, '""'), "a node name is"),
+    "a short process": (HELLO % ('"a"', '"0123"', '""'), "16 hex digits"),
+    "a process in capitals": (HELLO % ('"a"', PROCESS.upper(), '""'), "16 hex digits"),
+    "a url of another scheme": (HELLO % ('"a"', PROCESS, '"file:///etc"'), "a url is http"),
+    "a url with a space": (HELLO % ('"a"', PROCESS, '"http://a b"'), "a url is http"),
+    "a url of 1,000": (HELLO % ('"a"', PROCESS, f'"http://{"a" * 1000}"'), "a url is http"),
+    # Digest
+    "a slot with leading zeros": (DIGEST % ('{"a@007": 1}', "{}", FINGERPRINT), "'a@007'"),
+    "a slot with a sign": (DIGEST % ('{"a@+7": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot with a space": (DIGEST % ('{"a@7 ": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot in other digits": (DIGEST % ('{"a@٧": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot with an underscore": (DIGEST % ('{"a@1_0": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot without a generation": (DIGEST % ('{"a@": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot without an at": (DIGEST % ('{"a": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot with two ats": (DIGEST % ('{"a@7@7": 1}', "{}", FINGERPRINT), "node@generation"),
+    "a slot without a node": (DIGEST % ('{"@7": 1}', "{}", FINGERPRINT), "a node name is"),
+    "a slot at 2**53": (DIGEST % (f'{{"a@{2**53}": 1}}', "{}", FINGERPRINT), "beyond 2**53-1"),
+    "a slot of a million": (DIGEST % (f'{{"a@{"7" * 10**5}": 1}}', "{}", FINGERPRINT), "a slot is"),
+    "a negative seq": (DIGEST % ('{"a@7": [-1, null]}', "{}", FINGERPRINT), "not -1"),
+    "an extent that is a number": (DIGEST % ('{"a@7": 1}', "{}", FINGERPRINT), "an array was"),
+    "an extent of one": (DIGEST % ('{"a@7": [1]}', "{}", FINGERPRINT), "an extent has 2 parts"),
+    "an extent of three": (DIGEST % ('{"a@7": [1, null, 0]}', "{}", FINGERPRINT), "2 parts"),
+    "an extent with a number": (DIGEST % ('{"a@7": [1, 255]}', "{}", FINGERPRINT), "not 255"),
+    "an extent with signs": (DIGEST % ('{"a@7": [1, "+0000000000000ff"]}', "{}", FINGERPRINT),
+                             "16 hex digits"),
+    "slots as an array": (DIGEST % ('["a@7"]', "{}", FINGERPRINT), "an object was expected"),
+    "heard with a slot": (DIGEST % ("{}", '{"a@7": 1}', FINGERPRINT), "a node name is"),
+    "heard with a text": (DIGEST % ("{}", '{"a": "7"}', FINGERPRINT), "not '7'"),
+    "a fingerprint as number": (DIGEST % ("{}", "{}", "255"), "16 hex digits, not 255"),
+    "a short fingerprint": (DIGEST % ("{}", "{}", '"ff"'), "16 hex digits"),
+    # Rows
+    "rows out of order": (ROWS % '[["tide", 1, 5], ["moss", 1, 4]]', "row 4 is out of order"),
+    "a seq twice": (ROWS % '[["tide", 1, 5], ["moss", 1, 5]]', "row 5 is out of order"),
+    "a row at start": (ROWS % '[["tide", 1, 3]]', "row 3 is out of order after 3"),
+    "more after none": ((ROWS % "[]").replace("false", "true"), "more rows can't be asked for"),
+    "more as a number": ((ROWS % "[]").replace("false", "0"), "more is true or false, not 0"),
+    "more as text": ((ROWS % "[]").replace("false", '"yes"'), "true or false, not 'yes'"),
+    "more as null": ((ROWS % "[]").replace("false", "null"), "true or false, not None"),
+    "a negative upto": ((ROWS % "[]").replace("9", "-9"), "not -9"),
+    "a row of two parts": (ROWS % '[["tide", 1]]', "a row has 3 parts"),
+    "a row of four parts": (ROWS % '[["tide", 1, 4, 0]]', "a row has 3 parts"),
+    "a row that is an object": (ROWS % '[{"video": "tide"}]', "an array was expected"),
+    "rows that are an object": (ROWS % '{"tide": 1}', "an array was expected, not a dict"),
+    "negative views": (ROWS % '[["tide", -1, 4]]', "not -1"),
+    "views of 2**53": (ROWS % f'[["tide", {2**53}, 4]]', "beyond 2**53-1"),
+    "an empty video": (ROWS % '[["", 1, 4]]', "a video id is"),
+    "a video of 65": (ROWS % f'[["{"v" * 65}", 1, 4]]', "a video id is"),
+    "a video of another alphabet": (ROWS % '[["größe", 1, 4]]', "a video id is"),
+    "a video with a path": (ROWS % '[["../tide", 1, 4]]', "'../tide'"),
+    "a video that is a number": (ROWS % "[[7, 1, 4]]", "a video id is 1 to 64"),
+    "a lone surrogate": (ROWS % r'[["\ud800", 1, 4]]', "a video id is"),
+    "a raw lone surrogate": (ROWS % '[["\ud800", 1, 4]]', "a video id is"),
+    "a NUL": (ROWS % r'[["tide\u0000", 1, 4]]', "a video id is"),
+    "1,001 rows": (
+        ROWS % json.dumps([["tide", seq, seq] for seq in range(4, 1005)]),
+        "1001 rows in one frame are more than 1000",
+    ),
+    # Base
+    "a base row of three parts": (BASE % '[["tide", 1, 1]]', "a row has 2 parts"),
+    "a negative base": (BASE % '[["tide", -1]]', "not -1"),
+    "1,001 base rows": (BASE % json.dumps([["tide", 1]] * 1001), "1001 rows in one frame"),
+    # Size and shape
+    "10 MB": (WANT % 1 + " " * 10_000_000, "more than the 1048576"),
+    "10 MB of one text": (ROWS % f'[["{"v" * 10_000_000}", 1, 4]]', "more than the 1048576"),
+    "100,000 arrays deep": ("[" * 100_000, "not JSON"),
+    "100,000 arrays deep and closed": (ROWS % ("[" * 100_000 + "]" * 100_000), "not JSON"),
+    "100,000 objects deep": ('{"is":' * 100_000 + "1" + "}" * 100_000, "not JSON"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_refused_with_what_is_wrong(name: str) -> None:
+    text, named = HOSTILE[name]
+    with pytest.raises(Invalid) as refused:
+        codec.decode(text)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(text for text, _ in HOSTILE.values()),
+        '{"is": "want", "\\ud800": 1}',
+        '{"is": "want", "two\\nlines": 1}',
+        '{"is": "want", "\\u001b[2J": 1}',
+        '{"is": "\\ud800"}',
+        '{"is": "want", "%s": 1}' % ("k" * 100_000),
+    ],
+    ids=range(len(HOSTILE) + 5),
+)
+def test_the_message_is_one_short_line_fit_for_a_log(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        codec.decode(text)
+    message = str(refused.value)
+    assert len(message) <= 500
+    assert message.isprintable()
+    message.encode()
+
+
+def test_1000_rows_are_not_too_many() -> None:
+    rows = tuple(Row("v" * 64, 2**53 - 1, 2**52 + seq) for seq in range(MAX_ROWS))
+    frame = Rows(Slot("a" * 63, 2**53 - 1), 0, 2**53 - 1, True, rows)
+    assert codec.decode(codec.encode(frame)) == frame
+
+
+@pytest.mark.parametrize("depth", range(20, 1100, 7))
+def test_no_depth_lies_between_what_can_be_parsed_and_what_can_be_refused(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    for text in (f'{{"is": {nested}}}', ROWS % nested, HELLO.replace("1", nested, 1) % (1, 2, 3)):
+        with pytest.raises(Invalid):
+            codec.decode(text)
+
+
+@given(st.text())
+def test_no_text_raises_anything_but_invalid(text: str) -> None:
+    with suppress(Invalid):
+        codec.decode(text)
+
+
+@given(json_values)
+def test_no_json_raises_anything_but_invalid(value: object) -> None:
+    with suppress(Invalid):
+        codec.decode(json.dumps(value))
+
+
+@given(frames, st.data())
+def test_a_frame_with_any_part_exchanged_raises_nothing_but_invalid(
+    frame: Frame, data: st.DataObject
+) -> None:
+    said = json.loads(codec.encode(frame))
+    part = data.draw(st.sampled_from(sorted(said)))
+    said[part] = data.draw(json_values)
+    text = json.dumps(said)
+    try:
+        decoded = codec.decode(text)
+    except Invalid:
+        return
+    # It was a frame after all; then it says just what the text said.
+    assert json.loads(codec.encode(decoded)) == said

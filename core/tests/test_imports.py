@@ -1,0 +1,94 @@
+"""The core touches nothing: it imports little of the standard library, and nothing that does IO."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+import ratchet
+
+SOURCE: Final = Path(ratchet.__file__).parent
+MODULES: Final = sorted(SOURCE.rglob("*.py"))
+
+# Whatever is not named here would have to be argued for: no sockets, files, clocks or chance.
+ALLOWED: Final = {
+    "array", "bisect", "collections.abc", "dataclasses", "hashlib", "itertools", "json", "re",
+    "typing",
+}  # fmt: skip
+# Ways round an import statement, and the built-in ways to the outside; also when only named.
+FORBIDDEN: Final = {"__import__", "open", "eval", "exec", "compile", "input", "print"}
+
+
+def _foreign(source: str) -> set[str]:
+    """What a module uses beyond the core itself and the allowed modules, wherever it says so."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        elif isinstance(node, ast.Name) and node.id in FORBIDDEN:
+            found.add(node.id)
+        found.update(name for name in names if name not in ALLOWED and not _own(name))
+    return found
+
+
+def _own(name: str) -> bool:
+    return name == "ratchet" or name.startswith("ratchet.")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_of_the_core_imports_nothing_but_the_allowed(module: Path) -> None:
+    assert _foreign(module.read_text("utf-8")) == set()
+
+
+def test_every_module_is_looked_at() -> None:
+    assert {"replica", "codec", "passive", "counter"} <= {path.stem for path in MODULES}
+
+
+@pytest.mark.parametrize(
+    ("source", "foreign"),
+    [
+        ("import time", {"time"}),
+        ("from time import time", {"time"}),
+        ("import json, socket as s", {"socket"}),
+        ("def late():\n    import random\n    return random.random()", {"random"}),
+        ("class C:\n    async def f(self):\n        from asyncio import sleep", {"asyncio"}),
+        ("if True:\n    try:\n        import os.path\n    except ImportError: ...", {"os.path"}),
+        ("from . import sibling", {"."}),
+        ("from ratchet_server import node", {"ratchet_server"}),
+        ("import collections", {"collections"}),
+        ("__import__('time')", {"__import__"}),
+        ("open('x')", {"open"}),
+        ("import json\nfrom ratchet.slot import Slot", set()),
+    ],
+)
+def test_the_check_itself_sees(source: str, foreign: set[str]) -> None:
+    assert _foreign(source) == foreign
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        # What Pyodide loads when a page opens must stay light.
+        ("ratchet.passive", ["socket", "asyncio", "random", "hashlib", "dataclasses", "ssl"]),
+        ("ratchet.replica", ["socket", "asyncio", "random", "ssl", "threading", "sqlite3"]),
+    ],
+)
+def test_importing_it_alone_brings_in_none_of_the_heavy(module: str, heavy: list[str]) -> None:
+    # -I and -S: nothing of this environment, only the core's own source and the library.
+    program = (
+        f"import sys, json; sys.path.insert(0, {str(SOURCE.parent)!r}); before = set(sys.modules)\n"
+        f"import {module}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    brought = set(json.loads(run.stdout))
+    assert module in brought
+    assert brought.isdisjoint(heavy)

@@ -1,0 +1,258 @@
+"""The laws that make it a CRDT: of merge and lift, for counters, columns, the base and the maps."""
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from ratchet.base import Base
+from ratchet.column import Column, Row
+from ratchet.counter import Counter
+from ratchet.generations import Generations, covers, join
+from ratchet.names import MAX_COUNT
+from ratchet.slot import Slot
+from strategies import (
+    counters,
+    counts,
+    generations,
+    small_counters,
+    small_generations,
+    videos,
+)
+
+
+class TestMergeOfCounters:
+    """For states that were lifted by the same `folded`, which is what everybody does first."""
+
+    @given(counters, counters)
+    def test_is_commutative(self, x: Counter, y: Counter) -> None:
+        assert x.merge(y) == y.merge(x)
+
+    @given(counters)
+    def test_is_idempotent(self, x: Counter) -> None:
+        assert x.merge(x) == x
+
+    @given(counters, counters, counters)
+    def test_is_associative(self, x: Counter, y: Counter, z: Counter) -> None:
+        assert x.merge(y).merge(z) == x.merge(y.merge(z))
+
+    @given(counters)
+    def test_has_the_empty_counter_for_its_neutral_element(self, x: Counter) -> None:
+        assert x.merge(Counter()) == Counter().merge(x) == x
+
+    @given(counters, counters)
+    def test_never_lowers_the_value(self, x: Counter, y: Counter) -> None:
+        assert x.merge(y).value >= max(x.value, y.value)
+
+    @given(counters, counters)
+    def test_leaves_its_operands_as_they_were(self, x: Counter, y: Counter) -> None:
+        before = (x.base, dict(x.slots), y.base, dict(y.slots))
+        x.merge(y)
+        assert (x.base, dict(x.slots), y.base, dict(y.slots)) == before
+
+
+class TestLift:
+    @given(counters, generations)
+    def test_keeps_the_value(self, x: Counter, folded: Generations) -> None:
+        assert x.lift(folded).value == x.value
+
+    @given(counters, generations)
+    def test_is_idempotent(self, x: Counter, folded: Generations) -> None:
+        assert x.lift(folded).lift(folded) == x.lift(folded)
+
+    @given(small_counters, small_generations)
+    def test_leaves_no_folded_slot_and_touches_no_other(
+        self, x: Counter, folded: Generations
+    ) -> None:
+        lifted = x.lift(folded)
+        assert lifted.slots == {s: n for s, n in x.slots.items() if not covers(folded, s)}
+
+    @given(counters, generations, generations)
+    def test_by_one_fold_after_another_is_lift_by_both(
+        self, x: Counter, f: Generations, g: Generations
+    ) -> None:
+        assert x.lift(f).lift(g) == x.lift(g).lift(f) == x.lift(join(f, g))
+
+    @given(small_counters, small_counters, small_generations)
+    def test_commutes_with_merge_where_both_hold_the_same_of_every_folded_slot(
+        self, x: Counter, y: Counter, folded: Generations
+    ) -> None:
+        # What a fold waits for (DESIGN 3b). Then nothing at all depends on who lifts when.
+        shared = {s: n for s, n in x.slots.items() if covers(folded, s)}
+        own = {s: n for s, n in y.slots.items() if not covers(folded, s)}
+        x, y = x._replace(base=7), Counter(7, {**shared, **own})
+        assert x.merge(y).lift(folded) == x.lift(folded).merge(y.lift(folded))
+
+    @given(small_counters, small_counters, small_generations)
+    def test_before_merge_counts_at_most_what_lift_after_merge_does_and_no_side_less_than_it_had(
+        self, x: Counter, y: Counter, folded: Generations
+    ) -> None:
+        # Without that agreement: never twice, and nobody falls.
+        merged = x.lift(folded).merge(y.lift(folded)).value
+        assert max(x.value, y.value) <= merged <= x.merge(y).lift(folded).value
+
+    @given(small_counters, small_counters, small_counters, small_generations, small_generations)
+    def test_then_merge_is_commutative_idempotent_and_associative_for_equal_folded(
+        self, x: Counter, y: Counter, z: Counter, f: Generations, g: Generations
+    ) -> None:
+        folded = join(f, g)
+        x, y, z = (each.lift(f).lift(folded) for each in (x, y, z))
+        assert x.merge(y) == y.merge(x)
+        assert x.merge(y).merge(y) == x.merge(y)
+        assert x.merge(y).merge(z) == x.merge(y.merge(z))
+        # What is lifted stays lifted: merging brings no folded slot back.
+        assert x.merge(y).lift(folded) == x.merge(y)
+
+
+class TestAdd:
+    @given(small_counters, st.integers(1, 99))
+    def test_raises_the_value_by_what_is_added(self, x: Counter, views: int) -> None:
+        assert x.add(Slot("a", 9), views).value == x.value + views
+
+    def test_holds_at_the_largest_count_instead_of_wrapping(self) -> None:
+        full = Counter(0, {Slot("a", 1): MAX_COUNT})
+        assert full.add(Slot("a", 1)).value == MAX_COUNT
+        assert full.add(Slot("b", 1)).lift({"a": 1, "b": 1}) == Counter(MAX_COUNT, {})
+
+
+class TestJoinOfGenerations:
+    @given(generations, generations, generations)
+    def test_is_commutative_idempotent_and_associative(
+        self, f: Generations, g: Generations, h: Generations
+    ) -> None:
+        assert join(f, g) == join(g, f)
+        assert join(f, f) == f
+        assert join(join(f, g), h) == join(f, join(g, h))
+
+    @given(generations, generations, st.builds(Slot, st.sampled_from("abc"), st.integers(0, 6)))
+    def test_covers_what_either_covers(self, f: Generations, g: Generations, slot: Slot) -> None:
+        assert covers(join(f, g), slot) == (covers(f, slot) or covers(g, slot))
+
+    def test_tells_generation_0_from_nothing_known(self) -> None:
+        assert covers({"a": 0}, Slot("a", 0))
+        assert not covers({}, Slot("a", 0))
+        assert join({}, {"a": 0}) == {"a": 0}
+
+
+# One owner's history: the video of each change; its count is how often it has come up so far.
+histories = st.lists(st.sampled_from(["tide", "moss", "fern"]), max_size=30)
+
+
+def _history(changes: list[str]) -> list[Row]:
+    return [Row(video, changes[:seq].count(video), seq) for seq, video in enumerate(changes, 1)]
+
+
+def _state(column: Column) -> tuple[int, dict[str, int]]:
+    return column.fingerprint, {row.video: row.views for row in column}
+
+
+class TestMergeOfColumns:
+    @given(histories, st.data())
+    def test_of_any_rows_in_any_order_and_as_often_as_one_likes_gives_the_largest_of_each(
+        self, changes: list[str], data: st.DataObject
+    ) -> None:
+        history = _history(changes)
+        order = data.draw(st.permutations(history))
+        some = data.draw(st.lists(st.sampled_from(history), max_size=9)) if history else []
+        one, two = Column(Slot("a", 1)), Column(Slot("a", 1))
+        for rows in (some, order, some):
+            one.merge(rows)
+        two.merge(history)
+        assert _state(one) == _state(two)
+        assert _state(one)[1] == {video: changes.count(video) for video in changes}
+        # And whoever asks gets the rows in the order in which their owner changed them.
+        assert list(one) == list(two) == sorted(two, key=lambda row: row.seq)
+
+    @given(histories, st.data())
+    def test_says_which_rows_were_larger(self, changes: list[str], data: st.DataObject) -> None:
+        column = Column(Slot("a", 1))
+        for row in data.draw(st.permutations(_history(changes))):
+            before = column.count(row.video)
+            assert column.merge([row]) == ([row] if row.views > before else [])
+            assert column.count(row.video) == max(row.views, before)
+            assert column.merge([row]) == []
+
+    @given(histories, histories)
+    def test_has_equal_fingerprints_exactly_for_equal_counts(
+        self, x: list[str], y: list[str]
+    ) -> None:
+        one, two = Column(Slot("a", 1)), Column(Slot("b", 2))
+        one.merge(_history(x))
+        two.merge(_history(y))
+        assert (sorted(x) == sorted(y)) == (one.fingerprint == two.fingerprint)
+        assert 0 <= one.fingerprint < 2**64
+
+    def test_never_lowers_a_count_whatever_a_later_row_says(self) -> None:
+        column = Column(Slot("a", 1))
+        assert column.merge([Row("tide", 5, 1), Row("tide", 3, 2)]) == [Row("tide", 5, 1)]
+        assert column.count("tide") == 5
+
+    def test_claims_nothing_by_itself(self) -> None:
+        column = Column(Slot("a", 1))
+        column.merge([Row("tide", 5, 7)])
+        assert (column.upto, column.durable) == (0, 0)
+
+    @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.booleans())
+    def test_gives_the_same_rows_after_its_log_was_rebuilt(
+        self, picks: list[int], late: bool
+    ) -> None:
+        # Long enough that the log is rebuilt on the way; late rows make it be sorted, too.
+        changes = [f"v{pick}" for pick in picks] * (160 // len(picks))
+        history, column = _history(changes), Column(Slot("a", 1))
+        if late:
+            column.merge([Row("w", 1, 200)])
+        for row in history:
+            column.merge([row])
+            assert all(column.count(v) == changes[: row.seq].count(v) for v in set(changes))
+            assert [each.seq for each in column] == sorted(each.seq for each in column)
+        newest = {row.video: row for row in [*history, *([Row("w", 1, 200)] if late else [])]}
+        rows = sorted(newest.values(), key=lambda row: row.seq)
+        for above in (0, len(history) - 2, len(history), 200):
+            wanted = [row for row in rows if row.seq > above]
+            assert column.above(above, 1000) == (wanted, False)
+            assert column.above(above, 1) == (wanted[:1], len(wanted) > 1)
+
+
+entries = st.lists(
+    st.tuples(st.one_of(st.sampled_from(["tide", "moss"]), videos), counts), max_size=8
+)
+
+
+def _base(*parts: Iterable[tuple[str, int]]) -> tuple[dict[str, int], int]:
+    base = Base()
+    for part in parts:
+        base.merge(part)
+    return {video: base.count(video) for video in base}, base.fingerprint
+
+
+class TestMergeOfBases:
+    @given(entries, entries, entries)
+    def test_is_commutative_idempotent_and_associative(
+        self, x: list[tuple[str, int]], y: list[tuple[str, int]], z: list[tuple[str, int]]
+    ) -> None:
+        assert _base(x, y) == _base(y, x)
+        assert _base(x, y, y, x) == _base(x, y)
+        assert _base(x, [*y, *z]) == _base([*x, *y], z) == _base(z, y, x)
+
+    def test_takes_the_larger_also_of_two_entries_of_one_frame(self) -> None:
+        assert _base([("tide", 5), ("tide", 3)])[0] == {"tide": 5}
+
+    @given(entries, entries)
+    def test_says_which_videos_grew_and_lowers_none(
+        self, x: list[tuple[str, int]], y: list[tuple[str, int]]
+    ) -> None:
+        base = Base()
+        base.merge(x)
+        before = {video: base.count(video) for video in base}
+        grown = base.merge(y)
+        assert set(grown) == {v for v in base if base.count(v) > before.get(v, 0)}
+        assert all(base.count(video) >= n for video, n in before.items())
+
+    @given(entries, entries)
+    def test_has_equal_fingerprints_exactly_for_equal_bases(
+        self, x: list[tuple[str, int]], y: list[tuple[str, int]]
+    ) -> None:
+        (ours, our_fingerprint), (theirs, their_fingerprint) = _base(x), _base(y)
+        ours = {video: n for video, n in ours.items() if n}
+        theirs = {video: n for video, n in theirs.items() if n}
+        assert (ours == theirs) == (our_fingerprint == their_fingerprint)
+        assert 0 <= our_fingerprint < 2**64

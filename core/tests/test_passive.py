@@ -1,0 +1,260 @@
+"""A browser's replica: whatever was stored and whoever speaks, its number is right or behind, never
+above, and never falls."""
+
+import json
+from collections import Counter as Tally
+from contextlib import suppress
+from typing import Final, NamedTuple, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ratchet import passive, snapshot
+from ratchet.counter import Counter
+from ratchet.generations import Generations, covers, join
+from ratchet.names import Invalid
+from ratchet.passive import Passive
+from ratchet.slot import Slot
+from ratchet.snapshot import Snapshot
+from strategies import json_values, small_counters, small_generations, snapshots
+
+A1, A2, B1 = Slot("a", 1), Slot("a", 2), Slot("b", 1)
+
+
+class Merged(NamedTuple):
+    """What `passive.merge` answered, in the form in which it is stored."""
+
+    counter: str
+    folded: str
+    value: int
+    discarded: list[str]
+
+    @classmethod
+    def of(cls, answer: str) -> Self:
+        said = json.loads(answer)
+        counter = json.dumps({"base": said["base"], "slots": said["slots"]})
+        return cls(counter, json.dumps(said["folded"]), said["value"], said["discarded"])
+
+
+NOTHING: Final = Merged("", "", 0, [])
+
+
+def _text(base: int, slots: dict[Slot, int], folded: Generations, video: str = "tide") -> str:
+    return json.dumps(snapshot.encode(Snapshot(video, Counter(base, slots), folded)))
+
+
+def _merge(stored: Merged, received: str, video: str = "tide") -> Merged:
+    return Merged.of(passive.merge(video, stored.counter, stored.folded, received))
+
+
+class TestMergeOfTexts:
+    def test_of_nothing_and_nothing_is_0(self) -> None:
+        answer = json.loads(passive.merge("tide", "", "", ""))
+        assert answer == {
+            "video": "tide", "base": 0, "slots": {}, "folded": {}, "value": 0, "discarded": []
+        }  # fmt: skip
+
+    def test_of_what_is_stored_alone_is_what_is_stored(self) -> None:
+        stored = _merge(NOTHING, _text(4, {A1: 3}, {"b": 1}))
+        assert _merge(stored, "") == stored
+
+    def test_adds_up_slots_and_takes_the_larger_of_each(self) -> None:
+        stored = _merge(NOTHING, _text(0, {A1: 7, B1: 10}, {}))
+        assert _merge(stored, _text(0, {A1: 4, B1: 6}, {})).value == 17
+        assert _merge(stored, _text(0, {A1: 8, B1: 6}, {})).value == 18
+
+    def test_allows_the_node_beside_the_four_fields(self) -> None:
+        received = json.loads(_text(1, {}, {})) | {"node": "a"}
+        assert _merge(NOTHING, json.dumps(received)).value == 1
+
+    def test_does_not_let_a_stale_node_take_the_number_back(self) -> None:
+        fresh = _merge(NOTHING, _text(0, {A1: 9, B1: 4}, {}))
+        stale = _merge(fresh, _text(0, {A1: 2}, {}))
+        assert stale == fresh
+
+    def test_lifts_what_is_stored_by_folds_heard_a_year_later(self) -> None:
+        year_old = _merge(NOTHING, _text(0, {A1: 7, B1: 3}, {}))
+        now = _merge(year_old, _text(12, {A2: 5}, {"a": 1, "b": 1}))
+        assert now.value == 17
+        assert json.loads(now.counter) == {"base": 12, "slots": {"a@2": 5}}
+
+    def test_lifts_what_a_stale_node_says_by_the_folds_it_has_stored(self) -> None:
+        now = _merge(NOTHING, _text(12, {A2: 5}, {"a": 1, "b": 1}))
+        assert _merge(now, _text(0, {A1: 7, B1: 3}, {})) == now
+
+    def test_gives_two_tabs_the_same_state_in_whatever_order_they_store(self) -> None:
+        one, two = _text(0, {A1: 7, B1: 3}, {}), _text(7, {A2: 1, B1: 2}, {"a": 1})
+        this, that = _merge(_merge(NOTHING, one), two), _merge(_merge(NOTHING, two), one)
+        assert json.loads(this.counter) == json.loads(that.counter)
+        assert (this.folded, this.value) == (that.folded, that.value) == ('{"a": 1}', 11)
+
+    def test_shares_folded_among_videos(self) -> None:
+        # `folded` came with another video; this video's counter is lifted when it is next touched.
+        tide = _merge(NOTHING, _text(0, {A1: 7}, {}))
+        moss = Merged.of(passive.merge("moss", "", tide.folded, _text(2, {}, {"a": 1}, "moss")))
+        later = Merged.of(passive.merge("tide", tide.counter, moss.folded, _text(7, {}, {"a": 1})))
+        assert later.value == 7
+
+    @pytest.mark.parametrize(
+        "received",
+        [
+            _text(1, {}, {}, "moss"),
+            "garbage",
+            "{}",
+            "[]",
+            "null",
+            _text(1, {}, {})[:-1],
+            _text(1, {}, {}).replace("1", "-1", 1),
+            _text(1, {}, {}).replace("1", "1.0", 1),
+            _text(1, {}, {}).replace("1", str(2**53), 1),
+            _text(1, {A1: 1}, {}).replace("a@1", "a@01"),
+            json.dumps(json.loads(_text(1, {}, {})) | {"value": 1}),
+            " " * (snapshot.MAX_TEXT + 1),
+        ],
+    )
+    def test_refuses_garbage_and_other_videos_from_the_wire(self, received: str) -> None:
+        with pytest.raises(Invalid):
+            passive.merge("tide", "", "", received)
+
+    @pytest.mark.parametrize("video", ["", "a/b", "v" * 65, "\ud800"])
+    @pytest.mark.parametrize("stored", ["", '{"base": 1, "slots": {}}'])
+    def test_refuses_what_is_no_video_id(self, video: str, stored: str) -> None:
+        with pytest.raises(Invalid):
+            passive.merge(video, stored, "{}", "")
+
+
+GARBAGE: Final = [
+    "garbage", "null", "[]", "7", '"text"', "{", '{"base": 1}', '{"base": -1, "slots": {}}',
+    '{"base": 1.5, "slots": {}}', '{"base": true, "slots": {}}', '{"base": 1, "slots": []}',
+    '{"base": 1, "slots": {"a@01": 1}}', '{"base": 1, "slots": {"a@1": "1"}}',
+    '{"base": 1, "slots": {}, "slots": {}}', '{"base": 1, "slots": {}, "extra": 1}',
+    f'{{"base": {2**53}, "slots": {{}}}}', "9" * 5000, "[" * 100_000, "\ud800",
+    " " * (snapshot.MAX_TEXT + 1),
+]  # fmt: skip
+GARBAGE_FOLDED: Final = [
+    *(text for text in GARBAGE if text != '{"base": 1}'),  # It would be a node of that name.
+    '{"A": 1}', '{"a": -1}', '{"a": 1.0}', '{"a": true}', '{"a": null}', '{"a@1": 1}',
+    '{"a": 1, "a": 2}',
+]  # fmt: skip
+
+
+class TestGarbageInStorage:
+    @pytest.mark.parametrize("garbage", [*GARBAGE, "{}"])
+    def test_in_the_counter_counts_as_nothing_and_is_named(self, garbage: str) -> None:
+        merged = Merged.of(
+            passive.merge("tide", garbage, '{"b": 1}', _text(3, {A1: 2, B1: 3}, {"b": 1}))
+        )
+        assert (merged.value, merged.discarded) == (8, ["counter"])
+
+    @pytest.mark.parametrize("garbage", GARBAGE_FOLDED)
+    def test_in_folded_discards_the_counter_with_it(self, garbage: str) -> None:
+        # The counter may have been lifted by folds that are now unknown: base 7 holds a@1.
+        merged = Merged.of(
+            passive.merge("tide", '{"base": 7, "slots": {}}', garbage, _text(0, {A1: 7}, {}))
+        )
+        assert (merged.value, sorted(merged.discarded)) == (7, ["counter", "folded"])
+
+    def test_in_folded_without_a_counter_is_named_alone(self) -> None:
+        assert _merge(Merged("", "garbage", 0, []), "").discarded == ["folded"]
+
+    def test_that_lost_folded_altogether_counts_nothing_twice(self) -> None:
+        # Not garbage but gone: a hand in the developer tools, or half of an eviction.
+        merged = Merged.of(
+            passive.merge("tide", '{"base": 7, "slots": {}}', "", _text(0, {A1: 7}, {}))
+        )
+        assert merged.value == 7
+
+    @given(st.text() | json_values.map(json.dumps), st.text() | json_values.map(json.dumps))
+    def test_of_any_kind_never_keeps_a_node_from_being_heard(
+        self, counter: str, folded: str
+    ) -> None:
+        merged = Merged.of(passive.merge("tide", counter, folded, _text(3, {A1: 4}, {"b": 9})))
+        assert merged.value >= 7
+
+    @given(st.text() | json_values.map(json.dumps))
+    def test_what_is_received_raises_nothing_but_invalid(self, received: str) -> None:
+        with suppress(Invalid):
+            passive.merge("tide", "", "", received)
+
+
+class TestSnapshots:
+    @given(snapshots)
+    def test_come_back_from_text_as_they_were(self, before: Snapshot) -> None:
+        assert snapshot.decode(json.dumps(snapshot.encode(before))) == before
+
+    @given(small_counters, small_generations)
+    def test_of_a_browser_lift_every_folded_slot(self, x: Counter, folded: Generations) -> None:
+        replica = Passive()
+        value = replica.receive(Snapshot("tide", x, folded)).value
+        assert value == x.value
+        said = replica.snapshot("tide")
+        assert not any(covers(said.folded, slot) for slot in said.counter.slots)
+        assert said.counter.value == value
+
+
+# A plain history of one video: views in slots, and folds of slots that count no more.
+steps: Final = st.lists(
+    st.one_of(
+        st.tuples(st.just("count"), st.sampled_from("abc"), st.integers(1, 9)),
+        st.tuples(st.just("restart"), st.sampled_from("abc"), st.just(0)),
+        st.tuples(st.just("fold"), st.sampled_from("abc"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+def _told(history: list[tuple[str, str, int]], late: int) -> list[tuple[int, str]]:
+    """The truth after each step, and what a node may say of it then.
+
+    One node in two is up to date; the other hears of every fold and of all counts `late` steps
+    later, as a node does that was cut off: its folds, base and slots are all of that earlier time.
+    """
+    generation = dict.fromkeys("abc", 1)
+    views: Tally[Slot] = Tally()
+    folded: dict[str, int] = {}
+    told = [(0, _text(0, {}, {}))]
+    for step, node, n in history:
+        if step == "count":
+            views[Slot(node, generation[node])] += n
+        elif step == "restart":
+            generation[node] += 1
+        else:
+            folded = join(folded, {node: generation[node] - 1})
+        counter = Counter(0, dict(views)).lift(folded)
+        told.append((views.total(), _text(counter.base, dict(counter.slots), folded)))
+    behind = [told[max(0, at - late)][1] for at in range(len(told))]
+    return [(truth, text) for (truth, now), then in zip(told, behind, strict=True)
+            for text in (now, then)]  # fmt: skip
+
+
+class TestAnySequenceOfSnapshots:
+    @given(steps, st.integers(0, 40), st.data())
+    def test_never_lets_the_number_fall_or_rise_above_the_truth(
+        self, history: list[tuple[str, str, int]], late: int, data: st.DataObject
+    ) -> None:
+        told = _told(history, late)
+        order = data.draw(st.lists(st.integers(0, len(told) - 1), max_size=30))
+        stored, latest = NOTHING, 0
+        for at in order:
+            latest = max(latest, told[at][0])
+            merged = _merge(stored, told[at][1])
+            assert stored.value <= merged.value <= latest
+            assert merged.discarded == []
+            stored = merged
+        # And whoever hears the last word has the truth.
+        truth, last = told[-2]
+        assert _merge(stored, last).value == truth
+
+    @given(steps, st.data())
+    def test_gives_every_order_the_same_end(
+        self, history: list[tuple[str, str, int]], data: st.DataObject
+    ) -> None:
+        told = [text for _, text in _told(history, 3)]
+        order = data.draw(st.permutations(told))
+        one = two = NOTHING
+        for text in told:
+            one = _merge(one, text)
+        for text in order:
+            two = _merge(two, text)
+        assert one.value == two.value
+        assert json.loads(one.counter) == json.loads(two.counter)
