@@ -24,6 +24,7 @@ REFUSED: Final = 1008
 
 _ACK_BY_QUERY: Final = {f"ack={ack}": ack for ack in ACKS}
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 def views(parts: Parts, signature: dict[str, str]) -> Blueprint:
@@ -234,7 +235,7 @@ def _key(request: Request) -> str | None:
 
 def _limit(request: Request) -> int:
     given = request.args.get("limit", str(DEFAULT_LIMIT))
-    if given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= MAX_LIMIT:
+    if _DIGITS.fullmatch(given) and 1 <= int(given) <= MAX_LIMIT:
         return int(given)
     raise ApiError(400, "bad_limit", f"limit is a whole number from 1 to {MAX_LIMIT}.")
 

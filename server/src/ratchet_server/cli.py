@@ -20,6 +20,7 @@ from ratchet_server.settings import (
     check_url,
     seconds,
     secret_of,
+    yes_or_no,
 )
 
 USAGE_ERROR = 2
@@ -63,7 +64,7 @@ def _node(asked: argparse.Namespace) -> int:
         peers=tuple(asked.peer if asked.peer is not None else _list(os.environ, "RATCHET_PEER")),
         advertise=asked.advertise,
         media=Path(asked.media) if asked.media else None,
-        open=asked.open,
+        open=yes_or_no(os.environ, "RATCHET_OPEN") if asked.open is None else asked.open,
         secret=secret_of(os.environ, asked.secret_file),
         ack=cast(Ack, os.environ.get("RATCHET_ACK", "disk")),
         key_lifetime_s=seconds(os.environ, "RATCHET_KEY_LIFETIME", 900),
@@ -169,7 +170,6 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "secret-file", None, "a file with the secret that nodes and operators share", metavar="FILE"
     )
     one.add_argument("--open", action=argparse.BooleanOptionalAction,
-                     default=environ.get("RATCHET_OPEN", "").lower() in {"1", "true", "yes", "on"},
                      help="count any valid video id, not only the catalogue's")  # fmt: skip
     one.set_defaults(run=_node)
 

@@ -30,7 +30,8 @@ class Guard:
                 )
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = token.strip().encode()
+        # Bytes beyond ASCII come as surrogates; they are no secret, and no reason to fail.
+        given = token.strip().encode(errors="surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
             error = ApiError(401, "unauthorized", "This call needs Authorization: Bearer <secret>.")
             error.headers = {"WWW-Authenticate": "Bearer"}
@@ -42,8 +43,15 @@ class Guard:
         Browsers let any page open a websocket to any host; the Origin header is all that tells.
         """
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is not None and _netloc(origin) != request.headers.get("host"):
             raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _from_loopback(request: Request) -> bool:

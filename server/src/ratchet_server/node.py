@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from sanic.server.async_server import AsyncioServer
 
 from ratchet_server import api, catalogue, datadir, metrics, pages, replication
 from ratchet_server.bounded import BoundedProtocol
+from ratchet_server.catalogue import Video
 from ratchet_server.datadir import DataError
 from ratchet_server.errors import NODE_HEADER, JsonErrors
 from ratchet_server.guard import Guard
@@ -54,18 +55,22 @@ class NodeError(Exception):
 def run(settings: Settings) -> int:
     """Run a node until it is told to stop; the process's exit code. Raises `NodeError`."""
     try:
+        # Whatever can be refused is refused before anything is written.
+        videos = catalogue.read(settings.media)
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(_listen(settings.host, settings.port))
             path = None
             if isinstance(settings.data, Path):
                 path = stack.enter_context(datadir.locked(settings.data))
             runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
-            return runner.run(_serve(settings, path, sock))
+            return runner.run(_serve(settings, videos, path, sock))
     except (DataError, SettingError) as error:
         raise NodeError(str(error)) from None
 
 
-async def _serve(settings: Settings, path: Path | None, sock: socket.socket) -> int:
+async def _serve(
+    settings: Settings, videos: Mapping[str, Video], path: Path | None, sock: socket.socket
+) -> int:
     told_to_stop = asyncio.Event()
     # From the first moment: a signal during the start stops the node, too.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,13 +80,13 @@ async def _serve(settings: Settings, path: Path | None, sock: socket.socket) -> 
         stack.callback(stop.cancel)
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        parts = _parts(settings, store, settings.advertise or _url(sock))
+        parts = _parts(settings, videos, store, settings.advertise or _url(sock))
         keeper = parts.keeper
         app = application(parts)
         server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
         assert server is not None
-        await server.startup()
         stack.push_async_callback(_goodbye, server, parts)
+        await server.startup()
 
         load = asyncio.create_task(keeper.load())
         stack.push_async_callback(_cancelled, load)
@@ -136,8 +141,7 @@ def application(parts: Parts) -> Sanic[Any, Any]:
     return app
 
 
-def _parts(settings: Settings, store: Store, url: str) -> Parts:
-    videos = catalogue.read(settings.media)
+def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: str) -> Parts:
     if not videos and not settings.open:
         _log.warning("neither --media with clips nor --open: this node counts no video at all")
     replica = Replica(

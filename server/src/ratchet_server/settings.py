@@ -1,5 +1,6 @@
 """Everything that can be set on a node: each with its unit, default and limits."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,12 @@ Ack = Literal["memory", "disk", "peers"]
 ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
 
 MEMORY: Final = ":memory:"
+
+# Neither spaces nor line ends: both a secret and an address stand in headers.
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_YES: Final = {"1", "true", "yes", "on"}
+_NO: Final = {"", "0", "false", "no", "off"}
 
 
 class SettingError(ValueError):
@@ -62,7 +69,9 @@ def check_url(url: str) -> str:
         fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port is not None
     except ValueError:
         fine = False
-    if not fine or parts.path not in {"", "/"} or parts.query or parts.fragment or len(url) > 200:
+    bare = fine and parts.path in {"", "/"} and not parts.query and not parts.fragment
+    # Peers tell each other their addresses, in printable ASCII.
+    if not bare or not _PRINTABLE.fullmatch(url) or len(url) > 200:
         raise SettingError(f"an address is http://host:port, not {url[:200]!r}")
     return url
 
@@ -70,19 +79,30 @@ def check_url(url: str) -> str:
 def seconds(environ: Mapping[str, str], name: str, default: int) -> int:
     """A whole number of seconds from the environment, 0 to a year. Raises `SettingError`."""
     text = environ.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or int(text) > 365 * 86400:
+    if not _DIGITS.fullmatch(text) or int(text) > 365 * 86400:
         raise SettingError(f"{name} is a whole number of seconds, not {text[:80]!r}")
     return int(text)
 
 
+def yes_or_no(environ: Mapping[str, str], name: str) -> bool:
+    """A switch from the environment; not set is no. Raises `SettingError`."""
+    text = environ.get(name, "no").lower()
+    if text not in _YES | _NO:
+        raise SettingError(f"{name} is yes or no, not {text[:80]!r}")
+    return text in _YES
+
+
 def secret_of(environ: Mapping[str, str], file: str | None) -> str | None:
     """The cluster's secret: what stands in `file`, else RATCHET_SECRET. Raises `SettingError`."""
-    if file is None:
-        return environ.get("RATCHET_SECRET") or None
-    try:
-        text = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"--secret-file {file}: {error}") from None
-    if not text or not text.isascii() or not text.isprintable():
-        raise SettingError(f"--secret-file {file}: one line of printable ASCII is expected")
+    where, text = "RATCHET_SECRET", environ.get("RATCHET_SECRET", "")
+    if file is not None:
+        where = f"--secret-file {file}"
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{where}: {error}") from None
+    elif not text:
+        return None
+    if not _PRINTABLE.fullmatch(text):
+        raise SettingError(f"{where}: one word of printable ASCII is expected")
     return text
