@@ -6,10 +6,15 @@ const LONGEST_MS = 15_000;
 
 export class Backoff {
   #tries = 0;
+  #longest_ms;
+
+  constructor(longest_ms = LONGEST_MS) {
+    this.#longest_ms = longest_ms;
+  }
 
   /** Between half and one and a half times the step: clients cut off together come back apart. */
   next_ms() {
-    const step_ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries);
+    const step_ms = Math.min(this.#longest_ms, FIRST_MS * 2 ** this.#tries);
     this.#tries += 1;
     return step_ms * (0.5 + Math.random());
   }

@@ -64,6 +64,11 @@ const ORDERS = {
   answer: ({ id, stored, why }) => answers.get(id)?.(stored, why),
 };
 
+// Pyodide never answers when its WebAssembly does not come: it leaves only a rejection behind.
+self.addEventListener('unhandledrejection', (event) => {
+  event.preventDefault();
+  if (!merge) tell('failed', { why: nameOf(event.reason) });
+});
 self.addEventListener('message', ({ data }) => ORDERS[data.does](data));
 tabs?.addEventListener('message', ({ data }) => {
   if (data === video && storage.kind !== 'off') hear('', '');

@@ -1,0 +1,129 @@
+"""A cluster to be hurt: three real nodes, links that can be cut, and the balancer in front."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+from ratchet_server import balancer
+
+from e2e.links import Link, Links, Style
+from testing.nodes import HOST, PATIENCE_S, Node, cluster, connected, equal, free_port, wait_until
+
+CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"
+# More than there are tests: each takes a video that nobody has viewed.
+VIDEOS: Final = 60
+
+
+class Cluster:
+    """Nodes a, b and c, in a full mesh of links, behind `url`."""
+
+    def __init__(self, nodes: dict[str, Node], links: dict[tuple[str, str], Link], url: str):
+        self.a, self.b, self.c = nodes["a"], nodes["b"], nodes["c"]
+        self.nodes = nodes
+        self.url = url
+        self._links = links
+
+    def cut_off(self, name: str, style: Style = "reset") -> None:
+        """No other node hears `name` any more, nor does it hear them; browsers reach it still."""
+        for ends, link in self._links.items():
+            if name in ends:
+                link.cut(style)
+
+    def heal(self) -> None:
+        """All links are whole again. The nodes find each other when they dial next."""
+        for link in self._links.values():
+            link.heal()
+
+    def mend(self) -> None:
+        """Whatever a test has done: every node runs, hears all others and counts the same."""
+        self.heal()
+        for node in self.nodes.values():
+            if not node.running:
+                node.start()
+        wait_until(lambda: connected(self.nodes.values()), "all nodes are connected again")
+        wait_until(lambda: equal(self.nodes.values()), "all nodes count the same again")
+        self._wait_for_balancer()
+
+    def turn_to(self, name: str) -> None:
+        """Ask the balancer for pages until the next one's turn is `name`'s."""
+        order = [self._who_answers() for _ in self.nodes]
+        assert sorted(order) == sorted(self.nodes), f"the pages don't take turns: {order}"
+        before = order[order.index(name) - 1]
+        wait_until(lambda: self._who_answers() == before, f"the next turn is {name}'s")
+
+    def _who_answers(self) -> str:
+        answer = httpx.get(self.url, timeout=PATIENCE_S, trust_env=False)
+        return str(answer.headers.get("X-Ratchet-Node", "nobody"))
+
+    def _wait_for_balancer(self) -> None:
+        wait_until(
+            lambda: {self._who_answers() for _ in self.nodes} == self.nodes.keys(),
+            "the balancer sends pages to all nodes",
+        )
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster whose data and logs are in `folder`; nothing of it runs on afterwards."""
+    links: dict[tuple[str, str], Link] = {}
+    with Links() as opened:
+
+        def route(dialler: Node, dialled: Node) -> str:
+            link = links[dialler.name, dialled.name] = opened.open(dialled.port)
+            return link.url
+
+        flags = ("--media", str(_media(folder / "media")))
+        with (
+            cluster(folder, route=route, flags=flags) as nodes,
+            _balancer(nodes, folder) as url,
+        ):
+            whole = Cluster(nodes, links, url)
+            whole.mend()
+            yield whole
+
+
+def videos() -> Iterator[str]:
+    """The ids in the catalogue, one after the other."""
+    return (f"clip-{number:02}" for number in range(VIDEOS))
+
+
+def _media(folder: Path) -> Path:
+    folder.mkdir()
+    for video in videos():
+        shutil.copyfile(CLIP, folder / f"{video}.webm")
+        shutil.copyfile(CLIP.with_suffix(".webp"), folder / f"{video}.webp")
+    return folder
+
+
+@contextmanager
+def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
+    """HAProxy with the configuration that is deployed; where there is none, the stand-in."""
+    addresses = [f"{HOST}:{node.port}" for node in nodes.values()]
+    bind = f"{HOST}:{free_port()}"
+    chosen = balancer.choose(addresses, bind, folder)
+    log = folder / "balancer.log"
+    with log.open("wb") as output:
+        output.write(f"{chosen.description}\n".encode())
+        output.flush()
+        process = subprocess.Popen(
+            chosen.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        url = f"http://{bind}"
+        wait_until(lambda: _answers(process, url, log), "the balancer answers")
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(process: "subprocess.Popen[bytes]", url: str, log: Path) -> bool:
+    assert process.poll() is None, f"the balancer has ended:\n{log.read_text()}"
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,79 @@
+"""The ways in which a browser, or what stands around it, refuses what the page asks for."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import BrowserContext, Route
+
+# Worker scripts are out of an init script's reach: these lines are put in front of the worker's.
+_IN_WORKER: Final = """
+indexedDB.open = () => { throw new DOMException('refused by the test', 'SecurityError'); };
+"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One of them; `part` of the debug panel then says `says`, which proves that it worked."""
+
+    name: str
+    apply: Callable[[BrowserContext], object]
+    part: str
+    says: str
+
+
+def _abort(pattern: str) -> Callable[[BrowserContext], object]:
+    return lambda context: context.route(pattern, lambda route: route.abort())
+
+
+def _throws(name: str) -> Callable[[BrowserContext], object]:
+    script = (
+        f"Object.defineProperty(window, '{name}', "
+        "{get() { throw new DOMException('refused by the test', 'SecurityError'); }});"
+    )
+    return lambda context: context.add_init_script(script=script)
+
+
+def _all(*refusals: Callable[[BrowserContext], object]) -> Callable[[BrowserContext], object]:
+    return lambda context: [refuse(context) for refuse in refusals]
+
+
+def _worker_without_indexeddb(context: BrowserContext) -> None:
+    def change(route: Route) -> None:
+        worker = route.fetch().text()
+        route.fulfill(body=_IN_WORKER + worker, content_type="text/javascript")
+
+    context.route("**/counter-worker.js", change)
+
+
+def _closed_websocket(context: BrowserContext) -> None:
+    context.route_web_socket("**/live*", lambda socket: socket.close())
+
+
+REFUSALS: Final = (
+    Refusal("pyodide blocked", _abort("**/pyodide/**"), "merge", "off"),
+    Refusal("worker blocked", _abort("**/counter-worker.js"), "merge", "off"),
+    Refusal("no workers", _throws("Worker"), "merge", "off"),
+    Refusal("websocket closed", _closed_websocket, "live", "events"),
+    Refusal("websocket throws", _throws("WebSocket"), "live", "events"),
+    Refusal(
+        "websocket and events blocked",
+        _all(_closed_websocket, _abort("**/events*")),
+        "live",
+        "polling",
+    ),
+    Refusal("indexeddb refused", _throws("indexedDB"), "storage", "localstorage"),
+    Refusal(
+        "indexeddb refused in the worker", _worker_without_indexeddb, "storage", "localstorage"
+    ),
+    Refusal("localstorage throws", _throws("localStorage"), "log", "local storage is refused"),
+)
+
+
+def refuse_to_store(profile: Path) -> None:
+    """Set up a new profile as a person does who blocks all cookies: then nothing may be stored."""
+    preferences = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (profile / "Default").mkdir(parents=True)
+    (profile / "Default" / "Preferences").write_text(json.dumps(preferences))

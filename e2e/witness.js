@@ -1,0 +1,34 @@
+// Notes every number of views that this page ever shows, from before its first paint on.
+//
+// In every frame, before it is painted and after; and after every change of the page, when all
+// who watch the page for changes (first-paint.js does) have had their say: nothing is painted
+// before that.
+'use strict';
+
+(() => {
+  const numbers = [];
+  window.witness = { numbers };
+
+  const look = () => {
+    const element = document.querySelector('[data-testid="views"]');
+    const digits = element?.textContent.replace(/\D/g, '');
+    if (!digits) return;
+    if (numbers.at(-1) !== Number(digits)) numbers.push(Number(digits));
+  };
+
+  new MutationObserver(() => queueMicrotask(look)).observe(document, {
+    attributes: true,
+    characterData: true,
+    childList: true,
+    subtree: true,
+  });
+
+  const painted = new MessageChannel();
+  painted.port1.onmessage = look;
+  const frame = () => {
+    look();
+    painted.port2.postMessage('');
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+})();

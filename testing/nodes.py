@@ -1,0 +1,269 @@
+"""Real nodes for tests: processes of their own, which are started, hurt, and surely ended."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+PATIENCE_S: Final = 30.0
+_LOOK_S: Final = 0.01
+
+HOST: Final = "127.0.0.1"
+# No connection is kept: nodes come and go. Making a client takes longer than many requests.
+HTTP: Final = httpx.Client(
+    timeout=PATIENCE_S, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+)
+
+
+def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Return as soon as `holds()` is true; fail, naming `what`, when it isn't in time."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(_LOOK_S)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that stays free while a node is down.
+
+    Not one that the system gives for port 0: it hands those out to outgoing connections, too, so
+    a node that restarts could find its own port taken by some client.
+    """
+    for port in random.sample(range(20_000, 32_000), 1000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+class Node:
+    """One node and the process that it runs in at the moment, if any.
+
+    `folder` takes its data and its log, which all its processes write on. Use it in a `with`
+    statement: no process is left at its end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        peers: Sequence[str] = (),
+        flags: Sequence[str] = ("--open",),
+        environ: Mapping[str, str] | None = None,
+        port: int | None = None,
+        data: str | None = None,
+    ) -> None:
+        self.name = name
+        self.port = port or free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self.peers = list(peers)
+        self.flags = list(flags)
+        self.environ = dict(environ or {})
+        self.data = data or str(folder / name)
+        self.log_file = folder / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process:
+            self.kill9()
+
+    # -- its process -----------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, or ran last."""
+        assert self.process, f"{self.name} was never started"
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """All that the process that runs, or ran last, has printed and logged."""
+        with self.log_file.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has a process."""
+        return self.process is not None and self.process.poll() is None
+
+    def spawn(self) -> Self:
+        """Start a process, and wait for nothing."""
+        assert not self.running, f"{self.name} runs already"
+        command = [sys.executable, "-m", "ratchet_server", "node", "--name", self.name]
+        command += ["--port", str(self.port), "--data", self.data, *self.flags]
+        for peer in self.peers:
+            command += ["--peer", peer]
+        # Settings of whoever runs the tests are none of the node's.
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("RATCHET_")}
+        with self.log_file.open("ab") as log:
+            self._log_start = log.tell()
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=kept | self.environ,
+                # A Ctrl-C in the terminal is for the tests; they end their nodes.
+                start_new_session=True,
+            )
+        return self
+
+    def start(self) -> Self:
+        """Start a process and wait until it serves."""
+        self.spawn()
+        self.wait_for_log("ready: ")
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Tell it to stop; the exit code."""
+        assert self.process, f"{self.name} was never started"
+        self.process.send_signal(number)
+        return self.wait()
+
+    def kill9(self) -> None:
+        """The process is gone at once, as if the power had failed for it alone."""
+        assert self.process, f"{self.name} was never started"
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> Self:
+        """Kill it if it runs, and start it on the same port and data."""
+        if self.running:
+            self.kill9()
+        return self.start()
+
+    def pause(self) -> None:
+        """It holds its connections and does nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        assert self.process, f"{self.name} was never started"
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} doesn't end:\n{self.log}") from None
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it has said `text`; fail if it ends without."""
+
+        def said() -> bool:
+            if text in self.log:
+                return True
+            assert self.running, f"{self.name} has ended and didn't say {text!r}:\n{self.log}"
+            return False
+
+        wait_until(said, f"{self.name} says {text!r}")
+
+    # -- what it answers -------------------------------------------------------------------
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """GET `path`."""
+        return HTTP.get(self.url + path, headers=headers)
+
+    def post(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """POST to `path`, without a body."""
+        return HTTP.post(self.url + path, headers=headers)
+
+    def view(self, video: str) -> int:
+        """Count one view; how many there are now."""
+        answer = self.post(f"/api/videos/{video}/views")
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["views"])
+
+    def views(self, video: str) -> int:
+        """How many views it shows."""
+        answer = self.get(f"/api/videos/{video}")
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["views"])
+
+    @property
+    def digest(self) -> str:
+        """Equal on two nodes exactly when their counts are equal."""
+        return str(self.get("/api/node").json()["digest"])
+
+    @property
+    def slot(self) -> str | None:
+        """The slot that its process counts in, once it is open."""
+        generation = self.get("/api/node").json()["generation"]
+        return f"{self.name}@{generation}" if generation else None
+
+    @property
+    def memory_kib(self) -> int:
+        """What the process holds in memory now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if "VmRSS" in line).split()[1])
+
+
+# What `dialler` dials to reach `dialled`; for links that go through a proxy.
+Route = Callable[[Node, Node], str]
+
+
+@contextmanager
+def cluster(
+    folder: Path,
+    names: Sequence[str] = ("a", "b", "c"),
+    *,
+    route: Route = lambda _dialler, dialled: dialled.url,
+    flags: Sequence[str] = ("--open",),
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[dict[str, Node]]:
+    """A full mesh of nodes that serve; all ended afterwards, whatever state they are in then."""
+    with ExitStack() as stack:
+        nodes = {
+            name: stack.enter_context(Node(name, folder, flags=flags, environ=environ))
+            for name in names
+        }
+        for dialler in nodes.values():
+            dialler.peers = [route(dialler, node) for node in nodes.values() if node is not dialler]
+        for node in nodes.values():
+            node.spawn()
+        for node in nodes.values():
+            node.wait_for_log("ready: ")
+        wait_until(lambda: connected(nodes.values()), "all nodes are connected")
+        yield nodes
+
+
+def connected(nodes: Iterable[Node]) -> bool:
+    """Whether each of these is connected to each of the others."""
+    nodes = list(nodes)
+    return all(
+        {node.name for node in nodes} - {asked.name}
+        <= {peer["node"] for peer in asked.get("/api/node").json()["peers"] if peer["connected"]}
+        for asked in nodes
+    )
+
+
+def equal(nodes: Iterable[Node]) -> bool:
+    """Whether all of these hold the same counts."""
+    return len({node.digest for node in nodes}) == 1
