@@ -106,8 +106,12 @@ async function mergeOne(merge, received) {
       try {
         const merged = JSON.parse(merge(video, counter, folded, received));
         answer = merged;
-        const { base, slots } = merged;
-        return { counter: JSON.stringify({ base, slots }), folded: JSON.stringify(merged.folded) };
+        const { base, slots, discarded } = merged;
+        return {
+          counter: JSON.stringify({ base, slots }),
+          folded: JSON.stringify(merged.folded),
+          foldedLost: discarded.includes('folded'),
+        };
       } catch (error) {
         garbage = error;
         throw error;

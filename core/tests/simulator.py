@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from ratchet import codec
 from ratchet.column import Row
+from ratchet.fingerprint import WORD, entry
 from ratchet.frames import MAX_ROWS, Frame
 from ratchet.generations import covers, join
 from ratchet.replica import Changes, ColumnChange, Replica, Send
@@ -68,6 +69,9 @@ class Disk:
     def count(self, slot: Slot, video: str) -> int:
         row = self.rows.get(slot, {}).get(video)
         return row.views if row else 0
+
+    def fingerprint(self, slot: Slot) -> int:
+        return sum(entry(row.video, row.views) for row in self.rows.get(slot, {}).values()) % WORD
 
     def value(self, video: str) -> int:
         return self.base.get(video, 0) + sum(self.count(slot, video) for slot in self.rows)
@@ -333,6 +337,8 @@ class World:
         claims = replica.digest().slots
         for slot, column in replica.columns.items():
             assert not covers(replica.folded, slot), "6: a folded slot is still here"
+            said = claims[slot].fingerprint
+            assert said in (None, node.disk.fingerprint(slot)), "a digest tells of another disk"
             latest, claimed = self.latest(slot), self.latest(slot, claims[slot].upto)
             for video in self.videos():
                 held = column.count(video)

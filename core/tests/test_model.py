@@ -299,7 +299,7 @@ class ModelWithSmallFrames(Model):
 
 _deep: Final = PROFILE == "deep"
 _settings: Final = settings(
-    max_examples=1500 if _deep else 120, stateful_step_count=200 if _deep else 80
+    max_examples=1500 if _deep else 60, stateful_step_count=200 if _deep else 60
 )
 TestModel = Model.TestCase
 TestModel.settings = _settings

@@ -371,6 +371,7 @@ class TestCatchUp:
         assert _claim(b, _slot(a)) == 0
         world.flush(b)
         assert b.replica.value(f"video-{MAX_ROWS}") == _claim(b, _slot(a)) == 0
+        assert b.replica.digest().slots[_slot(a)].fingerprint is None, "more is on its way"
         assert world.on_wire(Want, a) == [Want(_slot(a), MAX_ROWS)]
         world.settle_wire()
         assert _claim(b, _slot(a)) == MAX_ROWS + 1
@@ -415,6 +416,47 @@ class TestCatchUp:
         world.settle()
         assert b.replica.value(TIDE) == 1
         assert c.replica.value(TIDE) == 1
+        world.assert_equal()
+
+    def test_whose_chunk_a_slow_disk_still_lacks_is_not_in_the_digest(self) -> None:
+        world, (a, b) = _world("a", "b")
+        for number in range(MAX_ROWS + 1):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(write=False)
+        assert b.replica.value("video-0") == 1
+        world.crash(a)
+        world.pass_time(ASK_AGAIN_S)
+        world.check(b)
+        world.begin_write(b)
+        world.check(b)
+        world.fail_write(b)
+        world.check(b)
+        world.flush(b)
+        world.check(b)
+
+    def test_that_its_source_did_not_live_to_finish_passes_on_what_it_brought(self) -> None:
+        # Nobody claims these rows. That b and c hold different ones shows in their fingerprints.
+        world, (a, b, c) = _world("a", "b", "c")
+        world.cut(a, b)
+        world.cut(b, c)
+        for number in range(MAX_ROWS + 1):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        while not world.on_wire(Rows, c):
+            world.deliver()
+        while world.on_wire(Rows, c):
+            world.deliver()
+        world.flush(c)
+        world.crash(a)
+        world.heal()
+        world.settle()
+        assert (_claim(b, _slot(a)), _claim(c, _slot(a))) == (0, 0)
+        assert b.replica.value("video-0") == c.replica.value("video-0") == 1
         world.assert_equal()
 
     def test_is_not_done_before_every_peer_has_spoken(self) -> None:

@@ -24,7 +24,8 @@ export function indexedDbStorage() {
           const stored = { counter: asText(counter.result), folded: asText(folded.result) };
           try {
             const changed = change(stored);
-            if (changed.counter !== stored.counter) counters.put(changed.counter, video);
+            if (changed.foldedLost) counters.clear();
+            if (changed.foldedLost || changed.counter !== stored.counter) counters.put(changed.counter, video);
             if (changed.folded !== stored.folded) folds.put(changed.folded, ALL);
           } catch (error) {
             abort(error);

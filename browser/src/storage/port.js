@@ -8,9 +8,14 @@
  *
  * @typedef {{counter: string, folded: string}} Stored
  *
+ * What is to be stored instead. `foldedLost`: the stored `folded` was garbage. Whatever counters
+ * stood on it are not safe to merge any more, those of other videos too, and must be forgotten.
+ *
+ * @typedef {Stored & {foldedLost: boolean}} Changed
+ *
  * @typedef {object} StoragePort
  * @property {string} kind what the panel calls it
- * @property {(video: string, change: (stored: Stored) => Stored) => Promise<void>} update
+ * @property {(video: string, change: (stored: Stored) => Changed) => Promise<void>} update
  *   Reads, changes and writes as one step: no other tab's write falls between. `change` is
  *   synchronous; when it throws, nothing is written and update rejects. Resolves when it is
  *   written. A counter is never found next to a `folded` older than the one it was written with:
