@@ -83,6 +83,12 @@ def _videos() -> Iterator[str]:
 
 
 @pytest.fixture
+def other_video(_videos: Iterator[str]) -> str:
+    """Another one."""
+    return next(_videos)
+
+
+@pytest.fixture
 def video(_videos: Iterator[str]) -> str:
     """A video of the catalogue that nobody has viewed."""
     return next(_videos)

@@ -1,0 +1,49 @@
+"""What is found in the browser's storage may be anything; it must never make a number too large."""
+
+from typing import Final
+
+from e2e.cluster import Cluster
+from e2e.viewer import Viewer
+
+_OPEN: Final = """
+const database = await new Promise((resolve, reject) => {
+  const request = indexedDB.open('ratchet');
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+"""
+_SPOIL: Final = (
+    f"async () => {{ {_OPEN}"
+    """
+  const transaction = database.transaction('folded', 'readwrite');
+  transaction.objectStore('folded').put('{"a": -1}', 'all');
+  await new Promise((resolve) => (transaction.oncomplete = resolve));
+  database.close();
+}"""
+)
+_STORED: Final = (
+    f"async () => {{ {_OPEN}"
+    """
+  const request = database.transaction('counters').objectStore('counters').getAllKeys();
+  await new Promise((resolve) => (request.onsuccess = resolve));
+  database.close();
+  return request.result;
+}"""
+)
+
+
+def test_counters_whose_folded_is_garbage_are_forgotten_all_of_them(
+    cluster: Cluster, video: str, other_video: str, viewer: Viewer
+) -> None:
+    for each in (video, other_video):
+        cluster.a.view(each)
+        viewer.open(cluster.a.url, each)
+        viewer.merged(1)
+    assert sorted(viewer.page.evaluate(_STORED)) == sorted([video, other_video])
+    viewer.page.evaluate(_SPOIL)
+
+    viewer.open(cluster.a.url, video)
+
+    # What a node says is merged and stored anew; nothing is left that stood on the lost folds.
+    viewer.merged(1)
+    assert viewer.page.evaluate(_STORED) == [video]
