@@ -5,11 +5,12 @@ Without this, a websocket that sends pings and never reads the pongs took a node
 """
 
 import asyncio
+from asyncio import Transport
 from typing import Any, Final
 
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
-# How long a client may leave what was sent to it unread while the buffer is full.
+# How long a client may take nothing at all of what is there for it.
 STALLED_S: Final = 3.0
 # What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
 MAX_HEARD: Final = 2**20
@@ -18,12 +19,14 @@ MAX_HEARD: Final = 2**20
 class BoundedProtocol(WebSocketProtocol):
     """Reads nothing more from a client that doesn't take its answers, and soon cuts it off."""
 
-    __slots__ = ("_cut", "_heard", "listens_only")
+    __slots__ = ("_cut", "_heard", "_left", "listens_only")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.listens_only = False
         self._heard = 0
+        # What had not been taken when it was last looked at, in bytes.
+        self._left = 0
         self._cut: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -40,7 +43,7 @@ class BoundedProtocol(WebSocketProtocol):
         super().pause_writing()
         if self.transport and self._cut is None:
             self.transport.pause_reading()
-            self._cut = self.loop.call_later(STALLED_S, self.transport.abort)
+            self._look_again(self.transport)
 
     def resume_writing(self) -> None:
         """The client takes data again."""
@@ -53,6 +56,18 @@ class BoundedProtocol(WebSocketProtocol):
         """The connection is gone; so is the timer."""
         self._keep()
         super().connection_lost(exc)
+
+    def _look_again(self, transport: Transport) -> None:
+        self._left = transport.get_write_buffer_size()
+        self._cut = self.loop.call_later(STALLED_S, self._cut_if_stalled, transport)
+
+    def _cut_if_stalled(self, transport: Transport) -> None:
+        # The buffer may be a whole file: far away, it takes longer to get through than a stalled
+        # client is kept. Whoever takes some of it is slow, and not stalled.
+        if transport.get_write_buffer_size() < self._left:
+            self._look_again(transport)
+        else:
+            transport.abort()
 
     def _keep(self) -> None:
         if self._cut is not None:

@@ -75,6 +75,8 @@ class Keeper:
         # Called with the videos whose visible number may have changed.
         self.on_change: Callable[[set[str]], None] = lambda _videos: None
         self.transport: Transport | None = None
+        # Whether all that is stored has been read back.
+        self.loaded = False
         # Since this process started; for /metrics.
         self.views_counted = 0
         self.keys_met_again = 0
@@ -142,6 +144,7 @@ class Keeper:
         """Read back what is stored. Before `run`. Raises `DataError`."""
         async for part in self._store.load():
             self.replica.restore(part)
+        self.loaded = True
 
     async def run(self) -> None:
         """Serve until `stop`, or until this process is superseded.
@@ -153,6 +156,8 @@ class Keeper:
             while not self._stopping:
                 await self._wake.wait()
                 self._wake.clear()
+                # Whoever else is at the door comes along: a larger group, and fewer commits.
+                await asyncio.sleep(0)
                 await self._round()
                 self._stopping |= self.replica.superseded() is not None
             # Once more for what came in while the last round was being written.

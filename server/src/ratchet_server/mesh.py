@@ -26,6 +26,8 @@ from ratchet_server.link import Link, LinkError, Socket
 BACKOFF_S: Final = (0.1, 3.0)
 OPEN_TIMEOUT_S: Final = 5.0
 POLICY_VIOLATION: Final = 1008
+# The status of a peer that is there and still reads its data.
+NOT_YET: Final = 503
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +103,7 @@ class Mesh:
         pause_s = BACKOFF_S[0]
         while True:
             dialled.problem = None
+            not_yet = False
             try:
                 async with websockets.connect(
                     url,
@@ -121,15 +124,19 @@ class Mesh:
                 dialled.problem = str(error)
                 _log.warning("peer %s %s", dialled.url, error)
             except InvalidStatus as error:
-                dialled.problem = f"refused us: {error.response.status_code}"
-                _log.warning("peer %s %s (the same secret?)", dialled.url, dialled.problem)
+                status = error.response.status_code
+                not_yet = status == NOT_YET
+                dialled.problem = f"refused us: {status}"
+                if not not_yet:
+                    _log.warning("peer %s %s (the same secret?)", dialled.url, dialled.problem)
             except (OSError, InvalidHandshake, WebSocketException, TimeoutError) as error:
                 dialled.problem = str(error) or type(error).__name__
             if self.is_self(dialled):
                 _log.info("peer %s is this node itself: not dialled again", dialled.url)
                 dialled.tried = True
                 return
-            dialled.tried = True
+            # What a peer has that is about to speak is worth waiting for.
+            dialled.tried |= not not_yet
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, BACKOFF_S[1])
 

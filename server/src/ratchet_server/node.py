@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import random
 import secrets
@@ -38,6 +39,7 @@ from ratchet_server.watchers import Watchers
 # Requests carry a name, a key and a few words; nothing here takes a body of any size.
 MAX_REQUEST: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10
+LAST_ANSWER_S: Final = 120
 # How long connections may take to end when the node stops.
 GOODBYE_S: Final = 3.0
 
@@ -97,9 +99,15 @@ async def _serve(
         if settings.open:
             parts.listed.add(keeper.replica.videos())
 
+        # What is here now stays. Without this, each full collection looks through all of it again.
+        gc.collect()
+        gc.freeze()
+
         work = asyncio.create_task(keeper.run())
         for background in (parts.mesh.run(), _announce(parts, _url(sock))):
-            stack.push_async_callback(_cancelled, asyncio.create_task(background))
+            task = asyncio.create_task(background)
+            task.add_done_callback(_report)
+            stack.push_async_callback(_cancelled, task)
         await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
         parts.readiness.ready = False
         keeper.stop()
@@ -117,6 +125,9 @@ def application(parts: Parts) -> Sanic[Any, Any]:
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
+    # How long a file may take to get through once the connection is to be closed; `bounded` ends
+    # the stalled ones sooner.
+    app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     signature = {NODE_HEADER: parts.settings.name}
     app.error_handler = JsonErrors(signature)
@@ -201,6 +212,11 @@ async def _goodbye(server: AsyncioServer, parts: Parts) -> None:
             connection.abort()
     if closing:
         await closing
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("a part of this node has failed; restart it", exc_info=error)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -2,6 +2,8 @@
 
 from sanic import Blueprint, Request, Websocket
 
+from ratchet_server.errors import ApiError
+from ratchet_server.mesh import NOT_YET
 from ratchet_server.parts import Parts
 
 
@@ -12,6 +14,10 @@ def peer(parts: Parts) -> Blueprint:
     @blueprint.on_request
     async def only_peers(request: Request) -> None:
         parts.guard.operator(request)
+        if not parts.keeper.loaded:
+            # A digest from now would tell a peer that starts, too, that this is all there is.
+            message = "This node is reading its data; it will have more to tell."
+            raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
 
     async def welcome(_request: Request, socket: Websocket) -> None:
         await parts.mesh.welcome(socket)

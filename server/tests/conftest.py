@@ -1,0 +1,67 @@
+"""What the tests of the server share: one node that runs all the while, and how to talk to it."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+from ratchet_server.cli import main
+
+# `testing` is no distribution; it lies beside the parts that use it.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from testing.nodes import PATIENCE_S, Node, wait_until
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node without peers that counts any video, with its slot open. For many tests at once:
+    each uses videos of its own and leaves the node as it is."""
+    with Node("a", tmp_path_factory.mktemp("node")) as node:
+        node.start()
+        wait_until(lambda: node.slot, "the slot is open")
+        yield node
+
+
+@pytest.fixture(scope="session")
+def http(node: Node) -> Iterator[httpx.Client]:
+    """A client of `node`."""
+    with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """Runs `ratchet`, which must end by itself and not well; the one line that says why."""
+
+    def run(*arguments: str, environ: dict[str, str] | None = None) -> str:
+        for name in [name for name in os.environ if name.startswith("RATCHET_")]:
+            monkeypatch.delenv(name)
+        for name, value in (environ or {}).items():
+            monkeypatch.setenv(name, value)
+        # In this process, because a start of Python for each would take longer than all else here.
+        # If a node does start, it is told to stop, and its exit code says so.
+        too_long = threading.Timer(10, os.kill, (os.getpid(), signal.SIGINT))
+        too_long.start()
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = cast(int, end.code)
+        finally:
+            too_long.cancel()
+        assert code in {1, 2}
+        said = capsys.readouterr()
+        assert said.out == ""
+        *before, line = said.err.splitlines()
+        # argparse shows the usage first.
+        assert not before or before[0].startswith("usage: ratchet"), said.err
+        return line
+
+    return run

@@ -1,0 +1,361 @@
+"""What was answered is there, whatever happens to the process; what anybody saw is, too."""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from ratchet.column import Row
+from ratchet.replica import Changes, ColumnChange, Replica
+from ratchet.slot import Slot
+from ratchet_server import schema
+from ratchet_server.datadir import DATABASE
+from ratchet_server.errors import ApiError
+from ratchet_server.keeper import Keeper
+from ratchet_server.store import Store
+from websockets.exceptions import ConnectionClosed
+
+from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
+from testing.wire import dial, events, how_it_closed, key, told
+
+
+def on_disk(node: Node, video: str) -> int:
+    """The views of `video` in the database of a node whose process is dead."""
+    copy = Path(node.data).with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(node.data, copy)
+    with closing(sqlite3.connect(copy / DATABASE)) as database:
+        views = database.execute("SELECT sum(views) FROM rows WHERE video = ?", (video,))
+        return int(views.fetchone()[0] or 0)
+
+
+# Videos in the data that takes long to read.
+LAST = 200_000
+
+
+class Load:
+    """Views from many clients at once, until the node doesn't answer any more."""
+
+    def __init__(self, node: Node, video: str, *, clients: int = 6, keys: bool = False) -> None:
+        self.answered = 0
+        self.refused = 0
+        # Keys of views that were sent and never answered.
+        self.unsure: list[str] = []
+        self._node, self._video, self._keys = node, video, keys
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._client) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+
+    def _client(self) -> None:
+        with httpx.Client(base_url=self._node.url, timeout=PATIENCE_S, trust_env=False) as client:
+            while self._view(client):
+                pass
+
+    def _view(self, client: httpx.Client) -> bool:
+        one = key()
+        headers = {"Idempotency-Key": one} if self._keys else {}
+        try:
+            answer = client.post(f"/api/videos/{self._video}/views", headers=headers)
+        except httpx.ConnectError:
+            return False
+        except httpx.TransportError:
+            with self._lock:
+                self.unsure.append(one)
+            return False
+        assert answer.status_code in {200, 503}
+        with self._lock:
+            if answer.status_code == 200:
+                self.answered += 1
+            else:
+                self.refused += 1
+        return True
+
+
+class Watch:
+    """The largest number that a watcher of a node was ever told."""
+
+    def __init__(self, node: Node, video: str) -> None:
+        self.largest = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(node, video))
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_S)
+
+    def join(self) -> int:
+        self._thread.join(PATIENCE_S)
+        return self.largest
+
+    def _watch(self, node: Node, video: str) -> None:
+        with dial(node, f"/api/videos/{video}/live") as live, suppress(ConnectionClosed):
+            while True:
+                self.largest = max(self.largest, sum(told(live)["slots"].values()))
+                self._ready.set()
+
+
+class TestKilled:
+    def test_at_any_moment_under_load_it_loses_nothing_that_was_answered_or_seen(
+        self, tmp_path: Path
+    ) -> None:
+        slots = set()
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            a, b = nodes["a"], nodes["b"]
+            for round_, after in enumerate([1, 4, 30, 120, 400]):
+                video, keys = f"v{round_}", bool(round_ % 2)
+                slots.add(a.slot)
+                watch = Watch(a, video)
+                load = Load(a, video, keys=keys)
+                wait_until(lambda load=load, n=after: load.answered >= n, "enough is answered")  # type: ignore[misc]
+                a.kill9()
+                load.join()
+                # b has nothing but what a has sent it.
+                shown = max(watch.join(), b.views(video))
+                kept = on_disk(a, video)
+                assert max(load.answered, shown) <= kept <= load.answered + len(load.unsure)
+
+                a.start()
+                assert a.views(video) == kept
+                if keys:
+                    for one in load.unsure:
+                        a.post(f"/api/videos/{video}/views", {"Idempotency-Key": one})
+                    assert a.views(video) == load.answered + len(load.unsure)
+                wait_until(lambda: equal([a, b]), "both have the same again")
+            assert a.slot not in slots
+            assert len(slots) == 5
+
+    def test_a_key_is_remembered(self, tmp_path: Path) -> None:
+        # Two, only because a node that is alone opens its slot after two seconds.
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            headers = {"Idempotency-Key": key()}
+            first = nodes["a"].post("/api/videos/x/views", headers).json()
+            assert first == {"video": "x", "views": 1, "counted": True}
+            nodes["a"].restart()
+            again = nodes["a"].post("/api/videos/x/views", headers).json()
+            assert again == {"video": "x", "views": 1, "counted": False}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The data folder of a node that takes a second to read it."""
+    folder = tmp_path_factory.mktemp("large")
+
+    async def fill() -> None:
+        store = await Store.open(folder / DATABASE)
+        rows = tuple(Row(f"video-{n}", n, n) for n in range(1, LAST + 1))
+        async with store.transaction() as transaction:
+            change = ColumnChange(Slot("old", 1), LAST, rows)
+            await transaction.write(Changes(columns=(change,), heard={"old": 1}))
+        await store.close()
+
+    asyncio.run(fill())
+    return str(folder)
+
+
+def test_after_a_power_failure_nobody_shows_less_than_the_one_with_most(
+    large: str, tmp_path: Path
+) -> None:
+    """All start at once; one can be asked long before it has read what it has."""
+    with Node("a", tmp_path, data=large) as a, Node("b", tmp_path, peers=[a.url]) as b:
+        a.peers = [b.url]
+        a.spawn()
+        wait_until(lambda: answers(a), "a can be asked")
+        b.spawn()
+        b.wait_for_log("ready: ")
+        assert b.views(f"video-{LAST}") == LAST
+
+
+class TestToldToStop:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_it_says_good_bye_to_watchers_and_exits_well(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            with (
+                dial(node, "/api/videos/x/live") as live,
+                events(node, "/api/videos/x/events") as messages,
+            ):
+                told(live)
+                next(messages)
+                started = time.monotonic()
+                assert node.stop(number) == 0
+                assert time.monotonic() - started < 3
+                assert how_it_closed(live).code == 1001
+                assert list(messages) == []
+            assert "Traceback" not in node.log
+
+    def test_under_load_every_view_is_answered_or_refused(self, tmp_path: Path) -> None:
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            a = nodes["a"]
+            load = Load(a, "x")
+            wait_until(lambda: load.answered >= 100, "enough is answered")
+            assert a.stop() == 0
+            load.join()
+            assert load.answered <= on_disk(a, "x") <= load.answered + len(load.unsure)
+            assert "Traceback" not in a.log
+
+    def test_views_that_wait_for_the_slot_are_refused(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            statuses: list[int] = []
+            waiting = threading.Thread(
+                target=lambda: statuses.append(node.post("/api/videos/x/views").status_code)
+            )
+            waiting.start()
+            wait_until(lambda: established(node) >= 1, "the view is on its way")
+            assert node.stop() == 0
+            waiting.join(PATIENCE_S)
+            assert statuses in ([503], [200])
+            assert on_disk(node, "x") == (statuses == [200])
+
+    def test_while_it_reads_its_data(self, large: str, tmp_path: Path) -> None:
+        with Node("a", tmp_path, data=large) as node:
+            node.spawn()
+            wait_until(lambda: answers(node), "the node answers")
+            assert node.stop() == 0
+            assert "Traceback" not in node.log
+            # It was at its data, or this test is about something else.
+            assert "ready: " not in node.log
+
+    def test_while_it_waits_for_its_peers(self, tmp_path: Path) -> None:
+        with socket.create_server((HOST, 0)) as mute:
+            peer = f"http://{HOST}:{mute.getsockname()[1]}"
+            with Node("a", tmp_path, peers=[peer]) as node:
+                node.spawn()
+                wait_until(lambda: answers(node), "the node answers")
+                assert node.stop() == 0
+                assert "Traceback" not in node.log
+
+
+def answers(node: Node) -> bool:
+    """Whether the node answers at all."""
+    try:
+        return HTTP.get(f"{node.url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def established(node: Node) -> int:
+    """How many connections to the node are open."""
+    port = f":{node.port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+
+
+class TestWithoutRoom:
+    @pytest.fixture
+    def small_disk(self, tmp_path: Path) -> Iterator[Path]:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("a small disk can't be mounted here; test_store has SQLite's own limit")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+    def test_views_are_refused_reads_go_on_and_all_goes_on_when_there_is_room(
+        self, small_disk: Path
+    ) -> None:
+        with Node("a", small_disk.parent, data=str(small_disk / "data")) as node:
+            node.start()
+            node.view("x")
+            filler = small_disk / "filler"
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            counted = {"x": 1}
+            refused = 0
+            for number in range(2000):
+                video = f"{number % 500:064}"
+                answer = node.post(f"/api/videos/{video}/views?ack=disk")
+                if answer.status_code == 200:
+                    counted[video] = counted.get(video, 0) + 1
+                else:
+                    assert answer.status_code == 503
+                    assert answer.json()["error"] == "not_counted"
+                    assert "disk is full" in answer.json()["message"]
+                    assert "retry-after" in answer.headers
+                    refused += 1
+                    if refused == 20:
+                        break
+            assert refused == 20
+            assert {video: node.views(video) for video in counted} == counted
+            filler.unlink()
+            assert node.view("x") == 2
+            counted["x"] = 2
+            node.restart()
+            assert {video: node.views(video) for video in counted} == counted
+            assert "Traceback" not in node.log
+
+    def test_views_with_every_ack_count_once_when_there_is_room_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In one process, to have views of all kinds in the very round that fails."""
+        monkeypatch.setattr(schema, "CONNECTION", (*schema.CONNECTION, LIMIT.format(20)))
+
+        async def story() -> None:
+            store = await Store.open(tmp_path / DATABASE)
+            replica = Replica("a", 1, random.Random(1).randrange, now=-10)
+            keeper = Keeper(replica, store, key_lifetime_s=900, clock=lambda: 0.0)
+            run = asyncio.create_task(keeper.run())
+            first = await keeper.count("x", None, "disk")
+            assert first.views == 1
+            counted = 1
+            for kind in (None, "key"):
+                for _ in range(40):
+                    in_memory = await keeper.count("x", None, "memory")
+                    assert in_memory.counted
+                    counted += 1
+                    views = [
+                        keeper.count("x" if kind else f"{n:064}", key() if kind else None, "disk")
+                        for n in range(400)
+                    ]
+                    answers = await asyncio.gather(*views, return_exceptions=True)
+                    full = [answer for answer in answers if isinstance(answer, ApiError)]
+                    assert all(answer.status_code == 503 for answer in full)
+                    counted += (len(answers) - len(full)) if kind else 0
+            assert full
+            # Reads go on; what was answered is shown once it is on disk.
+            assert replica.value("x") <= counted
+            await store._driver.execute(LIMIT.format(100_000))  # There is room again.
+            assert (await keeper.count("x", None, "disk")).views == counted + 1
+            keeper.stop()
+            await run
+            await store.close()
+
+        asyncio.run(story())
+
+
+LIMIT = "PRAGMA max_page_count = {}"
+
+
+def test_without_storage_a_node_lives_by_what_its_peers_remember(tmp_path: Path) -> None:
+    with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url], data=":memory:") as a:
+        b.start()
+        a.start()
+        a.view("x")
+        wait_until(lambda: equal([a, b]), "b has it")
+        slot = a.slot
+        a.restart()
+        assert a.views("x") == 1
+        assert a.view("x") == 2
+        assert a.slot != slot
+        assert set(json.loads(a.get("/api/videos/x/snapshot").text)["slots"]) == {slot, a.slot}

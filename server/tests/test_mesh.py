@@ -1,0 +1,227 @@
+"""Real nodes in a mesh: what one counts, all have; and what may go wrong between them."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import Server, ServerConnection, serve
+
+from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
+from testing.wire import digest, hello
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    """Three nodes, for tests that leave them all running and connected."""
+    with cluster(tmp_path_factory.mktemp("trio")) as nodes:
+        yield nodes
+
+
+def settle(nodes: dict[str, Node]) -> None:
+    """Wait until every node has what any node has."""
+    wait_until(lambda: connected(nodes.values()), "all are connected")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+
+
+class TestThreeNodes:
+    def test_a_view_on_any_of_them_shows_on_all(self, trio: dict[str, Node]) -> None:
+        for node in trio.values():
+            for _ in range(20):
+                node.view("all")
+        settle(trio)
+        assert [node.views("all") for node in trio.values()] == [60, 60, 60]
+
+    def test_digests_are_equal_exactly_when_counts_are(self, trio: dict[str, Node]) -> None:
+        settle(trio)
+        before = trio["a"].digest
+        trio["b"].view("digests")
+        settle(trio)
+        assert trio["a"].digest != before
+
+    def test_many_videos_and_rows_reach_all(self, trio: dict[str, Node]) -> None:
+        with httpx.Client(base_url=trio["c"].url, trust_env=False) as client:
+            for number in range(1200):
+                client.post(f"/api/videos/many-{number}/views?ack=memory")
+        for node in trio.values():
+            wait_until(lambda node=node: node.views("many-1199") == 1, "the last is here")  # type: ignore[misc]
+        settle(trio)
+        assert [node.get("/api/videos?limit=1000").text for node in trio.values()] == (
+            [trio["a"].get("/api/videos?limit=1000").text] * 3
+        )
+
+    def test_peers_are_listed_with_how_far_they_are_behind(self, trio: dict[str, Node]) -> None:
+        trio["a"].view("behind")
+
+        def listed() -> object:
+            peers = trio["a"].get("/api/node").json()["peers"]
+            return sorted((p["node"], p["url"], p["connected"], p["behind"]) for p in peers) == [
+                (name, trio[name].url, True, 0) for name in ("b", "c")
+            ]
+
+        wait_until(listed, "both peers have everything")
+
+    def test_one_that_was_killed_comes_back_to_what_the_others_counted(
+        self, trio: dict[str, Node]
+    ) -> None:
+        trio["c"].view("killed")
+        settle(trio)
+        slot = trio["c"].slot
+        trio["c"].kill9()
+
+        def known_down() -> bool:
+            peers = trio["a"].get("/api/node").json()["peers"]
+            return [(p["node"], p["behind"]) for p in peers if not p["connected"]] == [("c", None)]
+
+        wait_until(known_down, "a knows that c is down")
+        for _ in range(50):
+            trio["a"].view("killed")
+            trio["b"].view("killed")
+        trio["c"].start()
+        # Ready means caught up: it never shows less than it has just been told.
+        assert trio["c"].views("killed") == 101
+        assert trio["c"].view("killed") == 102
+        assert trio["c"].slot != slot
+        settle(trio)
+
+    def test_one_that_was_paused_catches_up(self, trio: dict[str, Node]) -> None:
+        trio["c"].pause()
+        try:
+            for _ in range(50):
+                assert trio["a"].view("paused")
+            wait_until(lambda: trio["b"].views("paused") == 50, "b goes on without c")
+        finally:
+            trio["c"].resume()
+        settle(trio)
+        assert trio["c"].views("paused") == 50
+
+
+class TestWhoIsDialled:
+    def test_rows_pass_through_a_node_in_between(self, tmp_path: Path) -> None:
+        with (
+            Node("a", tmp_path) as a,
+            Node("b", tmp_path) as b,
+            Node("c", tmp_path, peers=[b.url]) as c,
+        ):
+            a.peers = [b.url]
+            for node in (a, b, c):
+                node.spawn()
+            for node in (a, b, c):
+                node.wait_for_log("ready: ")
+            a.view("x")
+            c.view("x")
+            wait_until(lambda: a.views("x") == c.views("x") == 2, "both ends have both views")
+            # Nobody was told about them: they are welcome all the same.
+            assert {peer["node"] for peer in b.get("/api/node").json()["peers"]} == {"a", "c"}
+
+    def test_a_node_may_stand_in_its_own_list_and_peers_twice(self, tmp_path: Path) -> None:
+        with Node("b", tmp_path) as b, Node("a", tmp_path) as a:
+            a.peers = [a.url, b.url, b.url, f"{b.url}/", b.url.replace(HOST, "localhost")]
+            b.start()
+            a.start()
+            a.view("x")
+            wait_until(lambda: b.views("x") == 1, "b has it")
+            peers = a.get("/api/node").json()["peers"]
+            assert [(peer["node"], peer["connected"]) for peer in peers] == [("b", True)]
+            wait_until(lambda: "is this node itself" in a.log, "a has met itself")
+            # Once, and never again.
+            a.view("x")
+            assert a.log.count("is this node itself") == 1
+
+
+class TestSecrets:
+    def test_without_the_same_one_nobody_is_let_in(self, tmp_path: Path) -> None:
+        with Node("b", tmp_path, environ={"RATCHET_SECRET": "right"}) as b:
+            environ = {"RATCHET_SECRET": "wrong"}
+            with Node("a", tmp_path, peers=[b.url], environ=environ) as a:
+                b.start()
+                a.start()
+                a.wait_for_log("refused us: 401 (the same secret?)")
+                a.view("x")
+                assert b.views("x") == 0
+                assert b.get("/api/node").json()["peers"] == []
+                a.environ = {"RATCHET_SECRET": "right"}
+                a.restart()
+                wait_until(lambda: b.views("x") == 1, "b has it")
+                assert "right" not in a.log + b.log
+
+
+class TestOneNameTwice:
+    def test_the_older_stops_the_newer_goes_on_and_no_view_is_lost(self, tmp_path: Path) -> None:
+        twin_folder = tmp_path / "twin"
+        twin_folder.mkdir()
+        with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as old:
+            b.start()
+            old.start()
+            for _ in range(5):
+                old.view("x")
+            with Node("a", twin_folder, peers=[b.url]) as new:
+                new.start()
+                new.view("x")
+                assert old.wait() == 3
+                assert "a newer process of this name has started" in old.log
+                assert "Traceback" not in old.log
+                wait_until(lambda: new.views("x") == b.views("x") == 6, "all views are there")
+                assert new.running
+
+
+class TestAPeerThatMisbehaves:
+    """A node dials it; it isn't a node at all."""
+
+    @contextmanager
+    def peer(self, *frames: str | bytes) -> Iterator[tuple[str, list[int]]]:
+        """Its address, and one entry for each time that it was dialled."""
+        dialled: list[int] = []
+
+        def handle(connection: ServerConnection) -> None:
+            dialled.append(1)
+            with suppress(ConnectionClosed):
+                for frame in frames:
+                    connection.send(frame)
+                while True:
+                    connection.recv()
+
+        server: Server
+        with serve(handle, HOST, 0) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://{HOST}:{server.socket.getsockname()[1]}", dialled
+            finally:
+                server.shutdown()
+                thread.join()
+
+    @pytest.mark.parametrize(
+        ("frames", "reason"),
+        [
+            ((b"bytes",), "frames are text"),
+            (("no JSON",), "sent what is no frame"),
+            ((hello(version=2),), "this node speaks version 1"),
+            ((hello(), b"bytes"), "frames are text"),
+            ((hello(), digest({"x@1": [-1, None]})), "sent what is no frame"),
+            ((hello(), "x" * 2_000_000), None),
+        ],
+    )
+    def test_is_left_and_dialled_again(
+        self, tmp_path: Path, frames: tuple[str | bytes, ...], reason: str | None
+    ) -> None:
+        with self.peer(*frames) as (url, dialled), Node("a", tmp_path, peers=[url]) as node:
+            node.data = ":memory:"
+            node.start()
+            wait_until(lambda: len(dialled) >= 3, "it is dialled again and again")
+            assert reason is None or reason in node.log
+            assert "Traceback" not in node.log
+            assert node.views("x") == 0
+
+    def test_and_says_nothing_ends_the_wait_of_a_node_that_starts(self, tmp_path: Path) -> None:
+        environ = {"RATCHET_JOIN_TIMEOUT": "1"}
+        with (
+            self.peer(hello()) as (url, _),
+            Node("a", tmp_path, peers=[url], environ=environ) as node,
+        ):
+            node.start()
+            assert "not caught up with all peers after 1 s" in node.log
+            assert node.view("x") == 1
