@@ -57,7 +57,8 @@ def measure(folder: Path) -> str:
 
 def _rate(url: str) -> float:
     command = [sys.executable, "-m", "bench.load", url, str(FOR_S)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout)
 
 
 def _tables(rates: dict[str, list[float]]) -> str:

@@ -26,7 +26,7 @@ def bare(app: App, _where: str) -> None:
 
 def redis_incr(app: App, where: str) -> None:
     """One INCR a view, on a Redis server at the socket `where`; what it holds is in memory only."""
-    client = redis.Redis(unix_socket_path=where)
+    client = redis.Redis(unix_socket_path=where, max_connections=1000)
 
     @app.post(PATH)
     async def count(_request: Request, video: str) -> HTTPResponse:

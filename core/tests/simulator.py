@@ -146,6 +146,7 @@ class World:
         disk = Disk() if disk is None else disk
         for part in disk.read():
             replica.restore(part)
+        replica.tick(self.now)
         node = Node(name, f"{self._started:016x}", disk, replica)
         self.nodes.append(node)
         if alone:

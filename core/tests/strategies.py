@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ratchet.column import Row
 from ratchet.counter import Counter
 from ratchet.frames import BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
-from ratchet.names import MAX_COUNT
+from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -32,8 +32,9 @@ videos: Final = st.one_of(
 nodes: Final = st.one_of(
     st.sampled_from(["a", "b", "c"]), st.text(_LETTERS, min_size=1, max_size=63)
 )
-slots: Final = st.builds(Slot, nodes, st.one_of(st.integers(0, 5), st.integers(0, MAX_COUNT)))
-generations: Final = st.dictionaries(nodes, st.one_of(st.integers(0, 5), counts), max_size=4)
+_generation: Final = st.one_of(st.integers(0, 5), st.integers(0, MAX_GENERATION))
+slots: Final = st.builds(Slot, nodes, _generation)
+generations: Final = st.dictionaries(nodes, _generation, max_size=4)
 counters: Final = st.builds(Counter, counts, st.dictionaries(slots, counts, max_size=6))
 # Far from MAX_COUNT, where a value is held instead of growing.
 small_counters: Final = st.builds(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ratchet import codec
 from ratchet.column import Row
 from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
-from ratchet.names import Invalid
+from ratchet.names import MAX_GENERATION, Invalid
 from ratchet.slot import Slot
 from strategies import frames, json_values
 
@@ -152,6 +152,9 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "a row of four parts": (ROWS % '[["tide", 1, 4, 0]]', "a row has 3 parts"),
     "a row that is an object": (ROWS % '[{"video": "tide"}]', "an array was expected"),
     "rows that are an object": (ROWS % '{"tide": 1}', "an array was expected, not a dict"),
+    "a generation of another age": (
+        DIGEST % ("{}", f'{{"a": {2**53 - 1}}}', '"00000000000000ff"'), "a generation is"
+    ),
     "negative views": (ROWS % '[["tide", -1, 4]]', "not -1"),
     "views of 2**53": (ROWS % f'[["tide", {2**53}, 4]]', "beyond 2**53-1"),
     "an empty video": (ROWS % '[["", 1, 4]]', "a video id is"),
@@ -210,7 +213,7 @@ def test_the_message_is_one_short_line_fit_for_a_log(text: str) -> None:
 
 def test_1000_rows_are_not_too_many() -> None:
     rows = tuple(Row("v" * 64, 2**53 - 1, 2**52 + seq) for seq in range(MAX_ROWS))
-    frame = Rows(Slot("a" * 63, 2**53 - 1), 0, 2**53 - 1, True, rows)
+    frame = Rows(Slot("a" * 63, MAX_GENERATION), 0, 2**53 - 1, True, rows)
     assert codec.decode(codec.encode(frame)) == frame
 
 

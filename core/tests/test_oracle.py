@@ -74,6 +74,7 @@ def test_a_stored_replica_of_5_and_7_counts_on_to_13() -> None:
             heard={"a": 1, "b": 1},
         )
     )
+    replica.tick(0.0)
     replica.tick(99.0)
     replica.count("tide")
     changes = replica.changes()

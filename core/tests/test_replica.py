@@ -459,6 +459,50 @@ class TestCatchUp:
         assert b.replica.value("video-0") == c.replica.value("video-0") == 1
         world.assert_equal()
 
+    def test_is_not_done_when_the_peer_that_had_more_has_gone(self) -> None:
+        world, (a, b) = _world("a", "b")
+        world.cut(a, b)
+        world.count(a, TIDE)
+        world.heal()
+        while not b.replica.peers[a.process].digest:
+            world.deliver()
+        world.cut(a, b)
+        # What it had has been seen by people; showing less would be going down.
+        assert not b.replica.caught_up()
+        world.heal()
+        world.settle()
+        assert b.replica.caught_up()
+
+    @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
+    def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:
+        a = Replica("a", 1, lambda _: 0, 0.0, chunk=2)
+        b = Replica("b", 1, lambda _: 0, 0.0, chunk=2)
+        for replica in (a, b):
+            replica.tick(0.0)
+            replica.tick(ALONE_S)
+        for number in range(9):
+            a.count(f"video-{number}")
+        if changes := a.changes():
+            a.committed(changes)
+        a.joined("b", "b")
+        b.joined("a", "a")
+        # Frames on their way: when they arrive, and at whom.
+        wire: list[tuple[float, Replica, Send]] = []
+        now = ALONE_S
+        while now < 60.0 and b.fingerprint() != a.fingerprint():
+            now += 0.1
+            wire += [(now + takes_s, b, send) for send in a.tick(now)]
+            arrived = [entry for entry in wire if entry[0] <= now]
+            wire = [entry for entry in wire if entry[0] > now]
+            for _, to, send in arrived:
+                answers = to.receive(send.frame, "a" if to is b else "b", now)
+                wire += [
+                    (now + (takes_s if to is a else 0.0), a if to is b else b, s) for s in answers
+                ]
+                if changes := b.changes():
+                    wire += [(now, a, send) for send in b.committed(changes)]
+        assert b.fingerprint() == a.fingerprint()
+
     def test_is_not_done_before_every_peer_has_spoken(self) -> None:
         world, (a, _b) = _world("a", "b")
         world.count(a, TIDE)
@@ -885,6 +929,7 @@ class TestOtherFrames:
 
     def test_without_peers_nothing_is_sent(self) -> None:
         replica = Replica("a", 1, lambda _: 0, 0.0)
+        replica.tick(0.0)
         sends: list[Send] = replica.tick(ALONE_S)
         replica.count(TIDE)
         changes = replica.changes()

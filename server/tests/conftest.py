@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import cast
 
 import httpx
@@ -13,8 +11,6 @@ import pytest
 from ratchet_server.cli import main
 
 # `testing` is no distribution; it lies beside the parts that use it.
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from testing.nodes import PATIENCE_S, Node, wait_until
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ratchet_server import schema
 from ratchet_server.datadir import DATABASE
 from ratchet_server.errors import ApiError
 from ratchet_server.keeper import Keeper
-from ratchet_server.store import Store
+from ratchet_server.store import Store, StoreFullError, Transaction
 from websockets.exceptions import ConnectionClosed
 
 from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
@@ -43,6 +43,13 @@ def on_disk(node: Node, video: str) -> int:
 
 # Videos in the data that takes long to read.
 LAST = 200_000
+
+
+def _keeper(store: Store) -> Keeper:
+    """A keeper whose replica, on a clock that hurries at first, has its slot open at once."""
+    replica = Replica("a", 1, random.Random(1).randrange, 0.0)
+    replica.tick(0.0)
+    return Keeper(replica, store, key_lifetime_s=900, clock=lambda: 10.0)
 
 
 class Load:
@@ -305,6 +312,44 @@ class TestWithoutRoom:
             assert {video: node.views(video) for video in counted} == counted
             assert "Traceback" not in node.log
 
+    @pytest.mark.parametrize("fails", [(False, True), (True, False)])
+    def test_a_view_answered_from_memory_amid_a_commit_counts_once_whichever_commit_fails(
+        self, monkeypatch: pytest.MonkeyPatch, fails: tuple[bool, bool]
+    ) -> None:
+        """It comes while a key is looked up, and the disk is full at that commit or the next."""
+        failing = list(fails)
+        known_keys, write = Transaction.known_keys, Transaction.write
+
+        async def story() -> None:
+            store = await Store.open(None)
+            keeper = _keeper(store)
+
+            async def look_up(
+                self: Transaction, keys: Iterable[str], now_s: int
+            ) -> Mapping[str, str]:
+                if keeper.replica.pending("tide") == 0:
+                    assert (await keeper.count("tide", None, "memory")).counted
+                return await known_keys(self, keys, now_s)
+
+            async def write_or_fail(self: Transaction, changes: Changes) -> None:
+                if changes.columns and failing and failing.pop(0):
+                    raise StoreFullError
+                await write(self, changes)
+
+            run = asyncio.create_task(keeper.run())
+            await keeper.count("moss", None, "disk")
+            monkeypatch.setattr(Transaction, "known_keys", look_up)
+            monkeypatch.setattr(Transaction, "write", write_or_fail)
+            await asyncio.gather(keeper.count("moss", key(), "disk"), return_exceptions=True)
+            await asyncio.gather(keeper.count("fern", None, "disk"), return_exceptions=True)
+            keeper.stop()
+            await run
+            assert not failing
+            assert keeper.replica.value("tide") == 1
+            await store.close()
+
+        asyncio.run(story())
+
     def test_views_with_every_ack_count_once_when_there_is_room_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -313,8 +358,8 @@ class TestWithoutRoom:
 
         async def story() -> None:
             store = await Store.open(tmp_path / DATABASE)
-            replica = Replica("a", 1, random.Random(1).randrange, now=-10)
-            keeper = Keeper(replica, store, key_lifetime_s=900, clock=lambda: 0.0)
+            keeper = _keeper(store)
+            replica = keeper.replica
             run = asyncio.create_task(keeper.run())
             first = await keeper.count("x", None, "disk")
             assert first.views == 1

@@ -6,6 +6,10 @@ from typing import Final
 # The largest integer that JavaScript, SQLite and JSON all hold exactly.
 MAX_COUNT: Final = 2**53 - 1
 
+# The largest generation that is taken from others. One process with a clock gone mad, or a hostile
+# one, must leave its name room for some thousand million further starts.
+MAX_GENERATION: Final = MAX_COUNT - 2**42
+
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NODE: Final = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -29,11 +33,18 @@ def node(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """`value` as a count, a sequence number or a generation: 0 to 2**53-1. Raises `Invalid`."""
+    """`value` as a count or a sequence number: 0 to 2**53-1. Raises `Invalid`."""
     # bool is an int in Python, and `true` is no count.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
         return value
     raise Invalid(f"a count is a whole number from 0 to 2**53-1, not {shown(value)}")
+
+
+def generation(value: object) -> int:
+    """`value` as a generation: 0 to `MAX_GENERATION`. Raises `Invalid`."""
+    if count(value) <= MAX_GENERATION:
+        return count(value)
+    raise Invalid("a generation is a start time in microseconds, not one in two centuries")
 
 
 def shown(value: object) -> str:

@@ -44,6 +44,8 @@ HEARTBEAT_S: Final = 1.0
 ALONE_S: Final = 2.0
 # After this long without an answer, rows are asked for again, from whoever has them.
 ASK_AGAIN_S: Final = 2.0
+# After this long without a chunk, a transfer is begun anew with another peer.
+GIVE_UP_S: Final = 10.0
 
 
 class Send(NamedTuple):
@@ -84,8 +86,6 @@ class Peer:
     node: str
     # Its last digest; None until it has said one.
     digest: Digest | None = None
-    # What it had when it first said so: to have caught up means to have all of this.
-    goal: Digest | None = None
     # Its base column differs from ours and has not been fetched to its end.
     base_due: bool = False
 
@@ -105,7 +105,8 @@ class _Asked:
 class _Unsaved:
     """What has been merged into memory and not yet handed out to be written."""
 
-    rows: dict[Slot, list[Row]] = field(default_factory=dict)
+    # By video: only the newest row of each is worth writing, however long the disk is full.
+    rows: dict[Slot, dict[str, Row]] = field(default_factory=dict)
     lifted: list[Slot] = field(default_factory=list)
     base: set[str] = field(default_factory=set)
     maps: bool = False
@@ -141,7 +142,8 @@ class Replica:
         self._chance = chance
         self._chunk = chunk
         self._now = now
-        self._alone_until = now + ALONE_S
+        # Set at the first tick: reading a large store back may take longer than being alone.
+        self._alone_until: float | None = None
         self._next_digest = now
         # Own views that are in no changes yet, and those that are just being written.
         self._pending: dict[str, int] = {}
@@ -150,6 +152,8 @@ class Replica:
         self._writing: Changes | None = None
         # The slot whose rows in `_writing` are our own views. (Our slot may be another by then.)
         self._writing_to: Slot | None = None
+        # What peers had when they first spoke: to have caught up means to have all of it.
+        self._goals: dict[Slot, int] = {}
         self._asked: dict[Slot, _Asked] = {}
         self._asked_base: _Asked | None = None
         # Transfers of which a chunk has come and is not on disk yet, and from whom.
@@ -201,13 +205,10 @@ class Replica:
         return sum(max(0, c.upto - _claim(peer, slot)) for slot, c in self.columns.items())
 
     def caught_up(self) -> bool:
-        """Whether everything is here that the connected peers had when they first spoke."""
-        return all(
-            peer.goal is not None
-            and not peer.base_due
-            and not any(self._lacks(slot, extent.upto) for slot, extent in peer.goal.slots.items())
-            for peer in self.peers.values()
-        )
+        """Whether everything is here that any peer had when it first spoke, gone since or not."""
+        if any(self._lacks(slot, upto) for slot, upto in self._goals.items()):
+            return False
+        return all(peer.digest and not peer.base_due for peer in self.peers.values())
 
     def superseded(self) -> str | None:
         """Why this process may not count any longer under its name; None while it may."""
@@ -244,7 +245,7 @@ class Replica:
         # Rows of a slot that was lifted since are written, too: the disk lifts what it has.
         columns = [
             ColumnChange(
-                slot, column.upto if (column := self.columns.get(slot)) else 0, tuple(rows)
+                slot, column.upto if (column := self.columns.get(slot)) else 0, tuple(rows.values())
             )
             for slot, rows in unsaved.rows.items()
         ]
@@ -286,7 +287,8 @@ class Replica:
         self._end_writing(changes)
         for slot, _, rows in changes.columns:
             if slot != self._writing_to:
-                self._unsaved.rows[slot] = [*rows, *self._unsaved.rows.get(slot, [])]
+                older = {row.video: row for row in rows}
+                self._unsaved.rows[slot] = older | self._unsaved.rows.get(slot, {})
         self._unsaved.lifted[:0] = changes.lifted
         self._unsaved.base.update(video for video, _ in changes.base)
         self._unsaved.maps = True
@@ -308,6 +310,8 @@ class Replica:
     def tick(self, now: float) -> list[Send]:
         """Time has passed."""
         self._now = now
+        if self._alone_until is None:
+            self._alone_until = now + ALONE_S
         if self.slot is None and now >= self._alone_until:
             self._open_slot()
         if now < self._next_digest:
@@ -336,6 +340,9 @@ class Replica:
 
     def _compare(self, theirs: Digest, process: str) -> list[Send]:
         peer = self.peers[process]
+        if peer.digest is None:
+            for slot, extent in theirs.slots.items():
+                self._goals[slot] = max(extent.upto, self._goals.get(slot, 0))
         peer.digest = theirs
         self._join_maps(theirs.heard, theirs.closed, theirs.folded)
         for slot in theirs.slots:
@@ -356,8 +363,6 @@ class Replica:
         if same_folds and peer.base_due and self._free(self._asked_base):
             self._asked_base = _Asked(process, self._now, 0)
             sends.append(Send(process, WantBase(0)))
-        if peer.goal is None:
-            peer.goal = theirs
         return sends
 
     def _merge_rows(self, frame: Rows, process: str) -> list[Send]:
@@ -373,6 +378,8 @@ class Replica:
         asked = self._asked.get(slot)
         # Within a transfer each frame continues the one before, from the same peer.
         answer = asked is not None and asked.peer == process and asked.above == frame.start
+        if answer and asked and frame.upto < (asked.upto or 0):
+            return []  # Left over from an earlier attempt: what came before it was something else.
         if frame.start > column.upto and not answer:
             return self._want(slot, frame.upto, process)
         before, new = column.upto, column.merge(frame.rows)
@@ -387,7 +394,7 @@ class Replica:
             self._more[slot] = process
         if not new and column.upto == before:
             return self._want_more(slot)
-        self._unsaved.rows.setdefault(slot, []).extend(new)
+        self._unsaved.rows.setdefault(slot, {}).update((row.video, row) for row in new)
         self.changed.update(row.video for row in new)
         return []
 
@@ -448,8 +455,17 @@ class Replica:
         return [Send(process, Want(slot, asked.above))]
 
     def _ask(self, slot: Slot, above: int, process: str) -> list[Send]:
-        if not self._free(self._asked.get(slot)):
+        asked = self._asked.get(slot)
+        if not self._free(asked):
             return []
+        if asked and asked.upto is not None and asked.peer in self.peers:
+            # In the middle of a transfer a slow peer is asked again for the same chunk. Begun
+            # anew each time, it would never end; another peer is tried when this one is dead.
+            if asked.peer != process and self._now - asked.at < GIVE_UP_S:
+                return []
+            if asked.peer == process:
+                asked.at = self._now
+                return [Send(process, Want(slot, asked.above))]
         self._asked[slot] = _Asked(process, self._now, above)
         return [Send(process, Want(slot, above))]
 

@@ -29,7 +29,7 @@ class Slot(NamedTuple):
             node, at, generation = text.partition("@")
             # One slot has one spelling: `a@007` or `a@+7` beside `a@7` would count twice.
             if at and generation.isascii() and generation.isdecimal() and len(generation) <= 16:
-                slot = cls(names.node(node), names.count(int(generation)))
+                slot = cls(names.node(node), names.generation(int(generation)))
                 if str(slot) == text:
                     return slot
         raise Invalid(f"a slot is node@generation, not {names.shown(text)}")

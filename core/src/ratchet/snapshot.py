@@ -60,4 +60,4 @@ def decode_counter(value: object) -> Counter:
 
 def decode_generations(value: object) -> dict[str, int]:
     """A map of generations in parsed JSON. Raises `Invalid`."""
-    return {names.node(k): names.count(n) for k, n in strict_json.mapping(value).items()}
+    return {names.node(k): names.generation(n) for k, n in strict_json.mapping(value).items()}

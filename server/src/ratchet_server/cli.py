@@ -146,9 +146,10 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "node", help="run one node",
         description="Run one node. Each flag can be set as RATCHET_<FLAG> in the environment "
         "(lists with commas); what stands on the command line wins.",
-        epilog="Only in the environment: RATCHET_SECRET; RATCHET_ACK (memory, disk or peers; "
+        epilog="Only in the environment: RATCHET_SECRET; RATCHET_ACK (memory or disk; "
         "default disk); RATCHET_KEY_LIFETIME (seconds an Idempotency-Key is remembered; 900); "
-        "RATCHET_JOIN_TIMEOUT (seconds to catch up before reads are served anyway; 10).",
+        "RATCHET_JOIN_TIMEOUT (seconds to catch up before reads are served anyway; 10). "
+        "Exit codes: 0 told to stop, 1 failed, 2 called wrongly, 3 a newer process has its name.",
     )  # fmt: skip
 
     def flag(name: str, default: str | None, text: str, **options: Any) -> None:
@@ -175,14 +176,16 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
     for command, text in (
         ("status", "how a node and its peers are"),
-        ("drain", "let a node stop; it will be back"),
-        ("leave", "let a node stop for good"),
+        ("drain", "let a node stop; it will be back (not in this version)"),
+        ("leave", "let a node stop for good (not in this version)"),
     ):
         one = commands.add_parser(command, help=text)
         one.add_argument("url", metavar="URL", help="http://host:port of the node")
         flag("secret-file", None, "a file with the cluster's secret", metavar="FILE")
         one.set_defaults(run=_status if command == "status" else _tell)
-    one = commands.add_parser("retire", help="say that a node won't come back")
+    one = commands.add_parser(
+        "retire", help="say that a node won't come back (not in this version)"
+    )
     one.add_argument("name", metavar="NAME", help="the node's name")
     one.add_argument("--via", required=True, metavar="URL", help="http://host:port of any node")
     flag("secret-file", None, "a file with the cluster's secret", metavar="FILE")

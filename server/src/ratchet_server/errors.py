@@ -12,7 +12,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import json
 
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
-    NotFound: ("not_found", "There is nothing at this path; the README lists the calls."),
+    NotFound: ("not_found", "There is nothing at this path; PROTOCOL.md lists the calls."),
     MethodNotAllowed: ("method_not_allowed", "This path takes other methods; see Allow."),
     PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
 }

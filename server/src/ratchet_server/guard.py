@@ -2,11 +2,14 @@
 
 import hmac
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from sanic import Request
 
 from ratchet_server.errors import ApiError
+
+_PASSED_ON: Final = {"forwarded", "via", "x-real-ip"}
 
 
 class Guard:
@@ -57,7 +60,7 @@ def _netloc(origin: str) -> str | None:
 def _from_loopback(request: Request) -> bool:
     # Through a balancer on the same machine everybody comes from loopback: such a request is told
     # by the headers that a balancer adds.
-    if any(header in request.headers for header in ("x-forwarded-for", "forwarded", "via")):
+    if any(header in _PASSED_ON or header.startswith("x-forwarded-") for header in request.headers):
         return False
     try:
         return ip_address(request.ip).is_loopback

@@ -92,6 +92,9 @@ class Keeper:
         self._heard: list[_Heard] = []
         # Views answered with ack=memory that are in no committed changes yet.
         self._unwritten: dict[str, int] = {}
+        # Those among the changes that are just being written.
+        self._writing: dict[str, int] = {}
+        self._disk_is_full = False
 
     # -- for everybody ---------------------------------------------------------------------
 
@@ -132,6 +135,11 @@ class Keeper:
     def left(self, process: str) -> None:
         """A peer is gone."""
         self.replica.left(process)
+
+    def refuse_all(self) -> None:
+        """The node stops before `run` began: answer whoever waits."""
+        self._stopping = True
+        self._refuse(self._views, "This node has stopped; another one will count it.")
 
     def stop(self) -> None:
         """Take no more views; `run` writes what there is and returns."""
@@ -189,7 +197,6 @@ class Keeper:
         # Until the slot is open nobody can count here: the views wait.
         if self.replica.slot is not None:
             views, self._views = self._views, []
-        unwritten, self._unwritten = self._unwritten, {}
         started = self._clock()
         changes: Changes | None = None
         try:
@@ -205,16 +212,17 @@ class Keeper:
                     async with self._store.transaction() as transaction:
                         await transaction.write(changes)
         except StoreFullError:
-            # Without changes the views with ack=memory have never left the replica.
             if changes:
                 self.replica.aborted(changes)
-            for video, number in unwritten.items():
-                if changes:
-                    self.replica.count(video, number)
-                self._unwritten[video] = self._unwritten.get(video, 0) + number
-            _log.error("the disk is full: views are refused until there is room")
+                self._count_again()
+            if not self._disk_is_full:
+                _log.error("the disk is full: views are refused until there is room")
+            self._disk_is_full = True
             self._refuse(views, "This node's disk is full; it was not counted.")
             return
+        if self._disk_is_full and changes:
+            self._disk_is_full = False
+            _log.info("there is room on the disk again")
         if changes:
             self._send(self.replica.committed(changes))
             self.commits += 1
@@ -229,7 +237,16 @@ class Keeper:
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
             self.replica.count(view.video)
+        # In one step with changes(), which holds just these: more may be answered while it is
+        # being written.
+        self._writing, self._unwritten = self._unwritten, {}
         return self.replica.changes()
+
+    def _count_again(self) -> None:
+        """Views that were answered with ack=memory, and whose changes were aborted."""
+        for video, views in self._writing.items():
+            self.replica.count(video, views)
+            self._unwritten[video] = self._unwritten.get(video, 0) + views
 
     async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
         """Which views are new: those without a key, and those whose key is met first."""

@@ -17,7 +17,7 @@ from ratchet import codec
 from ratchet.frames import Frame, Hello
 from ratchet.replica import HEARTBEAT_S, Send
 from sanic.exceptions import WebsocketClosed
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from ratchet_server.link import Link, LinkError, Socket
 
@@ -96,7 +96,9 @@ class Mesh:
             await self._serve(socket, None)
         except LinkError as error:
             _log.warning("a peer %s", error)
-            await socket.close(POLICY_VIOLATION, str(error)[:100])
+            # A reason has room for 123 bytes.
+            reason = str(error).encode(errors="replace")[:120].decode(errors="ignore")
+            await socket.close(POLICY_VIOLATION, reason)
 
     async def _keep_dialling(self, dialled: Dialled) -> None:
         url = dialled.url.rstrip("/").replace("http", "ws", 1) + "/peer"
@@ -129,7 +131,7 @@ class Mesh:
                 dialled.problem = f"refused us: {status}"
                 if not not_yet:
                     _log.warning("peer %s %s (the same secret?)", dialled.url, dialled.problem)
-            except (OSError, InvalidHandshake, WebSocketException, TimeoutError) as error:
+            except (OSError, ValueError, WebSocketException, TimeoutError) as error:
                 dialled.problem = str(error) or type(error).__name__
             if self.is_self(dialled):
                 _log.info("peer %s is this node itself: not dialled again", dialled.url)

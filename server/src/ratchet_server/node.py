@@ -94,6 +94,7 @@ async def _serve(
         stack.push_async_callback(_cancelled, load)
         await asyncio.wait((load, stop), return_when=asyncio.FIRST_COMPLETED)
         if not load.done():
+            keeper.refuse_all()
             return OK
         load.result()
         if settings.open:

@@ -6,12 +6,15 @@ cut off (and comes back by itself), and never slows down the others.
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ratchet import snapshot
 from ratchet.snapshot import Snapshot
 from websockets.frames import Frame, Opcode
+
+_log = logging.getLogger(__name__)
 
 # The first change is sent at once; a video that goes on changing is sent this often.
 COALESCE_S: Final = 0.1
@@ -89,5 +92,9 @@ class Watchers:
                 if group := self._watchers.get((video, with_node)):
                     message = self.message(video, with_node=with_node)
                     for watcher in tuple(group):
-                        watcher(message)
+                        try:
+                            watcher(message)
+                        except Exception:
+                            # One socket that ends in a strange way takes nobody else along.
+                            _log.exception("a watcher of %s could not be told", video)
         self._flush_at = asyncio.get_running_loop().call_later(COALESCE_S, self._flush)
