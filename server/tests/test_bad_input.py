@@ -339,7 +339,7 @@ class TestPeers:
         slot = str(node.slot)
         with dial(node, "/peer") as peer:
             peer.send(HELLO)
-            peer.send(rows(slot, 0, MAX, ["own", MAX, 1]))
+            peer.send(rows(slot, 0, MAX, ["own", MAX, MAX]))
             wait_until(lambda: node.slot != slot, "the node counts in another slot")
         # Somebody has written in its slot: it goes on in one that is its own.
         assert node.views("own") == 0

@@ -192,7 +192,6 @@ class TestTheNode:
             ("GET", "/api/videos"),
             ("GET", "/api/videos/x"),
             ("POST", "/api/videos/x/views?ack=none"),
-            ("POST", "/api/videos/signed/views"),
             ("GET", "/api/videos/x/snapshot"),
             ("GET", "/api/node"),
             ("GET", "/healthz"),
@@ -205,7 +204,7 @@ class TestTheNode:
             ("POST", "/api/node/drain"),
         ],
     )
-    def test_every_answer_says_which_node_gave_it(
+    def test_every_answer_but_to_a_counted_view_says_which_node_gave_it(
         self, http: httpx.Client, method: str, path: str
     ) -> None:
         assert http.request(method, path).headers["x-ratchet-node"] == "a"

@@ -27,8 +27,8 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
-def views(parts: Parts, signature: dict[str, str]) -> Blueprint:
-    """Counting. `signature`: headers of every answer."""
+def views(parts: Parts) -> Blueprint:
+    """Counting."""
     blueprint = Blueprint("views")
 
     @blueprint.post("/api/videos/<video:str>/views")
@@ -36,8 +36,11 @@ def views(parts: Parts, signature: dict[str, str]) -> Blueprint:
         video = parts.video(video)
         ack, key = _ack(request, parts.settings.ack), _key(request)
         answer = await parts.keeper.count(video, key, ack)
-        body = {"video": video, "views": answer.views, "counted": answer.counted}
-        return json(body, headers=signature)
+        # The hottest line of a node: written out, it costs half of what json() does. An id needs
+        # no escaping.
+        counted = "true" if answer.counted else "false"
+        body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
+        return HTTPResponse(body, content_type="application/json")
 
     return blueprint
 
