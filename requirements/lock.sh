@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 lock() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-        --no-annotate --no-emit-index-url --upgrade "$@"
+        --no-annotate --upgrade "$@"
 }
 lock ../server/pyproject.toml --no-emit-package ratchet-core -o run.txt
 lock build.in -c run.txt -o build.txt
