@@ -55,7 +55,6 @@ class Dialled:
     process: str | None = None
     # Whether the first attempt has come to an end, one way or the other.
     tried: bool = False
-    problem: str | None = None
 
 
 class Mesh:
@@ -104,7 +103,6 @@ class Mesh:
         url = dialled.url.rstrip("/").replace("http", "ws", 1) + "/peer"
         pause_s = BACKOFF_S[0]
         while True:
-            dialled.problem = None
             not_yet = False
             try:
                 async with websockets.connect(
@@ -123,16 +121,14 @@ class Mesh:
                     pause_s = BACKOFF_S[0]
                     await self._serve(socket, dialled)
             except LinkError as error:
-                dialled.problem = str(error)
                 _log.warning("peer %s %s", dialled.url, error)
             except InvalidStatus as error:
                 status = error.response.status_code
                 not_yet = status == NOT_YET
-                dialled.problem = f"refused us: {status}"
                 if not not_yet:
-                    _log.warning("peer %s %s (the same secret?)", dialled.url, dialled.problem)
+                    _log.warning("peer %s refused us: %d (the same secret?)", dialled.url, status)
             except (OSError, ValueError, WebSocketException, TimeoutError) as error:
-                dialled.problem = str(error) or type(error).__name__
+                _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
             if self.is_self(dialled):
                 _log.info("peer %s is this node itself: not dialled again", dialled.url)
                 dialled.tried = True
