@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ratchet import codec
+from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
+from ratchet.exchange import Send
 from ratchet.fingerprint import WORD, entry
-from ratchet.frames import MAX_ROWS, Frame
+from ratchet.frames import MAX_ROWS, Frame, Hello
 from ratchet.generations import covers, join
-from ratchet.replica import Changes, ColumnChange, Replica, Send
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 
 F = TypeVar("F", bound=Frame)
@@ -35,6 +37,7 @@ class Disk:
         self.heard: dict[str, int] = {}
         self.closed: dict[str, int] = {}
         self.folded: dict[str, int] = {}
+        self.lifted: dict[str, int] = {}
 
     def write(self, changes: Changes) -> None:
         for slot, upto, rows in changes.columns:
@@ -44,27 +47,32 @@ class Disk:
                 larger = max(row.views, before.views), max(row.seq, before.seq)
                 stored[row.video] = Row(row.video, *larger)
             self.upto[slot] = max(upto, self.upto.get(slot, 0))
-        for slot in changes.lifted:
-            for row in self.rows.pop(slot, {}).values():
-                self.base[row.video] = self.base.get(row.video, 0) + row.views
-            self.upto.pop(slot, None)
         for video, count in changes.base:
             self.base[video] = max(count, self.base.get(video, 0))
+        for slot, videos, last in changes.lifts:
+            stored = self.rows.get(slot, {})
+            for video in [*stored] if last else videos:
+                if video in stored:
+                    self.base[video] = self.base.get(video, 0) + stored.pop(video).views
+            if last:
+                self.rows.pop(slot, None)
+                self.upto.pop(slot, None)
         self.heard = join(self.heard, changes.heard)
         self.closed = join(self.closed, changes.closed)
         self.folded = join(self.folded, changes.folded)
+        self.lifted = join(self.lifted, changes.lifted)
 
     def read(self, rows_in_a_part: int = 2) -> Iterator[Changes]:
         """Everything, in parts, as a store that doesn't want it all in memory gives it."""
-        maps = (dict(self.heard), dict(self.closed), dict(self.folded))
-        yield Changes((), (), tuple(self.base.items()), *maps)
+        maps = [dict(it) for it in (self.heard, self.closed, self.folded, self.lifted)]
+        yield Changes((), tuple(self.base.items()), (), *maps)
         for slot, stored in self.rows.items():
             rows = sorted(stored.values(), key=lambda row: row.seq)
             for at in range(0, len(rows), rows_in_a_part):
                 part = tuple(rows[at : at + rows_in_a_part])
-                yield Changes((ColumnChange(slot, self.upto[slot], part),), (), (), *maps)
+                yield Changes((ColumnChange(slot, self.upto[slot], part),))
             if not rows:
-                yield Changes((ColumnChange(slot, self.upto[slot], ()),), (), (), *maps)
+                yield Changes((ColumnChange(slot, self.upto[slot], ()),))
 
     def count(self, slot: Slot, video: str) -> int:
         row = self.rows.get(slot, {}).get(video)
@@ -119,8 +127,13 @@ def _unlike(number: int) -> Callable[[int], int]:
 class World:
     """Processes, the wire between them, and the truth."""
 
-    def __init__(self, chunk: int = MAX_ROWS) -> None:
-        """`chunk` is how many rows a frame holds at the most."""
+    def __init__(
+        self,
+        chunk: int = MAX_ROWS,
+        grace_s: float = 3600.0,
+        retire_after_s: float | None = None,
+    ) -> None:
+        """`chunk` is how many rows a frame holds at the most; the others are `Replica`'s."""
         self.now = 0.0
         self.nodes: list[Node] = []
         self.wire: list[Packet] = []
@@ -133,6 +146,8 @@ class World:
         self.lost = 0
         self._started = 0
         self._chunk = chunk
+        self._grace_s = grace_s
+        self._retire_after_s = retire_after_s
 
     # -- processes -------------------------------------------------------------------------
 
@@ -142,12 +157,21 @@ class World:
         """A new process; `clock_ms` if its wall clock is wrong, `alone` if it finds no peer."""
         self._started += 1
         wall = BEGIN_MS + int(self.now * 1000) if clock_ms is None else clock_ms
-        replica = Replica(name, wall, _unlike(self._started), self.now, chunk=self._chunk)
+        me = Hello(name, f"{self._started:016x}", "")
+        replica = Replica(
+            me,
+            wall,
+            _unlike(self._started),
+            self.now,
+            grace_s=self._grace_s,
+            retire_after_s=self._retire_after_s,
+            chunk=self._chunk,
+        )
         disk = Disk() if disk is None else disk
         for part in disk.read():
             replica.restore(part)
         replica.tick(self.now)
-        node = Node(name, f"{self._started:016x}", disk, replica)
+        node = Node(name, me.process, disk, replica)
         self.nodes.append(node)
         if alone:
             self.cuts |= {frozenset((node.process, other.process)) for other in self.alive()}
@@ -192,7 +216,7 @@ class World:
     def connect(self, one: Node, two: Node) -> None:
         if self.linked(one, two):
             for node, other in ((one, two), (two, one)):
-                self.send(node, node.replica.joined(other.process, other.name))
+                self.send(node, node.replica.joined(other.replica.me))
 
     # -- frames ----------------------------------------------------------------------------
 
@@ -213,10 +237,19 @@ class World:
         answers = replica.receive(packet.frame, packet.sender.process, self.now)
         self.send(packet.receiver, answers)
 
+    def tell_heard(self, node: Node, heard: dict[str, int]) -> None:
+        """`node` hears from any of its peers of newer generations."""
+        peer = next(other for other in self.alive() if self.linked(node, other))
+        said = peer.replica.digest()
+        digest = said._replace(heard=join(said.heard, heard))
+        self.hand(Packet(peer, node, codec.encode(digest)))
+
     def tell_folded(self, node: Node, folded: dict[str, int]) -> None:
         """`node` hears from any of its peers that these slots are folded now."""
         peer = next(other for other in self.alive() if self.linked(node, other))
-        digest = peer.replica.digest()._replace(closed=folded, folded=folded)
+        said = peer.replica.digest()
+        heard, closed = join(said.heard, folded), join(said.closed, folded)
+        digest = said._replace(heard=heard, closed=closed, folded=join(said.folded, folded))
         self.hand(Packet(peer, node, codec.encode(digest)))
 
     def lose_all(self) -> None:

@@ -11,7 +11,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from ratchet.column import Row
 from ratchet.counter import Counter
-from ratchet.frames import BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
+from ratchet.frames import (
+    Alive,
+    BaseRows,
+    Digest,
+    Extent,
+    Frame,
+    Have,
+    Hello,
+    Rows,
+    Want,
+    WantBase,
+)
+from ratchet.generations import join
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
@@ -55,24 +67,41 @@ def _rows(draw: st.DrawFn) -> Rows:
     seqs = sorted(draw(st.sets(st.integers(1, MAX_COUNT), max_size=5)))
     start = draw(st.integers(0, seqs[0] - 1 if seqs else MAX_COUNT))
     rows = tuple(Row(draw(videos), draw(counts), seq) for seq in seqs)
-    return Rows(draw(slots), start, draw(counts), bool(rows) and draw(st.booleans()), rows)
+    more = bool(rows) and draw(st.booleans())
+    return Rows(draw(slots), start, draw(counts), more, rows, draw(st.booleans()))
+
+
+processes: Final = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+urls: Final = st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/node?x=1"])
+
+
+@st.composite
+def _digests(draw: st.DrawFn) -> Digest:
+    # Only what was closed is folded, and only what was heard of is closed.
+    folded = draw(generations)
+    closed = join(folded, draw(generations))
+    return Digest(
+        slot=draw(st.none() | slots),
+        slots=draw(
+            st.dictionaries(slots, st.builds(Extent, counts, st.none() | words), max_size=4)
+        ),
+        heard=join(closed, draw(generations)),
+        closed=closed,
+        folded=folded,
+        lifted=draw(st.dictionaries(nodes, counts, max_size=3)),
+        base=draw(st.none() | words),
+        alive=draw(
+            st.dictionaries(
+                processes, st.builds(Alive, nodes, st.none() | _generation, urls), max_size=3
+            )
+        ),
+    )
 
 
 frames: Final[st.SearchStrategy[Frame]] = st.one_of(
-    st.builds(
-        Hello,
-        nodes,
-        st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
-        st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/node?x=1"]),
-    ),
-    st.builds(
-        Digest,
-        st.dictionaries(slots, st.builds(Extent, counts, st.none() | words), max_size=4),
-        generations,
-        generations,
-        generations,
-        words,
-    ),
+    st.builds(Hello, nodes, processes, urls),
+    _digests(),
+    st.builds(Have, slots, counts),
     st.builds(Want, slots, counts),
     _rows(),
     st.builds(WantBase, counts),

@@ -9,16 +9,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ratchet import codec
 from ratchet.column import Row
-from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Frame, Hello, Rows, Want, WantBase
+from ratchet.frames import (
+    MAX_ROWS,
+    Alive,
+    BaseRows,
+    Digest,
+    Extent,
+    Frame,
+    Have,
+    Hello,
+    Rows,
+    Want,
+    WantBase,
+)
 from ratchet.names import MAX_GENERATION, Invalid
 from ratchet.slot import Slot
 from strategies import frames, json_values
 
 WANT: Final = '{"is": "want", "slot": "a@7", "above": %s}'
-ROWS: Final = '{"is": "rows", "slot": "a@7", "start": 3, "upto": 9, "more": false, "rows": %s}'
+ROWS: Final = (
+    '{"is": "rows", "slot": "a@7", "start": 3, "upto": 9, "more": false, "rows": %s, "tell": false}'
+)
 BASE: Final = '{"is": "base", "folded": {}, "start": 0, "total": 1, "rows": %s}'
 HELLO: Final = '{"is": "hello", "version": 1, "node": %s, "process": %s, "url": %s}'
-DIGEST: Final = '{"is": "digest", "slots": %s, "heard": %s, "closed": {}, "folded": {}, "base": %s}'
+DIGEST: Final = (
+    '{"is": "digest", "slot": null, "slots": %s, "heard": %s, "closed": {}, "folded": {}, '
+    '"lifted": {"a": 9}, "base": %s, "alive": {"0123456789abcdef": ["b", null, ""]}}'
+)
+MAPS: Final = (
+    '{"is": "digest", "slot": "a@7", "slots": {}, "heard": %s, "closed": %s, "folded": %s, '
+    '"lifted": {}, "base": null, "alive": %s}'
+)
 PROCESS: Final = '"0123456789abcdef"'
 FINGERPRINT: Final = '"00000000000000ff"'
 
@@ -41,15 +62,24 @@ def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
         (
             DIGEST % (f'{{"a@7": [{2**53 - 1}, {FINGERPRINT}], "b@1": [3, null]}}', '{"a": 0}',
                       FINGERPRINT),
-            Digest({Slot("a", 7): Extent(2**53 - 1, 255), Slot("b", 1): Extent(3, None)},
-                   {"a": 0}, {}, {}, 255),
+            Digest(None, {Slot("a", 7): Extent(2**53 - 1, 255), Slot("b", 1): Extent(3, None)},
+                   {"a": 0}, {}, {}, {"a": 9}, 255,
+                   {"0123456789abcdef": Alive("b", None, "")}),
+        ),
+        (
+            MAPS % ('{"a": 7}', '{"a": 6}', '{"a": 5}', '{"0123456789abcdef": ["b", 3, ""]}'),
+            Digest(Slot("a", 7), {}, {"a": 7}, {"a": 6}, {"a": 5}, {}, None,
+                   {"0123456789abcdef": Alive("b", 3, "")}),
         ),
         (WANT % 0, Want(Slot("a", 7), 0)),
         (ROWS % '[["tide", 5, 4], ["moss", 0, 9]]',
          Rows(Slot("a", 7), 3, 9, False, (Row("tide", 5, 4), Row("moss", 0, 9)))),
-        (ROWS.replace("false", "true") % '[["tide", 5, 12]]',
+        (ROWS.replace("false", "true", 1) % '[["tide", 5, 12]]',
          Rows(Slot("a", 7), 3, 9, True, (Row("tide", 5, 12),))),
         (ROWS % "[]", Rows(Slot("a", 7), 3, 9, False, ())),
+        (ROWS.replace('tell": false', 'tell": true') % "[]",
+         Rows(Slot("a", 7), 3, 9, False, (), tell=True)),
+        ('{"is": "have", "slot": "a@7", "upto": 9}', Have(Slot("a", 7), 9)),
         ('{"is": "want-base", "start": 1000}', WantBase(1000)),
         (BASE % '[["tide", 5]]', BaseRows({}, 0, 1, (("tide", 5),))),
     ],
@@ -139,14 +169,28 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "heard with a text": (DIGEST % ("{}", '{"a": "7"}', FINGERPRINT), "not '7'"),
     "a fingerprint as number": (DIGEST % ("{}", "{}", "255"), "16 hex digits, not 255"),
     "a short fingerprint": (DIGEST % ("{}", "{}", '"ff"'), "16 hex digits"),
+    "folded and not closed": (MAPS % ('{"a": 7}', "{}", '{"a": 5}', "{}"),
+                              "only closed slots are folded, not a@5"),
+    "folded beyond closed": (MAPS % ('{"a": 7}', '{"a": 4}', '{"a": 5}', "{}"), "not a@5"),
+    "closed and not heard of": (MAPS % ("{}", '{"a": 4}', "{}", "{}"),
+                                "only what has been heard of is closed, not a@4"),
+    "closed beyond heard": (MAPS % ('{"a": 3}', '{"a": 4}', "{}", "{}"), "not a@4"),
+    "a process that is alive by a number": (MAPS % ("{}", "{}", "{}", '{"7": ["b", 3, ""]}'),
+                                            "16 hex digits"),
+    "a process that is alive with two parts": (
+        MAPS % ("{}", "{}", "{}", '{"0123456789abcdef": ["b", 3]}'), "3 parts"
+    ),
+    "a process that is alive at no url": (
+        MAPS % ("{}", "{}", "{}", '{"0123456789abcdef": ["b", 3, "b:1234"]}'), "a url is http"
+    ),
     # Rows
     "rows out of order": (ROWS % '[["tide", 1, 5], ["moss", 1, 4]]', "row 4 is out of order"),
     "a seq twice": (ROWS % '[["tide", 1, 5], ["moss", 1, 5]]', "row 5 is out of order"),
     "a row at start": (ROWS % '[["tide", 1, 3]]', "row 3 is out of order after 3"),
-    "more after none": ((ROWS % "[]").replace("false", "true"), "more rows can't be asked for"),
-    "more as a number": ((ROWS % "[]").replace("false", "0"), "more is true or false, not 0"),
-    "more as text": ((ROWS % "[]").replace("false", '"yes"'), "true or false, not 'yes'"),
-    "more as null": ((ROWS % "[]").replace("false", "null"), "true or false, not None"),
+    "more after none": ((ROWS % "[]").replace("false", "true", 1), "more rows can't be asked for"),
+    "more as a number": ((ROWS % "[]").replace("false", "0", 1), "true or false is expected"),
+    "more as text": ((ROWS % "[]").replace("false", '"yes"'), "is expected, not 'yes'"),
+    "more as null": ((ROWS % "[]").replace("false", "null"), "is expected, not None"),
     "a negative upto": ((ROWS % "[]").replace("9", "-9"), "not -9"),
     "a row of two parts": (ROWS % '[["tide", 1]]', "a row has 3 parts"),
     "a row of four parts": (ROWS % '[["tide", 1, 4, 0]]', "a row has 3 parts"),

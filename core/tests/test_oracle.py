@@ -4,10 +4,11 @@ import json
 
 import pytest
 from ratchet import codec, passive, snapshot
+from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.counter import Counter
-from ratchet.frames import Digest, Extent, Rows
-from ratchet.replica import Changes, ColumnChange, Replica
+from ratchet.frames import Alive, Digest, Extent, Hello, Rows
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -64,7 +65,7 @@ def test_numbers_that_come_as_strings_are_refused_and_not_joined(slots: str) -> 
 
 
 def test_a_stored_replica_of_5_and_7_counts_on_to_13() -> None:
-    replica = Replica("a", 1, lambda _: 0, 0.0)
+    replica = Replica(Hello("a", "0" * 16, ""), 1, lambda _: 0, 0.0)
     replica.restore(
         Changes(
             (
@@ -98,7 +99,9 @@ def test_a_counter_of_1000_slots_goes_through_the_snapshot_codec_and_back() -> N
 def test_1000_slots_and_1000_rows_go_through_the_frame_codec_and_back() -> None:
     slots = {Slot(f"node-{n % 250}", 1_763_800_000_000_000 + n): n for n in range(1000)}
     maps = {f"node-{n}": n for n in range(250)}
-    digest = Digest({slot: Extent(n, n) for slot, n in slots.items()}, maps, maps, maps, 2**64 - 1)
+    extents = {slot: Extent(n, n) for slot, n in slots.items()}
+    alive = {f"{n:016x}": Alive(f"node-{n}", n, f"http://10.0.0.{n}:1234") for n in range(250)}
+    digest = Digest(A, extents, maps, maps, maps, maps, 2**64 - 1, alive)
     assert codec.decode(codec.encode(digest)) == digest
     rows = tuple(Row(f"video-{n}", n, n + 1) for n in range(1000))
     frame = Rows(A, 0, 1000, False, rows)

@@ -13,10 +13,12 @@ from ratchet.column import Row
 from ratchet.frames import (
     MAX_ROWS,
     VERSION,
+    Alive,
     BaseRows,
     Digest,
     Extent,
     Frame,
+    Have,
     Hello,
     Rows,
     Want,
@@ -41,23 +43,28 @@ def encode(frame: Frame) -> str:
     match frame:
         case Hello(node, process, url):
             said = {"is": "hello", "version": VERSION, "node": node, "process": process, "url": url}
-        case Digest(slots, heard, closed, folded, base):
+        case Digest():
             said = {
                 "is": "digest",
+                "slot": None if frame.slot is None else str(frame.slot),
                 "slots": {
-                    str(slot): [upto, None if content is None else f"{content:016x}"]
-                    for slot, (upto, content) in slots.items()
+                    str(slot): [upto, _hex(content)]
+                    for slot, (upto, content) in frame.slots.items()
                 },
-                "heard": dict(heard),
-                "closed": dict(closed),
-                "folded": dict(folded),
-                "base": f"{base:016x}",
+                "heard": dict(frame.heard),
+                "closed": dict(frame.closed),
+                "folded": dict(frame.folded),
+                "lifted": dict(frame.lifted),
+                "base": _hex(frame.base),
+                "alive": dict(frame.alive),
             }
         case Want(slot, above):
             said = {"is": "want", "slot": str(slot), "above": above}
-        case Rows(slot, start, upto, more, rows):
+        case Rows(slot, start, upto, more, rows, tell):
             said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "more": more}
-            said["rows"] = rows
+            said |= {"rows": rows, "tell": tell}
+        case Have(slot, upto):
+            said = {"is": "have", "slot": str(slot), "upto": upto}
         case WantBase(start):
             said = {"is": "want-base", "start": start}
         case BaseRows(folded, start, total, entries):
@@ -81,20 +88,40 @@ def _hello(said: object) -> Hello:
     if version != VERSION or isinstance(version, bool):
         raise Invalid(f"this node speaks version {VERSION}, not {names.shown(version)}")
     said = record(said, "is", "version", "node", "process", "url")
-    process = _text(said["process"], _PROCESS, "a process is 16 hex digits")
-    return Hello(
-        names.node(said["node"]), process, _text(said["url"], _URL, "a url is http(s)://…")
-    )
+    return Hello(names.node(said["node"]), _process(said["process"]), _url(said["url"]))
 
 
 def _digest(said: object) -> Digest:
-    said = record(said, "is", "slots", "heard", "closed", "folded", "base")
+    said = record(
+        said, "is", "slot", "slots", "heard", "closed", "folded", "lifted", "base", "alive"
+    )
+    heard, closed, folded = (decode_generations(said[key]) for key in ("heard", "closed", "folded"))
+    for lesser, greater, rule in (
+        (folded, closed, "only closed slots are folded"),
+        (closed, heard, "only what has been heard of is closed"),
+    ):
+        for node, generation in lesser.items():
+            if generation > greater.get(node, -1):
+                raise Invalid(f"{rule}, not {node}@{generation}")
     return Digest(
+        None if said["slot"] is None else Slot.parse(said["slot"]),
         {Slot.parse(slot): _extent(extent) for slot, extent in mapping(said["slots"]).items()},
-        decode_generations(said["heard"]),
-        decode_generations(said["closed"]),
-        decode_generations(said["folded"]),
-        _fingerprint(said["base"]),
+        heard,
+        closed,
+        folded,
+        {names.node(node): names.count(n) for node, n in mapping(said["lifted"]).items()},
+        _content(said["base"]),
+        {_process(process): _alive(known) for process, known in mapping(said["alive"]).items()},
+    )
+
+
+def _alive(value: object) -> Alive:
+    parts = array(value)
+    if len(parts) != 3:
+        raise Invalid("a process that is alive has 3 parts")
+    node, generation, url = parts
+    return Alive(
+        names.node(node), None if generation is None else names.generation(generation), _url(url)
     )
 
 
@@ -103,7 +130,7 @@ def _extent(value: object) -> Extent:
     if len(parts) != 2:
         raise Invalid("an extent has 2 parts")
     upto, content = parts
-    return Extent(names.count(upto), None if content is None else _fingerprint(content))
+    return Extent(names.count(upto), _content(content))
 
 
 def _want(said: object) -> Want:
@@ -112,7 +139,7 @@ def _want(said: object) -> Want:
 
 
 def _rows(said: object) -> Rows:
-    said = record(said, "is", "slot", "start", "upto", "more", "rows")
+    said = record(said, "is", "slot", "start", "upto", "more", "rows", "tell")
     start = last = names.count(said["start"])
     rows = []
     for video, views, seq in _tuples(said["rows"], 3):
@@ -121,12 +148,16 @@ def _rows(said: object) -> Rows:
             raise Invalid(f"row {row.seq} is out of order after {last}")
         last = row.seq
         rows.append(row)
-    more = said["more"]
-    if not isinstance(more, bool):
-        raise Invalid(f"more is true or false, not {names.shown(more)}")
+    more, tell = _switch(said["more"]), _switch(said["tell"])
     if more and not rows:
         raise Invalid("more rows can't be asked for after none")
-    return Rows(Slot.parse(said["slot"]), start, names.count(said["upto"]), more, tuple(rows))
+    slot, upto = Slot.parse(said["slot"]), names.count(said["upto"])
+    return Rows(slot, start, upto, more, tuple(rows), tell)
+
+
+def _have(said: object) -> Have:
+    said = record(said, "is", "slot", "upto")
+    return Have(Slot.parse(said["slot"]), names.count(said["upto"]))
 
 
 def _want_base(said: object) -> WantBase:
@@ -145,13 +176,34 @@ _READERS: Final[dict[str, Callable[[object], Frame]]] = {
     "digest": _digest,
     "want": _want,
     "rows": _rows,
+    "have": _have,
     "want-base": _want_base,
     "base": _base,
 }
 
 
-def _fingerprint(value: object) -> int:
+def _hex(content: int | None) -> str | None:
+    return None if content is None else f"{content:016x}"
+
+
+def _content(value: object) -> int | None:
+    if value is None:
+        return None
     return int(_text(value, _FINGERPRINT, "a fingerprint is 16 hex digits"), 16)
+
+
+def _process(value: object) -> str:
+    return _text(value, _PROCESS, "a process is 16 hex digits")
+
+
+def _url(value: object) -> str:
+    return _text(value, _URL, "a url is http(s)://…")
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Invalid(f"true or false is expected, not {names.shown(value)}")
 
 
 def _tuples(value: object, width: int) -> list[list[object]]:

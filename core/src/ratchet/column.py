@@ -14,6 +14,7 @@ its higher seq, in a later chunk, and nowhere else.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from ratchet.fingerprint import WORD, entry
@@ -49,6 +50,7 @@ class Column:
         "fingerprint",
         "slot",
         "upto",
+        "views",
     )
 
     def __init__(self, slot: Slot) -> None:
@@ -57,6 +59,8 @@ class Column:
         self.durable = 0
         # Equal on two replicas exactly when their counts of this slot are equal.
         self.fingerprint = 0
+        # Of all videos together.
+        self.views = 0
         self._newest: dict[str, int] = {}
         self._videos: list[str] = []
         self._counts = array("Q")
@@ -86,7 +90,9 @@ class Column:
                 if views <= self._counts[at]:
                     continue
                 self.fingerprint -= entry(video, self._counts[at])
+                self.views -= self._counts[at]
             self.fingerprint = (self.fingerprint + entry(video, views)) % WORD
+            self.views += views
             self._late |= bool(self._seqs) and seq < self._seqs[-1]
             self._newest[video] = len(self._videos)
             self._videos.append(video)
@@ -96,6 +102,31 @@ class Column:
         if len(self._videos) > 2 * len(self._newest) + 64:
             self._rebuild()
         return new
+
+    def last(self, limit: int) -> tuple[str, ...]:
+        """The `limit` videos that were changed last, or all."""
+        newest = (
+            video
+            for index in range(len(self._videos) - 1, -1, -1)
+            if self._newest.get(video := self._videos[index]) == index
+        )
+        return tuple(islice(newest, limit))
+
+    def take(self, videos: Iterable[str]) -> list[tuple[str, int]]:
+        """The counts of these videos, which leave the column: they are lifted into the base."""
+        taken = []
+        for video in videos:
+            at = self._newest.pop(video, None)
+            if at is not None:
+                taken.append((video, self._counts[at]))
+                self.views -= self._counts[at]
+                self.fingerprint = (self.fingerprint - entry(video, self._counts[at])) % WORD
+        # So that what is last is found at once again, however much has been taken.
+        while self._videos and self._newest.get(self._videos[-1]) != len(self._videos) - 1:
+            self._videos.pop()
+            self._counts.pop()
+            self._seqs.pop()
+        return taken
 
     def above(self, seq: int, limit: int) -> tuple[list[Row], bool]:
         """The first `limit` rows above `seq`, and whether there are more."""
@@ -111,7 +142,7 @@ class Column:
             self._rebuild()
         for index in range(bisect_right(self._seqs, above), len(self._videos)):
             video = self._videos[index]
-            if self._newest[video] == index:
+            if self._newest.get(video) == index:
                 yield Row(video, self._counts[index], self._seqs[index])
 
     def _rebuild(self) -> None:

@@ -26,6 +26,15 @@ class Hello(NamedTuple):
     url: str
 
 
+class Alive(NamedTuple):
+    """A process that somebody is connected to: its name, the generation of its slot (None while
+    that isn't open), and where it is reached."""
+
+    node: str
+    generation: int | None
+    url: str
+
+
 class Extent(NamedTuple):
     """How much of a slot is on disk: complete up to `upto`; and the fingerprint of all that is
     there, or None while more is there, or on its way, than is claimed."""
@@ -37,15 +46,20 @@ class Extent(NamedTuple):
 class Digest(NamedTuple):
     """What I have on disk: how much of each slot, and what I know of the cluster.
 
-    `heard` is the highest generation that I know of each name; `base` the fingerprint of the base
-    column. Said every second, so that whatever was lost is noticed.
+    `slot` is where I count. `heard` is the highest generation that I know of each name, `lifted`
+    how many views of a name's slots I have lifted in all. `base` is the fingerprint of the base
+    column, None while slots are being lifted into it. `alive` are the processes that I am connected
+    to. Said every second, so that whatever was lost is noticed.
     """
 
+    slot: Slot | None
     slots: Mapping[Slot, Extent]
     heard: Generations
     closed: Generations
     folded: Generations
-    base: int
+    lifted: Mapping[str, int]
+    base: int | None
+    alive: Mapping[str, Alive]
 
 
 class Want(NamedTuple):
@@ -60,7 +74,8 @@ class Rows(NamedTuple):
 
     Pushed by the slot's owner as it counts, or sent by anybody in answer to `Want`. Where there
     are `more`, they are asked for above the last row. Whoever had everything up to `start` is
-    complete, too, when the last frame is there: up to the `upto` of the first one.
+    complete, too, when the last frame is there: up to the `upto` of the first one. Whoever is to
+    `tell` answers with `Have` once it is on disk.
     """
 
     slot: Slot
@@ -68,6 +83,14 @@ class Rows(NamedTuple):
     upto: int
     more: bool
     rows: tuple[Row, ...]
+    tell: bool = False
+
+
+class Have(NamedTuple):
+    """Of `slot` I have on disk all up to `upto`."""
+
+    slot: Slot
+    upto: int
 
 
 class WantBase(NamedTuple):
@@ -85,4 +108,4 @@ class BaseRows(NamedTuple):
     rows: tuple[tuple[str, int], ...]
 
 
-Frame = Hello | Digest | Want | Rows | WantBase | BaseRows
+Frame = Hello | Digest | Want | Rows | Have | WantBase | BaseRows

@@ -6,6 +6,8 @@ Whoever drives it owes it this (the server's keeper and the simulator do):
 - Frames from a connection go to `receive`; every `Send` that any method returns is sent, or lost.
 - `changes()` is written **in one transaction**; then `committed(changes)` is called, or, when it
   surely wasn't written, `aborted(changes)`. One at a time. Nothing else may be written.
+- Once `superseded()`, it counts no more: what is written and unshared is handed over, and the
+  process ends.
 
 What follows from it, and holds for every caller:
 
@@ -15,25 +17,19 @@ What follows from it, and holds for every caller:
   that rows are safe here.
 - Its own slot is written by nobody else, and no other slot is written here but by merging.
 
-Anti-entropy is a pull: digests are compared, and whoever is behind asks *one* peer for the rows
-above its own seq (`Want`), chunk by chunk, the next when the last is on disk, and claims them when
-all are there. If whoever is ahead sent them unasked, as in Scuttlebutt, a replica that comes back
-would get every row from every peer at once. Live changes are pushed by their owner; one that
-doesn't fit (a gap before it) is dropped and asked for. Where two claim the same and have not the
-same (a transfer that broke off, its sender gone for ever), each asks the other for all.
+The table of counts is in `table`, the talk with peers in `exchange`, and when to forget in
+`folding`; here is how a process counts: in a slot that it opens, may lose, and closes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from ratchet import generations
-from ratchet.base import Base
-from ratchet.column import Column, Row
-from ratchet.counter import Counter
-from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Frame, Rows, Want, WantBase
-from ratchet.generations import Generations
+from ratchet import folding, generations
+from ratchet.changes import Changes, ColumnChange
+from ratchet.column import Row
+from ratchet.exchange import Exchange, Send
+from ratchet.folding import Fold
+from ratchet.frames import MAX_ROWS, Digest, Hello
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot, new_generation
 from ratchet.snapshot import Snapshot
@@ -42,140 +38,85 @@ from ratchet.snapshot import Snapshot
 HEARTBEAT_S: Final = 1.0
 # How long a process waits to hear from a peer before it opens its slot all alone.
 ALONE_S: Final = 2.0
-# After this long without an answer, rows are asked for again, from whoever has them.
-ASK_AGAIN_S: Final = 2.0
-# After this long without a chunk, a transfer is begun anew with another peer.
-GIVE_UP_S: Final = 10.0
+# Who hears that a newer process of its name has started waits this long to hear that it is alive:
+# a heartbeat of it to a peer, one of that peer to us, and one to spare.
+RIVAL_S: Final = 3.0
+# How often it is said again that a missing member is in the way of a fold.
+REMIND_S: Final = 3600.0
 
 
-class Send(NamedTuple):
-    """A frame for one peer (its process), or for every peer where `to` is None."""
-
-    to: str | None
-    frame: Frame
+Kind = Literal["opened", "superseded", "reopened", "retired", "folded", "unseen", "missing"]
 
 
-class ColumnChange(NamedTuple):
-    """New rows of one slot, which is complete up to `upto` with them."""
+class Notice(NamedTuple):
+    """Something that whoever runs the node should know. The driver logs and counts it."""
 
-    slot: Slot
-    upto: int
-    rows: tuple[Row, ...]
-
-
-class Changes(NamedTuple):
-    """What must be on disk before the replica claims it, in the order in which it is written.
-
-    First the rows, by larger-of. Then every slot of `lifted` is added into the base and dropped.
-    Then the entries of `base` and of the three maps, by larger-of. Reading a store back gives
-    the same form (with nothing in `lifted`), in as many parts as it likes.
-    """
-
-    columns: tuple[ColumnChange, ...] = ()
-    lifted: tuple[Slot, ...] = ()
-    base: tuple[tuple[str, int], ...] = ()
-    heard: Generations = {}
-    closed: Generations = {}
-    folded: Generations = {}
+    kind: Kind
+    text: str
 
 
-@dataclass(slots=True)
-class Peer:
-    """What this replica knows of another one that it is connected to."""
+class Member(NamedTuple):
+    """A process of the cluster, or a name whose process nobody hears."""
 
     node: str
-    # Its last digest; None until it has said one.
-    digest: Digest | None = None
-    # Its base column differs from ours and has not been fetched to its end.
-    base_due: bool = False
+    # None for a name that is missing.
+    process: str | None
+    state: Literal["here", "connected", "heard", "missing"]
+    # How many seconds ago it was heard last.
+    unheard_s: float
+    slot: Slot | None
+    url: str | None
 
 
-@dataclass(slots=True)
-class _Asked:
-    """An open `Want` or `WantBase`: of whom, when, and above what."""
+class Refused(Exception):
+    """A node can't be retired. `code` is "unknown" or "living"; the message says why."""
 
-    peer: str
-    at: float
-    above: int
-    # Up to where the transfer makes complete: what the peer claimed with its first frame.
-    upto: int | None = None
+    def __init__(self, code: Literal["unknown", "living"], message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-@dataclass(slots=True)
-class _Unsaved:
-    """What has been merged into memory and not yet handed out to be written."""
-
-    # By video: only the newest row of each is worth writing, however long the disk is full.
-    rows: dict[Slot, dict[str, Row]] = field(default_factory=dict)
-    lifted: list[Slot] = field(default_factory=list)
-    base: set[str] = field(default_factory=set)
-    maps: bool = False
-
-
-class Replica:
-    """All counters of one node: the table of `column`, the base, the three maps, the peers."""
+class Replica(Exchange):
+    """All counters of one node, its own slot, and the peers that it talks to."""
 
     def __init__(
         self,
-        node: str,
+        me: Hello,
         started_ms: int,
         chance: Callable[[int], int],
         now: float,
         *,
+        grace_s: float = 3600.0,
+        retire_after_s: float | None = None,
         chunk: int = MAX_ROWS,
     ) -> None:
         """A replica with nothing in it. `started_ms` is the wall clock; see `new_generation`.
 
-        `chunk` is how many rows a frame holds at the most, 1 to `MAX_ROWS`.
+        `grace_s`: how long a slot is closed before it may be folded. `retire_after_s`: a member
+        that is missing for so long is retired, None for never. `chunk` is how many rows a frame
+        holds at the most, 1 to `MAX_ROWS`.
         """
-        self.node = node
-        self.slot: Slot | None = None
-        self.columns: dict[Slot, Column] = {}
-        self.base = Base()
-        self.heard: dict[str, int] = {}
-        self.closed: dict[str, int] = {}
-        self.folded: dict[str, int] = {}
-        self.peers: dict[str, Peer] = {}
-        # Videos whose visible value may have changed; whoever watches takes them out.
-        self.changed: set[str] = set()
+        super().__init__(me, now, chunk)
+        self.notices: list[Notice] = []
+        self.grace_s = grace_s
+        self._retire_after_s = retire_after_s
         self._started_ms = started_ms
         self._chance = chance
-        self._chunk = chunk
-        self._now = now
         # Set at the first tick: reading a large store back may take longer than being alone.
-        self._alone_until: float | None = None
+        self._begun: float | None = None
         self._next_digest = now
         # Own views that are in no changes yet, and those that are just being written.
         self._pending: dict[str, int] = {}
         self._counting: dict[str, int] = {}
-        self._unsaved = _Unsaved()
-        self._writing: Changes | None = None
-        # The slot whose rows in `_writing` are our own views. (Our slot may be another by then.)
-        self._writing_to: Slot | None = None
-        # What peers had when they first spoke: to have caught up means to have all of it.
-        self._goals: dict[Slot, int] = {}
-        self._asked: dict[Slot, _Asked] = {}
-        self._asked_base: _Asked | None = None
-        # Transfers of which a chunk has come and is not on disk yet, and from whom.
-        self._more: dict[Slot, str] = {}
+        self._superseded: str | None = None
+        self._leaving = False
+        # Since when a newer generation of our name is known, and nothing of its process.
+        self._newer_since: float | None = None
+        self._closed_since: dict[Slot, float] = {}
+        self._last_heard: dict[str, float] = {}
+        self._reminded: dict[str, float] = {}
 
     # -- reading ---------------------------------------------------------------------------
-
-    def counter(self, video: str) -> Counter:
-        """The counter of `video`, as everybody may see it."""
-        slots = {slot: n for slot, column in self.columns.items() if (n := column.count(video))}
-        return Counter(self.base.count(video), slots)
-
-    def value(self, video: str) -> int:
-        """How often `video` was viewed: `counter(video).value`, without building the counter."""
-        views = self.base.count(video)
-        for column in self.columns.values():
-            views += column.count(video)
-        return min(views, MAX_COUNT)
-
-    def videos(self) -> set[str]:
-        """Every video that has been counted."""
-        return {row.video for column in self.columns.values() for row in column}.union(self.base)
 
     def pending(self, video: str) -> int:
         """Views of `video` that are counted here and on no disk yet."""
@@ -185,307 +126,46 @@ class Replica:
         """What a browser is told."""
         return Snapshot(video, self.counter(video), dict(self.folded))
 
-    def digest(self) -> Digest:
-        """What this replica has on disk."""
-        slots = {slot: self._extent(slot, column) for slot, column in self.columns.items()}
-        heard, closed, folded = dict(self.heard), dict(self.closed), dict(self.folded)
-        return Digest(slots, heard, closed, folded, self.base.fingerprint)
-
-    def fingerprint(self) -> str:
-        """32 hex digits, equal on two replicas exactly when their counts are equal."""
-        columns = sorted(
-            f"{slot}:{c.fingerprint:016x}" for slot, c in self.columns.items() if len(c)
-        )
-        text = " ".join([*columns, f"{self.base.fingerprint:016x}"])
-        return blake2b(text.encode(), digest_size=16).hexdigest()
-
-    def behind(self, process: str) -> int:
-        """How many changes that are here the peer has not claimed to have on disk."""
-        peer = self.peers[process]
-        return sum(max(0, c.upto - _claim(peer, slot)) for slot, c in self.columns.items())
-
-    def caught_up(self) -> bool:
-        """Whether everything is here that any peer had when it first spoke, gone since or not."""
-        if any(self._lacks(slot, upto) for slot, upto in self._goals.items()):
-            return False
-        return all(peer.digest and not peer.base_due for peer in self.peers.values())
-
-    def superseded(self) -> str | None:
-        """Why this process may not count any longer under its name; None while it may."""
-        if self.slot is None:
-            return None
-        if self.heard.get(self.node, 0) > self.slot.generation:
-            newer = Slot(self.node, self.heard[self.node])
-            return f"a newer process of this name has started: {newer}; this one is {self.slot}"
-        if generations.covers(self.closed, self.slot):
-            return f"slot {self.slot} has been closed"
-        return None
-
     # -- counting and writing --------------------------------------------------------------
+
+    @property
+    def counting(self) -> bool:
+        """Whether views can be written now. Until then they wait, or are refused."""
+        return (
+            self.slot is not None
+            and self.heard[self.node] <= self.slot.generation
+            and not self.is_closed(self.slot)
+        )
 
     def count(self, video: str, views: int = 1) -> None:
         """Count `views`. They become visible when the changes that hold them are committed."""
         self._pending[video] = self._pending.get(video, 0) + views
 
-    def restore(self, stored: Changes) -> None:
-        """Take in a part of what a store has; before anything else, as often as there are parts."""
-        self._join_maps(stored.heard, stored.closed, stored.folded)
-        for slot, upto, rows in stored.columns:
-            column = self._column(slot)
-            column.merge(rows)
-            column.upto = column.durable = max(column.upto, upto)
-        self.base.merge(stored.base)
-        self._unsaved = _Unsaved()
+    def changes(self, *, tell: bool = False) -> Changes | None:
+        """What is to be written now; None when there is nothing.
 
-    def changes(self) -> Changes | None:
-        """What is to be written now; None when there is nothing."""
-        assert self._writing is None, "changes() before the last ones were committed or aborted"
-        unsaved, self._unsaved = self._unsaved, _Unsaved()
-        self._writing_to = None
-        # Rows of a slot that was lifted since are written, too: the disk lifts what it has.
-        columns = [
-            ColumnChange(
-                slot, column.upto if (column := self.columns.get(slot)) else 0, tuple(rows.values())
-            )
-            for slot, rows in unsaved.rows.items()
-        ]
-        if self.slot is not None and self._pending:
-            columns.append(self._own_rows(self.slot))
-            self._writing_to = self.slot
-        if not (columns or unsaved.lifted or unsaved.base or unsaved.maps):
-            return None
-        base = tuple((video, self.base.count(video)) for video in unsaved.base)
-        maps = (self.heard, self.closed, self.folded) if unsaved.maps else ({}, {}, {})
-        self._writing = Changes(tuple(columns), tuple(unsaved.lifted), base, *map(dict, maps))
-        return self._writing
+        With `tell`, peers are asked to say at once when they have it, too (see `shared`).
+        """
+        self._ask_to_tell = tell
+        own = self._own_rows(self.slot) if self.slot and self.counting and self._pending else None
+        return self._begin_writing(own)
 
     def committed(self, changes: Changes) -> list[Send]:
         """`changes` are on disk: claim them, show and push the own ones, ask for what follows."""
-        counted = self._counting
-        self._end_writing(changes)
-        sends = []
-        for slot, upto, rows in changes.columns:
-            column = self.columns.get(slot)
-            if column is None:  # Folded while it was being written; the disk lifts it next.
-                for video, views in counted.items() if slot == self._writing_to else ():
-                    self.base.add(video, views)
-                    self.changed.add(video)
-                continue
-            # Rows of others have been in the column since they came; ours become visible now.
-            if slot == self._writing_to:
-                sends += self._push(slot, column.upto, rows)
-                column.merge(rows)
-                column.upto = max(column.upto, upto)
-                self.changed.update(row.video for row in rows)
-            column.durable = max(column.durable, upto)
-            sends += self._want_more(slot)
+        own, self._counting = self._own, {}
+        start = self._upto(own.slot) if own else 0
+        self._written(changes)
+        sends = self._push(own, start) if own and own.slot in self.columns else []
+        for slot, _, _ in changes.columns:
+            if slot in self.columns:
+                sends += self._next_chunk(slot) + self._tell(slot)
         return sends
 
     def aborted(self, changes: Changes) -> None:
         """`changes` are surely not on disk. Own views in them are forgotten: their callers are
         told so. What came from others is kept, to be written with the next changes."""
-        self._end_writing(changes)
-        for slot, _, rows in changes.columns:
-            if slot != self._writing_to:
-                older = {row.video: row for row in rows}
-                self._unsaved.rows[slot] = older | self._unsaved.rows.get(slot, {})
-        self._unsaved.lifted[:0] = changes.lifted
-        self._unsaved.base.update(video for video, _ in changes.base)
-        self._unsaved.maps = True
-
-    # -- talking ---------------------------------------------------------------------------
-
-    def joined(self, process: str, node: str) -> list[Send]:
-        """A connection to another process is up."""
-        self.peers[process] = Peer(node)
-        return [Send(process, self.digest())]
-
-    def left(self, process: str) -> None:
-        """The last connection to it is down."""
-        self.peers.pop(process, None)
-        self._asked = {slot: asked for slot, asked in self._asked.items() if asked.peer != process}
-        if self._asked_base and self._asked_base.peer == process:
-            self._asked_base = None
-
-    def tick(self, now: float) -> list[Send]:
-        """Time has passed."""
-        self._now = now
-        if self._alone_until is None:
-            self._alone_until = now + ALONE_S
-        if self.slot is None and now >= self._alone_until:
-            self._open_slot()
-        if now < self._next_digest:
-            return []
-        self._next_digest = now + HEARTBEAT_S
-        return [Send(None, self.digest())] if self.peers else []
-
-    def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
-        """A frame came from a connected peer; what to answer."""
-        self._now = now
-        match frame:
-            case Digest():
-                return self._compare(frame, process)
-            case Rows():
-                return self._merge_rows(frame, process)
-            case Want(slot, above):
-                return self._answer(slot, above, process)
-            case WantBase(start):
-                rows = tuple(self.base.chunk(start, self._chunk))
-                answer = BaseRows(dict(self.folded), start, len(self.base), rows)
-                return [Send(process, answer)]
-            case BaseRows():
-                return self._merge_base(frame, process)
-            case _:  # A second hello says nothing new.
-                return []
-
-    def _compare(self, theirs: Digest, process: str) -> list[Send]:
-        peer = self.peers[process]
-        if peer.digest is None:
-            for slot, extent in theirs.slots.items():
-                self._goals[slot] = max(extent.upto, self._goals.get(slot, 0))
-        peer.digest = theirs
-        self._join_maps(theirs.heard, theirs.closed, theirs.folded)
-        for slot in theirs.slots:
-            self._heard_of(slot)
-        if self.slot is None:
-            # Contact: what others know of our name is known now, so the generation can be above
-            # it, also on an empty disk with the clock set back.
-            self._open_slot()
-        sends = []
-        for slot, extent in theirs.slots.items():
-            if slot == self.slot and extent.upto > self.columns[slot].upto:
-                self._disown()
-            sends += self._want(slot, extent.upto, process) or self._doubt(slot, extent, process)
-        # Bases can be compared only where the same slots have been folded into them. A peer that
-        # has folded less will have lifted, too, when it speaks again.
-        same_folds = theirs.folded == self.folded
-        peer.base_due = not same_folds or theirs.base != self.base.fingerprint
-        if same_folds and peer.base_due and self._free(self._asked_base):
-            self._asked_base = _Asked(process, self._now, 0)
-            sends.append(Send(process, WantBase(0)))
-        return sends
-
-    def _merge_rows(self, frame: Rows, process: str) -> list[Send]:
-        slot = frame.slot
-        if self._is_folded(slot):
-            return []  # The sender lifts as soon as it hears of the fold.
-        if slot == self.slot:
-            if frame.rows and frame.rows[-1].seq > self.columns[slot].upto:
-                self._disown()
-            return []
-        self._heard_of(slot)
-        column = self._column(slot)
-        asked = self._asked.get(slot)
-        # Within a transfer each frame continues the one before, from the same peer.
-        answer = asked is not None and asked.peer == process and asked.above == frame.start
-        if answer and asked and frame.upto < (asked.upto or 0):
-            return []  # Left over from an earlier attempt: what came before it was something else.
-        if frame.start > column.upto and not answer:
-            return self._want(slot, frame.upto, process)
-        before, new = column.upto, column.merge(frame.rows)
-        upto = frame.upto if asked is None or not answer or asked.upto is None else asked.upto
-        if not frame.more:
-            column.upto = max(column.upto, upto)
-            if answer:
-                del self._asked[slot]
-        elif answer:
-            self._asked[slot] = _Asked(process, self._now, frame.rows[-1].seq, upto)
-            # The next chunk is asked for when this one is on disk.
-            self._more[slot] = process
-        if not new and column.upto == before:
-            return self._want_more(slot)
-        self._unsaved.rows.setdefault(slot, {}).update((row.video, row) for row in new)
-        self.changed.update(row.video for row in new)
-        return []
-
-    def _merge_base(self, frame: BaseRows, process: str) -> list[Send]:
-        self._join_maps({}, {}, frame.folded)
-        grown = self.base.merge(frame.rows)
-        self._unsaved.base.update(grown)
-        self.changed.update(grown)
-        if self._asked_base and self._asked_base.peer == process:
-            after = frame.start + len(frame.rows)
-            if frame.rows and after < frame.total:
-                self._asked_base = _Asked(process, self._now, after)
-                return [Send(process, WantBase(after))]
-            self._asked_base = None
-            self.peers[process].base_due = False
-        return []
-
-    def _answer(self, slot: Slot, above: int, process: str) -> list[Send]:
-        column = self.columns.get(slot)
-        if column is None:
-            return []
-        rows, more = column.above(above, self._chunk)
-        return [Send(process, Rows(slot, above, column.upto, more, tuple(rows)))]
-
-    def _push(self, slot: Slot, start: int, rows: tuple[Row, ...]) -> list[Send]:
-        if not self.peers:
-            return []
-        sends = []
-        for at in range(0, len(rows), self._chunk):
-            # Nothing is replaced within one commit, so each chunk is complete by itself.
-            chunk = rows[at : at + self._chunk]
-            sends.append(Send(None, Rows(slot, start, chunk[-1].seq, False, chunk)))
-            start = chunk[-1].seq
-        return sends
-
-    def _want(self, slot: Slot, upto: int, process: str) -> list[Send]:
-        """Ask for what is missing of `slot`, unless it is asked for already."""
-        if slot == self.slot or not self._lacks(slot, upto):
-            return []
-        return self._ask(slot, self._column(slot).upto, process)
-
-    def _doubt(self, slot: Slot, theirs: Extent, process: str) -> list[Send]:
-        """They claim as much as we do. Ask for all if it isn't the same that they have."""
-        if slot == self.slot or theirs.fingerprint is None or self._is_folded(slot):
-            return []
-        column = self.columns.get(slot)
-        ours = self._extent(slot, column) if column else Extent(0, 0)
-        if ours.fingerprint is None or ours.upto != theirs.upto or ours == theirs:
-            return []
-        return self._ask(slot, 0, process)
-
-    def _want_more(self, slot: Slot) -> list[Send]:
-        """What came of `slot` is on disk: ask for the next chunk of a transfer."""
-        process = self._more.pop(slot, None)
-        asked = self._asked.get(slot)
-        if process is None or asked is None or asked.peer != process:
-            return []
-        return [Send(process, Want(slot, asked.above))]
-
-    def _ask(self, slot: Slot, above: int, process: str) -> list[Send]:
-        asked = self._asked.get(slot)
-        if not self._free(asked):
-            return []
-        if asked and asked.upto is not None and asked.peer in self.peers:
-            # In the middle of a transfer a slow peer is asked again for the same chunk. Begun
-            # anew each time, it would never end; another peer is tried when this one is dead.
-            if asked.peer != process and self._now - asked.at < GIVE_UP_S:
-                return []
-            if asked.peer == process:
-                asked.at = self._now
-                return [Send(process, Want(slot, asked.above))]
-        self._asked[slot] = _Asked(process, self._now, above)
-        return [Send(process, Want(slot, above))]
-
-    # -- state -----------------------------------------------------------------------------
-
-    def _open_slot(self) -> None:
-        """From now on this process counts in a slot that nobody has ever written."""
-        heard = self.heard.get(self.node, 0)
-        self.slot = Slot(self.node, new_generation(self._started_ms, self._chance, heard))
-        self._heard_of(self.slot)
-        self._column(self.slot)
-        # Everything that this name counted before will count no more.
-        before = {self.node: self.slot.generation - 1}
-        self._join_maps({}, before, {})
-
-    def _disown(self) -> None:
-        """Somebody holds our slot higher than we do: its numbers aren't ours alone (a disk that
-        was set back under us, or a generation met twice). Count on in a new one; the old merges
-        as any other's."""
-        self._open_slot()
+        self._counting = {}
+        self._unwritten(changes)
 
     def _own_rows(self, slot: Slot) -> ColumnChange:
         column = self.columns[slot]
@@ -497,68 +177,231 @@ class Replica:
         )
         return ColumnChange(slot, rows[-1].seq, rows)
 
-    def _end_writing(self, changes: Changes) -> None:
-        assert changes is self._writing, "these changes are not the ones being written"
-        self._writing = None
-        self._counting = {}
+    # -- what others have ------------------------------------------------------------------
 
-    def _join_maps(self, heard: Generations, closed: Generations, folded: Generations) -> None:
-        for ours, theirs in ((self.heard, heard), (self.closed, closed), (self.folded, folded)):
-            joined = generations.join(ours, theirs)
-            if joined != ours:
-                ours.update(joined)
-                self._unsaved.maps = True
-        for node in closed.keys() | folded.keys():
-            self._heard_of(Slot(node, max(closed.get(node, 0), folded.get(node, 0))))
-        for slot in [slot for slot in self.columns if self._is_folded(slot)]:
-            if slot in self.columns:  # Giving up our own slot has lifted the others already.
-                self._lift(slot)
+    def unshared(self) -> int:
+        """How many changes here are on no disk of a process that stays. 0: all is handed over."""
+        staying = [peer for peer in self.peers if peer.slot and not self.is_closed(peer.slot)]
+        claims = (
+            max((peer.claim(slot) for peer in staying), default=0) - column.upto
+            for slot, column in self.columns.items()
+        )
+        rows = sum(-claim for claim in claims if claim < 0)
+        if not self._leaving:
+            return rows
+        # Somebody must know that we have left, too.
+        left = Slot(self.node, self.closed.get(self.node, 0))
+        told = (peer.digest and generations.covers(peer.digest.closed, left) for peer in staying)
+        return rows + (not any(told))
+
+    # -- talking ---------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Send]:
+        """Time has passed."""
+        self._now = now
+        if self._begun is None:
+            self._begun = now
+        self._look_after_slot()
+        if now < self._next_digest:
+            return []
+        self._next_digest = now + HEARTBEAT_S
+        self._look_around()
+        return [Send(None, self.digest())] if self.peers.by_process else []
+
+    # -- the life of our slot --------------------------------------------------------------
+
+    def superseded(self) -> str | None:
+        """Why this process may not count any longer under its name; None while it may."""
+        return self._superseded
+
+    def leave(self) -> None:
+        """Close our slot for good: this process has written its last view, and will end."""
+        self._leaving = True
+        if self.node in self.heard:
+            self._close(Slot(self.node, self.heard[self.node]))
+
+    def may_retire(self, node: str) -> None:
+        """Raises `Refused` where it can't be meant that `node` is retired."""
+        if node not in self.heard:
+            raise Refused("unknown", f"nobody has ever heard of a node called {node}")
+        if node == self.node:
+            raise Refused("living", f"{node} is the very node that you ask: let it leave instead")
+        if any(alive.node == node for alive in self.peers.alive().values()):
+            raise Refused("living", f"{node} is alive: let it leave instead")
+
+    def retire(self, node: str) -> None:
+        """Close all slots of a node that won't come back. Again, it changes nothing.
+
+        Raises `Refused`.
+        """
+        self.may_retire(node)
+        self._retire(node, "an operator retires it")
+
+    def _retire(self, node: str, why: str) -> None:
+        slot = Slot(node, self.heard[node])
+        if not self.is_closed(slot):
+            self._notice("retired", f"{why}: {slot} and all before it count no more")
+            self._close(slot)
+
+    def _close(self, slot: Slot) -> None:
+        self._join({}, {slot.node: slot.generation}, {})
+        self._next_digest = self._now
+
+    def _look_after_slot(self) -> None:
+        """Open the slot when it is time; open another when it was closed under us, or end."""
+        if self.slot is None:
+            if self._leaving:
+                return
+            if self._begun is not None and self._now >= self._begun + ALONE_S:
+                self._open_slot()
+            return
+        if self.counting or self._leaving or self._superseded:
+            self._newer_since = None
+            return
+        generation = self.slot.generation
+        rivals = [alive for alive in self.peers.alive().values() if alive.node == self.node]
+        newer = max((alive.generation or 0 for alive in rivals), default=0)
+        if newer > generation:
+            self._superseded = (
+                f"a newer process of this name is alive and counts in {self.node}@{newer}; "
+                f"this one, of {self.slot}, takes no more views"
+            )
+            self._notice("superseded", self._superseded)
+            return
+        if self.heard[self.node] > generation:
+            if self._newer_since is None:
+                self._newer_since = self._now
+            if self._now - self._newer_since < RIVAL_S:
+                return
+        self._disown(f"{self.slot} has been closed, and no newer process of this name is alive")
+
+    def _open_slot(self) -> None:
+        """From now on this process counts in a slot that nobody has ever written."""
+        heard = self.heard.get(self.node, 0)
+        self.slot = Slot(self.node, new_generation(self._started_ms, self._chance, heard))
+        self._hear(self.slot)
+        self._column(self.slot)
+        # Everything that this name counted before will count no more.
+        self._join({}, {self.node: self.slot.generation - 1}, {})
+        self._newer_since = None
+        self._notice("opened", f"counting in {self.slot}")
+
+    def _disown(self, why: str) -> None:
+        """Our slot isn't ours alone any more (it was closed, a disk was set back under us, a
+        generation was met twice): go on in a new one. The old one merges as any other's."""
+        if self._leaving:
+            return
+        self._open_slot()
+        self._notice("reopened", f"{why}: this process goes on in {self.slot}")
+
+    # -- the others, and forgetting them ---------------------------------------------------
+
+    def members(self) -> list[Member]:
+        """Who counts, as far as is known here; this process first."""
+        here = [Member(self.node, self.me.process, "here", 0, self.slot, self.me.url)]
+        alive = [
+            Member(
+                one.node,
+                process,
+                "connected" if process in self.peers.by_process else "heard",
+                0,
+                None if one.generation is None else Slot(one.node, one.generation),
+                one.url or None,
+            )
+            for process, one in self.peers.alive().items()
+        ]
+        missing = [
+            Member(node, None, "missing", unheard_s, Slot(node, self.heard[node]), None)
+            for node, unheard_s in folding.missing(self._view()).items()
+        ]
+        return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
+
+    def gone(self, node: str) -> bool:
+        """Whether `node` has left or was retired, and has not come back since."""
+        return self.closed.get(node, -1) >= self.heard.get(node, 0)
+
+    def folds(self) -> list[Fold]:
+        """The closed slots that are not folded yet, by name, and what is in the way."""
+        return list(folding.folds(self._view()))
+
+    def _view(self) -> folding.View:
+        begun = self._now if self._begun is None else self._begun
+        return folding.View(
+            slot=self.slot,
+            extents=self._extents(),
+            heard=self.heard,
+            closed=self.closed,
+            peers=self.peers,
+            unheard_s={n: self._now - self._last_heard.get(n, begun) for n in self.heard},
+            closed_s={slot: self._now - since for slot, since in self._closed_since.items()},
+            grace_s=self.grace_s,
+        )
+
+    def _look_around(self) -> None:
+        """Once a heartbeat: who is missing, and what can be folded?"""
+        for alive in self.peers.alive().values():
+            self._last_heard[alive.node] = self._now
+        for slot in self.columns:
+            if self.is_closed(slot):
+                self._closed_since.setdefault(slot, self._now)
+        if not self.counting:
+            return
+        self._retire_the_missing()
+        for fold in self.folds() if self._closed_since else ():
+            for obstacle in fold.obstacles:
+                if obstacle.kind == "missing":
+                    self._remind(obstacle.node, obstacle.amount)
+            if not fold.obstacles:
+                views = sum(self.columns[slot].views for slot in fold.slots)
+                self._join({}, {}, {fold.node: fold.generation})
+                text = f"slots of {fold.node} up to {fold.node}@{fold.generation}"
+                self._notice("folded", f"{text}, with {views} views, are folded into the base")
+
+    def _retire_the_missing(self) -> None:
+        """What `retire_after_s` allows, on the side of a split that has more than half of all."""
+        if self._retire_after_s is None:
+            return
+        members = {node for node, g in self.heard.items() if g > self.closed.get(node, -1)}
+        missing = folding.missing(self._view())
+        if 2 * len(members - missing.keys()) > len(members):
+            for node, unheard_s in missing.items():
+                if unheard_s >= self._retire_after_s:
+                    self._retire(node, f"{node} has not been heard for {unheard_s:.0f} s")
+
+    def _remind(self, node: str, unheard_s: float) -> None:
+        if self._now - self._reminded.get(node, -REMIND_S) >= REMIND_S:
+            self._reminded[node] = self._now
+            self._notice(
+                "missing",
+                f"{node} has not been heard for {unheard_s:.0f} s; closed slots can't be folded "
+                f"until it is back, or is retired (ratchet retire {node})",
+            )
+
+    # -- state -----------------------------------------------------------------------------
+
+    def _join_digest(self, theirs: Digest) -> None:
+        own = [slot for slot in self.columns if slot.node == self.node]
+        self._join(theirs.heard, theirs.closed, theirs.folded)
+        for slot in theirs.slots:
+            self._hear(slot)
+        counted = theirs.lifted.get(self.node, 0)
+        unseen = self.lifted.get(self.node, 0) - counted
+        if unseen > 0 and any(slot not in self.columns for slot in own):
+            self._notice(
+                "unseen",
+                f"this node's slots were folded without it: {unseen} of its views nobody else had "
+                "seen, and they may be lost",
+            )
+        # Only after lifting: what is lifted here now is among what they have lifted.
+        self._join_lifted(theirs.lifted)
+        if self.slot is None and not self._leaving:
+            # Contact: what others know of our name is known now, so the generation can be above
+            # it, also on an empty disk with the clock set back.
+            self._open_slot()
 
     def _lift(self, slot: Slot) -> None:
-        for row in self.columns.pop(slot):
-            self.base.add(row.video, row.views)
-            self.changed.add(row.video)
-        self._unsaved.lifted.append(slot)
-        self._asked.pop(slot, None)
-        if slot == self.slot:
-            self._disown()
+        super()._lift(slot)
+        self._closed_since.pop(slot, None)
 
-    def _heard_of(self, slot: Slot) -> None:
-        if slot.generation > self.heard.get(slot.node, -1):
-            self.heard[slot.node] = slot.generation
-            self._unsaved.maps = True
-
-    def _column(self, slot: Slot) -> Column:
-        column = self.columns.get(slot)
-        if column is None:
-            column = self.columns[slot] = Column(slot)
-        return column
-
-    def _lacks(self, slot: Slot, upto: int) -> int:
-        """How many changes of `slot` up to `upto` are not here."""
-        if self._is_folded(slot):
-            return 0
-        column = self.columns.get(slot)
-        return max(0, upto - (column.upto if column else 0))
-
-    def _extent(self, slot: Slot, column: Column) -> Extent:
-        """How much of a column is on disk; its fingerprint, if just that is in memory, too."""
-        writing = self._writing.columns if self._writing else ()
-        settled = (
-            column.durable == column.upto
-            and slot not in self._unsaved.rows
-            and all(change.slot != slot for change in writing if slot != self._writing_to)
-            and self._free(self._asked.get(slot))
-        )
-        return Extent(column.durable, column.fingerprint if settled else None)
-
-    def _is_folded(self, slot: Slot) -> bool:
-        return generations.covers(self.folded, slot)
-
-    def _free(self, asked: _Asked | None) -> bool:
-        return asked is None or self._now - asked.at >= ASK_AGAIN_S
-
-
-def _claim(peer: Peer, slot: Slot) -> int:
-    extent = peer.digest.slots.get(slot) if peer.digest else None
-    return extent.upto if extent else 0
+    def _notice(self, kind: Kind, text: str) -> None:
+        self.notices.append(Notice(kind, text))

@@ -1,0 +1,454 @@
+"""The life of a cluster, core to core: folding, leaving, retiring, coming back, giving way."""
+
+from typing import Final
+
+import pytest
+from ratchet import table
+from ratchet.replica import HEARTBEAT_S, REMIND_S, RIVAL_S, Refused
+from ratchet.slot import Slot
+from simulator import Node, World
+
+TIDE: Final = "tide"
+
+
+def _world(*names: str, grace_s: float = 0.0, retire_after_s: float | None = None) -> World:
+    """Nodes that know each other and have opened their slots."""
+    world = World(grace_s=grace_s, retire_after_s=retire_after_s)
+    for name in names:
+        world.start(name)
+    world.settle()
+    return world
+
+
+def _slot(node: Node) -> Slot:
+    assert node.replica.slot
+    return node.replica.slot
+
+
+def _values(world: World, video: str = TIDE) -> set[int]:
+    return {node.replica.value(video) for node in world.alive()}
+
+
+def _hot(world: World) -> set[Slot]:
+    return {slot for node in world.alive() for slot in node.replica.columns}
+
+
+def _kinds(node: Node) -> list[str]:
+    return [notice.kind for notice in node.replica.notices]
+
+
+def _leave(world: World, node: Node) -> None:
+    node.replica.leave()
+    world.flush(node)
+    while node.replica.unshared():
+        world.pass_time(HEARTBEAT_S / 4)
+        world.settle_wire()
+    world.crash(node)
+
+
+def _finish(world: World) -> None:
+    world.heal()
+    world.settle()
+    world.assert_equal()
+    for node in world.alive():
+        world.check(node)
+        world.check_disk(node)
+        for video in world.videos():
+            assert node.replica.value(video) == world.truth[video]
+
+
+class TestFolding:
+    def test_an_old_slot_is_folded_on_every_node_once_all_agree(self) -> None:
+        world = _world("a", "b", "c")
+        a, _, _ = world.alive()
+        world.count(a, TIDE, 5)
+        world.settle()
+        old = _slot(a)
+        world.start("a", world.crash(a))
+        world.settle()
+        assert old not in _hot(world)
+        assert {node.replica.base.count(TIDE) for node in world.alive()} == {5}
+        assert {node.replica.lifted["a"] for node in world.alive()} == {5}
+        _finish(world)
+
+    def test_it_waits_for_the_grace(self) -> None:
+        world = _world("a", "b", grace_s=60.0)
+        a, b = world.alive()
+        world.count(a, TIDE)
+        old = _slot(a)
+        world.start("a", world.crash(a))
+        world.settle()
+        (fold,) = b.replica.folds()
+        (obstacle,) = fold.obstacles
+        assert (fold.node, fold.slots, obstacle.kind) == ("a", (old,), "grace")
+        assert 0 < obstacle.amount <= 60
+        world.pass_time(60)
+        world.settle()
+        assert old not in _hot(world)
+
+    def test_one_that_restarts_again_and_again_does_not_put_off_its_older_slots(self) -> None:
+        world = _world("a", "b", grace_s=60.0)
+        a, b = world.alive()
+        for _ in range(4):
+            world.count(a, TIDE)
+            world.settle()
+            world.pass_time(30)
+            a = world.start("a", world.crash(a))
+            world.settle()
+        assert len([slot for slot in b.replica.columns if slot.node == "a"]) <= 3
+        _finish(world)
+
+    def test_a_member_that_is_missing_is_in_the_way_and_is_named(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.count(a, TIDE)
+        world.settle()
+        world.crash(c)
+        world.start("a", world.crash(a))
+        world.settle()
+        (fold,) = b.replica.folds()
+        assert [(obstacle.kind, obstacle.node) for obstacle in fold.obstacles] == [("missing", "c")]
+        assert "missing" in _kinds(b)
+        assert "ratchet retire c" in next(n.text for n in b.replica.notices if n.kind == "missing")
+
+    def test_it_is_said_again_each_hour_that_one_is_missing(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.count(a, TIDE)
+        world.settle()
+        world.crash(c)
+        world.start("a", world.crash(a))
+        for _ in range(3):
+            world.settle()
+            world.pass_time(REMIND_S / 2)
+        assert _kinds(b).count("missing") == 2
+
+    def test_a_member_that_lacks_rows_is_in_the_way_until_it_has_them(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.cut(b, c)
+        world.cut(a, c)
+        world.count(a, TIDE, 3)
+        world.settle()
+        disk = world.crash(a)
+        world.cuts.clear()
+        world.connect(b, c)
+        world.start("a", disk)
+        # c has heard of nothing yet.
+        world.pass_time(HEARTBEAT_S)
+        assert all(fold.obstacles for fold in b.replica.folds())
+        _finish(world)
+        assert len(_hot(world)) == 3
+
+    def test_one_that_only_a_peer_can_reach_is_in_the_way(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.count(a, TIDE)
+        world.settle()
+        old = _slot(a)
+        a = world.start("a", world.crash(a))
+        world.cut(a, b)
+        world.settle()
+        # a and b are far from each other, and c, who hears both, may fold.
+        assert old not in _hot(world)
+        assert "folded" in _kinds(c)
+        assert "folded" not in _kinds(b) + _kinds(a)
+        _finish(world)
+
+    def test_a_large_slot_is_lifted_in_parts_and_the_value_stands(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(table, "MAX_LIFTED", 4)
+        world = _world("a", "b")
+        a, _ = world.alive()
+        for number in range(30):
+            a.replica.count(f"video-{number}", number + 1)
+        world.flush(a)
+        world.settle()
+        a = world.start("a", world.crash(a))
+        seen: set[int] = set()
+        for _ in range(60):
+            world.pass_time(HEARTBEAT_S / 2)
+            while world.wire:
+                world.deliver()
+            for node in world.alive():
+                if changes := world.begin_write(node):
+                    assert sum(len(lift.videos) for lift in changes.lifts) <= 4
+                    world.reach_disk(node)
+                    # A crash now: what is on the disk is as much.
+                    world.check_disk(node)
+                    world.confirm(node)
+                seen |= {len(column) for column in node.replica.lifting.values()}
+                assert node.replica.value("video-9") == 10
+        assert len(seen) > 5
+        _finish(world)
+        assert len(_hot(world)) == 2
+
+    def test_a_crash_between_two_parts_loses_nothing_and_doubles_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(table, "MAX_LIFTED", 4)
+        world = _world("a", "b")
+        a, b = world.alive()
+        for number in range(10):
+            a.replica.count(f"video-{number}", 2)
+        world.flush(a)
+        world.settle()
+        a = world.start("a", world.crash(a))
+        while not b.replica.lifting:
+            world.pass_time(HEARTBEAT_S)
+            world.settle_wire(write=False)
+            world.flush(a)
+            if b.replica.lifting:
+                break
+            world.flush(b)
+        world.begin_write(b)
+        world.reach_disk(b)
+        b = world.start("b", world.crash(b))
+        assert sum(len(column) for column in b.replica.lifting.values()) == 6
+        assert [b.replica.value(f"video-{number}") for number in range(10)] == [2] * 10
+        _finish(world)
+
+
+class TestLeaving:
+    def test_closes_the_slot_and_the_others_fold_it(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        for node in (a, b, c):
+            world.count(node, TIDE, 3)
+        _leave(world, a)
+        _finish(world)
+        assert _values(world) == {9}
+        assert {slot.node for slot in _hot(world)} == {"b", "c"}
+        assert [member.state for member in b.replica.members()] == ["here", "connected"]
+
+    def test_nothing_is_handed_over_to_one_that_leaves_too(self) -> None:
+        world = _world("a", "b")
+        a, b = world.alive()
+        world.count(a, TIDE)
+        world.settle()
+        assert a.replica.unshared() == 0
+        for node in (a, b):
+            node.replica.leave()
+        world.settle()
+        assert a.replica.unshared() > 0
+
+    def test_rows_that_a_node_only_keeps_for_others_are_handed_over_too(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.cut(a, c)
+        world.count(a, TIDE, 7)
+        while world.wire:
+            world.deliver()
+        world.flush(b)
+        world.crash(a)
+        # Only b has heard of a's views.
+        world.cut(b, c)
+        world.cuts.clear()
+        world.connect(b, c)
+        _leave(world, b)
+        assert c.replica.value(TIDE) == 7
+
+    def test_before_the_slot_is_open_closes_what_the_name_had(self) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        world.count(a, TIDE, 4)
+        world.settle()
+        disk = world.crash(a)
+        a = world.start("a", disk, alone=True)
+        a.replica.leave()
+        world.flush(a)
+        world.pass_time(5)
+        assert a.replica.slot is None
+        world.heal()
+        while a.replica.unshared():
+            world.pass_time(HEARTBEAT_S)
+            world.settle_wire()
+        world.crash(a)
+        _finish(world)
+        assert {slot.node for slot in _hot(world)} == {"b"}
+
+
+class TestRetiring:
+    def test_a_dead_node_is_folded_and_forgotten(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        for node in (a, b, c):
+            world.count(node, TIDE, 3)
+        world.settle()
+        world.crash(c)
+        world.settle()
+        a.replica.retire("c")
+        a.replica.retire("c")
+        _finish(world)
+        assert _values(world) == {9}
+        assert {slot.node for slot in _hot(world)} == {"a", "b"}
+        assert _kinds(a).count("retired") == 1
+
+    @pytest.mark.parametrize(("name", "code"), [("x", "unknown"), ("a", "living"), ("b", "living")])
+    def test_is_refused_where_it_cannot_be_meant(self, name: str, code: str) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        before = a.replica.digest()
+        with pytest.raises(Refused) as refused:
+            a.replica.retire(name)
+        assert refused.value.code == code
+        assert a.replica.digest() == before
+
+    def test_is_refused_of_one_that_only_a_peer_hears(self) -> None:
+        world = _world("a", "b", "c")
+        a, _, c = world.alive()
+        world.cut(a, c)
+        world.settle()
+        with pytest.raises(Refused, match="c is alive"):
+            a.replica.retire("c")
+
+    def test_by_mistake_within_the_grace_loses_nothing(self) -> None:
+        world = _world("a", "b", "c", grace_s=60.0)
+        a, _, c = world.alive()
+        world.count(c, TIDE, 3)
+        world.settle()
+        world.cut_off(c)
+        world.count(c, TIDE, 2)
+        world.settle()
+        a.replica.retire("c")
+        world.settle()
+        old = _slot(c)
+        world.heal()
+        world.settle()
+        assert "reopened" in _kinds(c)
+        assert _slot(c).generation > old.generation
+        world.count(c, TIDE)
+        world.pass_time(60)
+        _finish(world)
+        assert _values(world) == {6}
+        assert "unseen" not in _kinds(c)
+
+    def test_by_mistake_and_back_after_the_fold_never_counts_twice_and_says_what_is_lost(
+        self,
+    ) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        world.count(a, TIDE, 4)
+        world.count(c, TIDE, 3)
+        world.settle()
+        world.cut_off(c)
+        world.count(c, TIDE, 2)
+        world.crash(b)
+        a.replica.retire("c")
+        a.replica.retire("b")
+        world.count(a, TIDE, 10)
+        world.settle()
+        assert a.replica.value(TIDE) == 17
+        world.heal()
+        world.settle()
+        texts = [notice.text for notice in c.replica.notices if notice.kind == "unseen"]
+        assert len(texts) == 1
+        assert "2 of its views" in texts[0]
+        assert len(_values(world)) == 1
+        assert 17 <= a.replica.value(TIDE) <= 19
+        world.count(c, TIDE)
+        world.settle()
+        world.assert_equal()
+        for node in world.alive():
+            world.check(node)
+
+    def test_by_itself_after_a_while_on_the_side_that_has_most(self) -> None:
+        world = _world("a", "b", "c", retire_after_s=100.0)
+        a, b, c = world.alive()
+        world.cut_off(c)
+        for _ in range(3):
+            world.pass_time(60)
+            world.settle()
+        assert a.replica.gone("c")
+        assert b.replica.gone("c")
+        # c is alone, and must not take all others for dead.
+        assert not c.replica.gone("a")
+        _finish(world)
+
+
+class TestSuperseded:
+    def test_the_newest_of_a_name_goes_on_and_the_older_hands_over(self) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        world.count(a, TIDE, 3)
+        world.settle()
+        twin = world.start("a", a.disk.copy())
+        world.settle()
+        assert "a newer process" in (a.replica.superseded() or "")
+        assert twin.replica.superseded() is None
+        a.replica.count(TIDE)
+        assert a.replica.changes() is None
+        assert a.replica.shared(a.replica.extents())
+        world.crash(a)
+        world.count(twin, TIDE)
+        _finish(world)
+        assert _values(world) == {4}
+        assert not any(node.replica.superseded() for node in world.alive())
+
+    def test_one_that_is_heard_of_and_not_alive_supersedes_nobody(self) -> None:
+        world = _world("a", "b")
+        a, b = world.alive()
+        world.count(a, TIDE, 3)
+        world.settle()
+        world.cut(a, b)
+        # A newer process of the name comes and goes where a can't see it.
+        twin = world.start("a", a.disk.copy())
+        world.cut(a, twin)
+        world.settle()
+        world.crash(twin)
+        world.heal()
+        world.pass_time(HEARTBEAT_S)
+        while world.wire:
+            world.deliver()
+        assert not a.replica.counting
+        world.pass_time(1)
+        world.pass_time(RIVAL_S)
+        assert a.replica.superseded() is None
+        assert "reopened" in _kinds(a)
+        world.count(a, TIDE)
+        _finish(world)
+        assert _values(world) == {4}
+
+    def test_views_wait_while_it_is_not_known(self) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        world.tell_heard(a, {"a": _slot(a).generation + 5})
+        a.replica.count(TIDE)
+        changes = a.replica.changes()
+        assert changes is None or not changes.columns
+        if changes:
+            a.replica.aborted(changes)
+        for _ in range(5):
+            world.pass_time(1)
+            world.settle_wire()
+            world.flush(a)
+        assert a.replica.value(TIDE) == 1
+
+
+class TestSharing:
+    def test_what_a_peer_has_on_disk_is_known_without_a_digest(self) -> None:
+        world = _world("a", "b")
+        a, b = world.alive()
+        a.replica.count(TIDE)
+        changes = a.replica.changes(tell=True)
+        assert changes
+        a.disk.write(changes)
+        world.send(a, a.replica.committed(changes))
+        extents = a.replica.extents()
+        world.settle_wire(write=False)
+        assert not a.replica.shared(extents)
+        world.flush(b)
+        world.settle_wire()
+        assert a.replica.shared(extents)
+
+    def test_peers_can_be_asked(self) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        world.count(a, TIDE)
+        world.settle_wire()
+        extents = a.replica.extents()
+        assert not a.replica.shared(extents)
+        world.send(a, a.replica.ask_who_has())
+        world.settle_wire()
+        assert a.replica.shared(extents)
