@@ -7,6 +7,7 @@ passes on.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -50,13 +51,19 @@ def make_app(name: str) -> Sanic[Any, Any]:
         await asyncio.Event().wait()  # an event stream doesn't end
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
-        """Whatever else. Node a takes what is `lost` and goes away, and refuses what is `busy`."""
+        """Whatever else. Node a takes what is `lost` and goes away; a and b refuse what is
+        `busy-ab`."""
         app.ctx.seen.append(f"{request.method} /{path}")
         if name == "a" and "lost" in path:
             transport: Any = request.transport
             transport.abort()
-        status = 503 if name == "a" and "busy" in path else 200
-        return json({"node": name, "headers": dict(request.headers)}, status=status)
+        busy = re.search("busy-([abc]+)", path)
+        if busy and name in busy[1]:
+            # As a node does that is about to stop, before the balancer's checks have seen it.
+            body = {"error": "draining", "message": "This node is stopping."}
+            headers = {"Retry-After": "1", "Cache-Control": "no-store"}
+            return json(body, status=503, headers=headers)
+        return json({"node": name, "headers": dict(request.headers), "body": len(request.body)})
 
     methods = ["GET", "POST", "DELETE"]
     app.add_route(anything, "/", methods=methods, name="root")

@@ -25,6 +25,10 @@ PRIVATE = [
     ("POST", "/api/node/drain"),
     ("POST", "/api/node/leave"),
     ("GET", "/api/node/"),
+    ("GET", "/cluster"),
+    ("GET", "/cluster/"),
+    ("GET", "/api/cluster"),
+    ("GET", "/api/cluster/"),
     ("POST", "/api/cluster/retire"),
     ("GET", "/api/videos_"),
     ("GET", "/stub/seen"),
@@ -62,7 +66,7 @@ class TestReads:
         assert Counter(cluster.fetch_from(6, "/api/videos/tide")) == {"a": 2, "b": 2, "c": 2}
 
     def test_a_node_that_refuses_a_read_is_not_the_last_word(self, cluster: Cluster) -> None:
-        assert set(cluster.fetch_from(6, "/api/videos/busy")) == {"b", "c"}
+        assert set(cluster.fetch_from(6, "/api/videos/busy-a")) == {"b", "c"}
 
     def test_a_node_that_goes_away_during_a_read_is_not_the_last_word(
         self, cluster: Cluster
@@ -103,6 +107,42 @@ class TestViews:
                 with contextlib.suppress(httpx.RemoteProtocolError):
                     assert client.post(path).status_code in (200, 502)
         assert sum(node.seen().count(f"POST {path}") for node in cluster.nodes) == 9
+
+    def test_one_that_a_node_refuses_is_counted_by_the_next(self, cluster: Cluster) -> None:
+        path = f"/api/videos/busy-a-{uuid.uuid4().hex}/views"
+        with cluster.client() as client:
+            answers = [client.post(path, headers=key()) for _ in range(12)]
+            answers += [client.post(path) for _ in range(12)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.json()["node"] for answer in answers} == {"b", "c"}
+        # And by nobody else: each was given to the others once in all.
+        given = [node.seen().count(f"POST {path}") for node in cluster.nodes]
+        assert given[0] > 0
+        assert given[1] + given[2] == 24
+
+    def test_one_that_a_node_refuses_keeps_its_key_to_one_node(self, cluster: Cluster) -> None:
+        for headers in [key() for _ in range(12)]:
+            with cluster.client() as client:
+                path = "/api/videos/busy-a/views"
+                names = {client.post(path, headers=headers).json()["node"] for _ in range(3)}
+            assert len(names) == 1
+
+    @pytest.mark.parametrize("body", [b"", b"x" * 100, b"x" * 10_000])
+    def test_one_that_a_node_refuses_is_sent_again_whole(
+        self, cluster: Cluster, body: bytes
+    ) -> None:
+        with cluster.client() as client:
+            for _ in range(9):
+                # httpx sends a head and its body one after the other.
+                answer = client.post("/api/videos/busy-a/views", headers=key(), content=body)
+                assert (answer.status_code, answer.json()["body"]) == (200, len(body))
+
+    def test_one_that_all_refuse_is_refused_and_when_to_come_back(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            for headers in (key(), {}):
+                answer = client.post("/api/videos/busy-abc/views", headers=headers)
+                assert (answer.status_code, error_of(answer)) == (503, "draining")
+                assert int(answer.headers["Retry-After"]) > 0
 
     def test_a_body_is_passed_on_and_a_large_one_refused(self, cluster: Cluster) -> None:
         with cluster.client() as client:

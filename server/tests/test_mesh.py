@@ -1,17 +1,18 @@
 """Real nodes in a mesh: what one counts, all have; and what may go wrong between them."""
 
+import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.server import Server, ServerConnection, serve
 
 from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
-from testing.wire import digest, hello
+from testing.wire import dial, digest, hello, how_it_closed
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,13 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     """Three nodes, for tests that leave them all running and connected."""
     with cluster(tmp_path_factory.mktemp("trio")) as nodes:
         yield nodes
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that nobody else talks to: it says the same of the same peer once a minute."""
+    with Node("a", tmp_path_factory.mktemp("lone")) as node:
+        yield node.start()
 
 
 def settle(nodes: dict[str, Node]) -> None:
@@ -143,6 +151,12 @@ class TestSecrets:
                 a.view("x")
                 assert b.views("x") == 0
                 assert b.get("/api/node").json()["peers"] == []
+                # Both say so, and not a line for every attempt.
+                for _ in range(3):
+                    with pytest.raises(InvalidStatus), dial(b, "/peer"):
+                        pass
+                assert a.log.count("refused us") == 1
+                assert b.log.count("refused 127.0.0.1 at /peer: This call needs") == 1
                 a.environ = {"RATCHET_SECRET": "right"}
                 a.restart()
                 wait_until(lambda: b.views("x") == 1, "b has it")
@@ -162,59 +176,96 @@ class TestOneNameTwice:
                 new.start()
                 new.view("x")
                 assert old.wait() == 3
-                assert "a newer process of this name has started" in old.log
+                assert "the newest of a name goes on" in old.log
                 assert "Traceback" not in old.log
                 wait_until(lambda: new.views("x") == b.views("x") == 6, "all views are there")
                 assert new.running
 
 
+def claim(**said: dict[str, int]) -> str:
+    """A digest that says these things."""
+    return json.dumps(json.loads(digest()) | said)
+
+
+# What no node says, and why not.
+WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
+    ((b"bytes",), "frames are text"),
+    (("no JSON",), "sent what is no frame"),
+    ((hello(version=2),), "this node speaks version 1"),
+    ((hello(), b"bytes"), "frames are text"),
+    ((hello(), digest({"x@1": [-1, None]})), "sent what is no frame"),
+    ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
+    ((hello(), claim(heard={"c": 9}, closed={"c": 4}, folded={"c": 6})), "not c@6"),
+    ((hello(), claim(closed={"c": 7})), "only what has been heard of is closed, not c@7"),
+]
+
+
 class TestAPeerThatMisbehaves:
-    """A node dials it; it isn't a node at all."""
+    """It dials a node, or a node dials it; it isn't a node at all."""
 
     @contextmanager
-    def peer(self, *frames: str | bytes) -> Iterator[tuple[str, list[int]]]:
-        """Its address, and one entry for each time that it was dialled."""
-        dialled: list[int] = []
+    def peer(self, *frames: str | bytes) -> Iterator[tuple[str, list[int | None]]]:
+        """Its address, and for each time that it was dialled the code that ended it."""
+        ended: list[int | None] = []
 
         def handle(connection: ServerConnection) -> None:
-            dialled.append(1)
-            with suppress(ConnectionClosed):
+            try:
                 for frame in frames:
                     connection.send(frame)
                 while True:
                     connection.recv()
+            except ConnectionClosed as closed:
+                ended.append(closed.rcvd.code if closed.rcvd else None)
 
         server: Server
         with serve(handle, HOST, 0) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
-                yield f"http://{HOST}:{server.socket.getsockname()[1]}", dialled
+                yield f"http://{HOST}:{server.socket.getsockname()[1]}", ended
             finally:
                 server.shutdown()
                 thread.join()
 
-    @pytest.mark.parametrize(
-        ("frames", "reason"),
-        [
-            ((b"bytes",), "frames are text"),
-            (("no JSON",), "sent what is no frame"),
-            ((hello(version=2),), "this node speaks version 1"),
-            ((hello(), b"bytes"), "frames are text"),
-            ((hello(), digest({"x@1": [-1, None]})), "sent what is no frame"),
-            ((hello(), "x" * 2_000_000), None),
-        ],
-    )
-    def test_is_left_and_dialled_again(
-        self, tmp_path: Path, frames: tuple[str | bytes, ...], reason: str | None
+    @pytest.mark.parametrize(("frames", "reason"), WRONG)
+    def test_is_refused_and_reported(
+        self, lone: Node, frames: tuple[str | bytes, ...], reason: str
     ) -> None:
-        with self.peer(*frames) as (url, dialled), Node("a", tmp_path, peers=[url]) as node:
+        before = len(lone.log)
+        with dial(lone, "/peer") as socket:
+            for frame in frames:
+                socket.send(frame)
+            close = how_it_closed(socket)
+        assert (close.code, reason in close.reason) == (1008, True)
+        # It is named as soon as it has said its name.
+        who = f"peer {'x at ' if len(frames) > 1 else ''}{HOST} sent "
+        wait_until(lambda: who in lone.log[before:], "it is reported")
+        line = next(line for line in lone.log[before:].splitlines() if who in line)
+        assert " WARNING " in line
+        assert reason in line
+        assert "c" not in lone.get("/api/node").json()["closed"]
+
+    @pytest.mark.parametrize(("frames", "reason"), WRONG)
+    def test_is_left_and_dialled_again(
+        self, tmp_path: Path, frames: tuple[str | bytes, ...], reason: str
+    ) -> None:
+        with self.peer(*frames) as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
             node.start()
-            wait_until(lambda: len(dialled) >= 3, "it is dialled again and again")
-            assert reason is None or reason in node.log
+            wait_until(lambda: len(ended) >= 3, "it is dialled again and again")
+            assert {*ended} == {1008}
+            # Not a line for each time.
+            assert node.log.count(reason) == 1
             assert "Traceback" not in node.log
             assert node.views("x") == 0
+
+    def test_and_says_too_much_at_once_is_left_and_dialled_again(self, tmp_path: Path) -> None:
+        frames = (hello(), "x" * 2_000_000)
+        with self.peer(*frames) as (url, ended), Node("a", tmp_path, peers=[url]) as node:
+            node.data = ":memory:"
+            node.start()
+            wait_until(lambda: len(ended) >= 3, "it is dialled again and again")
+            assert "Traceback" not in node.log
 
     def test_and_says_nothing_ends_the_wait_of_a_node_that_starts(self, tmp_path: Path) -> None:
         environ = {"RATCHET_JOIN_TIMEOUT": "1"}

@@ -182,11 +182,13 @@ class Replica(Exchange):
     def unshared(self) -> int:
         """How many changes here are on no disk of a process that stays. 0: all is handed over."""
         staying = [peer for peer in self.peers if peer.slot and not self.is_closed(peer.slot)]
-        claims = (
-            max((peer.claim(slot) for peer in staying), default=0) - column.upto
+        # What a slot's owner has pushed since its last digest is on its disk, of course.
+        theirs = {peer.slot for peer in staying}
+        rows = sum(
+            max(0, column.upto - max((peer.claim(slot) for peer in staying), default=0))
             for slot, column in self.columns.items()
+            if slot not in theirs
         )
-        rows = sum(-claim for claim in claims if claim < 0)
         if not self._leaving:
             return rows
         # Somebody must know that we have left, too.
@@ -324,6 +326,10 @@ class Replica(Exchange):
         """The closed slots that are not folded yet, by name, and what is in the way."""
         return list(folding.folds(self._view()))
 
+    def closed_s(self) -> dict[Slot, float]:
+        """For how many seconds each closed slot that is here has been known to be closed."""
+        return {slot: self._now - since for slot, since in self._closed_since.items()}
+
     def _view(self) -> folding.View:
         begun = self._now if self._begun is None else self._begun
         return folding.View(
@@ -333,7 +339,7 @@ class Replica(Exchange):
             closed=self.closed,
             peers=self.peers,
             unheard_s={n: self._now - self._last_heard.get(n, begun) for n in self.heard},
-            closed_s={slot: self._now - since for slot, since in self._closed_since.items()},
+            closed_s=self.closed_s(),
             grace_s=self.grace_s,
         )
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from ratchet_server.cli import main
+from ratchet_server.early import main
 
 sys.exit(main())

@@ -8,6 +8,7 @@ from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
 from sanic.response import json, text
 
+from ratchet_server import retirement
 from ratchet_server.bounded import BoundedProtocol
 from ratchet_server.errors import ApiError
 from ratchet_server.parts import Parts
@@ -149,8 +150,8 @@ def node(parts: Parts) -> Blueprint:
             {
                 "node": replica.node,
                 "generation": replica.slot.generation if replica.slot else None,
-                "ready": parts.readiness.ready,
-                "draining": False,
+                "ready": parts.readiness.ready and not parts.departure.asked.is_set(),
+                "draining": parts.departure.asked.is_set(),
                 "peers": peers(parts),
                 "known": replica.heard,
                 "closed": replica.closed,
@@ -164,7 +165,13 @@ def node(parts: Parts) -> Blueprint:
         return json({"node": replica.node, "alive": True})
 
     @blueprint.get("/readyz")
-    async def ready(_request: Request) -> HTTPResponse:
+    async def ready(request: Request) -> HTTPResponse:
+        # What comes through a balancer is somebody else's question.
+        if "via" not in request.headers:
+            parts.departure.probe()
+        if not parts.departure.stays or parts.keeper.superseded.is_set():
+            message = "This node is stopping: send nothing here any more."
+            raise ApiError(503, "draining", message)
         parts.must_be_ready()
         return json({"node": replica.node, "ready": True})
 
@@ -172,20 +179,27 @@ def node(parts: Parts) -> Blueprint:
 
 
 def operators(parts: Parts) -> Blueprint:
-    """What operators may tell a node. The cluster's life cycle comes with a later version."""
+    """What operators may tell a node, and the cluster through it."""
     blueprint = Blueprint("operators")
+    name = parts.settings.name
 
     @blueprint.on_request
     async def only_operators(request: Request) -> None:
         parts.guard.operator(request)
 
-    for path in ("/api/node/drain", "/api/node/leave", "/api/cluster/retire"):
-        name = path.rpartition("/")[2]
+    @blueprint.post("/api/node/drain")
+    async def drain(_request: Request) -> HTTPResponse:
+        parts.departure.ask()
+        return json({"node": name, "draining": True})
 
-        @blueprint.post(path, name=name)
-        async def later(request: Request) -> HTTPResponse:
-            call = request.path.rpartition("/")[2]
-            raise ApiError(501, "not_implemented", f"This version can't {call}; a later one will.")
+    @blueprint.post("/api/node/leave")
+    async def leave(_request: Request) -> HTTPResponse:
+        parts.departure.ask(leave=True)
+        return json({"node": name, "leaving": True})
+
+    @blueprint.post("/api/cluster/retire")
+    async def retire(request: Request) -> HTTPResponse:
+        return json(await retirement.retire(parts.keeper, request.body))
 
     return blueprint
 
@@ -221,8 +235,6 @@ def _ack(request: Request, default: Ack) -> Ack:
     ack = _ACK_BY_QUERY.get(query) or request.args.get("ack", default) if query else default
     if ack not in ACKS:
         raise ApiError(400, "bad_ack", "ack is memory, disk or peers.")
-    if ack == "peers":
-        raise ApiError(501, "not_implemented", "This version can't ack=peers; a later one will.")
     return cast(Ack, ack)
 
 

@@ -1,20 +1,25 @@
 """The command `ratchet`: what stands on its line, and in the environment, as settings."""
 
 import argparse
+import functools
 import json
 import logging
 import os
+import socket
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
-from ratchet_server import demo, node
+from ratchet_server import demo, node, status
 from ratchet_server.settings import (
     MEMORY,
     Ack,
+    OnTerm,
     SettingError,
     Settings,
     check_url,
@@ -25,6 +30,8 @@ from ratchet_server.settings import (
 
 USAGE_ERROR = 2
 ASK_TIMEOUT_S = 10
+# Longer than a node takes to go when everything is slow.
+GOING_TIMEOUT_S = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,36 +76,68 @@ def _node(asked: argparse.Namespace) -> int:
         ack=cast(Ack, os.environ.get("RATCHET_ACK", "disk")),
         key_lifetime_s=seconds(os.environ, "RATCHET_KEY_LIFETIME", 900),
         join_timeout_s=seconds(os.environ, "RATCHET_JOIN_TIMEOUT", 10),
+        peers_timeout_s=seconds(os.environ, "RATCHET_PEERS_TIMEOUT", 5),
+        fold_grace_s=seconds(os.environ, "RATCHET_FOLD_GRACE", 3600),
+        retire_after_s=seconds(os.environ, "RATCHET_RETIRE_AFTER", 0) or None,
+        on_term=cast(OnTerm, os.environ.get("RATCHET_ON_TERM", "stop")),
+        discover=yes_or_no(os.environ, "RATCHET_DISCOVER", default="yes"),
     )
     return node.run(settings)
 
 
 def _status(asked: argparse.Namespace) -> int:
-    state = _call(asked, "GET", asked.url, "/api/node")
-    rows = [
-        ("node", state["node"]),
-        (
-            "slot",
-            f"{state['node']}@{state['generation']}" if state["generation"] else "not open yet",
-        ),
-        ("reads", "served" if state["ready"] else "refused: still catching up"),
-        ("digest", state["digest"]),
-    ]
-    for peer in state["peers"]:
-        lag = f"behind by {peer['behind']}" if peer["connected"] else "NOT CONNECTED"
-        rows.append(("peer", f"{peer['node'] or '?'}  {peer['url'] or ''}  {lag}"))
-    for name, text in rows:
-        print(f"{name:8}{text}")
-    return 0
-
-
-def _tell(asked: argparse.Namespace) -> int:
-    if asked.command == "retire":
-        answer = _call(asked, "POST", asked.via, "/api/cluster/retire", {"node": asked.name})
+    state = _call(asked, "GET", asked.url, "/api/cluster")
+    if asked.json:
+        print(json.dumps(state, indent=2))
     else:
-        answer = _call(asked, "POST", asked.url, f"/api/node/{asked.command}")
-    print(json.dumps(answer))
+        print(_told(asked.url, status.report, state))
     return 0
+
+
+def _go(asked: argparse.Namespace) -> int:
+    """`drain` and `leave`: returns when the node is gone."""
+    url = asked.url
+    answer = _call(asked, "POST", url, f"/api/node/{asked.command}")
+    how = "leaves for good" if asked.command == "leave" else "stops; it may come back"
+    print(f"{answer['node']} {how}. Waiting until it is gone ...", flush=True)
+    end = time.monotonic() + GOING_TIMEOUT_S
+    while _is_there(url):
+        if time.monotonic() > end:
+            raise _CallError(f"{url} still answers after {GOING_TIMEOUT_S} s; its log says why")
+        time.sleep(0.1)
+    print(f"{answer['node']} is gone.")
+    return 0
+
+
+def _retire(asked: argparse.Namespace) -> int:
+    body: dict[str, object] = {"node": asked.name}
+    if asked.check:
+        body["check"] = True
+    answer = _call(asked, "POST", asked.via, "/api/cluster/retire", body)
+    if asked.json:
+        print(json.dumps(answer, indent=2))
+    else:
+        stakes = functools.partial(status.stakes, via=asked.via, done=not asked.check)
+        print(_told(asked.via, stakes, answer))
+    return 0
+
+
+def _told(url: str, tell: Callable[..., str], answer: dict[str, Any]) -> str:
+    """A node's answer for people."""
+    try:
+        return tell(answer, colour=status.wants_colour())
+    except (KeyError, TypeError):
+        raise _CallError(f"{url} is no Ratchet node of this version") from None
+
+
+def _is_there(url: str) -> bool:
+    """Whether anything listens at this address."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), ASK_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _call(
@@ -146,9 +185,14 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "node", help="run one node",
         description="Run one node. Each flag can be set as RATCHET_<FLAG> in the environment "
         "(lists with commas); what stands on the command line wins.",
-        epilog="Only in the environment: RATCHET_SECRET; RATCHET_ACK (memory or disk; "
+        epilog="Only in the environment: RATCHET_SECRET; RATCHET_ACK (memory, disk or peers; "
         "default disk); RATCHET_KEY_LIFETIME (seconds an Idempotency-Key is remembered; 900); "
-        "RATCHET_JOIN_TIMEOUT (seconds to catch up before reads are served anyway; 10). "
+        "RATCHET_JOIN_TIMEOUT (seconds to catch up before reads are served anyway; 10); "
+        "RATCHET_PEERS_TIMEOUT (seconds that ack=peers waits for a peer; 5); RATCHET_ON_TERM (what "
+        "SIGTERM means: stop or leave; default stop); RATCHET_FOLD_GRACE (seconds a slot is closed "
+        "before it is folded; 3600); RATCHET_RETIRE_AFTER (seconds until a missing node is retired "
+        "by itself, where more than half of all nodes are there; off); RATCHET_DISCOVER (dial "
+        "nodes that others tell of, too: yes or no; default yes). "
         "Exit codes: 0 told to stop, 1 failed, 2 called wrongly, 3 a newer process has its name.",
     )  # fmt: skip
 
@@ -174,22 +218,39 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
                      help="count any valid video id, not only the catalogue's")  # fmt: skip
     one.set_defaults(run=_node)
 
-    for command, text in (
-        ("status", "how a node and its peers are"),
-        ("drain", "let a node stop; it will be back (not in this version)"),
-        ("leave", "let a node stop for good (not in this version)"),
-    ):
-        one = commands.add_parser(command, help=text)
-        one.add_argument("url", metavar="URL", help="http://host:port of the node")
+    def operator(name: str, text: str, more: str) -> argparse.ArgumentParser:
+        nonlocal one
+        one = commands.add_parser(name, help=text, description=f"{more}")
         flag("secret-file", None, "a file with the cluster's secret", metavar="FILE")
-        one.set_defaults(run=_status if command == "status" else _tell)
-    one = commands.add_parser(
-        "retire", help="say that a node won't come back (not in this version)"
-    )
+        return one
+
+    url, as_json = "http://host:port of the node", "as JSON, for programs"
+    operator("status", "how the cluster is, as one node sees it",
+             "Who is there and who is missing, who is behind, which slots are open, closed and "
+             "folded, what is in the way of a fold, and what to do about it.")  # fmt: skip
+    one.add_argument("url", metavar="URL", help=url)
+    one.add_argument("--json", action="store_true", help=as_json)
+    one.set_defaults(run=_status)
+    operator("drain", "let a node stop; it will be back",
+             "The balancer is told first, then views are refused, and what was counted is handed "
+             "to another node. Returns when the node is gone.")  # fmt: skip
+    one.add_argument("url", metavar="URL", help=url)
+    one.set_defaults(run=_go)
+    operator("leave", "let a node stop for good",
+             "As drain; and the node's slot is closed, so that the others fold it and forget the "
+             "node. Returns when the node is gone.")  # fmt: skip
+    one.add_argument("url", metavar="URL", help=url)
+    one.set_defaults(run=_go)
+    operator("retire", "say that a node won't come back",
+             "For a node that is gone and could not leave: its slots are closed, and folded after "
+             "the grace (RATCHET_FOLD_GRACE). It may come back all the same; after the fold, what "
+             "nobody else had seen of it is lost.")  # fmt: skip
     one.add_argument("name", metavar="NAME", help="the node's name")
     one.add_argument("--via", required=True, metavar="URL", help="http://host:port of any node")
-    flag("secret-file", None, "a file with the cluster's secret", metavar="FILE")
-    one.set_defaults(run=_tell)
+    one.add_argument("--check", action="store_true",
+                     help="only tell what each node holds of it and what is at stake")  # fmt: skip
+    one.add_argument("--json", action="store_true", help=as_json)
+    one.set_defaults(run=_retire)
     return parser
 
 

@@ -133,7 +133,9 @@ class _Demo:
         for node in self._nodes:
             address = f"http://{HOST}:{self._ports[node.name]}"
             lines.append(f"  node {node.name}    {address}    pid {node.pid}")
+        first = next(iter(self._ports.values()))
         lines += [
+            f"  cluster   http://{HOST}:{first}/cluster   who counts, and who has what",
             f"  balancer  {self._description}",
             f"  data      {self._data}   (kept for the next demo; remove it to start anew)",
             f"  logs      {self._logs}",
@@ -148,6 +150,7 @@ class _Demo:
             lines += [
                 f"  3. Crash a node: kill -9 {self._nodes[-1].pid}   The page goes on.",
                 f"     Start it again ({how}): it is back with every view that it has answered.",
+                f"     The cluster's page shows it all: http://{HOST}:{first}/cluster",
             ]
         _say("\n".join([*lines, "", "Ctrl-C stops everything.", ""]))
 
@@ -191,8 +194,11 @@ class _Demo:
         if any(child.running for child in self._all):
             _say("\nStopping ...")
         impatient = self._bell.stop + 1
-        for child in (self._balancer, *self._nodes):
-            child.send(signal.SIGTERM)
+        self._balancer.send(signal.SIGTERM)
+        # Twice: there is no balancer any more that would have to be told, and no node that stays.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            for child in self._nodes:
+                child.send(number)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while any(child.running for child in self._all):
             if time.monotonic() > deadline or self._bell.stop >= impatient:
@@ -258,7 +264,8 @@ def _answers(address: str, path: str) -> bool:
 def _environ() -> dict[str, str]:
     own = {f"RATCHET_{setting}" for setting in _OWN_SETTINGS}
     kept = {key: value for key, value in os.environ.items() if key not in own}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+    # Slots are folded so soon that one can watch it.
+    return {"RATCHET_FOLD_GRACE": "30", **kept, "PYTHONUNBUFFERED": "1"}
 
 
 def _media() -> Path:

@@ -1,6 +1,7 @@
 """Who may call what: the secret for peers and operators, loopback where there is none, origins."""
 
 import hmac
+import logging
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,8 +9,11 @@ from urllib.parse import urlsplit
 from sanic import Request
 
 from ratchet_server.errors import ApiError
+from ratchet_server.sparing import Sparing
 
 _PASSED_ON: Final = {"forwarded", "via", "x-real-ip"}
+
+_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -17,10 +21,22 @@ class Guard:
 
     def __init__(self, secret: str | None) -> None:
         self._secret = secret
+        self._refusals = Sparing()
 
     def operator(self, request: Request) -> None:
         """The request comes from a peer or an operator: it has the secret or, where the node has
-        none, comes from this very machine. Browsers never hold the secret and never pass."""
+        none, comes from this very machine. Browsers never hold the secret and never pass.
+
+        Who doesn't is named in the log: a node with another secret, or somebody who tries.
+        """
+        try:
+            self._check_operator(request)
+        except ApiError as refusal:
+            if self._refusals.due((request.ip, request.path, refusal.code)):
+                _log.warning("refused %s at %s: %s", request.ip, request.path, refusal)
+            raise
+
+    def _check_operator(self, request: Request) -> None:
         if "origin" in request.headers:
             raise ApiError(403, "not_for_browsers", "This call is not for browsers.")
         if self._secret is None:

@@ -8,15 +8,20 @@ of a round is answered, shown or sent before it is on disk, but `ack=memory`, wh
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
 from typing import Final, NamedTuple, Protocol
 
-from ratchet.frames import Frame
-from ratchet.replica import Changes, Replica, Send
+from ratchet.changes import Changes
+from ratchet.exchange import Send
+from ratchet.frames import Frame, Hello
+from ratchet.replica import Replica
+from ratchet.slot import Slot
 
 from ratchet_server.errors import ApiError
 from ratchet_server.settings import Ack
+from ratchet_server.steps import reached
 from ratchet_server.store import Store, StoreFullError, Transaction
 
 # How often the replica hears that time has passed.
@@ -44,11 +49,20 @@ class Transport(Protocol):
 
 
 class _View(NamedTuple):
-    """A view that waits for its commit."""
+    """A view that waits for its commit, and perhaps for a peer's."""
 
     video: str
     key: str | None
+    on_peers: bool
     answer: "asyncio.Future[Answer]"
+
+
+class _Shared(NamedTuple):
+    """Views that are on our disk and wait until all of these slots are on a peer's, too."""
+
+    extents: Mapping[Slot, int]
+    until: float
+    views: list[tuple[_View, bool]]
 
 
 class _Heard(NamedTuple):
@@ -68,6 +82,7 @@ class Keeper:
         store: Store,
         *,
         key_lifetime_s: int,
+        peers_timeout_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -82,13 +97,23 @@ class Keeper:
         self.keys_met_again = 0
         self.commits = 0
         self.commit_s = 0.0
+        # Of each kind of the replica's notices, how many there were.
+        self.notices: Counter[str] = Counter()
+        # Set once a newer process of this name counts: this one is to end.
+        self.superseded = asyncio.Event()
         self._store = store
         self._key_lifetime_s = key_lifetime_s
+        self._peers_timeout_s = peers_timeout_s
         self._clock = clock
         self._wall_clock = wall_clock
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._ended = False
+        # Why views are refused.
+        self._refusal: ApiError | None = None
         self._views: list[_View] = []
+        self._sharing: list[_Shared] = []
+        # Those who wait until what is in memory now is on disk.
+        self._flushing: list[asyncio.Future[None]] = []
         self._heard: list[_Heard] = []
         # Views answered with ack=memory that are in no committed changes yet.
         self._unwritten: dict[str, int] = {}
@@ -103,11 +128,11 @@ class Keeper:
 
         A view with a key is answered from disk whatever `ack` says: only there is it known
         whether the key has come before. If the caller is cancelled the view may count or not.
-        Raises `ApiError`; 503 means surely not counted.
+        Raises `ApiError`; 503 means surely not counted, 504 that it is on our disk alone.
         """
-        if self._stopping:
-            raise ApiError(503, "stopping", "This node is stopping; another one will count it.")
-        if ack == "memory" and key is None and self.replica.slot is not None:
+        if self._refusal:
+            raise self._refusal
+        if ack == "memory" and key is None and self.replica.counting:
             self.replica.count(video)
             if not self._unwritten:
                 asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
@@ -116,8 +141,11 @@ class Keeper:
             return Answer(self.replica.value(video) + self.replica.pending(video), True)
         if len(self._views) >= MAX_WAITING:
             raise ApiError(503, "overloaded", "Too many views wait here.", retry_after_s=1)
+        if ack == "peers" and not self.replica.peers.by_process:
+            message = "No other node is connected to this one; it was not counted."
+            raise ApiError(503, "no_peer", message, retry_after_s=1)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._views.append(_View(video, key, answer))
+        self._views.append(_View(video, key, ack == "peers", answer))
         self._wake.set()
         return await answer
 
@@ -128,22 +156,35 @@ class Keeper:
         self._wake.set()
         await done
 
-    def joined(self, process: str, node: str) -> None:
+    def joined(self, hello: Hello) -> None:
         """A peer is connected."""
-        self._send(self.replica.joined(process, node))
+        self._send(self.replica.joined(hello))
 
     def left(self, process: str) -> None:
         """A peer is gone."""
         self.replica.left(process)
 
-    def refuse_all(self) -> None:
-        """The node stops before `run` began: answer whoever waits."""
-        self._stopping = True
-        self._refuse(self._views, "This node has stopped; another one will count it.")
+    def ask_who_has(self) -> None:
+        """Peers are to say now what they have of us on disk."""
+        self._send(self.replica.ask_who_has())
 
-    def stop(self) -> None:
-        """Take no more views; `run` writes what there is and returns."""
-        self._stopping = True
+    async def written(self) -> None:
+        """Returns when all that is in memory now is on disk. Raises `ApiError` if it can't be."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._flushing.append(done)
+        self._wake.set()
+        await done
+
+    def refuse(self, code: str, message: str) -> None:
+        """Take no more views; those that wait are still counted, if they can be."""
+        self._refusal = ApiError(503, code, message, retry_after_s=1)
+        if not self.replica.counting:
+            views, self._views = self._views, []
+            _refuse(views, self._refusal)
+
+    def end(self) -> None:
+        """`run` writes what there is and returns."""
+        self._ended = True
         self._wake.set()
 
     # -- the task --------------------------------------------------------------------------
@@ -155,24 +196,25 @@ class Keeper:
         self.loaded = True
 
     async def run(self) -> None:
-        """Serve until `stop`, or until this process is superseded.
-
-        Raises `DataError` when the disk fails; then the process must end.
-        """
+        """Serve until `end`. Raises `DataError` when the disk fails; then the process must end."""
         ticker = asyncio.create_task(self._tick())
         try:
-            while not self._stopping:
+            while not self._ended:
                 await self._wake.wait()
                 self._wake.clear()
                 # Whoever else is at the door comes along: a larger group, and fewer commits.
                 await asyncio.sleep(0)
                 await self._round()
-                self._stopping |= self.replica.superseded() is not None
             # Once more for what came in while the last round was being written.
             await self._round()
         finally:
             ticker.cancel()
-            self._refuse(self._views, "This node has stopped; another one will count it.")
+            stopped = ApiError(503, "stopped", "This node has stopped; it was not counted.")
+            _refuse(self._views, stopped)
+            self._answer_shared(at_the_end=True)
+            for done in self._flushing:
+                if not done.done():
+                    done.set_exception(stopped)
 
     async def _tick(self) -> None:
         while True:
@@ -184,19 +226,25 @@ class Keeper:
         heard, self._heard = self._heard, []
         for frame, process, done in heard:
             # A peer may have left while its frame waited here.
-            if process in self.replica.peers:
+            if process in self.replica.peers.by_process:
                 sends += self.replica.receive(frame, process, self._clock())
             if not done.done():
                 done.set_result(None)
         self._send(sends)
         self._show_changes()
+        self._take_notices()
         await self._write()
+        self._answer_shared()
+        if self.replica.lifting:
+            # A large slot is lifted part by part; whoever came meanwhile goes first.
+            self._wake.set()
 
     async def _write(self) -> None:
         views: list[_View] = []
-        # Until the slot is open nobody can count here: the views wait.
-        if self.replica.slot is not None:
+        # While the slot isn't open nobody can count here: the views wait.
+        if self.replica.counting:
             views, self._views = self._views, []
+        flushing, self._flushing = self._flushing, []
         started = self._clock()
         changes: Changes | None = None
         try:
@@ -218,7 +266,11 @@ class Keeper:
             if not self._disk_is_full:
                 _log.error("the disk is full: views are refused until there is room")
             self._disk_is_full = True
-            self._refuse(views, "This node's disk is full; it was not counted.")
+            full = ApiError(503, "disk_full", "This node's disk is full; nothing was done.")
+            _refuse(views, full)
+            for done in flushing:
+                if not done.done():
+                    done.set_exception(full)
             return
         if self._disk_is_full and changes:
             self._disk_is_full = False
@@ -227,12 +279,51 @@ class Keeper:
             self._send(self.replica.committed(changes))
             self.commits += 1
             self.commit_s += self._clock() - started
-        for view, is_new in zip(views, new, strict=True):
+            _note_steps(changes)
+        self._answer(list(zip(views, new, strict=True)))
+        for done in flushing:
+            if not done.done():
+                done.set_result(None)
+        self._show_changes()
+
+    def _answer(self, views: list[tuple[_View, bool]]) -> None:
+        on_peers = []
+        for view, is_new in views:
             self.views_counted += is_new
             self.keys_met_again += not is_new
-            if not view.answer.done():
+            if view.on_peers:
+                on_peers.append((view, is_new))
+            elif not view.answer.done():
                 view.answer.set_result(Answer(self.replica.value(view.video), is_new))
-        self._show_changes()
+        if on_peers:
+            until = self._clock() + self._peers_timeout_s
+            self._sharing.append(_Shared(self.replica.extents(), until, on_peers))
+
+    def _answer_shared(self, *, at_the_end: bool = False) -> None:
+        """Views with ack=peers: those that a peer has, and those that have waited too long."""
+        for group in self._sharing[:]:
+            shared = self.replica.shared(group.extents)
+            if shared or at_the_end or self._clock() > group.until:
+                self._sharing.remove(group)
+                for view, is_new in group.views:
+                    if view.answer.done():
+                        continue
+                    if shared:
+                        view.answer.set_result(Answer(self.replica.value(view.video), is_new))
+                    else:
+                        view.answer.set_exception(_only_here())
+
+    def _take_notices(self) -> None:
+        notices, self.replica.notices = self.replica.notices, []
+        for kind, text in notices:
+            self.notices[kind] += 1
+            _log.log(logging.INFO if kind in {"opened", "folded"} else logging.WARNING, "%s", text)
+            if kind == "opened":
+                reached("slot-opened")
+            if kind == "superseded":
+                self.superseded.set()
+        if self.replica.lifting:
+            reached("fold-decided")
 
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
@@ -240,7 +331,7 @@ class Keeper:
         # In one step with changes(), which holds just these: more may be answered while it is
         # being written.
         self._writing, self._unwritten = self._unwritten, {}
-        return self.replica.changes()
+        return self.replica.changes(tell=any(view.on_peers for view in views))
 
     def _count_again(self) -> None:
         """Views that were answered with ack=memory, and whose changes were aborted."""
@@ -255,7 +346,7 @@ class Keeper:
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}
         new = []
-        for video, key, answer in views:
+        for video, key, _, answer in views:
             first_video = known.get(key) if key else None
             new.append(first_video is None)
             if key and first_video is None:
@@ -274,10 +365,27 @@ class Keeper:
             changed, self.replica.changed = self.replica.changed, set()
             self.on_change(changed)
 
-    def _refuse(self, views: list[_View], why: str) -> None:
-        for view in views:
-            if not view.answer.done():
-                view.answer.set_exception(ApiError(503, "not_counted", why, retry_after_s=1))
+
+def _refuse(views: Iterable[_View], why: ApiError) -> None:
+    for view in views:
+        if not view.answer.done():
+            view.answer.set_exception(why)
+
+
+def _note_steps(changes: Changes) -> None:
+    if changes.closed:
+        reached("slot-written")
+    for lift in changes.lifts:
+        reached("fold-written" if lift.last else "fold-part-written")
+
+
+def _only_here() -> ApiError:
+    return ApiError(
+        504,
+        "not_shared",
+        "It is counted on this node's disk, and no other node has said to have it. Send it again "
+        "with its Idempotency-Key.",
+    )
 
 
 def _other_video(key: str, video: str | None) -> ApiError:

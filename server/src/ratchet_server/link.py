@@ -42,6 +42,8 @@ class Link:
         self.peer = peer
         self.dialled = dialled
         self.dropped = 0
+        # Set when nothing is sent or heard on it any more.
+        self.ended = asyncio.Event()
         self._socket = socket
         self._queue: deque[str] = deque()
         self._queued = 0

@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -22,17 +22,19 @@ from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 from sanic.server.async_server import AsyncioServer
 
-from ratchet_server import api, catalogue, datadir, metrics, pages, replication
+from ratchet_server import api, catalogue, cluster, datadir, early, metrics, pages, replication
 from ratchet_server.bounded import BoundedProtocol
 from ratchet_server.catalogue import Video
 from ratchet_server.datadir import DataError
+from ratchet_server.departure import Departure
 from ratchet_server.errors import NODE_HEADER, JsonErrors
 from ratchet_server.guard import Guard
 from ratchet_server.keeper import Keeper
 from ratchet_server.mesh import Mesh
 from ratchet_server.parts import Parts
 from ratchet_server.readiness import Readiness
-from ratchet_server.settings import SettingError, Settings
+from ratchet_server.settings import OnTerm, SettingError, Settings
+from ratchet_server.steps import reached
 from ratchet_server.store import Store
 from ratchet_server.watchers import Watchers
 
@@ -73,17 +75,16 @@ def run(settings: Settings) -> int:
 async def _serve(
     settings: Settings, videos: Mapping[str, Video], path: Path | None, sock: socket.socket
 ) -> int:
-    told_to_stop = asyncio.Event()
-    # From the first moment: a signal during the start stops the node, too.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    stop = asyncio.create_task(told_to_stop.wait())
     async with AsyncExitStack() as stack:
-        stack.callback(stop.cancel)
         store = await Store.open(path)
         stack.push_async_callback(store.close)
         parts = _parts(settings, videos, store, settings.advertise or _url(sock))
-        keeper = parts.keeper
+        keeper, departure = parts.keeper, parts.departure
+        # From the first moment: a signal during the start stops the node, too.
+        stack.enter_context(_signals(departure, settings.on_term))
+        stop = asyncio.create_task(departure.asked.wait())
+        stack.callback(stop.cancel)
+        reached("start-listening")
         app = application(parts)
         server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
         assert server is not None
@@ -93,10 +94,12 @@ async def _serve(
         load = asyncio.create_task(keeper.load())
         stack.push_async_callback(_cancelled, load)
         await asyncio.wait((load, stop), return_when=asyncio.FIRST_COMPLETED)
-        if not load.done():
-            keeper.refuse_all()
+        if not load.done() and not departure.leaving:
+            keeper.refuse("draining", "This node is stopping; another one will count it.")
             return OK
-        load.result()
+        # To leave for good, all that is here has to be known, and handed over.
+        await load
+        reached("start-loaded")
         if settings.open:
             parts.listed.add(keeper.replica.videos())
 
@@ -109,14 +112,50 @@ async def _serve(
             task = asyncio.create_task(background)
             task.add_done_callback(_report)
             stack.push_async_callback(_cancelled, task)
-        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
-        parts.readiness.ready = False
-        keeper.stop()
+        superseded = asyncio.create_task(keeper.superseded.wait())
+        stack.callback(superseded.cancel)
+        await asyncio.wait((work, stop, superseded), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            depart = asyncio.create_task(_depart(parts))
+            stack.push_async_callback(_cancelled, depart)
+            await asyncio.wait((work, depart), return_when=asyncio.FIRST_COMPLETED)
+        keeper.end()
         await work
-    if reason := keeper.replica.superseded():
-        _log.error("%s. This process stops: the newest of a name goes on", reason)
+    reason = keeper.replica.superseded()
+    if reason and not departure.asked.is_set():
+        _log.error(
+            "%s. This process stops: the newest of a name goes on. Started again, it would be the "
+            "newest, and take turns with the other: give it a --name of its own",
+            reason,
+        )
         return SUPERSEDED
     return OK
+
+
+async def _depart(parts: Parts) -> None:
+    departure, keeper = parts.departure, parts.keeper
+    if departure.asked.is_set():
+        _log.info("%s", "leaving for good" if departure.leaving else "stopping")
+        await departure.tell_the_balancer()
+    if keeper.superseded.is_set():
+        await departure.give_way(keeper)
+    else:
+        await departure.hand_over(keeper)
+
+
+@contextlib.contextmanager
+def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
+    """Signals ask the node to go. A second one: without waiting for anybody."""
+    loop = asyncio.get_running_loop()
+
+    def heard(number: int) -> None:
+        if departure.asked.is_set():
+            departure.hurry()
+        leave = number == signal.SIGQUIT or (number == signal.SIGTERM and on_term == "leave")
+        departure.ask(leave=leave)
+
+    with early.listening(lambda number: loop.call_soon_threadsafe(heard, number)):
+        yield
 
 
 def application(parts: Parts) -> Sanic[Any, Any]:
@@ -140,6 +179,7 @@ def application(parts: Parts) -> Sanic[Any, Any]:
         api.reads(parts),
         api.node(parts),
         api.operators(parts),
+        cluster.cluster(parts),
         replication.peer(parts),
         metrics.metrics(parts),
         pages.pages(parts),
@@ -156,22 +196,37 @@ def application(parts: Parts) -> Sanic[Any, Any]:
 def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: str) -> Parts:
     if not videos and not settings.open:
         _log.warning("neither --media with clips nor --open: this node counts no video at all")
+    me = Hello(settings.name, secrets.token_hex(8), url)
     replica = Replica(
-        settings.name,
+        me,
         started_ms=time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
+        grace_s=settings.fold_grace_s,
+        retire_after_s=settings.retire_after_s,
     )
-    keeper = Keeper(replica, store, key_lifetime_s=settings.key_lifetime_s)
-    me = Hello(settings.name, secrets.token_hex(8), url)
+    keeper = Keeper(
+        replica,
+        store,
+        key_lifetime_s=settings.key_lifetime_s,
+        peers_timeout_s=settings.peers_timeout_s,
+    )
     parts = Parts(
         settings=settings,
         catalogue=videos,
         keeper=keeper,
-        mesh=Mesh(me, settings.peers, secret=settings.secret, keeper=keeper),
+        mesh=Mesh(
+            me,
+            settings.peers,
+            secret=settings.secret,
+            keeper=keeper,
+            heard_of=replica.peers.alive if settings.discover else dict,
+            gone=replica.gone,
+        ),
         watchers=Watchers(settings.name, replica.snapshot),
         guard=Guard(settings.secret),
         readiness=Readiness(),
+        departure=Departure(),
     )
     parts.listed.add(videos)
 
@@ -188,7 +243,7 @@ def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: s
 async def _announce(parts: Parts, url: str) -> None:
     settings = parts.settings
     in_time = await parts.readiness.wait(
-        parts.mesh.dialled, parts.keeper.replica.caught_up, timeout_s=settings.join_timeout_s
+        parts.mesh.tried, parts.keeper.replica.caught_up, timeout_s=settings.join_timeout_s
     )
     if not in_time:
         _log.warning(

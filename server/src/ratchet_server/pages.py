@@ -5,7 +5,13 @@ import mimetypes
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    select_autoescape,
+)
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import file, html
 
@@ -47,7 +53,7 @@ _TYPES: Final = {
 
 
 def pages(parts: Parts) -> Blueprint:
-    """`/` and `/watch/{video}`. Until the page is built they say how to build it."""
+    """`/`, `/watch/{video}` and `/cluster`. Until the page is built they say how to build it."""
     blueprint = Blueprint("pages")
     templates = Environment(
         loader=FileSystemLoader(BUILT),
@@ -57,11 +63,15 @@ def pages(parts: Parts) -> Blueprint:
     build = _build()
 
     def render(name: str, **values: object) -> HTTPResponse:
-        if build is None:
+        try:
+            # Of an older build there may be no such page.
+            template = templates.get_template(name) if build else None
+        except TemplateNotFound:
+            template = None
+        if template is None:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
         fixed = {"assets": f"/assets/{build}", "node": parts.settings.name}
-        body = templates.get_template(name).render(**fixed, **values)
-        return html(body, headers=_HEADERS)
+        return html(template.render(**fixed, **values), headers=_HEADERS)
 
     def shown(video: Video) -> dict[str, object]:
         return {
@@ -73,22 +83,25 @@ def pages(parts: Parts) -> Blueprint:
             "poster": f"/media/{video.poster.name}" if video.poster else None,
         }
 
-    @blueprint.on_request
-    async def check(_request: Request) -> None:
-        parts.must_be_ready()
-
     @blueprint.get("/")
     async def index(_request: Request) -> HTTPResponse:
+        parts.must_be_ready()
         return render("index.html", videos=[shown(video) for video in parts.catalogue.values()])
 
     @blueprint.get("/watch/<video:str>")
     async def watch(_request: Request, video: str) -> HTTPResponse:
+        parts.must_be_ready()
         parts.video(video)
         if video not in parts.catalogue:
             raise ApiError(
                 404, "no_clip", "This video is counted here, but there is no clip of it."
             )
         return render("watch.html", video=shown(parts.catalogue[video]))
+
+    @blueprint.get("/cluster")
+    async def cluster(_request: Request) -> HTTPResponse:
+        # For operators, who look at a node that starts, too.
+        return render("cluster.html")
 
     return blueprint
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ratchet import names
 
 from ratchet_server.catalogue import Video
+from ratchet_server.departure import Departure, State
 from ratchet_server.errors import ApiError
 from ratchet_server.guard import Guard
 from ratchet_server.keeper import Keeper
@@ -27,6 +28,7 @@ class Parts:
     watchers: Watchers
     guard: Guard
     readiness: Readiness
+    departure: Departure
     # What an --open node lists: the catalogue, and every video that has been counted.
     listed: Listing = field(default_factory=Listing)
 
@@ -52,3 +54,12 @@ class Parts:
         if not self.readiness.ready:
             message = "This node has just started and is catching up with its peers."
             raise ApiError(503, "not_ready", message, retry_after_s=1)
+
+    @property
+    def state(self) -> State:
+        """What this node is doing, in a word."""
+        if self.keeper.superseded.is_set():
+            return "superseded"
+        if self.departure.asked.is_set():
+            return "leaving" if self.departure.leaving else "draining"
+        return "serving" if self.readiness.ready else "starting"

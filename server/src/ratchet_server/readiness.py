@@ -5,10 +5,8 @@ have already seen. Views are accepted all the while.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
-
-from ratchet_server.mesh import Dialled
 
 _LOOK_S: Final = 0.02
 
@@ -21,19 +19,20 @@ class Readiness:
 
     async def wait(
         self,
-        dialled: Iterable[Dialled],
+        tried: Callable[[], bool],
         caught_up: Callable[[], bool],
         *,
         timeout_s: float,
     ) -> bool:
         """Return when every peer that could be reached has been caught up with, or at the timeout.
 
+        `tried`: whether all that are known, and those that they have told of, have been dialled.
         False if it was the timeout: this node may show less than others do.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 # Looked at, not told: it is cheap, happens once, and needs no event in the core.
-                while not (all(peer.tried for peer in dialled) and caught_up()):  # noqa: ASYNC110
+                while not (tried() and caught_up()):  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self.ready = True

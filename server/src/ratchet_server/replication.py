@@ -19,8 +19,8 @@ def peer(parts: Parts) -> Blueprint:
             message = "This node is reading its data; it will have more to tell."
             raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
 
-    async def welcome(_request: Request, socket: Websocket) -> None:
-        await parts.mesh.welcome(socket)
+    async def welcome(request: Request, socket: Websocket) -> None:
+        await parts.mesh.welcome(socket, request.ip)
 
     blueprint.add_websocket_route(welcome, "/peer")
     return blueprint

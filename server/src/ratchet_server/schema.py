@@ -44,7 +44,8 @@ TABLES: Final = (
         views {_COUNT.format("views")},
         crc INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
-    # One entry a node name and map: kind is 'heard', 'closed' or 'folded'.
+    # One entry a node name and map: kind is 'heard', 'closed', 'folded' or 'lifted' (of which the
+    # number is one of views).
     f"""CREATE TABLE generations (
         kind TEXT NOT NULL,
         node TEXT NOT NULL,
@@ -70,14 +71,15 @@ PUT_ROW: Final = """
     ON CONFLICT (slot, video) DO UPDATE
     SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
     WHERE excluded.views > views"""
-# One statement lifts a whole slot, however many videos it has counted.
+# One statement lifts as many videos as it is told; without them, the rest of the slot.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
-    SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1
+    SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1 {which}
     ON CONFLICT (video) DO UPDATE
     SET views = min(views + excluded.views, 9007199254740991),
         crc = crc(video, min(views + excluded.views, 9007199254740991))"""
-DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1"
+DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1 {which}"
+SOME: Final = "AND video IN (SELECT value FROM json_each(?2))"
 DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
 PUT_BASE: Final = """
     INSERT INTO base (video, views, crc) VALUES (?1, ?2, crc(?1, ?2))

@@ -12,6 +12,8 @@ from ratchet import names
 Ack = Literal["memory", "disk", "peers"]
 ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
 
+OnTerm = Literal["stop", "leave"]
+
 MEMORY: Final = ":memory:"
 
 # Neither spaces nor line ends: both a secret and an address stand in headers.
@@ -46,6 +48,12 @@ class Settings:
     ack: Ack = "disk"  # RATCHET_ACK: what an answer means where the request doesn't say
     key_lifetime_s: int = 900  # RATCHET_KEY_LIFETIME
     join_timeout_s: int = 10  # RATCHET_JOIN_TIMEOUT
+    peers_timeout_s: int = 5  # RATCHET_PEERS_TIMEOUT: how long ack=peers waits for a peer
+    fold_grace_s: int = 3600  # RATCHET_FOLD_GRACE: how long a slot is closed before it is folded
+    # RATCHET_RETIRE_AFTER: a node that is missing for so long is retired by itself; None: never
+    retire_after_s: int | None = None
+    on_term: OnTerm = "stop"  # RATCHET_ON_TERM: what SIGTERM means
+    discover: bool = True  # RATCHET_DISCOVER: dial peers that other peers tell of, too
 
     def __post_init__(self) -> None:
         try:
@@ -56,8 +64,10 @@ class Settings:
             raise SettingError(f"--port is 0 to 65535, not {self.port}")
         for url in [*self.peers, *filter(None, [self.advertise])]:
             check_url(url)
-        if self.ack not in {"memory", "disk"}:
-            raise SettingError(f"RATCHET_ACK is memory or disk in this version, not {self.ack!r}")
+        if self.ack not in ACKS:
+            raise SettingError(f"RATCHET_ACK is memory, disk or peers, not {self.ack!r}")
+        if self.on_term not in get_args(OnTerm):
+            raise SettingError(f"RATCHET_ON_TERM is stop or leave, not {self.on_term!r}")
         if self.secret is not None and not self.secret:
             raise SettingError("the secret is empty; leave it out, or put one in")
 
@@ -84,9 +94,9 @@ def seconds(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def yes_or_no(environ: Mapping[str, str], name: str) -> bool:
-    """A switch from the environment; not set is no. Raises `SettingError`."""
-    text = environ.get(name, "no").lower()
+def yes_or_no(environ: Mapping[str, str], name: str, default: str = "no") -> bool:
+    """A switch from the environment. Raises `SettingError`."""
+    text = environ.get(name, default).lower()
     if text not in _YES | _NO:
         raise SettingError(f"{name} is yes or no, not {text[:80]!r}")
     return text in _YES

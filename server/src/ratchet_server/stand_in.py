@@ -152,8 +152,8 @@ class StandIn:
     async def _ask(self, request: http.Request, message: bytes) -> tuple[Stream, bytes]:
         """Sends the message to one node after the other until one answers: its stream and head.
 
-        Only this is sent again: what no node has been given, and reads, which are safe to repeat.
-        So a view that is answered 503 from here is surely not counted.
+        Only this is sent again: what no node has been given, what a node has refused with 503, and
+        reads, which are safe to repeat. So a view that is answered 503 is surely not counted.
         """
         order = self._order(request)
         for node in order:
@@ -166,8 +166,7 @@ class StandIn:
                 stream[1].write(message)
                 async with asyncio.timeout(SILENCE_TIMEOUT_S):
                     head = await stream[0].readuntil(b"\r\n\r\n")
-                refused = request.is_read and http.status(head) == 503
-                if not refused or node is order[-1]:
+                if http.status(head) != 503 or node is order[-1]:
                     return stream, head
                 stream[1].close()  # About to stop, and no check has seen it yet.
             except TimeoutError as error:

@@ -134,7 +134,7 @@ def bad_request(message: str) -> Refusal:
 
 
 def unavailable(why: str) -> Refusal:
-    """Said only of a request that no node has been given."""
+    """Said only of a request that no node has been given, or that one has refused with 503."""
     message = f"{why} Nothing was counted. Try again in a second."
     return Refusal("503 Service Unavailable", "unavailable", message)
 

@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 from zlib import crc32
 
 import aiosqlite
+from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
-from ratchet.replica import Changes, ColumnChange
 from ratchet.slot import Slot
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from ratchet_server import schema
 from ratchet_server.datadir import DataError
+from ratchet_server.steps import reached
 
 # Rows that are read in one go: enough to be fast, few enough to let other tasks run in between.
 _PART: Final = 20_000
@@ -86,11 +87,11 @@ class Store:
 
     async def load(self) -> AsyncIterator[Changes]:
         """All that is stored, part by part. Raises `DataError` where a row isn't as written."""
-        maps: dict[str, dict[str, int]] = {"heard": {}, "closed": {}, "folded": {}}
+        maps: dict[str, dict[str, int]] = {"heard": {}, "closed": {}, "folded": {}, "lifted": {}}
         async for part in self._read(schema.GENERATIONS):
             for kind, node, generation in part:
                 maps[kind][node] = generation
-        yield Changes(heard=maps["heard"], closed=maps["closed"], folded=maps["folded"])
+        yield Changes(**maps)  # type: ignore[arg-type]  # these are four of its fields
         slots = [row async for part in self._read(schema.SLOTS) for row in part]
         for slot_id, node, generation, upto in slots:
             slot = Slot(node, generation)
@@ -114,7 +115,10 @@ class Store:
             # IMMEDIATE: a transaction that reads first and writes then would fail at once if
             # anybody had written in between, whatever the busy_timeout.
             await self._driver.execute("BEGIN IMMEDIATE")
-            yield Transaction(self._driver, self._ids)
+            transaction = Transaction(self._driver, self._ids)
+            yield transaction
+            if transaction.lifted:
+                reached("fold-half-written")
             await self._driver.execute("COMMIT")
         except BaseException as error:
             # Ids that this transaction has learned may be rolled back with it.
@@ -153,6 +157,7 @@ class Transaction:
         """Use `Store.transaction`."""
         self._driver = driver
         self._ids = ids
+        self.lifted = False
 
     async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
         """key -> video, of those of `keys` that are remembered."""
@@ -171,15 +176,32 @@ class Transaction:
             await self._driver.execute(schema.PUT_SLOT, (*slot, upto))
             slot_id = await self._id(slot)
             await self._many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
-        for slot in changes.lifted:
-            if (lifted := await self._id(slot)) is not None:
-                for statement in (schema.LIFT, schema.DROP_ROWS, schema.DROP_SLOT):
-                    await self._driver.execute(statement, (lifted,))
-                del self._ids[slot]
         await self._many(schema.PUT_BASE, changes.base)
-        maps = {"heard": changes.heard, "closed": changes.closed, "folded": changes.folded}
+        for lift in changes.lifts:
+            await self._lift(lift)
+        maps = {
+            "heard": changes.heard,
+            "closed": changes.closed,
+            "folded": changes.folded,
+            "lifted": changes.lifted,
+        }
         entries = [(kind, *entry) for kind, entries in maps.items() for entry in entries.items()]
         await self._many(schema.PUT_GENERATION, entries)
+
+    async def _lift(self, lift: Lift) -> None:
+        slot_id = await self._id(lift.slot)
+        if slot_id is None:
+            return
+        self.lifted = True
+        which: str = ""
+        values: list[str | int] = [slot_id]
+        if not lift.last:
+            which, values = schema.SOME, [slot_id, json.dumps(lift.videos)]
+        for statement in (schema.LIFT, schema.DROP_ROWS):
+            await self._driver.execute(statement.format(which=which), values)
+        if lift.last:
+            await self._driver.execute(schema.DROP_SLOT, (slot_id,))
+            del self._ids[lift.slot]
 
     async def _id(self, slot: Slot) -> int | None:
         if slot not in self._ids:

@@ -1,0 +1,168 @@
+"""The operators' page in a real browser: a cluster that is well, and one that isn't."""
+
+import re
+from typing import Literal
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
+
+from e2e.cluster import Cluster
+from e2e.conftest import NewViewer
+from e2e.viewer import Viewer
+
+ALL_IS_WELL = re.compile(r"^3 nodes, all is well")
+
+
+@pytest.fixture
+def operator(new_viewer: NewViewer, cluster: Cluster) -> Viewer:
+    """Somebody who looks at the cluster through node a, and has seen that all is well."""
+    viewer = new_viewer()
+    viewer.page.goto(f"{cluster.a.url}/cluster")
+    expect(verdict(viewer)).to_have_text(ALL_IS_WELL)
+    return viewer
+
+
+def verdict(viewer: Viewer) -> Locator:
+    """What stands above all else."""
+    return viewer.page.get_by_test_id("verdict")
+
+
+def node_row(viewer: Viewer, name: str) -> Locator:
+    """The line of a node."""
+    return viewer.page.locator(f'[data-testid="members"] [data-node="{name}"]')
+
+
+def lane(viewer: Viewer, name: str) -> Locator:
+    """A node's part of the plot."""
+    return viewer.page.locator(f'[data-testid="lanes"] [data-node="{name}"]')
+
+
+def test_it_shows_every_node_every_slot_and_their_last_minutes(
+    operator: Viewer, cluster: Cluster, video: str
+) -> None:
+    for name, node in cluster.nodes.items():
+        expect(node_row(operator, name)).to_contain_text(
+            "this node" if name == "a" else "connected"
+        )
+        expect(operator.page.get_by_test_id("slots")).to_contain_text(node.slot or "none")
+        expect(lane(operator, name)).to_contain_text("lacks nothing")
+        expect(lane(operator, name).get_by_role("img", name=f"{name}: ")).to_be_visible()
+        assert lane(operator, name).locator(".slots-area").count() >= 1
+    slot = operator.page.locator(f'[data-slot="{cluster.b.slot}"]')
+    views = slot.locator('[data-head="Views"]')
+    before = int((views.text_content() or "").replace(",", ""))
+    cluster.b.view(video)
+    # By itself, within the next seconds.
+    expect(views).to_have_text(f"{before + 1:,}")
+    expect(slot).to_contain_text("all 3 of us")
+
+
+def test_a_node_that_is_gone_is_named_with_the_command_until_it_is_back(
+    operator: Viewer, cluster: Cluster
+) -> None:
+    cluster.c.kill9()
+    expect(verdict(operator)).to_have_text("3 nodes; c can’t be heard.")
+    expect(node_row(operator, "c")).to_contain_text("not heard for")
+    expect(lane(operator, "c")).to_contain_text("not heard")
+    command = operator.page.get_by_test_id("advice").locator("code")
+    expect(command).to_have_text(f"ratchet retire c --via {cluster.a.url}")
+    # Each second the sentence changes; a command that is being copied must not go away under it.
+    command.evaluate("command => { command.before_a_second = true; }")
+    said = operator.page.get_by_test_id("advice").locator(".said")
+    expect(said).not_to_have_text(said.text_content() or "")
+    assert command.evaluate("command => command.before_a_second") is True
+
+    cluster.c.start()
+    expect(verdict(operator)).to_have_text(ALL_IS_WELL)
+    expect(operator.page.get_by_test_id("todo")).to_be_hidden()
+
+
+def test_a_node_that_does_not_answer_is_said_to_be_silent_and_what_it_last_said_stays(
+    operator: Viewer, cluster: Cluster
+) -> None:
+    cluster.a.kill9()
+    expect(verdict(operator)).to_contain_text("Node a doesn’t answer.")
+    expect(verdict(operator)).to_contain_text("What stands below is from")
+    expect(operator.page.get_by_test_id("fresh")).to_contain_text("no answer for")
+    expect(node_row(operator, "b")).to_be_visible()
+    cluster.a.start()
+    expect(verdict(operator)).to_have_text(ALL_IS_WELL)
+    expect(operator.page.get_by_test_id("fresh")).to_have_text("live, each second")
+
+
+def test_it_asks_each_second_and_never_in_a_hidden_tab(
+    new_viewer: NewViewer, cluster: Cluster
+) -> None:
+    page = new_viewer().page
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/api/" in one.url else None)
+    page.clock.install()
+    page.goto(f"{cluster.a.url}/cluster")
+    fresh = page.get_by_test_id("fresh")
+    expect(fresh).to_have_text("live, each second")
+    for _ in range(3):
+        with page.expect_request("**/api/cluster"):
+            page.clock.run_for(1000)
+    # No tab of a headless browser is ever hidden.
+    page.evaluate(
+        """() => {
+            window.isHidden = true;
+            Object.defineProperty(document, 'hidden', {get: () => window.isHidden});
+        }"""
+    )
+    page.clock.run_for(1000)
+    expect(fresh).to_have_text("paused while this tab is hidden")
+    before = len(asked)
+    page.clock.run_for(60_000)
+    assert len(asked) == before
+    page.evaluate(
+        "() => { window.isHidden = false; document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    expect(fresh).to_have_text("live, each second")
+    assert len(asked) > before
+
+
+def test_its_plot_is_read_with_the_keyboard(operator: Viewer) -> None:
+    slider = operator.page.get_by_label("Look back")
+    slider.focus()
+    expect(operator.page.get_by_test_id("looked-at")).to_have_text("now")
+    for _ in range(2):
+        operator.page.keyboard.press("ArrowLeft")
+    expect(operator.page.get_by_test_id("looked-at")).to_have_text("2 s ago")
+    expect(slider).to_have_attribute("aria-valuetext", "2 s ago")
+    expect(lane(operator, "a").locator(".cursor")).to_have_count(1)
+    # Before this page was opened nothing was seen.
+    operator.page.keyboard.press("Home")
+    expect(lane(operator, "a")).to_contain_text("not known")
+    operator.page.keyboard.press("End")
+    expect(lane(operator, "a")).to_contain_text("lacks nothing")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_light_and_dark(
+    browser: Browser, kept: list[BrowserContext], cluster: Cluster, scheme: Literal["light", "dark"]
+) -> None:
+    phone = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    kept.append(phone)
+    viewer = Viewer(phone)
+    viewer.page.goto(f"{cluster.a.url}/cluster")
+    expect(verdict(viewer)).to_have_text(ALL_IS_WELL)
+    expect(lane(viewer, "c")).to_contain_text("lacks nothing")
+    assert viewer.page.evaluate("document.documentElement.scrollWidth") == 360
+    # Text and its ground are far apart, whichever is the lighter.
+    lightness: list[float] = viewer.page.evaluate(
+        """() => {
+            const {color, backgroundColor} = getComputedStyle(document.body);
+            const lightness = color => color.match(/[0-9]+/g).reduce((sum, n) => sum + +n, 0) / 765;
+            return [color, backgroundColor].map(lightness);
+        }"""
+    )
+    text, ground = lightness
+    assert (ground - text if scheme == "light" else text - ground) > 0.7
+    assert not viewer.complaints
+
+
+def test_the_public_never_sees_it(cluster: Cluster) -> None:
+    for path in ("/cluster", "/api/cluster"):
+        assert httpx.get(cluster.url + path, trust_env=False).status_code == 404

@@ -1,0 +1,273 @@
+"""What a node shows operators of the cluster: `/api/cluster`, `ratchet status` and the metrics."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ratchet_server.cli import main
+
+from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
+
+# Closed slots wait a second, and not an hour.
+SOON = {"RATCHET_FOLD_GRACE": "1"}
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    """Three nodes; each test leaves them running and connected."""
+    with cluster(tmp_path_factory.mktemp("view"), environ=SOON) as nodes:
+        yield nodes
+
+
+@pytest.fixture(autouse=True)
+def settled(request: pytest.FixtureRequest) -> None:
+    """What an earlier test has counted or restarted is everywhere, and folded."""
+    if "trio" in request.fixturenames:
+        nodes = request.getfixturevalue("trio").values()
+        wait_until(lambda: connected(nodes) and equal(nodes), "all have the same")
+        wait_until(
+            lambda: all(len(seen(node)["slots"]) == len(nodes) for node in nodes), "all is folded"
+        )
+
+
+def seen(node: Node) -> dict[str, Any]:
+    """The cluster as `node` sees it."""
+    answer = node.get("/api/cluster")
+    assert answer.status_code == 200, answer.text
+    state = answer.json()
+    assert isinstance(state, dict)
+    return state
+
+
+def member(node: Node, name: str) -> dict[str, Any]:
+    """How `node` sees the member `name`."""
+    [one] = [one for one in seen(node)["members"] if one["node"] == name]
+    return dict(one)
+
+
+def metrics(node: Node) -> dict[str, float]:
+    """The samples of `/metrics`, by name and labels."""
+    lines = node.get("/metrics").text.splitlines()
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    assert len({name for name, _, _ in samples}) == len(samples), "a sample stands there twice"
+    return {name: float(value) for name, _, value in samples}
+
+
+def all_count(nodes: dict[str, Node]) -> bool:
+    """Whether each knows where each other counts: only then can one be missed."""
+    return all(one["slot"] for node in nodes.values() for one in seen(node)["members"])
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What `ratchet` prints."""
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+class TestWhenAllIsWell:
+    def test_all_members_are_there_and_nothing_is_advised(self, trio: dict[str, Node]) -> None:
+        wait_until(lambda: all_count(trio), "all have said where they count")
+        state = seen(trio["a"])
+        assert (state["node"], state["state"]) == ("a", "serving")
+        assert state["slot"] == trio["a"].slot
+        assert [(m["node"], m["state"], m["url"], m["slot"]) for m in state["members"]] == [
+            ("a", "here", trio["a"].url, trio["a"].slot),
+            ("b", "connected", trio["b"].url, trio["b"].slot),
+            ("c", "connected", trio["c"].url, trio["c"].slot),
+        ]
+        assert (state["folds"], state["advice"]) == ([], [])
+
+    def test_each_slot_says_what_it_has_and_who_has_it(self, trio: dict[str, Node]) -> None:
+        for number in range(5):
+            trio["b"].view(f"slots-{number % 2}")
+
+        def everywhere() -> bool:
+            [slot] = [one for one in seen(trio["a"])["slots"] if one["slot"] == trio["b"].slot]
+            assert (slot["state"], slot["since"]) == ("open", None)
+            counted = (slot["videos"], slot["views"], slot["upto"]) == (2, 5, 5)
+            return counted and slot["held"] == dict.fromkeys(trio, 5)
+
+        wait_until(everywhere, "all have the five rows of b on disk")
+
+    def test_status_says_so(
+        self, trio: dict[str, Node], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert told(capsys, "status", trio["a"].url).startswith("3 nodes; all is well.\n")
+        state = json.loads(told(capsys, "status", "--json", trio["a"].url))
+        assert [one["node"] for one in state["members"]] == ["a", "b", "c"]
+
+
+class TestWhenSomethingIsWrong:
+    def test_a_paused_node_is_behind_by_the_rows_that_it_lacks(self, trio: dict[str, Node]) -> None:
+        assert member(trio["a"], "c")["behind"] == 0
+        trio["c"].pause()
+        try:
+            for _ in range(5):
+                trio["a"].view("paused")
+            assert member(trio["a"], "c")["behind"] == 5
+            assert metrics(trio["a"])['ratchet_peer_behind_rows{peer="c"}'] == 5
+        finally:
+            trio["c"].resume()
+        wait_until(lambda: member(trio["a"], "c")["behind"] == 0, "c has caught up")
+
+    def test_a_missing_node_is_named_with_what_to_do(
+        self, trio: dict[str, Node], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        a, c = trio["a"], trio["c"]
+        wait_until(lambda: all_count(trio), "all count")
+        c.kill9()
+        try:
+            wait_until(lambda: member(a, "c")["state"] == "missing", "a misses c")
+            state = seen(a)
+            [gone] = [one for one in state["members"] if one["node"] == "c"]
+            assert (gone["process"], gone["behind"], gone["ahead"]) == (None, None, None)
+            # Where it was is known still.
+            assert gone["url"] == c.url
+            assert 0 <= state["time"] - gone["since"] < 30
+            [said] = state["advice"]
+            assert said.startswith("c has not been heard for ")
+            assert said.endswith(f": ratchet retire c --via {a.url}")
+            assert "NOT HEARD" in told(capsys, "status", a.url)
+            samples = metrics(a)
+            assert samples['ratchet_members{state="missing"}'] == 1
+            assert samples['ratchet_members{state="connected"}'] == 1
+            assert samples['ratchet_member_missing_seconds{member="c"}'] >= 0
+        finally:
+            c.start()
+        wait_until(lambda: not seen(a)["advice"], "a hears c again")
+        assert 'ratchet_member_missing_seconds{member="c"}' not in metrics(a)
+
+    def test_a_node_that_hears_nobody_advises_to_retire_nobody(self, tmp_path: Path) -> None:
+        with cluster(tmp_path) as nodes:
+            wait_until(lambda: all_count(nodes), "all count")
+            nodes["b"].kill9()
+            nodes["c"].kill9()
+            wait_until(lambda: len(seen(nodes["a"])["advice"]) == 3, "a misses both")
+            assert "ratchet retire" not in " ".join(seen(nodes["a"])["advice"])
+
+    def test_an_address_where_nobody_ever_answered_is_named(self, tmp_path: Path) -> None:
+        with socket.create_server((HOST, 0)) as closed:
+            peer = f"http://{HOST}:{closed.getsockname()[1]}"
+        with Node("a", tmp_path, peers=[peer]) as node:
+            node.start()
+            wait_until(lambda: seen(node)["advice"], "it has tried for long enough")
+            [said] = seen(node)["advice"]
+            assert said.startswith(f"Nobody has ever answered a at {peer}.")
+
+
+class TestWhatBlocksAFold:
+    def test_is_said_by_name_until_it_is_retired(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with cluster(tmp_path, environ=SOON) as nodes:
+            a, b, c = nodes.values()
+            for node in nodes.values():
+                node.view("x")
+            wait_until(lambda: equal(nodes.values()) and all_count(nodes), "all have the same")
+            c.kill9()
+            b.restart()
+
+            def obstacles() -> list[tuple[str, str, str]]:
+                return [
+                    (fold["node"], one["kind"], one["node"])
+                    for fold in seen(a)["folds"]
+                    for one in fold["obstacles"]
+                ]
+
+            wait_until(lambda: obstacles() == [("b", "missing", "c")], "only c is in the way")
+            [fold] = seen(a)["folds"]
+            assert fold["slots"] == 1
+            assert fold["obstacles"][0]["text"].startswith("c has not been heard for ")
+            [closed] = [slot for slot in seen(a)["slots"] if slot["state"] == "closed"]
+            assert closed["slot"] == f"b@{fold['generation']}"
+            assert closed["since"] < seen(a)["time"]
+            labels = 'member="c",node="b",obstacle="missing"'
+            assert metrics(a)[f"ratchet_folds_blocked{{{labels}}}"] == 1
+            assert metrics(a)['ratchet_slots_by_state{state="closed"}'] == 1
+            assert metrics(a)['ratchet_slots_by_state{state="open"}'] == 3
+            text = told(capsys, "status", a.url)
+            assert "no closed slots of b can be folded" in text
+
+            text = told(capsys, "retire", "c", "--check", "--via", a.url)
+            assert "(Not done.)" in text
+            assert "a and b" in text
+            assert obstacles() == [("b", "missing", "c")]
+            told(capsys, "retire", "c", "--via", a.url)
+            wait_until(lambda: len(seen(a)["slots"]) == 2, "both are folded")
+            state = seen(a)
+            assert [(one["node"], one["views"]) for one in state["folded"]] == [("b", 1), ("c", 1)]
+            assert state["base"] == {"videos": 1, "views": 2}
+            assert [one["node"] for one in state["members"]] == ["a", "b"]
+            assert (state["folds"], state["advice"]) == ([], [])
+            assert a.views("x") == 3
+            samples = metrics(a)
+            assert samples['ratchet_notices_total{kind="retired"}'] == 1
+            assert samples['ratchet_slots_by_state{state="closed"}'] == 0
+            assert samples["ratchet_lifting_rows"] == 0
+
+
+class TestANodeThatStarts:
+    def test_can_be_looked_at(self, tmp_path: Path) -> None:
+        # It takes connections and never says a word, so the node waits for it.
+        with socket.create_server((HOST, 0)) as silent:
+            peer = f"http://{HOST}:{silent.getsockname()[1]}"
+            environ = {"RATCHET_JOIN_TIMEOUT": "60"}
+            with Node("a", tmp_path, peers=[peer], environ=environ) as node:
+                node.spawn()
+                wait_until(lambda: answers(node, "/healthz"), "it answers")
+                assert node.get("/api/videos/x").status_code == 503
+                assert seen(node)["state"] == "starting"
+                page = node.get("/cluster")
+                assert page.status_code == 200 or page.json()["error"] == "no_page"
+
+    def test_advises_under_the_address_at_which_it_was_asked(self, tmp_path: Path) -> None:
+        with cluster(tmp_path, advertise=lambda node: f"http://{node.name}.invalid:1") as nodes:
+            wait_until(lambda: all_count(nodes), "all count")
+            nodes["c"].kill9()
+            wait_until(lambda: member(nodes["a"], "c")["state"] == "missing", "a misses c")
+            [said] = seen(nodes["a"])["advice"]
+            assert said.endswith(f"--via {nodes['a'].url}")
+            # Whatever that is: it is put into a command.
+            for host in ("", "a b", "$(reboot)", "x:1/;reboot", "a" * 300 + ":1"):
+                answer = nodes["a"].get("/api/cluster", {"Host": host})
+                if answer.status_code == 200:
+                    [said] = answer.json()["advice"]
+                    assert re.search(r"--via http://a\.invalid:1$", said), said
+
+
+def answers(node: Node, path: str) -> bool:
+    """Whether anybody listens there yet."""
+    with suppress(httpx.TransportError):
+        return node.get(path).status_code == 200
+    assert node.running, node.log
+    return False
+
+
+def test_the_metrics_of_before_are_there_still(trio: dict[str, Node]) -> None:
+    samples = metrics(trio["a"])
+    for name in (
+        "ratchet_views_total",
+        "ratchet_keys_repeated_total",
+        "ratchet_commits_total",
+        "ratchet_commit_seconds_total",
+        "ratchet_ready",
+        "ratchet_watchers",
+        "ratchet_slots",
+        "ratchet_base_videos",
+        'ratchet_peer_behind_rows{peer="b"}',
+        'ratchet_peer_frames_dropped_total{peer="b"}',
+    ):
+        assert name in samples
+
+
+def test_where_no_node_answers_status_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server((HOST, 0)) as closed:
+        url = f"http://{HOST}:{closed.getsockname()[1]}"
+    assert main(["status", url]) == 1
+    assert "does a node run there?" in capsys.readouterr().err
