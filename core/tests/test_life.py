@@ -367,6 +367,22 @@ class TestRetiring:
         _finish(world)
 
 
+    def test_one_that_only_lives_far_away_is_not_retired_again_and_again(self) -> None:
+        # In a chain a - b - c - d nobody near a is connected to d.
+        world = _world("a", "b", "c", "d", retire_after_s=100.0)
+        a, b, c, d = world.alive()
+        for one, two in ((a, c), (a, d), (b, d)):
+            world.cut(one, two)
+        for _ in range(300):
+            world.pass_time(1)
+            world.settle_wire()
+            for node in world.alive():
+                world.flush(node)
+        assert _kinds(a).count("retired") <= 3
+        assert _kinds(d).count("reopened") <= 3
+        _finish(world)
+
+
 class TestSuperseded:
     def test_the_newest_of_a_name_goes_on_and_the_older_hands_over(self) -> None:
         world = _world("a", "b")

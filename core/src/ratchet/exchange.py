@@ -272,7 +272,8 @@ class Exchange(Table, ABC):
         return Extent(column.durable, column.fingerprint if settled else None)
 
     def _base_content(self) -> int | None:
-        return None if self.lifting else self.base.fingerprint
+        """The fingerprint of the base, if just that is on disk which is here."""
+        return self.base.fingerprint if self._base_settled() else None
 
     def _say(self, slot: Slot, upto: int) -> None:
         if upto > self._said.get(slot, 0) and not self.is_folded(slot):

@@ -48,7 +48,7 @@ class Digest(NamedTuple):
 
     `slot` is where I count. `heard` is the highest generation that I know of each name, `lifted`
     how many views of a name's slots I have lifted in all. `base` is the fingerprint of the base
-    column, None while slots are being lifted into it. `alive` are the processes that I am connected
+    column, None while it changes. `alive` are the processes that I am connected
     to. Said every second, so that whatever was lost is noticed.
     """
 

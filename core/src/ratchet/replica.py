@@ -405,6 +405,19 @@ class Replica(Exchange):
             # it, also on an empty disk with the clock set back.
             self._open_slot()
 
+    def _hear(self, slot: Slot) -> None:
+        if slot.generation > self.heard.get(slot.node, -1):
+            # A sign of life, whoever passed it on. (A process that nobody near us is connected to,
+            # and that is taken for dead and retired, opens a new slot; without this it would be
+            # retired again as soon as we heard of that one.)
+            self._last_heard[slot.node] = self._now
+        super()._hear(slot)
+
+    def _say(self, slot: Slot, upto: int) -> None:
+        if upto > self.most_heard(slot):
+            self._last_heard[slot.node] = self._now
+        super()._say(slot, upto)
+
     def _lift(self, slot: Slot) -> None:
         super()._lift(slot)
         self._closed_since.pop(slot, None)

@@ -147,12 +147,12 @@ class Table:
 
     def _join(self, heard: Generations, closed: Generations, folded: Generations) -> None:
         """The larger of each; what is folded now is lifted."""
-        for ours, theirs in ((self.heard, heard), (self.closed, closed), (self.folded, folded)):
+        for ours, theirs in ((self.closed, closed), (self.folded, folded)):
             joined = generations.join(ours, theirs)
             if joined != ours:
                 ours.update(joined)
                 self._unsaved.maps = True
-        for node, generation in closed.items():
+        for node, generation in (*heard.items(), *closed.items()):
             self._hear(Slot(node, generation))
         for slot in [slot for slot in self.columns if self.is_folded(slot)]:
             self._lift(slot)
@@ -239,6 +239,10 @@ class Table:
             and slot not in self._unsaved.rows
             and all(change.slot != slot for change in writing)
         )
+
+    def _base_settled(self) -> bool:
+        """Whether just that is in memory of the base which is on disk."""
+        return not (self.lifting or self._unsaved.base or (self._writing and self._writing.base))
 
     def _merge_own(self, own: ColumnChange) -> None:
         self.changed.update(row.video for row in own.rows)
