@@ -68,7 +68,7 @@ def _rows(draw: st.DrawFn) -> Rows:
     start = draw(st.integers(0, seqs[0] - 1 if seqs else MAX_COUNT))
     rows = tuple(Row(draw(videos), draw(counts), seq) for seq in seqs)
     more = bool(rows) and draw(st.booleans())
-    return Rows(draw(slots), start, draw(counts), more, rows, draw(st.booleans()))
+    return Rows(draw(slots), start, draw(counts), more, rows, draw(st.booleans()), draw(counts))
 
 
 processes: Final = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
@@ -102,7 +102,7 @@ frames: Final[st.SearchStrategy[Frame]] = st.one_of(
     st.builds(Hello, nodes, processes, urls),
     _digests(),
     st.builds(Have, slots, counts),
-    st.builds(Want, slots, counts),
+    st.builds(Want, slots, counts, counts),
     _rows(),
     st.builds(WantBase, counts),
     st.builds(

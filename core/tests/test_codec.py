@@ -26,9 +26,10 @@ from ratchet.names import MAX_GENERATION, Invalid
 from ratchet.slot import Slot
 from strategies import frames, json_values
 
-WANT: Final = '{"is": "want", "slot": "a@7", "above": %s}'
+WANT: Final = '{"is": "want", "slot": "a@7", "above": %s, "number": 5}'
 ROWS: Final = (
-    '{"is": "rows", "slot": "a@7", "start": 3, "upto": 9, "more": false, "rows": %s, "tell": false}'
+    '{"is": "rows", "slot": "a@7", "start": 3, "upto": 9, "more": false, "rows": %s, '
+    '"tell": false, "answers": 0}'
 )
 BASE: Final = '{"is": "base", "folded": {}, "start": 0, "total": 1, "rows": %s}'
 HELLO: Final = '{"is": "hello", "version": 1, "node": %s, "process": %s, "url": %s}'
@@ -71,7 +72,7 @@ def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
             Digest(Slot("a", 7), {}, {"a": 7}, {"a": 6}, {"a": 5}, {}, None,
                    {"0123456789abcdef": Alive("b", 3, "")}),
         ),
-        (WANT % 0, Want(Slot("a", 7), 0)),
+        (WANT % 0, Want(Slot("a", 7), 0, 5)),
         (ROWS % '[["tide", 5, 4], ["moss", 0, 9]]',
          Rows(Slot("a", 7), 3, 9, False, (Row("tide", 5, 4), Row("moss", 0, 9)))),
         (ROWS.replace("false", "true", 1) % '[["tide", 5, 12]]',
@@ -125,7 +126,7 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     # Objects
     "a key twice": ('{"is": "want", "slot": "a@7", "above": 1, "above": 2}', "twice"),
     "a slot twice": (DIGEST % ('{"a@7": 1, "a@7": 2}', "{}", FINGERPRINT), "twice"),
-    "a missing field": ('{"is": "want", "slot": "a@7"}', "is, slot, above was expected"),
+    "a missing field": ('{"is": "want", "slot": "a@7"}', "is, slot, above, number was expected"),
     "an unknown field": ('{"is": "want", "slot": "a@7", "above": 1, "x": 1}', "above, x"),
     "a field of another kind": ('{"is": "want-base", "start": 1, "slot": "a@7"}', "start, slot"),
     # Hello

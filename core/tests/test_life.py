@@ -268,6 +268,20 @@ class TestLeaving:
         _finish(world)
         assert {slot.node for slot in _hot(world)} == {"b"}
 
+    def test_what_a_node_folded_while_it_was_alone_is_handed_over_with_the_base(self) -> None:
+        world = _world("a")
+        (a,) = world.alive()
+        world.count(a, TIDE, 3)
+        a = world.start("a", world.crash(a), alone=True)
+        world.settle()
+        assert a.replica.base.count(TIDE) == 3
+        b = world.start("b")
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(write=False)
+        assert a.replica.unshared() > 0
+        _leave(world, a)
+        assert b.disk.value(TIDE) == 3
+
 
 class TestRetiring:
     def test_a_dead_node_is_folded_and_forgotten(self) -> None:
@@ -366,7 +380,6 @@ class TestRetiring:
         assert not c.replica.gone("a")
         _finish(world)
 
-
     def test_one_that_only_lives_far_away_is_not_retired_again_and_again(self) -> None:
         # In a chain a - b - c - d nobody near a is connected to d.
         world = _world("a", "b", "c", "d", retire_after_s=100.0)
@@ -440,6 +453,24 @@ class TestSuperseded:
             world.settle_wire()
             world.flush(a)
         assert a.replica.value(TIDE) == 1
+
+    def test_one_whose_rows_a_copy_of_its_disk_tells_it_goes_on(self) -> None:
+        world = _world("a", "b")
+        a, _ = world.alive()
+        a.replica.count(TIDE)
+        world.begin_write(a)
+        world.reach_disk(a)
+        # Copied before its process knew that it was written.
+        twin = world.start("a", a.disk.copy())
+        for _ in range(3):
+            world.pass_time(HEARTBEAT_S)
+            world.settle_wire(write=False)
+            world.flush(twin)
+        world.confirm(a)
+        world.settle_wire()
+        world.crash(a)
+        _finish(world)
+        assert _values(world) == {1}
 
 
 class TestSharing:

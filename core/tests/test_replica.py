@@ -36,6 +36,11 @@ def _slot(node: Node) -> Slot:
     return node.replica.slot
 
 
+def _wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
+    """What `of` is being asked for."""
+    return [(want.slot, want.above) for want in world.on_wire(Want, of)]
+
+
 def _claim(node: Node, slot: Slot) -> int:
     """Up to where `node` says to have `slot` on disk."""
     return node.replica.digest().slots.get(slot, Extent(0, 0)).upto
@@ -266,7 +271,7 @@ class TestGaps:
         world.deliver()
         assert b.replica.value("moss") == 0
         assert _claim(b, _slot(a)) == 0
-        assert world.on_wire(Want, a) == [Want(_slot(a), 0)]
+        assert _wanted(world, a) == [(_slot(a), 0)]
         world.settle_wire()
         assert (b.replica.value(TIDE), b.replica.value("moss")) == (1, 1)
 
@@ -279,7 +284,7 @@ class TestGaps:
             world.count(a, "moss")
         while world.on_wire(Rows, b):
             world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
-        assert world.on_wire(Want, a) == [Want(_slot(a), 0)]
+        assert _wanted(world, a) == [(_slot(a), 0)]
 
     def test_a_question_without_an_answer_is_asked_again(self) -> None:
         world, (a, b) = _world("a", "b")
@@ -380,7 +385,7 @@ class TestCatchUp:
         world.flush(b)
         assert b.replica.value(f"video-{MAX_ROWS}") == _claim(b, _slot(a)) == 0
         assert b.replica.digest().slots[_slot(a)].fingerprint is None, "more is on its way"
-        assert world.on_wire(Want, a) == [Want(_slot(a), MAX_ROWS)]
+        assert _wanted(world, a) == [(_slot(a), MAX_ROWS)]
         world.settle_wire()
         assert _claim(b, _slot(a)) == MAX_ROWS + 1
         _finish(world)
@@ -480,6 +485,23 @@ class TestCatchUp:
         world.heal()
         world.settle()
         assert b.replica.caught_up()
+
+    def test_a_late_push_that_begins_where_a_chunk_is_awaited_ends_nothing(self) -> None:
+        world = World(chunk=2)
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.cut(a, b)
+        for video in (TIDE, "moss", "fern", "reef", "fern"):
+            world.count(a, video)
+        late = Rows(_slot(a), 2, 7, False, (Row("dune", 1, 6), Row("kelp", 1, 7)))
+        world.heal()
+        while _claim(b, _slot(a)) == 0 and "moss" not in b.replica.videos():
+            world.deliver()
+        world.flush(b)
+        # Sent before the answer that is awaited now, and after what is missing here had moved.
+        world.hand(Packet(a, b, codec.encode(late)))
+        world.flush(b)
+        assert _claim(b, _slot(a)) == 0
 
     @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
     def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:

@@ -58,11 +58,11 @@ def encode(frame: Frame) -> str:
                 "base": _hex(frame.base),
                 "alive": dict(frame.alive),
             }
-        case Want(slot, above):
-            said = {"is": "want", "slot": str(slot), "above": above}
-        case Rows(slot, start, upto, more, rows, tell):
+        case Want(slot, above, number):
+            said = {"is": "want", "slot": str(slot), "above": above, "number": number}
+        case Rows(slot, start, upto, more, rows, tell, answers):
             said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "more": more}
-            said |= {"rows": rows, "tell": tell}
+            said |= {"rows": rows, "tell": tell, "answers": answers}
         case Have(slot, upto):
             said = {"is": "have", "slot": str(slot), "upto": upto}
         case WantBase(start):
@@ -134,12 +134,13 @@ def _extent(value: object) -> Extent:
 
 
 def _want(said: object) -> Want:
-    said = record(said, "is", "slot", "above")
-    return Want(Slot.parse(said["slot"]), names.count(said["above"]))
+    said = record(said, "is", "slot", "above", "number")
+    slot, above = Slot.parse(said["slot"]), names.count(said["above"])
+    return Want(slot, above, names.count(said["number"]))
 
 
 def _rows(said: object) -> Rows:
-    said = record(said, "is", "slot", "start", "upto", "more", "rows", "tell")
+    said = record(said, "is", "slot", "start", "upto", "more", "rows", "tell", "answers")
     start = last = names.count(said["start"])
     rows = []
     for video, views, seq in _tuples(said["rows"], 3):
@@ -152,7 +153,7 @@ def _rows(said: object) -> Rows:
     if more and not rows:
         raise Invalid("more rows can't be asked for after none")
     slot, upto = Slot.parse(said["slot"]), names.count(said["upto"])
-    return Rows(slot, start, upto, more, tuple(rows), tell)
+    return Rows(slot, start, upto, more, tuple(rows), tell, names.count(said["answers"]))
 
 
 def _have(said: object) -> Have:

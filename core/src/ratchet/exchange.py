@@ -10,7 +10,7 @@ so a crashed node's last ones spread from whoever has the most of them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ratchet.changes import ColumnChange
@@ -101,11 +101,19 @@ class Exchange(Table, ABC):
         return {slot: c.upto for slot, c in self.columns.items() if slot.node == self.node}
 
     def shared(self, extents: Mapping[Slot, int]) -> bool:
-        """Whether each of these is on the disk of some other process."""
+        """Whether each of these is on the disk of some other process, perhaps in its base."""
         return all(
-            self.is_folded(slot) or any(peer.claim(slot) >= upto for peer in self.peers)
+            any(peer.claim(slot) >= upto for peer in self.peers)
+            or (self.is_folded(slot) and self._base_shared(self.peers))
             for slot, upto in extents.items()
         )
+
+    def _base_shared(self, peers: Iterable[Peer]) -> bool:
+        """Whether one of them has all of our base. (A node that was alone, or nearly, may have
+        folded what nobody else has.)"""
+        if not (len(self.base) or self.lifting):
+            return True
+        return not self.lifting and any(peer.has_base(self.base, self.folded) for peer in peers)
 
     # -- talking ---------------------------------------------------------------------------
 
@@ -134,8 +142,8 @@ class Exchange(Table, ABC):
                 return self._compare(frame, process)
             case Rows():
                 return self._hear_rows(frame, process)
-            case Want(slot, above):
-                return self._answer(slot, above, process)
+            case Want():
+                return self._answer(frame, process)
             case Have(slot, upto):
                 if slot in self.columns:
                     has = self.peers.by_process[process].has
@@ -183,8 +191,6 @@ class Exchange(Table, ABC):
         self._hear(slot)
         self._say(slot, frame.upto)
         transfer = self._transfers.answered_by(frame, process)
-        if transfer and frame.upto < (transfer.upto or 0):
-            return []  # Left over from an earlier attempt: what came before it was something else.
         if frame.tell:
             self._to_tell.setdefault(slot, set()).add(process)
         if frame.start > self._upto(slot) and not transfer:
@@ -207,17 +213,21 @@ class Exchange(Table, ABC):
         self.peers.by_process[process].base_due = False
         return []
 
-    def _answer(self, slot: Slot, above: int, process: str) -> list[Send]:
-        column = self.columns.get(slot)
+    def _answer(self, want: Want, process: str) -> list[Send]:
+        column = self.columns.get(want.slot)
         if column is None:
             return []
-        rows, more = column.above(above, self._chunk)
-        return [Send(process, Rows(slot, above, column.upto, more, tuple(rows)))]
+        rows, more = column.above(want.above, self._chunk)
+        answer = Rows(want.slot, want.above, column.upto, more, tuple(rows), answers=want.number)
+        return [Send(process, answer)]
 
-    def _push(self, own: ColumnChange, start: int) -> list[Send]:
+    def _push(self, own: ColumnChange) -> list[Send]:
         if not self.peers.by_process:
             return []
         sends = []
+        # Not what our column was complete to: of a slot that we have given up meanwhile, somebody
+        # may have told us these very rows (from a copy of our disk).
+        start = own.rows[0].seq - 1
         for at in range(0, len(own.rows), self._chunk):
             # Nothing is replaced within one commit, so each chunk is complete by itself.
             chunk = own.rows[at : at + self._chunk]

@@ -63,10 +63,11 @@ class Digest(NamedTuple):
 
 
 class Want(NamedTuple):
-    """Send me the rows of `slot` above this seq."""
+    """Send me the rows of `slot` above this seq; the answer repeats my `number`, unless it's 0."""
 
     slot: Slot
     above: int
+    number: int = 0
 
 
 class Rows(NamedTuple):
@@ -75,7 +76,8 @@ class Rows(NamedTuple):
     Pushed by the slot's owner as it counts, or sent by anybody in answer to `Want`. Where there
     are `more`, they are asked for above the last row. Whoever had everything up to `start` is
     complete, too, when the last frame is there: up to the `upto` of the first one. Whoever is to
-    `tell` answers with `Have` once it is on disk.
+    `tell` answers with `Have` once it is on disk. `answers` is the number of the question, 0 for
+    what nobody asked for.
     """
 
     slot: Slot
@@ -84,6 +86,7 @@ class Rows(NamedTuple):
     more: bool
     rows: tuple[Row, ...]
     tell: bool = False
+    answers: int = 0
 
 
 class Have(NamedTuple):

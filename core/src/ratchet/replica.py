@@ -153,9 +153,8 @@ class Replica(Exchange):
     def committed(self, changes: Changes) -> list[Send]:
         """`changes` are on disk: claim them, show and push the own ones, ask for what follows."""
         own, self._counting = self._own, {}
-        start = self._upto(own.slot) if own else 0
         self._written(changes)
-        sends = self._push(own, start) if own and own.slot in self.columns else []
+        sends = self._push(own) if own and own.slot in self.columns else []
         for slot, _, _ in changes.columns:
             if slot in self.columns:
                 sends += self._next_chunk(slot) + self._tell(slot)
@@ -189,10 +188,11 @@ class Replica(Exchange):
             for slot, column in self.columns.items()
             if slot not in theirs
         )
-        if not self._leaving:
+        rows += not self._base_shared(staying)
+        if not self._leaving or self.node not in self.closed:
             return rows
         # Somebody must know that we have left, too.
-        left = Slot(self.node, self.closed.get(self.node, 0))
+        left = Slot(self.node, self.closed[self.node])
         told = (peer.digest and generations.covers(peer.digest.closed, left) for peer in staying)
         return rows + (not any(told))
 
@@ -224,12 +224,12 @@ class Replica(Exchange):
 
     def may_retire(self, node: str) -> None:
         """Raises `Refused` where it can't be meant that `node` is retired."""
-        if node not in self.heard:
-            raise Refused("unknown", f"nobody has ever heard of a node called {node}")
         if node == self.node:
             raise Refused("living", f"{node} is the very node that you ask: let it leave instead")
         if any(alive.node == node for alive in self.peers.alive().values()):
             raise Refused("living", f"{node} is alive: let it leave instead")
+        if node not in self.heard:
+            raise Refused("unknown", f"nobody has ever heard of a node called {node}")
 
     def retire(self, node: str) -> None:
         """Close all slots of a node that won't come back. Again, it changes nothing.

@@ -2,7 +2,10 @@
 
 A transfer comes chunk by chunk, the next when the last is on disk. It claims at its end what its
 sender claimed at its beginning, and nothing before: a row that was replaced while it ran stands
-behind its higher seq, in a later chunk, and nowhere else.
+behind its higher seq, in a later chunk, and nowhere else. So each chunk must have been sent after
+the one before it had come: questions are numbered, and answers repeat the number. (A late push
+that happened to begin where the next chunk was awaited ended a transfer, and claimed rows that
+had moved on meanwhile.)
 """
 
 from collections.abc import Container
@@ -25,6 +28,7 @@ class Transfer:
     peer: str
     at: float
     above: int
+    number: int
     # Up to where it makes complete: what the peer claimed with its first frame.
     upto: int | None = None
     # A chunk has come, and the next is asked for when it is on disk.
@@ -37,6 +41,7 @@ class Transfers:
     def __init__(self) -> None:
         self._by_slot: dict[Slot, Transfer] = {}
         self._base: Transfer | None = None
+        self._questions = 0
 
     def ask(
         self, slot: Slot, above: int, process: str, now: float, connected: Container[str]
@@ -45,21 +50,21 @@ class Transfers:
         transfer = self._by_slot.get(slot)
         if _awaited(transfer, now):
             return None
-        if transfer and transfer.upto is not None and transfer.peer in connected:
-            # In the middle of a transfer a slow peer is asked again for the same chunk. Begun
-            # anew each time, it would never end; another peer is tried when this one is dead.
-            if transfer.peer != process and now - transfer.at < GIVE_UP_S:
-                return None
+        if transfer and transfer.peer in connected:
+            # A slow peer is asked the same again. Begun anew each time, a transfer would never
+            # end; in its middle another peer takes over only when this one is as good as dead.
             if transfer.peer == process:
                 transfer.at = now
-                return Want(slot, transfer.above)
-        self._by_slot[slot] = Transfer(process, now, above)
-        return Want(slot, above)
+                return Want(slot, transfer.above, transfer.number)
+            if transfer.upto is not None and now - transfer.at < GIVE_UP_S:
+                return None
+        self._by_slot[slot] = Transfer(process, now, above, self._number())
+        return Want(slot, above, self._questions)
 
     def answered_by(self, frame: Rows, process: str) -> Transfer | None:
-        """The transfer that `frame` continues: each continues the one before, from one peer."""
+        """The transfer whose open question `frame` answers."""
         transfer = self._by_slot.get(frame.slot)
-        if transfer and transfer.peer == process and transfer.above == frame.start:
+        if transfer and transfer.peer == process and transfer.number == frame.answers:
             return transfer
         return None
 
@@ -71,6 +76,7 @@ class Transfers:
             del self._by_slot[frame.slot]
             return transfer.upto
         transfer.at, transfer.above, transfer.writing = now, frame.rows[-1].seq, True
+        transfer.number = self._number()
         return None
 
     def next_chunk(self, slot: Slot) -> tuple[str, Want] | None:
@@ -79,13 +85,13 @@ class Transfers:
         if transfer is None or not transfer.writing:
             return None
         transfer.writing = False
-        return transfer.peer, Want(slot, transfer.above)
+        return transfer.peer, Want(slot, transfer.above, transfer.number)
 
     def ask_for_base(self, process: str, now: float) -> WantBase | None:
         """The question for the whole base, unless one is open."""
         if _awaited(self._base, now):
             return None
-        self._base = Transfer(process, now, 0)
+        self._base = Transfer(process, now, 0, self._number())
         return WantBase(0)
 
     def base_answered_by(self, frame: BaseRows, process: str) -> bool:
@@ -114,6 +120,10 @@ class Transfers:
     def drop(self, slot: Slot) -> None:
         """Its rows aren't needed any more."""
         self._by_slot.pop(slot, None)
+
+    def _number(self) -> int:
+        self._questions += 1
+        return self._questions
 
     def left(self, process: str) -> None:
         """It won't answer any more."""

@@ -112,7 +112,7 @@ class Departure:
         keeper.ask_who_has()
         replica = keeper.replica
         if not await self._until(
-            lambda: replica.shared(replica.extents()) or self.asked.is_set(), LONG_HAND_OVER_S
+            lambda: replica.unshared() == 0 or self.asked.is_set(), LONG_HAND_OVER_S
         ):
             _log.error("no other node has all of our rows; they are only in this process's data")
 
@@ -129,7 +129,9 @@ class Departure:
         soon = self._clock() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
 
         def over() -> bool:
-            in_vain = self._clock() > soon and not replica.peers.by_process
+            # Of several that leave at once none waits for the others.
+            stays = any(peer.slot and not replica.is_closed(peer.slot) for peer in replica.peers)
+            in_vain = self._clock() > soon and not stays
             return in_vain or replica.unshared() == 0
 
         await self._until(over, LONG_HAND_OVER_S)

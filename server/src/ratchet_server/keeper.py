@@ -266,7 +266,8 @@ class Keeper:
             if not self._disk_is_full:
                 _log.error("the disk is full: views are refused until there is room")
             self._disk_is_full = True
-            full = ApiError(503, "disk_full", "This node's disk is full; nothing was done.")
+            message = "This node's disk is full; nothing was done."
+            full = ApiError(503, "disk_full", message, retry_after_s=1)
             _refuse(views, full)
             for done in flushing:
                 if not done.done():

@@ -68,6 +68,10 @@ class Store:
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         try:
+            if path is not None:
+                # What can't be opened fails here, and not in aiosqlite's thread: that one outlives
+                # a failure, and ends in a traceback when the event loop is gone.
+                sqlite3.connect(path).close()
             connection = await engine.connect()
             try:
                 await _check(connection, where)

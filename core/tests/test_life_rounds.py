@@ -1,0 +1,87 @@
+"""Years of joining, leaving, dying and restarting: the state stays small and the numbers exact."""
+
+import random
+
+from ratchet.passive import Passive
+from ratchet.replica import Replica
+from ratchet.slot import Slot
+from ratchet.snapshot import Snapshot
+from simulator import Node, World
+
+ROUNDS = 100
+GRACE_S = 3600.0
+VIDEO = "x"
+
+
+def hear(browser: Passive, node: Node) -> int:
+    """What the browser shows when `node` has told it its snapshot."""
+    return browser.receive(_told(node.replica)).value
+
+
+def _told(replica: Replica) -> Snapshot:
+    return Snapshot(VIDEO, replica.counter(VIDEO), dict(replica.folded))
+
+
+def a_round(world: World, chance: random.Random) -> set[Slot]:
+    """Two nodes join, one of them dies and is retired, one leaves; one of the others restarts.
+
+    Everybody views meanwhile. Returns the slots that are no more.
+    """
+    dying, leaving = world.start("d"), world.start("e")
+    restarting = world.alive()[0]
+    world.settle()
+    for node in world.alive():
+        world.count(node, VIDEO, chance.randrange(1, 4))
+    world.settle()
+    gone = {node.replica.slot for node in (dying, leaving, restarting)}
+    world.crash(dying)
+    leaving.replica.leave()
+    world.settle()
+    assert leaving.replica.unshared() == 0
+    world.crash(leaving)
+    world.start(restarting.name, world.crash(restarting))
+    world.settle()
+    operated = world.alive()[0]
+    operated.replica.retire("d")
+    world.settle()
+    world.pass_time(GRACE_S)
+    world.settle()
+    return {slot for slot in gone if slot}
+
+
+def test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are_exact() -> None:
+    chance = random.Random(1)
+    world = World()
+    for name in "abc":
+        world.count(world.start(name, alone=not world.nodes), VIDEO, 3)
+    world.settle()
+    # One looked in round 0 and never again; one looks once a round, with what it had in the last.
+    away, regular = Passive(), Passive()
+    for node in world.alive():
+        hear(away, node)
+    first = away.snapshot(VIDEO).counter.value
+    assert first == world.truth[VIDEO] == 9
+    stored: list[Snapshot] = [away.snapshot(VIDEO)]
+
+    gone: set[Slot] = set()
+    for _ in range(ROUNDS):
+        gone |= a_round(world, chance)
+        living = world.alive()
+        assert sorted(node.name for node in living) == ["a", "b", "c"]
+        for node in living:
+            assert set(node.replica.columns) <= {each.replica.slot for each in living}
+            assert set(node.disk.rows) <= set(node.replica.columns)
+            assert len(node.replica.folded) <= 5
+            assert node.replica.value(VIDEO) == world.truth[VIDEO]
+        assert hear(regular, chance.choice(living)) == world.truth[VIDEO]
+        stored.append(_told(chance.choice(living).replica))
+    assert len(gone) == 3 * ROUNDS
+
+    truth = world.truth[VIDEO]
+    assert truth > 9 + 5 * ROUNDS
+    assert away.snapshot(VIDEO).counter.value == first
+    assert hear(away, chance.choice(world.alive())) == truth
+    # Whatever it is told again, from any year: the same.
+    for old in chance.sample(stored, len(stored)):
+        assert away.receive(old).value == truth
+        assert Passive().receive(old).value <= truth
