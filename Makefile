@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. The others are steps of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test check lint bench clean
+.PHONY: help setup browser demo test check lint sim mutants bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,12 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
+	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30)
+
+mutants: .venv/run .venv/test ## breaks the core in known ways, and shows what catches each
+	cd core/tests && ../../$(BIN)/python -m simulation.mutants
 
 bench: setup .venv/test ## speed, side by side with simpler servers
 	$(BIN)/python -m bench

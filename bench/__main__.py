@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import latency, merges, rates, storage
+from bench import latency, merges, pauses, rates, storage
 
 HERE = Path(__file__).parent
 PYODIDE = HERE.parent / "browser" / "node_modules" / "pyodide"
@@ -25,6 +25,7 @@ def main() -> int:
         print(f"| merges in Pyodide | {_in_pyodide()} | |", flush=True)
         print(storage.memory(), flush=True)
         print(storage.start(Path(folder)), flush=True)
+        print(pauses.measure(Path(folder)), flush=True)
     return 0
 
 

@@ -6,16 +6,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def serving(command: Sequence[str]) -> Iterator[str]:
+def serving(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """The URL at which `command` says (`ready … http://…`) that it serves."""
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | dict(environ or {}),
+        )
         try:
             assert process.stdout
             for line in process.stdout:

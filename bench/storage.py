@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
-from ratchet.replica import Changes, ColumnChange
 from ratchet.slot import Slot
 from ratchet_server.datadir import DATABASE
 from ratchet_server.store import Store
@@ -24,10 +24,10 @@ import resource
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.column import Row
-from ratchet.frames import Rows
+from ratchet.frames import Hello, Rows
 VIDEOS = 200_000
-replica = Replica("z", 1, lambda n: 0, 0.0)
-replica.joined("peer", "a")
+replica = Replica(Hello("z", "0" * 16, ""), 1, lambda n: 0, 0.0)
+replica.joined(Hello("a", "peer", ""))
 def used():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 before = used()
@@ -54,7 +54,7 @@ def start(folder: Path) -> str:
     print(f"  storing {VIDEOS:,} videos", file=sys.stderr, flush=True)
     data = folder / "million"
     data.mkdir()
-    asyncio.run(_fill(data / DATABASE))
+    asyncio.run(fill(data / DATABASE))
     print("  starting with them", file=sys.stderr, flush=True)
     started = time.perf_counter()
     with processes.serving(processes.node("a", data)):
@@ -62,7 +62,8 @@ def start(folder: Path) -> str:
     return f"| start with {VIDEOS:,} videos stored | {took_s:.1f} s | |"
 
 
-async def _fill(path: Path) -> None:
+async def fill(path: Path) -> None:
+    """A store with the million videos in one slot."""
     store = await Store.open(path)
     for at in range(0, VIDEOS, 50_000):
         rows = tuple(Row(f"video-{n:07}", n % 1000 + 1, n + 1) for n in range(at, at + 50_000))

@@ -1,0 +1,126 @@
+"""The longest that a view waits while a million videos reach an empty node, and are then folded.
+
+A view waits for the event loop, for what others are just writing, and for its own commit; so its
+longest wait bounds the longest pause of the loop.
+"""
+
+import asyncio
+import http.client
+import json
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ratchet_server.datadir import DATABASE
+
+from bench import processes, storage
+
+EVERY_S: Final = 0.02
+PATIENCE_S: Final = 300.0
+
+
+def measure(folder: Path) -> str:
+    """Lines of a table."""
+    print(f"  storing {storage.VIDEOS:,} videos", file=sys.stderr, flush=True)
+    data = folder / "full"
+    data.mkdir()
+    asyncio.run(storage.fill(data / DATABASE))
+    lines = []
+    # Reads of the empty node are not what is measured here: it serves at once. It leaves at the
+    # end, so that nothing is in the way of the fold.
+    environ = {"RATCHET_JOIN_TIMEOUT": "0", "RATCHET_ON_TERM": "leave"}
+    with processes.serving(processes.node("a", data)) as a:
+        with _views(a) as idle:
+            time.sleep(5)
+        command = processes.node("b", folder / "empty", "--peer", a)
+        with processes.serving(command, environ) as b, _views(a) as giving, _views(b) as taking:
+            took_s = _wait(lambda: _digest(a) == _digest(b), "catching up")
+    rate = storage.VIDEOS / took_s
+    catch_up = f"{took_s:.0f} s, {rate:,.0f} rows a second"
+    lines.append(f"| {storage.VIDEOS:,} videos reach an empty node | {catch_up} | |")
+    lines.append(f"| longest wait of a view: nothing else goes on | {_longest(idle)} | |")
+    lines.append(f"| … at the node that gives them | {_longest(giving)} | |")
+    lines.append(f"| … at the node that takes them | {_longest(taking)} | |")
+    environ = {"RATCHET_FOLD_GRACE": "0"}
+    with processes.serving(processes.node("a", data), environ) as a, _views(a) as folding:
+        took_s = _wait(lambda: _lifted(a), "folding")
+    lines.append(f"| {storage.VIDEOS:,} videos are folded | {took_s:.0f} s | |")
+    lines.append(f"| longest wait of a view meanwhile | {_longest(folding)} | |")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _views(url: str) -> Iterator[list[float]]:
+    """Sends a view now and then; how long each answer took, in seconds."""
+    took: list[float] = []
+    over = threading.Event()
+    parts = urlsplit(url)
+    # The first one waits until the node has opened its slot, which may take two seconds.
+    with urllib.request.urlopen(f"{url}/api/videos/probe/views", data=b"") as first:
+        first.read()
+
+    def send() -> None:
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
+        while not over.wait(EVERY_S):
+            begun = time.perf_counter()
+            connection.request("POST", "/api/videos/probe/views")
+            answer = connection.getresponse()
+            answer.read()
+            took.append(time.perf_counter() - begun)
+            assert answer.status == 200
+        connection.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield took
+    finally:
+        over.set()
+        thread.join()
+
+
+def _wait(done: Callable[[], bool], what: str) -> float:
+    begun = time.perf_counter()
+    while not done():
+        assert time.perf_counter() - begun < PATIENCE_S, f"{what} does not end"
+        time.sleep(0.5)
+    took_s = time.perf_counter() - begun
+    print(f"  {what} took {took_s:.0f} s", file=sys.stderr, flush=True)
+    return took_s
+
+
+def _digest(url: str) -> dict[str, int]:
+    """What each slot holds, but the one of the views that are just being sent."""
+    slots = _get(url, "/api/cluster")["slots"]
+    return {slot["slot"]: slot["upto"] for slot in slots if slot["upto"] >= storage.VIDEOS}
+
+
+def _lifted(url: str) -> bool:
+    state = _get(url, "/api/cluster")
+    return bool(state["folded"]) and all(slot["state"] != "lifting" for slot in state["slots"])
+
+
+def _get(url: str, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url + path) as answer:
+        said = json.load(answer)
+    assert isinstance(said, dict)
+    return said
+
+
+def _longest(took_s: list[float]) -> str:
+    ordered = sorted(took_s)
+    middle = ordered[len(ordered) // 2] * 1000
+    return f"{ordered[-1] * 1000:.0f} ms (median {middle:.0f} ms, {len(ordered)} views)"
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent, prefix="results-") as where:
+        print(measure(Path(where)))
