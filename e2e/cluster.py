@@ -1,9 +1,10 @@
-"""A cluster to be hurt: three real nodes, links that can be cut, and the balancer in front."""
+"""A cluster to be hurt: real nodes, links that can be cut, and the balancer in front."""
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +20,14 @@ VIDEOS: Final = 60
 
 
 class Cluster:
-    """Nodes a, b and c, in a full mesh of links, behind `url`."""
+    """Nodes a, b, c and perhaps more, in a full mesh of links, behind `url` if it has one."""
 
-    def __init__(self, nodes: dict[str, Node], links: dict[tuple[str, str], Link], url: str):
+    def __init__(
+        self, nodes: dict[str, Node], links: dict[tuple[str, str], Link], url: str | None
+    ) -> None:
         self.a, self.b, self.c = nodes["a"], nodes["b"], nodes["c"]
         self.nodes = nodes
-        self.url = url
+        self.url = url or ""
         self._links = links
 
     def cut_off(self, name: str, style: Style = "reset") -> None:
@@ -33,20 +36,39 @@ class Cluster:
             if name in ends:
                 link.cut(style)
 
+    def split(self, *sides: str, style: Style = "reset") -> None:
+        """No node of one side ("ab") hears one of another side ("c"), nor does that hear it."""
+        for side, other in combinations(sides, 2):
+            for ends, link in self._links.items():
+                if (ends[0] in side and ends[1] in other) or (ends[0] in other and ends[1] in side):
+                    link.cut(style)
+
+    def deafen(self, hearer: str, speaker: str) -> None:
+        """`hearer` hears `speaker` no more, on whichever connection; `speaker` hears it still."""
+        self._links[speaker, hearer].mute("there")
+        self._links[hearer, speaker].mute("back")
+
     def heal(self) -> None:
         """All links are whole again. The nodes find each other when they dial next."""
         for link in self._links.values():
             link.heal()
 
-    def mend(self) -> None:
-        """Whatever a test has done: every node runs, hears all others and counts the same."""
+    def revive(self) -> None:
+        """Whatever a test has done: every node runs and hears all others."""
         self.heal()
         for node in self.nodes.values():
-            if not node.running:
+            if node.running:
+                node.resume()
+            else:
                 node.start()
         wait_until(lambda: connected(self.nodes.values()), "all nodes are connected again")
+
+    def mend(self) -> None:
+        """The same, and all count the same: nobody views meanwhile."""
+        self.revive()
         wait_until(lambda: equal(self.nodes.values()), "all nodes count the same again")
-        self._wait_for_balancer()
+        if self.url:
+            self._wait_for_balancer()
 
     def turn_to(self, name: str) -> None:
         """Ask the balancer for pages until the next one's turn is `name`'s."""
@@ -67,7 +89,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(
+    folder: Path,
+    names: str = "abc",
+    *,
+    flags: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    balanced: bool = True,
+) -> Iterator[Cluster]:
     """A cluster whose data and logs are in `folder`; nothing of it runs on afterwards."""
     links: dict[tuple[str, str], Link] = {}
     with Links() as opened:
@@ -76,10 +105,12 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
             link = links[dialler.name, dialled.name] = opened.open(dialled.port)
             return link.url
 
-        flags = ("--media", str(_media(folder / "media")))
+        # They would dial the addresses that they tell each other, around every cut link.
+        environ = {"RATCHET_DISCOVER": "no", **(environ or {})}
+        flags = ("--media", str(_media(folder / "media")), *flags)
         with (
-            cluster(folder, route=route, flags=flags) as nodes,
-            _balancer(nodes, folder) as url,
+            cluster(folder, names, route=route, flags=flags, environ=environ) as nodes,
+            _balancer(nodes, folder) if balanced else nullcontext() as url,
         ):
             whole = Cluster(nodes, links, url)
             whole.mend()

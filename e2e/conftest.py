@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 from ratchet_server import balancer
 
 from e2e import cluster as clusters
+from e2e import life
 from e2e.cluster import Cluster
 from e2e.setup import FLAGS, browser_program
 from e2e.viewer import Viewer
@@ -75,6 +76,23 @@ def cluster(_one_cluster: Cluster) -> Iterator[Cluster]:
     """Three nodes that run, hear each other and count the same; do with them what you like."""
     yield _one_cluster
     _one_cluster.mend()
+
+
+@pytest.fixture(scope="session")
+def _one_life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("life")
+    with clusters.running_cluster(
+        folder, "abcd", flags=("--open",), environ=life.SOON, balanced=False
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def four(_one_life: Cluster) -> Iterator[Cluster]:
+    """Four nodes that run and hear each other, without a balancer, and fold soon; do with them what
+    you like. They count any video; what went on before may still be being folded."""
+    yield _one_life
+    _one_life.revive()
 
 
 @pytest.fixture(scope="session")

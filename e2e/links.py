@@ -23,6 +23,9 @@ ORDER_TIMEOUT_S: Final = 10.0
 # (a firewall drops packets); what was sent meanwhile arrives after healing, as TCP has it.
 Style = Literal["reset", "silence"]
 
+# What the side that dialled says goes "there"; what it is told comes "back".
+Way = Literal["there", "back"]
+
 
 class Link:
     """One direction: whoever dials `url` reaches `target`, while the link is whole."""
@@ -39,10 +42,15 @@ class Link:
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
+        self._ways: dict[Way, asyncio.Event] = {"there": asyncio.Event(), "back": asyncio.Event()}
 
     def cut(self, style: Style = "reset") -> None:
         """Nothing passes from now on."""
         self._links.do(self._cut(style))
+
+    def mute(self, way: Way) -> None:
+        """What goes this way arrives no more; the other way goes on, and connections open."""
+        self._links.do(self._mute(way))
 
     def heal(self) -> None:
         """Everything passes again; a link that is whole stays so."""
@@ -55,9 +63,13 @@ class Link:
         else:
             self._accept()
 
+    async def _mute(self, way: Way) -> None:
+        self._ways[way].clear()
+
     async def _heal(self) -> None:
         self._accept()
-        self._flows.set()
+        for passes in (self._flows, *self._ways.values()):
+            passes.set()
 
     async def close(self) -> None:
         """For good."""
@@ -92,20 +104,24 @@ class Link:
             try:
                 await self._flows.wait()
                 await asyncio.get_running_loop().sock_connect(far, self._target)
-                await _both(self._pass(near, far), self._pass(far, near))
+                await _both(self._pass(near, far, "there"), self._pass(far, near, "back"))
             except (OSError, asyncio.CancelledError):
                 # An end that broke, or the link was cut: neither end gets a polite good-bye.
                 for sock in (near, far):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    async def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    async def _pass(self, source: socket.socket, sink: socket.socket, way: Way) -> None:
         loop = asyncio.get_running_loop()
         while chunk := await loop.sock_recv(source, CHUNK):
             # Asked again for every chunk: what is read while the link is cut waits here.
-            await self._flows.wait()
+            await self._is_whole(way)
             await loop.sock_sendall(sink, chunk)
-        await self._flows.wait()
+        await self._is_whole(way)
         sink.shutdown(socket.SHUT_WR)
+
+    async def _is_whole(self, way: Way) -> None:
+        await self._flows.wait()
+        await self._ways[way].wait()
 
 
 class Links:

@@ -79,6 +79,22 @@ def test_silence_takes_everything_and_passes_nothing_until_it_is_healed(
             assert other.recv(3) == b"new"
 
 
+def test_a_muted_way_passes_nothing_until_it_is_healed_and_the_other_goes_on(
+    link: Link, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    near, far = ends
+    link.mute("there")
+    near.sendall(b"there")
+    far.sendall(b"back")
+    assert near.recv(4) == b"back"
+    far.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        far.recv(1)
+    link.heal()
+    far.settimeout(10)
+    assert far.recv(5) == b"there"
+
+
 def test_a_healed_link_is_reached_on_the_same_port(link: Link, listener: socket.socket) -> None:
     link.cut("reset")
     link.heal()

@@ -2,18 +2,21 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import httpx
+from ratchet_server.datadir import DATABASE
 
 PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.01
@@ -185,6 +188,21 @@ class Node:
 
         wait_until(said, f"{self.name} says {text!r}")
 
+    # -- its disk --------------------------------------------------------------------------
+
+    def back_up(self, to: Path) -> None:
+        """Write what is on its disk now into the folder `to`, as a data folder for later."""
+        to.mkdir()
+        with closing(sqlite3.connect(Path(self.data) / DATABASE)) as database:
+            database.execute("VACUUM INTO ?", [str(to / DATABASE)])
+
+    def lose_disk(self, backup: Path | None = None) -> None:
+        """While it is down: its data is gone, or set back to what `back_up` has written."""
+        assert not self.running, f"{self.name} is running"
+        shutil.rmtree(self.data)
+        if backup:
+            shutil.copytree(backup, self.data)
+
     # -- what it answers -------------------------------------------------------------------
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
@@ -194,6 +212,10 @@ class Node:
     def post(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """POST to `path`, without a body."""
         return HTTP.post(self.url + path, headers=headers)
+
+    def tell(self, path: str, **words: object) -> httpx.Response:
+        """POST these words to `path`, as an operator does."""
+        return HTTP.post(self.url + path, json=words)
 
     def view(self, video: str) -> int:
         """Count one view; how many there are now."""
@@ -235,6 +257,7 @@ def cluster(
     names: Sequence[str] = ("a", "b", "c"),
     *,
     route: Route = lambda _dialler, dialled: dialled.url,
+    advertise: Callable[[Node], str] | None = None,
     flags: Sequence[str] = ("--open",),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Node]]:
@@ -246,6 +269,8 @@ def cluster(
         }
         for dialler in nodes.values():
             dialler.peers = [route(dialler, node) for node in nodes.values() if node is not dialler]
+            if advertise:
+                dialler.flags += ["--advertise", advertise(dialler)]
         for node in nodes.values():
             node.spawn()
         for node in nodes.values():

@@ -5,8 +5,10 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 from ratchet import codec
 from ratchet.frames import Digest, Frame, Hello, Rows, Want
@@ -87,6 +89,21 @@ def events(node: Node, path: str) -> Iterator[Iterator[dict[str, Any]]]:
         yield (json.loads(line[6:]) for line in lines if line.startswith("data: "))
 
 
+def answers(node: Node) -> bool:
+    """Whether the node answers at all."""
+    try:
+        return node.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def established(node: Node) -> int:
+    """How many connections to the node are open."""
+    port = f":{node.port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+
+
 def raw(node: Node, request: bytes) -> bytes:
     """What the node answers to these bytes, to the end of the connection."""
     with socket.create_connection((HOST, node.port), PATIENCE_S) as connection:
@@ -102,9 +119,12 @@ def hello(node: str = "x", *, process: str = PROCESS, version: object = 1) -> st
     return _frame(Hello("x", PROCESS, ""), node=node, process=process, version=version)
 
 
-def digest(slots: dict[str, object] | None = None, heard: dict[str, int] | None = None) -> str:
-    """What a peer says to have."""
-    return _frame(Digest({}, {}, {}, {}, 0), slots=slots or {}, heard=heard or {})
+def digest(
+    slots: dict[str, object] | None = None, heard: dict[str, int] | None = None, **said: object
+) -> str:
+    """What a peer says to have, and whatever else a digest has a field for."""
+    said |= {"slots": slots or {}, "heard": heard or {}}
+    return _frame(Digest(None, {}, {}, {}, {}, {}, 0, {}), **said)
 
 
 def rows(

@@ -4,13 +4,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
+from ratchet.changes import Changes
+from ratchet.slot import Slot
 from ratchet_server.cli import main
 
 # `testing` is no distribution; it lies beside the parts that use it.
+from testing.disk import fill, many
 from testing.nodes import PATIENCE_S, Node, wait_until
 
 
@@ -29,6 +33,13 @@ def http(node: Node) -> Iterator[httpx.Client]:
     """A client of `node`."""
     with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a node that takes a second to read it; to be copied."""
+    folder = tmp_path_factory.mktemp("large") / "data"
+    return fill(folder, Changes(columns=(many(Slot("old", 1), 100_000),), heard={"old": 1, "a": 1}))
 
 
 @pytest.fixture

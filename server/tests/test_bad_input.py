@@ -72,6 +72,15 @@ METHODS = [("PUT", "/api/videos/x/views"), ("GET", "/api/videos/x/views"), ("POS
            ("POST", "/")]  # fmt: skip
 
 
+BODIES = [b"", b"{", b"[]", b"null", b"{}", b'{"node": 1}', b'{"node": null}', b'{"node": NaN}',
+          b'{"node": ""}', b'{"node": "B"}', b'{"node": "b@1"}', b'{"node": "b\\u0000"}',
+          b'{"node": "b", "node": "c"}', b'{"node": "b", "force": true}',
+          b'{"node": "b", "check": 1}', b'{"node": "b", "check": null}',
+          b'{"node": "b", "check": "yes"}', b'{"nodes": ["b"]}', b'{"node": ["b"]}',
+          b'{"node": "' + b"b" * 64 + b'"}', b'{"node": "' + b"b" * 30_000 + b'"}',
+          b"\xff\x00", b"[" * 30_000]  # fmt: skip
+
+
 class TestHttp:
     @pytest.mark.parametrize("video", IDS)
     @pytest.mark.parametrize(
@@ -104,18 +113,18 @@ class TestHttp:
         assert_error(answer, 405, "method_not_allowed")
         assert method not in answer.headers["allow"]
 
-    @pytest.mark.parametrize(
-        "body",
-        [b"{", b"[]", b"null", b'{"node": 1}', b'{"node": NaN}', b'{"views": 1000}', b"\xff\x00",
-         b"[" * 30_000],
-    )  # fmt: skip
-    def test_bodies_change_nothing(self, http: httpx.Client, body: bytes) -> None:
+    @pytest.mark.parametrize("body", BODIES)
+    def test_bodies(self, http: httpx.Client, body: bytes) -> None:
         headers = {"Content-Type": "application/json"}
+        before = http.get("/api/node").json()
         assert_error(
-            http.post("/api/cluster/retire", content=body, headers=headers), 501, "not_implemented"
+            http.post("/api/cluster/retire", content=body, headers=headers), 400, "bad_retire"
         )
-        answer = http.post("/api/videos/x.y/views", content=body, headers=headers)
-        assert_error(answer, 400, "bad_video")
+        assert http.get("/api/node").json() == before
+
+    @pytest.mark.parametrize("body", BODIES)
+    def test_bodies_where_none_is_read(self, http: httpx.Client, body: bytes) -> None:
+        assert_error(http.post("/api/videos/x.y/views", content=body), 400, "bad_video")
 
     @pytest.mark.parametrize("chunked", [False, True])
     def test_a_body_of_10_mb(self, node: Node, chunked: bool) -> None:
@@ -211,13 +220,15 @@ class TestWithASecret:
 
     def test_with_it_it_does_not_matter_where_one_comes_from(self, guarded: Node) -> None:
         headers = {"Authorization": "Bearer swordfish", "X-Forwarded-For": "203.0.113.5"}
-        assert guarded.post("/api/node/drain", headers).status_code == 501
+        answer = HTTP.post(f"{guarded.url}/api/cluster/retire", json={"node": "b"}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (404, "unknown_node")
         with dial(guarded, "/peer", headers=headers) as peer:
             assert told(peer)["is"] == "hello"
 
     def test_a_browser_that_knows_it_is_refused_all_the_same(self, guarded: Node) -> None:
         headers = {"Authorization": "Bearer swordfish", "Origin": guarded.url}
-        assert guarded.post("/api/node/drain", headers).status_code == 403
+        for path in OPERATORS:
+            assert guarded.post(path, headers).status_code == 403
 
 
 class TestWebsocketsFromOtherPages:
@@ -305,7 +316,56 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
     "an extent of three": ([HELLO, digest({"x@1": [1, None, 1]})], "2 parts"),
     "a bad fingerprint": ([HELLO, digest({"x@1": [1, "0"]})], "16 hex digits"),
     "a bad generation": ([HELLO, digest(heard={"x": 2**53})], "a count is"),
+    "a generation of the far future": (
+        [HELLO, digest(heard={"x": 2**53 - 1})],
+        "not one in two centuries",
+    ),
+    "a fold of what is not closed": (
+        [HELLO, digest(heard={"x": 5}, closed={"x": 4}, folded={"x": 5})],
+        "only closed slots are folded, not x@5",
+    ),
+    "a fold of what nobody closed": (
+        [HELLO, digest(heard={"x": 5}, folded={"x": 5})],
+        "only closed slots are folded, not x@5",
+    ),
+    "a closing of what nobody has heard of": (
+        [HELLO, digest(heard={"x": 4}, closed={"x": 5})],
+        "only what has been heard of is closed, not x@5",
+    ),
+    "a closing of a name that nobody has heard of": (
+        [HELLO, digest(closed={"x": 0})],
+        "only what has been heard of is closed, not x@0",
+    ),
+    "a fold of nobody": ([HELLO, digest(folded={"X": 0})], "node name"),
+    "a lifted half": ([HELLO, digest(lifted={"x": 0.5})], "whole numbers only"),
+    "a lifted -1": ([HELLO, digest(lifted={"x": -1})], "a count is"),
+    "somebody alive who is no process": (
+        [HELLO, digest(alive={"x": ["x", 1, ""]})],
+        "16 hex digits",
+    ),
+    "somebody alive under no name": (
+        [HELLO, digest(alive={PROCESS: ["X", 1, ""]})],
+        "node name",
+    ),
+    "somebody alive at no address": (
+        [HELLO, digest(alive={PROCESS: ["x", 1, "file:///etc"]})],
+        "a url is",
+    ),
+    "somebody alive in two parts": ([HELLO, digest(alive={PROCESS: ["x", 1]})], "3 parts"),
+    "a slot that is none": ([HELLO, digest(slot="x")], "node@generation"),
+    "having of half a row": ([HELLO, '{"is": "have", "slot": "x@1", "upto": 0.5}'], "whole numb"),
+    "having of no slot": ([HELLO, '{"is": "have", "slot": "x", "upto": 1}'], "node@generation"),
+    "a wish to be told that is none": (
+        [HELLO, rows("x@1", 0, 1, ["v", 1, 1]).replace("false}", "0}")],
+        "true or false",
+    ),
 }  # fmt: skip
+
+
+def known(node: Node) -> dict[str, object]:
+    """What the node knows of generations."""
+    state = node.get("/api/node").json()
+    return {field: state[field] for field in ("generation", "known", "closed", "folded")}
 
 
 class TestPeers:
@@ -314,10 +374,12 @@ class TestPeers:
         self, node: Node, name: str
     ) -> None:
         frames, reason = FRAMES[name]
+        before = known(node)
         with dial(node, "/peer") as peer:
             for frame in frames:
                 peer.send(frame)
             closed = how_it_closed(peer)
+        assert known(node) == before
         assert closed.code == 1008
         assert reason in closed.reason
         assert closed.reason in node.log
@@ -450,7 +512,18 @@ class TestTheCommand:
     def test_a_status_of_nobody(self, refused: Refused) -> None:
         assert "does a node run there?" in refused("status", "http://127.0.0.1:1")
 
-    def test_calls_of_a_later_version(self, refused: Refused, node: Node) -> None:
-        for call in (["drain", node.url], ["leave", node.url], ["retire", "b", "--via", node.url]):
-            line = refused(*call)
-            assert f"refused (501): This version can't {call[0]}" in line
+    @pytest.mark.parametrize("command", ["drain", "leave"])
+    def test_word_to_nobody_to_go(self, refused: Refused, command: str) -> None:
+        assert "does a node run there?" in refused(command, "http://127.0.0.1:1")
+        assert "http://host:port" in refused(command, "a")
+        assert "URL" in refused(command)
+
+    def test_a_retirement(self, refused: Refused, node: Node) -> None:
+        for more in ([], ["--check"]):
+            line = refused("retire", "b", "--via", node.url, *more)
+            assert "refused (404): nobody has ever heard of a node called b" in line
+            line = refused("retire", "a", "--via", node.url, *more)
+            assert "refused (409): a is the very node that you ask" in line
+            assert "refused (400)" in refused("retire", "B", "--via", node.url, *more)
+        assert "--via" in refused("retire", "b")
+        assert "does a node run there?" in refused("retire", "b", "--via", "http://127.0.0.1:1")

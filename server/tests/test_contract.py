@@ -12,9 +12,6 @@ from websockets.exceptions import InvalidStatus
 from testing.nodes import HOST, Node, wait_until
 from testing.wire import dial, events, how_it_closed, key, told, told_until
 
-RESERVED = [("/api/node/drain", "drain"), ("/api/node/leave", "leave"),
-            ("/api/cluster/retire", "retire")]  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
@@ -75,9 +72,12 @@ class TestCounting:
         path = "/api/videos/memory-2/views?ack=memory"
         assert [http.post(path).json()["views"] for _ in range(400)] == list(range(1, 401))
 
-    def test_ack_peers_is_not_there_yet_and_counts_nothing(self, http: httpx.Client) -> None:
+    def test_ack_peers_without_a_peer_is_refused_and_counts_nothing(
+        self, http: httpx.Client
+    ) -> None:
         answer = http.post("/api/videos/peers-1/views?ack=peers")
-        assert (answer.status_code, answer.json()["error"]) == (501, "not_implemented")
+        assert (answer.status_code, answer.json()["error"]) == (503, "no_peer")
+        assert int(answer.headers["retry-after"]) >= 1
         assert http.get("/api/videos/peers-1").json()["views"] == 0
 
 
@@ -177,15 +177,6 @@ class TestTheNode:
         assert answer.headers["content-type"].startswith("text/plain; version=")
         assert "\nratchet_views_total " in answer.text
 
-    @pytest.mark.parametrize(("path", "call"), RESERVED)
-    def test_calls_of_a_later_version_say_so(
-        self, http: httpx.Client, path: str, call: str
-    ) -> None:
-        answer = http.post(path, json={"node": "b"})
-        assert answer.status_code == 501
-        assert answer.json()["error"] == "not_implemented"
-        assert call in answer.json()["message"]
-
     @pytest.mark.parametrize(
         ("method", "path"),
         [
@@ -201,7 +192,7 @@ class TestTheNode:
             ("GET", "/peer"),
             ("GET", "/no/such/path"),
             ("DELETE", "/api/node"),
-            ("POST", "/api/node/drain"),
+            ("POST", "/api/cluster/retire"),
         ],
     )
     def test_every_answer_but_to_a_counted_view_says_which_node_gave_it(

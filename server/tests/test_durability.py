@@ -5,21 +5,17 @@ import json
 import os
 import random
 import shutil
-import signal
-import socket
-import sqlite3
 import subprocess
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from ratchet.column import Row
-from ratchet.replica import Changes, ColumnChange, Replica
-from ratchet.slot import Slot
+from ratchet.changes import Changes
+from ratchet.frames import Hello
+from ratchet.replica import Replica
 from ratchet_server import schema
 from ratchet_server.datadir import DATABASE
 from ratchet_server.errors import ApiError
@@ -27,27 +23,14 @@ from ratchet_server.keeper import Keeper
 from ratchet_server.store import Store, StoreFullError, Transaction
 from websockets.exceptions import ConnectionClosed
 
-from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
-from testing.wire import dial, events, how_it_closed, key, told
-
-
-def on_disk(node: Node, video: str) -> int:
-    """The views of `video` in the database of a node whose process is dead."""
-    copy = Path(node.data).with_name("copy")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(node.data, copy)
-    with closing(sqlite3.connect(copy / DATABASE)) as database:
-        views = database.execute("SELECT sum(views) FROM rows WHERE video = ?", (video,))
-        return int(views.fetchone()[0] or 0)
-
-
-# Videos in the data that takes long to read.
-LAST = 200_000
+from testing.disk import on_disk
+from testing.nodes import PATIENCE_S, Node, cluster, equal, wait_until
+from testing.wire import PROCESS, answers, dial, key, told
 
 
 def _keeper(store: Store) -> Keeper:
     """A keeper whose replica, on a clock that hurries at first, has its slot open at once."""
-    replica = Replica("a", 1, random.Random(1).randrange, 0.0)
+    replica = Replica(Hello("a", PROCESS, ""), 1, random.Random(1).randrange, 0.0)
     replica.tick(0.0)
     return Keeper(replica, store, key_lifetime_s=900, clock=lambda: 10.0)
 
@@ -133,7 +116,7 @@ class TestKilled:
                 load.join()
                 # b has nothing but what a has sent it.
                 shown = max(watch.join(), b.views(video))
-                kept = on_disk(a, video)
+                kept = on_disk(a).counts[video]
                 assert max(load.answered, shown) <= kept <= load.answered + len(load.unsure)
 
                 a.start()
@@ -157,112 +140,18 @@ class TestKilled:
             assert again == {"video": "x", "views": 1, "counted": False}
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The data folder of a node that takes a second to read it."""
-    folder = tmp_path_factory.mktemp("large")
-
-    async def fill() -> None:
-        store = await Store.open(folder / DATABASE)
-        rows = tuple(Row(f"video-{n}", n, n) for n in range(1, LAST + 1))
-        async with store.transaction() as transaction:
-            change = ColumnChange(Slot("old", 1), LAST, rows)
-            await transaction.write(Changes(columns=(change,), heard={"old": 1}))
-        await store.close()
-
-    asyncio.run(fill())
-    return str(folder)
-
-
 def test_after_a_power_failure_nobody_shows_less_than_the_one_with_most(
-    large: str, tmp_path: Path
+    large: Path, tmp_path: Path
 ) -> None:
     """All start at once; one can be asked long before it has read what it has."""
-    with Node("a", tmp_path, data=large) as a, Node("b", tmp_path, peers=[a.url]) as b:
+    shutil.copytree(large, tmp_path / "a")
+    with Node("a", tmp_path) as a, Node("b", tmp_path, peers=[a.url]) as b:
         a.peers = [b.url]
         a.spawn()
         wait_until(lambda: answers(a), "a can be asked")
         b.spawn()
         b.wait_for_log("ready: ")
-        assert b.views(f"video-{LAST}") == LAST
-
-
-class TestToldToStop:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_it_says_good_bye_to_watchers_and_exits_well(
-        self, tmp_path: Path, number: signal.Signals
-    ) -> None:
-        with Node("a", tmp_path) as node:
-            node.start()
-            with (
-                dial(node, "/api/videos/x/live") as live,
-                events(node, "/api/videos/x/events") as messages,
-            ):
-                told(live)
-                next(messages)
-                started = time.monotonic()
-                assert node.stop(number) == 0
-                assert time.monotonic() - started < 3
-                assert how_it_closed(live).code == 1001
-                assert list(messages) == []
-            assert "Traceback" not in node.log
-
-    def test_under_load_every_view_is_answered_or_refused(self, tmp_path: Path) -> None:
-        with cluster(tmp_path, ("a", "b")) as nodes:
-            a = nodes["a"]
-            load = Load(a, "x")
-            wait_until(lambda: load.answered >= 100, "enough is answered")
-            assert a.stop() == 0
-            load.join()
-            assert load.answered <= on_disk(a, "x") <= load.answered + len(load.unsure)
-            assert "Traceback" not in a.log
-
-    def test_views_that_wait_for_the_slot_are_refused(self, tmp_path: Path) -> None:
-        with Node("a", tmp_path) as node:
-            node.start()
-            statuses: list[int] = []
-            waiting = threading.Thread(
-                target=lambda: statuses.append(node.post("/api/videos/x/views").status_code)
-            )
-            waiting.start()
-            wait_until(lambda: established(node) >= 1, "the view is on its way")
-            assert node.stop() == 0
-            waiting.join(PATIENCE_S)
-            assert statuses in ([503], [200])
-            assert on_disk(node, "x") == (statuses == [200])
-
-    def test_while_it_reads_its_data(self, large: str, tmp_path: Path) -> None:
-        with Node("a", tmp_path, data=large) as node:
-            node.spawn()
-            wait_until(lambda: answers(node), "the node answers")
-            assert node.stop() == 0
-            assert "Traceback" not in node.log
-            # It was at its data, or this test is about something else.
-            assert "ready: " not in node.log
-
-    def test_while_it_waits_for_its_peers(self, tmp_path: Path) -> None:
-        with socket.create_server((HOST, 0)) as mute:
-            peer = f"http://{HOST}:{mute.getsockname()[1]}"
-            with Node("a", tmp_path, peers=[peer]) as node:
-                node.spawn()
-                wait_until(lambda: answers(node), "the node answers")
-                assert node.stop() == 0
-                assert "Traceback" not in node.log
-
-
-def answers(node: Node) -> bool:
-    """Whether the node answers at all."""
-    try:
-        return HTTP.get(f"{node.url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def established(node: Node) -> int:
-    """How many connections to the node are open."""
-    port = f":{node.port:04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+        assert b.views("video-100000") == 100_000
 
 
 class TestWithoutRoom:
@@ -297,7 +186,7 @@ class TestWithoutRoom:
                     counted[video] = counted.get(video, 0) + 1
                 else:
                     assert answer.status_code == 503
-                    assert answer.json()["error"] == "not_counted"
+                    assert answer.json()["error"] == "disk_full"
                     assert "disk is full" in answer.json()["message"]
                     assert "retry-after" in answer.headers
                     refused += 1
@@ -342,7 +231,7 @@ class TestWithoutRoom:
             monkeypatch.setattr(Transaction, "write", write_or_fail)
             await asyncio.gather(keeper.count("moss", key(), "disk"), return_exceptions=True)
             await asyncio.gather(keeper.count("fern", None, "disk"), return_exceptions=True)
-            keeper.stop()
+            keeper.end()
             await run
             assert not failing
             assert keeper.replica.value("tide") == 1
@@ -382,7 +271,7 @@ class TestWithoutRoom:
             assert replica.value("x") <= counted
             await store._driver.execute(LIMIT.format(100_000))  # There is room again.
             assert (await keeper.count("x", None, "disk")).views == counted + 1
-            keeper.stop()
+            keeper.end()
             await run
             await store.close()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
-from ratchet.replica import Changes, ColumnChange
 from ratchet.slot import Slot
 from ratchet_server import schema
 from ratchet_server.datadir import DataError
@@ -53,20 +53,28 @@ async def read(store: Store) -> Changes:
     uptos: dict[Slot, int] = {}
     rows: dict[Slot, list[Row]] = {}
     base: list[tuple[str, int]] = []
-    maps: list[dict[str, int]] = [{}, {}, {}]
+    maps: list[dict[str, int]] = [{}, {}, {}, {}]
     async for part in store.load():
         for slot, upto, some in part.columns:
             uptos[slot] = max(upto, uptos.get(slot, 0))
             rows.setdefault(slot, []).extend(some)
         base += part.base
-        for known, said in zip(maps, (part.heard, part.closed, part.folded), strict=True):
+        for known, said in zip(maps, maps_of(part), strict=True):
             known.update(said)
     columns = tuple(ColumnChange(slot, uptos[slot], tuple(rows[slot])) for slot in sorted(uptos))
-    return Changes(columns, (), tuple(sorted(base)), *maps)
+    return Changes(columns, tuple(sorted(base)), (), *maps)
+
+
+def maps_of(changes: Changes) -> tuple[Mapping[str, int], ...]:
+    return changes.heard, changes.closed, changes.folded, changes.lifted
 
 
 def column(slot: Slot, upto: int, *rows: tuple[str, int, int]) -> Changes:
     return Changes(columns=(ColumnChange(slot, upto, tuple(Row(*row) for row in rows)),))
+
+
+def whole(slot: Slot) -> Lift:
+    return Lift(slot, (), last=True)
 
 
 class TestAcceptance:
@@ -84,6 +92,7 @@ class TestAcceptance:
                 heard={"a": 5, "b": MAX},
                 closed={"a": 4},
                 folded={"a": 0},
+                lifted={"a": 12, "c": MAX},
             )
             await write(store, everything)
             assert await read(store) == everything
@@ -114,21 +123,63 @@ class TestAcceptance:
                 column(A, 2, ("v", 3, 1), ("w", 4, 2)),
                 column(B, 1, ("v", 5, 1)),
                 Changes(base=(("v", 10),)),
-                Changes(lifted=(A,), folded={"a": 5}),
+                Changes(lifts=(whole(A),), folded={"a": 5}, lifted={"a": 7}),
             )
             assert await read(store) == column(B, 1, ("v", 5, 1))._replace(
+                base=(("v", 13), ("w", 4)), folded={"a": 5}, lifted={"a": 7}
+            )
+
+        run(path, story)
+
+    def test_a_large_slot_is_lifted_part_by_part(self, path: Path | None) -> None:
+        async def story(store: Store) -> None:
+            await write(
+                store,
+                column(A, 3, ("u", 2, 1), ("v", 3, 2), ("w", 4, 3))._replace(base=(("v", 10),)),
+                Changes(lifts=(Lift(A, ("w", "v"), last=False),), folded={"a": 5}),
+            )
+            # Whoever reads it now, after a crash, finds the rest and goes on with it.
+            assert await read(store) == column(A, 3, ("u", 2, 1))._replace(
                 base=(("v", 13), ("w", 4)), folded={"a": 5}
             )
+            # Told again, it finds nothing to lift twice.
+            await write(store, Changes(lifts=(Lift(A, ("w", "v"), last=False),)))
+            await write(store, Changes(lifts=(Lift(A, ("u",), last=True),)))
+            everything = Changes(base=(("u", 2), ("v", 13), ("w", 4)), folded={"a": 5})
+            assert await read(store) == everything
+
+        run(path, story)
+
+    def test_the_last_part_takes_whatever_is_left(self, path: Path | None) -> None:
+        async def story(store: Store) -> None:
+            await write(store, column(A, 2, ("u", 2, 1), ("v", 3, 2)), column(B, 1, ("u", 7, 1)))
+            await write(store, Changes(lifts=(Lift(A, (), last=True),)))
+            assert await read(store) == column(B, 1, ("u", 7, 1))._replace(
+                base=(("u", 2), ("v", 3))
+            )
+            # A slot of this name may come again: under an id that nothing remembers.
+            await write(store, column(A, 1, ("w", 1, 1)))
+            assert (await read(store)).columns[0] == ColumnChange(A, 1, (Row("w", 1, 1),))
+
+        run(path, story)
+
+    def test_base_entries_that_come_with_a_lift_are_there_before_it(
+        self, path: Path | None
+    ) -> None:
+        async def story(store: Store) -> None:
+            await write(store, column(A, 1, ("v", 3, 1)))
+            await write(store, Changes(base=(("v", 10),), lifts=(whole(A),)))
+            assert await read(store) == Changes(base=(("v", 13),))
 
         run(path, story)
 
     def test_rows_that_come_with_their_lift_are_in_it(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
-            together = column(A, 1, ("v", 3, 1))._replace(lifted=(A,), folded={"a": 5})
+            together = column(A, 1, ("v", 3, 1))._replace(lifts=(whole(A),), folded={"a": 5})
             await write(store, together)
             assert await read(store) == Changes(base=(("v", 3),), folded={"a": 5})
             # Slots that were never here, or not any more, lift to nothing.
-            await write(store, Changes(lifted=(A, B)))
+            await write(store, Changes(lifts=(whole(A), whole(B))))
             assert await read(store) == Changes(base=(("v", 3),), folded={"a": 5})
 
         run(path, story)
@@ -139,7 +190,7 @@ class TestAcceptance:
                 store,
                 column(A, 1, ("v", MAX, 1)),
                 Changes(base=(("v", MAX),)),
-                Changes(lifted=(A,)),
+                Changes(lifts=(whole(A),)),
             )
             assert await read(store) == Changes(base=(("v", MAX),))
 
@@ -164,7 +215,7 @@ class TestAcceptance:
                 async with store.transaction() as transaction:
                     await transaction.remember_keys({"k": "v"}, 0, 100)
                     await transaction.write(column(B, 1, ("v", 1, 1)))
-                    await transaction.write(Changes(lifted=(A,), folded={"a": 5}))
+                    await transaction.write(Changes(lifts=(whole(A),), folded={"a": 5}))
                     raise ZeroDivisionError
             assert await read(store) == before
             # What the store has learned inside is forgotten with it.
@@ -232,11 +283,14 @@ def histories(draw: st.DrawFn) -> list[Changes]:
                 rows.append(Row(video, views[slot, video], upto[slot]))
             if slot in upto:
                 columns.append(ColumnChange(slot, upto[slot], tuple(rows)))
-        lifted = tuple(draw(st.lists(SLOTS, max_size=1)))
-        gone.update(lifted)
+        lifts = []
+        for slot in draw(st.lists(SLOTS, max_size=1)):
+            last = draw(st.booleans())
+            lifts.append(Lift(slot, tuple(draw(st.lists(VIDEOS, max_size=3, unique=True))), last))
+            gone.add(slot)
         base = tuple(draw(st.dictionaries(VIDEOS, st.integers(0, 2**40), max_size=2)).items())
-        maps = [draw(GENERATIONS) for _ in range(3)]
-        history.append(Changes(tuple(columns), lifted, base, *maps))
+        maps = [draw(GENERATIONS) for _ in range(4)]
+        history.append(Changes(tuple(columns), base, tuple(lifts), *maps))
     return history
 
 
@@ -245,19 +299,20 @@ def as_told(history: Iterable[Changes]) -> Changes:
     uptos: dict[Slot, int] = {}
     rows: dict[tuple[Slot, str], Row] = {}
     base: dict[str, int] = {}
-    maps: list[dict[str, int]] = [{}, {}, {}]
+    maps: list[dict[str, int]] = [{}, {}, {}, {}]
     for changes in history:
         for slot, upto, some in changes.columns:
             uptos[slot] = upto
             rows |= {(slot, row.video): row for row in some}
-        for slot in changes.lifted:
-            uptos.pop(slot, None)
-            for at in [at for at in rows if at[0] == slot]:
-                row = rows.pop(at)
-                base[row.video] = min(base.get(row.video, 0) + row.views, MAX)
         for video, views in changes.base:
             base[video] = max(views, base.get(video, 0))
-        for known, said in zip(maps, (changes.heard, changes.closed, changes.folded), strict=True):
+        for slot, videos, last in changes.lifts:
+            for at in [at for at in rows if at[0] == slot and (last or at[1] in videos)]:
+                row = rows.pop(at)
+                base[row.video] = min(base.get(row.video, 0) + row.views, MAX)
+            if last:
+                uptos.pop(slot, None)
+        for known, said in zip(maps, maps_of(changes), strict=True):
             known |= {node: max(g, known.get(node, 0)) for node, g in said.items()}
     columns = tuple(
         ColumnChange(
@@ -267,7 +322,7 @@ def as_told(history: Iterable[Changes]) -> Changes:
         )
         for slot in sorted(uptos)
     )
-    return Changes(columns, (), tuple(sorted(base.items())), *maps)
+    return Changes(columns, tuple(sorted(base.items())), (), *maps)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,61 @@
+"""Every start opens a slot above all that its name ever had, whatever the clock says."""
+
+import time
+from pathlib import Path
+
+from ratchet.changes import Changes
+from ratchet.slot import Slot
+
+from testing.disk import fill, many, on_disk
+from testing.nodes import Node, equal, wait_until
+
+# A generation of next year: since then, the clock was set back.
+LATER = time.time_ns() // 1000 + 365 * 86_400_000_000
+
+
+def generation(node: Node) -> int:
+    """Of the slot that the node counts in, once it is open."""
+    wait_until(lambda: node.slot, "the slot is open")
+    return Slot.parse(node.slot).generation
+
+
+def test_above_what_is_stored(tmp_path: Path) -> None:
+    slot = Slot("a", LATER)
+    history = Changes(columns=(many(slot, 3),), heard={"a": LATER})
+    fill(tmp_path / "a", history)
+    with Node("a", tmp_path) as node:
+        seen = [LATER]
+        for views in (4, 5):
+            node.restart()
+            assert node.view("video-3") == views
+            seen.append(generation(node))
+        assert seen == sorted(set(seen))
+        # Nothing was written into the old slot again.
+        assert on_disk(node).slots[slot] == {"video-1": 1, "video-2": 2, "video-3": 3}
+
+
+def test_above_what_others_have_heard_of_also_on_an_empty_disk(tmp_path: Path) -> None:
+    """Before the first contact it opens none; views wait meanwhile."""
+    slot = Slot("a", LATER)
+    fill(tmp_path / "b", Changes(columns=(many(slot, 3),), heard={"a": LATER}))
+    with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
+        b.start()
+        for views in (4, 5):
+            a.data = ":memory:"
+            a.restart()
+            assert a.view("video-3") == views
+            assert generation(a) > LATER
+            wait_until(lambda: equal([a, b]), "b has it")
+        assert b.views("video-3") == 5
+
+
+def test_above_what_is_folded(tmp_path: Path) -> None:
+    """Below it, its views would be dropped wherever the fold is known."""
+    past = {"a": LATER}
+    fill(tmp_path / "b", Changes(base=(("x", 7),), heard=past, closed=past, folded=past))
+    with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
+        b.start()
+        a.start()
+        assert a.view("x") == 8
+        assert generation(a) > LATER
+        wait_until(lambda: b.views("x") == 8, "b has it")

@@ -1,0 +1,80 @@
+"""A node's disk without the node: what is on it, while it runs and after it was killed."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from ratchet.changes import Changes, ColumnChange
+from ratchet.column import Row
+from ratchet.slot import Slot
+from ratchet_server.datadir import DATABASE
+from ratchet_server.store import Store
+
+from testing.nodes import Node
+
+
+class Disk(NamedTuple):
+    """What a database holds."""
+
+    base: dict[str, int]
+    slots: dict[Slot, dict[str, int]]
+    closed: dict[str, int]
+    folded: dict[str, int]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The views of each video: in the base and in all slots."""
+        return sum((Counter(views) for views in self.slots.values()), Counter(self.base))
+
+
+def on_disk(node: Node) -> Disk:
+    """What a crash would leave `node`, or has left. Fails where the file is damaged."""
+    if node.running:
+        return _read(f"file:{Path(node.data) / DATABASE}?mode=ro")
+    # A copy, for reading it would tidy up what the crash has left.
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(node.data, copy)
+        return _read(f"file:{copy / DATABASE}")
+
+
+def fill(folder: Path, *history: Changes) -> Path:
+    """A data folder in which a node has written this, one transaction each."""
+    folder.mkdir()
+
+    async def write() -> None:
+        store = await Store.open(folder / DATABASE)
+        for changes in history:
+            async with store.transaction() as transaction:
+                await transaction.write(changes)
+        await store.close()
+
+    asyncio.run(write())
+    return folder
+
+
+def many(slot: Slot, videos: int) -> ColumnChange:
+    """Rows of as many videos: `video-7` is the seventh, and has 7 views."""
+    rows = tuple(Row(f"video-{n}", n, n) for n in range(1, videos + 1))
+    return ColumnChange(slot, videos, rows)
+
+
+def _read(uri: str) -> Disk:
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+        # In one transaction: all of it as it was at one moment.
+        database.execute("BEGIN")
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        disk = Disk(dict(database.execute("SELECT video, views FROM base")), {}, {}, {})
+        for slot_id, *slot in database.execute("SELECT id, node, generation FROM slots"):
+            rows = database.execute("SELECT video, views FROM rows WHERE slot = ?", (slot_id,))
+            disk.slots[Slot(*slot)] = dict(rows)
+        for kind, known in (("closed", disk.closed), ("folded", disk.folded)):
+            query = "SELECT node, generation FROM generations WHERE kind = ?"
+            known.update(database.execute(query, (kind,)))
+        return disk
