@@ -27,7 +27,7 @@ from ratchet.column import Row
 from ratchet.frames import Hello, Rows
 VIDEOS = 200_000
 replica = Replica(Hello("z", "0" * 16, ""), 1, lambda n: 0, 0.0)
-replica.joined(Hello("a", "peer", ""))
+replica.joined(Hello("a", "1" * 16, ""))
 def used():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 before = used()
@@ -35,7 +35,7 @@ for name in "abc":
     slot = Slot(name, 1763800000000000)
     for start in range(0, VIDEOS, 1000):
         rows = tuple(Row(f"video-{n:07}", 1000 + n, n + 1) for n in range(start, start + 1000))
-        replica.receive(Rows(slot, start, start + 1000, False, rows), "peer", 0.0)
+        replica.receive(Rows(slot, start, start + 1000, False, rows), "1" * 16, 0.0)
         replica.committed(replica.changes())
         replica.changed.clear()
 print((used() - before) / VIDEOS)

@@ -19,7 +19,7 @@ import httpx
 from ratchet_server.datadir import DATABASE
 
 PATIENCE_S: Final = 30.0
-_LOOK_S: Final = 0.01
+_LOOK_S: Final = 0.02
 
 HOST: Final = "127.0.0.1"
 # No connection is kept: nodes come and go. Making a client takes longer than many requests.

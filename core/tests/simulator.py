@@ -157,7 +157,7 @@ class World:
         """A new process; `clock_ms` if its wall clock is wrong, `alone` if it finds no peer."""
         self._started += 1
         wall = BEGIN_MS + int(self.now * 1000) if clock_ms is None else clock_ms
-        me = Hello(name, f"{self._started:016x}", "")
+        me = Hello(name, f"{self._started << 32:016x}", "")
         replica = Replica(
             me,
             wall,

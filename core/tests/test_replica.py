@@ -503,6 +503,26 @@ class TestCatchUp:
         world.flush(b)
         assert _claim(b, _slot(a)) == 0
 
+    def test_an_answer_to_the_process_before_is_none_to_this_one(self) -> None:
+        world = World(chunk=2)
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.cut(a, b)
+        for video in (TIDE, "moss", "fern", "reef"):
+            world.count(a, video)
+        world.heal()
+        old = []
+        while _claim(b, _slot(a)) == 0:
+            old += [frame for frame in world.on_wire(Rows, b) if frame not in old]
+            world.deliver()
+            world.flush(b)
+        b = world.start("b", world.crash(b) and None)
+        world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
+        for frame in old:
+            world.hand(Packet(a, b, codec.encode(frame)))
+            world.flush(b)
+        assert _claim(b, _slot(a)) == 0
+
     @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
     def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:
         a, b = _replica("a", chunk=2), _replica("b", chunk=2)

@@ -41,7 +41,7 @@ class Exchange(Table, ABC):
         self.peers = Peers(me.process)
         self._now = now
         self._chunk = chunk
-        self._transfers = Transfers()
+        self._transfers = Transfers(me.process)
         # Whether peers are to tell when they have the rows that are just being written.
         self._ask_to_tell = False
         # Peers that want to be told when what there is of a slot is on disk.

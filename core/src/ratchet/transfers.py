@@ -38,10 +38,12 @@ class Transfer:
 class Transfers:
     """All open questions of a replica."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: str) -> None:
+        """`process`: who asks, 16 hex digits."""
         self._by_slot: dict[Slot, Transfer] = {}
         self._base: Transfer | None = None
-        self._questions = 0
+        # Not from 0: an answer to the process that had our name before must not be one to us.
+        self._questions = int(process, 16) % 2**52
 
     def ask(
         self, slot: Slot, above: int, process: str, now: float, connected: Container[str]
