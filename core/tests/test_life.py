@@ -3,10 +3,12 @@
 from typing import Final
 
 import pytest
-from ratchet import table
+from ratchet import codec, exchange, table
+from ratchet.column import Row
+from ratchet.frames import Rows
 from ratchet.replica import HEARTBEAT_S, REMIND_S, RIVAL_S, Refused
 from ratchet.slot import Slot
-from simulator import Node, World
+from simulator import Node, Packet, World
 
 TIDE: Final = "tide"
 
@@ -208,6 +210,23 @@ class TestFolding:
         assert sum(len(column) for column in b.replica.lifting.values()) == 6
         assert [b.replica.value(f"video-{number}") for number in range(10)] == [2] * 10
         _finish(world)
+
+    def test_a_digest_of_too_many_slots_tells_of_the_same_ones_everywhere(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exchange, "MAX_SLOTS", 3)
+        world = _world("a", "b", "c", grace_s=1e6)
+        for _ in range(6):
+            first = world.alive()[0]
+            world.count(first, TIDE)
+            world.settle(rounds=200)
+            world.start(first.name, world.crash(first))
+            world.settle(rounds=200)
+        digests = [node.replica.digest() for node in world.alive()]
+        assert all(len(digest.slots) <= 4 for digest in digests)
+        assert all(digest.slot in digest.slots for digest in digests)
+        first, *others = [{*digest.slots} - {digest.slot} for digest in digests]
+        assert all(first & other for other in others)
 
 
 class TestLeaving:
@@ -414,6 +433,31 @@ class TestSuperseded:
         _finish(world)
         assert _values(world) == {4}
         assert not any(node.replica.superseded() for node in world.alive())
+
+    def test_once_superseded_it_opens_no_slot_above_the_newer_one(self) -> None:
+        world = _world("a", "b")
+        a, b = world.alive()
+        world.start("a", a.disk.copy())
+        world.settle()
+        old = _slot(a)
+        rows = Rows(old, 0, 9, False, (Row(TIDE, 1, 9),))
+        world.hand(Packet(b, a, codec.encode(rows)))
+        assert a.replica.slot == old
+        assert not a.replica.counting
+
+    def test_two_that_never_hear_each_other_live_take_turns_ever_more_slowly(self) -> None:
+        world = _world("a", "b", "c")
+        a, b, c = world.alive()
+        twin = world.start("a", a.disk.copy())
+        # a - b - c - a: three connections apart.
+        for one, two in ((a, c), (a, twin), (b, twin)):
+            world.cut(one, two)
+        for _ in range(600):
+            world.pass_time(1)
+            world.settle_wire()
+            for node in world.alive():
+                world.flush(node)
+        assert _kinds(a).count("reopened") + _kinds(twin).count("reopened") < 20
 
     def test_one_that_is_heard_of_and_not_alive_supersedes_nobody(self) -> None:
         world = _world("a", "b")

@@ -14,7 +14,18 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ratchet.changes import ColumnChange
-from ratchet.frames import BaseRows, Digest, Extent, Frame, Have, Hello, Rows, Want, WantBase
+from ratchet.frames import (
+    MAX_SLOTS,
+    BaseRows,
+    Digest,
+    Extent,
+    Frame,
+    Have,
+    Hello,
+    Rows,
+    Want,
+    WantBase,
+)
 from ratchet.peers import NOTHING, Peer, Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -63,9 +74,14 @@ class Exchange(Table, ABC):
 
     def digest(self) -> Digest:
         """What this replica has on disk."""
+        slots = self._extents()
+        if len(slots) > MAX_SLOTS:
+            # The same ones on every node: those can be agreed on.
+            told = {*sorted(slots)[:MAX_SLOTS], self.slot}
+            slots = {slot: extent for slot, extent in slots.items() if slot in told}
         return Digest(
             slot=self.slot,
-            slots=self._extents(),
+            slots=slots,
             heard=dict(self.heard),
             closed=dict(self.closed),
             folded=dict(self.folded),

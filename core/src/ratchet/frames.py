@@ -18,6 +18,12 @@ VERSION: Final = 1
 MAX_ROWS: Final = 1000
 
 
+# Slots in one digest. A cluster has as many as nodes, and some that wait to be folded; this many
+# there are only where a fold was blocked for years. Then the others are not told of until these
+# are folded: the maps, which unblock it, must come through.
+MAX_SLOTS: Final = 5000
+
+
 class Hello(NamedTuple):
     """Who I am. `process` tells two processes of one name apart; `url` is where others reach me."""
 

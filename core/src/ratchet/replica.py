@@ -41,6 +41,9 @@ ALONE_S: Final = 2.0
 # Who hears that a newer process of its name has started waits this long to hear that it is alive:
 # a heartbeat of it to a peer, one of that peer to us, and one to spare.
 RIVAL_S: Final = 3.0
+# And longer each time: two processes of one name that hear of each other over several nodes, and
+# so never hear each other live, would open slots in turns.
+MAX_PATIENCE_S: Final = 300.0
 # How often it is said again that a missing member is in the way of a fold.
 REMIND_S: Final = 3600.0
 
@@ -112,6 +115,7 @@ class Replica(Exchange):
         self._leaving = False
         # Since when a newer generation of our name is known, and nothing of its process.
         self._newer_since: float | None = None
+        self._patience_s = RIVAL_S
         self._closed_since: dict[Slot, float] = {}
         self._last_heard: dict[str, float] = {}
         self._reminded: dict[str, float] = {}
@@ -273,9 +277,10 @@ class Replica(Exchange):
         if self.heard[self.node] > generation:
             if self._newer_since is None:
                 self._newer_since = self._now
-            if self._now - self._newer_since < RIVAL_S:
+            if self._now - self._newer_since < self._patience_s:
                 return
-        self._disown(f"{self.slot} has been closed, and no newer process of this name is alive")
+            self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
+        self._reopen(f"{self.slot} has been closed, and no newer process of this name is alive")
 
     def _open_slot(self) -> None:
         """From now on this process counts in a slot that nobody has ever written."""
@@ -291,8 +296,12 @@ class Replica(Exchange):
     def _disown(self, why: str) -> None:
         """Our slot isn't ours alone any more (it was closed, a disk was set back under us, a
         generation was met twice): go on in a new one. The old one merges as any other's."""
-        if self._leaving:
-            return
+        assert self.slot is not None
+        if self._leaving or self._superseded or self.heard[self.node] > self.slot.generation:
+            return  # `_look_after_slot` knows better.
+        self._reopen(why)
+
+    def _reopen(self, why: str) -> None:
         self._open_slot()
         self._notice("reopened", f"{why}: this process goes on in {self.slot}")
 

@@ -150,13 +150,16 @@ def node(parts: Parts) -> Blueprint:
             {
                 "node": replica.node,
                 "generation": replica.slot.generation if replica.slot else None,
-                "ready": parts.readiness.ready and not parts.departure.asked.is_set(),
+                "ready": parts.readiness.ready and parts.state == "serving",
                 "draining": parts.departure.asked.is_set(),
                 "peers": peers(parts),
                 "known": replica.heard,
                 "closed": replica.closed,
                 "folded": replica.folded,
                 "digest": replica.fingerprint(),
+                "state": parts.state,
+                "superseded": replica.superseded(),
+                "reopened": parts.keeper.notices["reopened"],
             }
         )
 

@@ -30,8 +30,8 @@ from ratchet_server.settings import (
 
 USAGE_ERROR = 2
 ASK_TIMEOUT_S = 10
-# Longer than a node takes to go when everything is slow.
-GOING_TIMEOUT_S = 60
+# Longer than a node takes to go: to tell the balancer, hand over a large slot, close its sockets.
+GOING_TIMEOUT_S = 90
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,6 +97,8 @@ def _status(asked: argparse.Namespace) -> int:
 def _go(asked: argparse.Namespace) -> int:
     """`drain` and `leave`: returns when the node is gone."""
     url = asked.url
+    if asked.command == "leave" and len(_call(asked, "GET", url, "/api/cluster")["members"]) == 1:
+        print("It is the only node: what it has counted will be in its data alone.")
     answer = _call(asked, "POST", url, f"/api/node/{asked.command}")
     how = "leaves for good" if asked.command == "leave" else "stops; it may come back"
     print(f"{answer['node']} {how}. Waiting until it is gone ...", flush=True)

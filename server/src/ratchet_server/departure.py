@@ -37,9 +37,11 @@ _log = logging.getLogger(__name__)
 class Departure:
     """Whether this node goes, why, and how far it has come."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, stored: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        """`stored`: what this node has outlives its process."""
         self.asked = asyncio.Event()
         self.leaving = False
+        self._stored = stored
         self._clock = clock
         self._hurry = False
         self._last_probe = -PROBED_S
@@ -78,6 +80,11 @@ class Departure:
         if self.leaving:
             reached("leave-refusing")
         await self._written(keeper)
+        if not (self.leaving or self._stored):
+            keeper.ask_who_has()
+            if not await self._until_handed_over(replica):
+                _log.error("%d changes are lost with this node's memory", replica.unshared())
+            return
         if not self.leaving:
             keeper.ask_who_has()
             mine = replica.extents()
@@ -111,9 +118,7 @@ class Departure:
         await self._written(keeper)
         keeper.ask_who_has()
         replica = keeper.replica
-        if not await self._until(
-            lambda: replica.unshared() == 0 or self.asked.is_set(), LONG_HAND_OVER_S
-        ):
+        if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
             _log.error("no other node has all of our rows; they are only in this process's data")
 
     async def _written(self, keeper: Keeper) -> None:

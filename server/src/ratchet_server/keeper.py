@@ -110,6 +110,8 @@ class Keeper:
         self._ended = False
         # Why views are refused.
         self._refusal: ApiError | None = None
+        # Set when `run` has returned, or failed.
+        self._over: ApiError | None = None
         self._views: list[_View] = []
         self._sharing: list[_Shared] = []
         # Those who wait until what is in memory now is on disk.
@@ -170,6 +172,8 @@ class Keeper:
 
     async def written(self) -> None:
         """Returns when all that is in memory now is on disk. Raises `ApiError` if it can't be."""
+        if self._over:
+            raise self._over
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushing.append(done)
         self._wake.set()
@@ -209,7 +213,8 @@ class Keeper:
             await self._round()
         finally:
             ticker.cancel()
-            stopped = ApiError(503, "stopped", "This node has stopped; it was not counted.")
+            stopped = ApiError(503, "stopped", "This node has stopped; nothing was done.")
+            self._over = self._refusal = stopped
             _refuse(self._views, stopped)
             self._answer_shared(at_the_end=True)
             for done in self._flushing:
@@ -222,6 +227,9 @@ class Keeper:
             self._wake.set()
 
     async def _round(self) -> None:
+        if self._unwritten and self._heard:
+            # What is answered already goes first: a frame may tell that our slot is closed.
+            await self._write()
         sends = self.replica.tick(self._clock())
         heard, self._heard = self._heard, []
         for frame, process, done in heard:

@@ -33,7 +33,7 @@ from ratchet_server.keeper import Keeper
 from ratchet_server.mesh import Mesh
 from ratchet_server.parts import Parts
 from ratchet_server.readiness import Readiness
-from ratchet_server.settings import OnTerm, SettingError, Settings
+from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 from ratchet_server.steps import reached
 from ratchet_server.store import Store
 from ratchet_server.watchers import Watchers
@@ -41,6 +41,7 @@ from ratchet_server.watchers import Watchers
 # Requests carry a name, a key and a few words; nothing here takes a body of any size.
 MAX_REQUEST: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10
+RESPONSE_TIMEOUT_S: Final = 86_400
 LAST_ANSWER_S: Final = 120
 # How long connections may take to end when the node stops.
 GOODBYE_S: Final = 3.0
@@ -165,6 +166,9 @@ def application(parts: Parts) -> Sanic[Any, Any]:
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
+    # Views wait while the data is read, or the disk stalls. Sanic's own time-out would answer 503,
+    # which promises that the view isn't counted, and it may be, a moment later.
+    app.config.RESPONSE_TIMEOUT = RESPONSE_TIMEOUT_S
     # How long a file may take to get through once the connection is to be closed; `bounded` ends
     # the stalled ones sooner.
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
@@ -226,7 +230,7 @@ def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: s
         watchers=Watchers(settings.name, replica.snapshot),
         guard=Guard(settings.secret),
         readiness=Readiness(),
-        departure=Departure(),
+        departure=Departure(stored=settings.data != MEMORY),
     )
     parts.listed.add(videos)
 

@@ -31,7 +31,11 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, object]:
         return {**stakes, "advice": _advice(replica, node)}
     replica.retire(node)
     reached("retire-decided")
-    await keeper.written()
+    try:
+        await keeper.written()
+    except ApiError as error:
+        message = f"{node} is retired, and the others hear of it, but not on this node's disk: "
+        raise ApiError(503, error.code, f"{message}{error}", retry_after_s=1) from None
     reached("retire-written")
     return {**stakes, "advice": _advice(replica, node)}
 
