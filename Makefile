@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Files of tests that mostly wait for processes and disks; what is in one file stays together.
+SIDE_BY_SIDE := -n 4 --dist loadfile
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 
 help: ## what can be made
@@ -19,10 +21,11 @@ browser: .venv/run ## the page: the core's wheel, Pyodide, packed files
 
 test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every check and test
 	@$(BIN)/python e2e/setup.py
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
+	$(BIN)/pytest e2e
 
 check: .venv/run .venv/test lint ## the tests that need no browser: the quick round while working
-	$(BIN)/pytest core/tests server/tests
+	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
 lint: .venv/test
 	$(BIN)/ruff check .

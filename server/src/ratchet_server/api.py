@@ -146,6 +146,12 @@ def node(parts: Parts) -> Blueprint:
 
     @blueprint.get("/api/node")
     async def state(_request: Request) -> HTTPResponse:
+        rare: dict[str, object] = {}
+        # Only where there is something to say: the other fields are the contract's.
+        if superseded := replica.superseded():
+            rare["superseded"] = superseded
+        if reopened := parts.keeper.notices["reopened"]:
+            rare["reopened"] = reopened
         return json(
             {
                 "node": replica.node,
@@ -157,10 +163,8 @@ def node(parts: Parts) -> Blueprint:
                 "closed": replica.closed,
                 "folded": replica.folded,
                 "digest": replica.fingerprint(),
-                "state": parts.state,
-                "superseded": replica.superseded(),
-                "reopened": parts.keeper.notices["reopened"],
             }
+            | rare
         )
 
     @blueprint.get("/healthz")
