@@ -29,7 +29,7 @@ def a_round(world: World, chance: random.Random) -> set[Slot]:
     """
     dying, leaving = world.start("d"), world.start("e")
     restarting = world.alive()[0]
-    world.settle()
+    world.settle_wire()
     for node in world.alive():
         world.count(node, VIDEO, chance.randrange(1, 4))
     world.settle()
@@ -40,9 +40,7 @@ def a_round(world: World, chance: random.Random) -> set[Slot]:
     assert leaving.replica.unshared() == 0
     world.crash(leaving)
     world.start(restarting.name, world.crash(restarting))
-    world.settle()
-    operated = world.alive()[0]
-    operated.replica.retire("d")
+    world.alive()[0].replica.retire("d")
     world.settle()
     world.pass_time(GRACE_S)
     world.settle()

@@ -192,7 +192,7 @@ def test_while_it_retires_another(tmp_path: Path, a: Node, b: Node, step: Step) 
         gone.view(step)
         gone.view(step)
         slot = str(gone.slot)
-    wait_until(lambda: a.views(step) == b.views(step) == 2, "both have its views")
+        wait_until(lambda: a.views(step) == b.views(step) == 2, "both have its views")
     missed(a, name)
     with pytest.raises(httpx.TransportError):
         retire(a, name)

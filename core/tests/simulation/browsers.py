@@ -1,0 +1,94 @@
+"""Browsers: tabs that watch nodes, and one storage for all tabs of a browser.
+
+What they keep goes through the same code as in the page: `Passive` in a tab's memory, the text
+`merge` between a tab and the storage. A browser never forgets what it has shown.
+"""
+
+import json
+from collections import Counter as Tally
+
+from ratchet import passive, snapshot
+from ratchet.passive import Passive
+from ratchet.snapshot import Snapshot
+
+from simulation.truth import Broken, Truth
+
+
+class Tab:
+    """One tab: what it has in memory, and the highest number it has shown of each video."""
+
+    def __init__(self) -> None:
+        self.memory = Passive()
+        self.shown: Tally[str] = Tally()
+
+
+class Browser:
+    """One storage and its tabs. Storage is text: counters by video, and the one `folded`."""
+
+    def __init__(self, label: str, truth: Truth) -> None:
+        self.label = label
+        self.tabs: list[Tab] = [Tab()]
+        self.counters: dict[str, str] = {}
+        self.folded = ""
+        self.stored: Tally[str] = Tally()
+        self._truth = truth
+
+    def hear(self, pick: int, heard: Snapshot) -> None:
+        """A snapshot comes to one of the tabs; it is merged there, shown and stored."""
+        tab = self.tabs[pick % len(self.tabs)]
+        value = tab.memory.receive(heard).value
+        self._check(heard.video, value, tab.shown, "a tab")
+        for video, counter in tab.memory.counters.items():
+            if counter.lift(tab.memory.folded).value != counter.value:
+                raise Broken("4", f"lifting changes {video} of {self.label}")
+        self._store(tab.memory.snapshot(heard.video))
+
+    def reload(self, pick: int) -> None:
+        """A tab is closed and opened: it begins with what is stored."""
+        tab = self.tabs[pick % len(self.tabs)] = Tab()
+        for video in self.counters:
+            text = passive.merge(video, self.counters[video], self.folded, "")
+            merged = json.loads(text)
+            kept = {key: merged[key] for key in ("video", "base", "slots", "folded")}
+            value = tab.memory.receive(snapshot.decode(json.dumps(kept))).value
+            self._check(video, value, tab.shown, "a reloaded tab")
+            if value < self.stored[video]:
+                raise Broken("2", f"{self.label} shows less of {video} after a reload")
+
+    def open_tab(self) -> None:
+        """One tab more."""
+        self.tabs.append(Tab())
+        self.reload(len(self.tabs) - 1)
+
+    def age(self) -> "Browser":
+        """The same browser on another machine, or the profile in a backup: it will be a year old
+        when it is looked at again."""
+        copy = Browser(f"{self.label}, an old profile", self._truth)
+        copy.counters, copy.folded = dict(self.counters), self.folded
+        copy.stored = Tally(self.stored)
+        return copy
+
+    def _store(self, now: Snapshot) -> None:
+        """One transaction: read, merge, write counter and `folded` together."""
+        stored = self.counters.get(now.video, "")
+        text = json.dumps(snapshot.encode(now))
+        merged = json.loads(passive.merge(now.video, stored, self.folded, text))
+        if merged["discarded"]:
+            raise Broken("2", f"{self.label} throws away what it stored: {merged['discarded']}")
+        value, folded = merged["value"], merged["folded"]
+        counter = {key: merged[key] for key in ("base", "slots")}
+        self._check(now.video, value, self.stored, "the storage")
+        self.counters[now.video], self.folded = json.dumps(counter), json.dumps(folded)
+
+    def _check(self, video: str, value: int, seen: Tally[str], where: str) -> None:
+        if value > self._truth.total[video]:
+            raise Broken(
+                "1",
+                f"{where} of {self.label} shows {value} views of {video}, and there were "
+                f"{self._truth.total[video]}",
+            )
+        if value < seen[video]:
+            raise Broken(
+                "2", f"{where} of {self.label} falls from {seen[video]} to {value} for {video}"
+            )
+        seen[video] = value

@@ -1,0 +1,446 @@
+"""Draws what happens next: a cluster's setup, then step after step, from one seed.
+
+Single steps, drawn blindly, seldom come to the hard places: a node retired while it is cut off,
+back just before or after the fold; a crash in the middle of a lift. So half of all steps come out
+of short stories, whose parts are steps like any other, mixed with other faults.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Final
+
+from simulation.network import WEATHERS
+from simulation.process import Habits
+from simulation.steps import Step, step
+from simulation.world import Setup, World
+
+# How long a run takes where nothing else is said.
+STEPS: Final = 70
+
+
+def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
+    """The cluster of the run with this seed."""
+    rng = Random(f"{seed} setup")
+    small = rng.random() < 0.6
+    return Setup(
+        seed,
+        nodes or rng.choice([2, 3, 3, 3, 4, 4, 5]),
+        videos=rng.choice([2, 4, 9, 9]),
+        habits=Habits(
+            chunk=rng.choice([2, 3]) if small else 1000,
+            lifted=rng.choice([1, 2, 3]) if small else 2000,
+            grace_s=rng.choice([3600.0, 3600.0, 3600.0, 600.0, 60.0]),
+            retire_after_s=rng.choice([None, None, None, 7200.0]),
+        ),
+        codec_every=codec_every,
+    )
+
+
+class Chooser:
+    """The steps of one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = Random(f"{world.setup.seed} steps")
+        self._story: list[Step] = []
+        self._stories: list[Callable[[], Iterator[Step]]] = [
+            self._retired_and_back,
+            self._retired_and_back,
+            self._twins,
+            self._restored,
+            self._rolling,
+            self._leaving,
+            self._killed_while_lifting,
+            self._killed_while_sending,
+            self._clocks,
+            self._old_profile,
+            self._bad_disk,
+            self._cut_while_folding,
+            self._churn,
+            self._stale_page,
+            self._half_a_transfer,
+            self._folded_while_fetching,
+            self._retired_while_held_up,
+            self._handed_over_late,
+        ]
+
+    def __call__(self) -> Step:
+        """The next step."""
+        if not self._story:
+            told = self._rng.random() < 0.15
+            self._story = [*self._rng.choice(self._stories)()] if told else []
+            self._story = self._story or [self._single()]
+        # Views and replays never stop for a story.
+        if self._rng.random() < 0.2:
+            return self._rng.choice([self._view, self._look, self._again])()
+        return self._story.pop(0)
+
+    # -- single steps ----------------------------------------------------------------------
+
+    def _single(self) -> Step:
+        rng = self._rng
+        kinds: list[tuple[int, Callable[[], Step]]] = [
+            (14, self._view),
+            (4, lambda: step("burst", self._up(), rng.randint(3, 12), rng.choice([0.01, 0.3, 2]))),
+            (12, lambda: step("pass", rng.choice([0.05, 0.3, 1, 1, 3, 6]))),
+            (5, lambda: step("hours", rng.choice([0.02, 0.1, 0.9, 1, 1.1, 2, 5, 24, 24, 240]))),
+            (2, lambda: step("rest")),
+            (3, lambda: step("weather", rng.choice([*WEATHERS]))),
+            (4, self._partition),
+            (4, lambda: step("heal")),
+            (3, lambda: step("crash", self._up())),
+            (6, lambda: step("start", self._down(), rng.choice([0, 0, 0, 0, -1, -800, 5, 0.001]))),
+            (1, lambda: step("wipe", self._any())),
+            (2, lambda: step("backup", self._up())),
+            (1, lambda: step("restore", self._any())),
+            (1, lambda: step("twin", self._up(), rng.choice([0, 0, 0, -1, 5]))),
+            (1, lambda: step("old-twin", self._up())),
+            (2, lambda: step("drain", self._up())),
+            (1, lambda: step("leave", self._up())),
+            (1, lambda: step("scrap", self._any())),
+            (2, lambda: step("retire", self._up(), self._any()[0])),
+            (1, lambda: step("join", rng.choice("abcdefg"))),
+            (1, lambda: step("fail", self._up(), rng.randint(1, 4))),
+            (1, lambda: step("slow", self._up(), rng.choice([0.2, 2, 6]))),
+            (1, lambda: step("freeze", self._up(), rng.choice([0.5, 3, 20, 4000]))),
+            (3, self._again),
+            (6, self._look),
+            (2, self._replay),
+            (1, lambda: step("reload", rng.randrange(2), rng.randrange(3))),
+            (1, lambda: step("tab", rng.randrange(2))),
+            (1, lambda: step("age", rng.randrange(2))),
+            (1, lambda: step("revive", rng.randrange(2), rng.randrange(100))),
+        ]
+        return rng.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])[0]()
+
+    def _up(self) -> str:
+        return self._rng.choice([process.place for process in self._world.running()] or ["a"])
+
+    def _down(self) -> str:
+        return self._rng.choice(sorted(self._world.down) or ["a"])
+
+    def _any(self) -> str:
+        return self._rng.choice(sorted({*self._world.up, *self._world.down}) or ["a"])
+
+    def _video(self) -> str:
+        return self._rng.choice(self._world.videos)
+
+    def _view(self) -> Step:
+        ack = self._rng.choice(["disk", "disk", "peers"])
+        return step("view", self._up(), self._video(), self._rng.randint(1, 3), ack)
+
+    def _look(self) -> Step:
+        rng = self._rng
+        return step("look", rng.randrange(2), rng.randrange(3), self._up(), self._video())
+
+    def _again(self) -> Step:
+        rng = self._rng
+        if rng.random() < 0.4:
+            return self._replay()
+        return step("again", rng.randrange(2), rng.randrange(3), rng.randrange(10_000))
+
+    def _replay(self) -> Step:
+        return step("replay", self._up(), self._rng.randrange(3000))
+
+    def _partition(self) -> Step:
+        rng = self._rng
+        letters = sorted({place[0] for place in (*self._world.up, *self._world.down)})
+        if len(letters) < 2:
+            return step("isolate", self._up())
+        rng.shuffle(letters)
+        at = rng.randrange(1, len(letters))
+        sides = f"{''.join(letters[:at])}|{''.join(letters[at:])}"
+        match rng.randrange(5):
+            case 0:
+                return step("split", sides)
+            case 1:
+                return step("cut", self._up(), self._up())
+            case 2:
+                return step("bridge", sides, letters[0])
+            case 3:
+                return step("ring")
+            case _:
+                return step("isolate", self._up())
+
+    # -- stories ---------------------------------------------------------------------------
+
+    def _some_views(self, place: str, most: int = 4) -> Iterator[Step]:
+        for _ in range(self._rng.randint(0, most)):
+            yield step("view", place, self._video(), self._rng.randint(1, 3))
+
+    def _short(self) -> Step:
+        return step("pass", self._rng.choice([0.02, 0.1, 0.4, 1, 2.5, 5]))
+
+    def _around_the_grace(self) -> Step:
+        grace_h = self._world.setup.habits.grace_s / 3600
+        return step("hours", grace_h * self._rng.choice([0.3, 0.9, 0.999, 1.001, 1.01, 1.2, 2.5]))
+
+    def _retired_and_back(self) -> Iterator[Step]:
+        """A node is cut off or down, is retired, and comes back before or after the fold."""
+        rng, node = self._rng, self._up()
+        yield step(rng.choice(["isolate", "crash", "isolate", "drain"]), node)
+        yield from self._some_views(node)
+        yield self._short()
+        yield step("pass", 9)
+        yield from self._some_views(node)
+        yield step("retire", self._up(), node[0])
+        yield from self._some_views(node)
+        yield self._around_the_grace()
+        if rng.random() < 0.3:
+            yield step("restore", node)
+        yield step("start", node)
+        yield step("heal")
+        yield from self._some_views(node)
+        yield step("pass", 6)
+        yield step("rest")
+
+    def _twins(self) -> Iterator[Step]:
+        """Two processes under one name, which hear of each other at once or late."""
+        rng, node = self._rng, self._up()[0]
+        if rng.random() < 0.5:
+            yield step("backup", node)
+            yield from self._some_views(node)
+            yield self._short()
+            yield step("old-twin", node)
+        else:
+            yield step("twin", node, rng.choice([0, 0, -1, -1000, 5]))
+        if rng.random() < 0.5:
+            yield step("isolate", rng.choice([node, node + "+"]))
+        yield from self._some_views(node)
+        yield from self._some_views(node + "+")
+        yield self._short()
+        yield from self._some_views(node + "+")
+        if rng.random() < 0.3:
+            yield self._around_the_grace()
+        yield step("heal")
+        yield step("pass", rng.choice([1, 8, 40]))
+        if rng.random() < 0.3:
+            yield step("start", node)
+
+    def _restored(self) -> Iterator[Step]:
+        """A disk is lost: an old backup, or nothing, takes its place."""
+        rng, node = self._rng, self._up()
+        yield step("backup", node)
+        yield step("burst", node, rng.randint(2, 9), 0.3)
+        yield self._short()
+        yield self._around_the_grace() if rng.random() < 0.3 else self._short()
+        yield step(rng.choice(["restore", "wipe"]), node)
+        if rng.random() < 0.4:
+            yield self._partition()
+        yield step("start", node, rng.choice([0, 0, -2, -1000]))
+        yield from self._some_views(node)
+        yield self._short()
+
+    def _rolling(self) -> Iterator[Step]:
+        """Every node is drained and started again, one after the other."""
+        for process in self._world.running():
+            yield step("drain", process.place)
+            yield from self._some_views(process.place, 2)
+            yield step("pass", 6)
+            yield step("start", process.place)
+            yield self._short()
+
+    def _leaving(self) -> Iterator[Step]:
+        """One or two nodes leave for good, perhaps at once; somebody joins."""
+        node = self._up()
+        yield from self._some_views(node)
+        yield step("leave", node)
+        if self._rng.random() < 0.5:
+            yield from self._some_views(other := self._up())
+            yield step("leave", other)
+        yield self._short()
+        yield step("join", self._rng.choice("abcdefg"))
+        yield step("pass", 8)
+        yield self._around_the_grace()
+        yield step("pass", 4)
+
+    def _killed_while_lifting(self) -> Iterator[Step]:
+        """Whoever begins to fold is killed in the middle of it, perhaps again and again."""
+        node = self._up()
+        yield step("burst", node, 12, 0.3)
+        yield step("pass", 2)
+        yield step("crash", node)
+        yield step("start", node)
+        yield step("pass", 3)
+        yield step("until-lifting", 1.2 * self._world.setup.habits.grace_s / 3600 + 0.01)
+        for _ in range(self._rng.randint(1, 4)):
+            yield step("pass", self._rng.choice([0, 0.003, 0.01, 0.03]))
+            yield step("crash-lifting")
+        yield step("pass", 3)
+
+    def _killed_while_sending(self) -> Iterator[Step]:
+        """A new or empty node fetches a lot; whoever sends it is killed in the middle."""
+        node, source = self._up(), self._up()
+        yield step("weather", self._rng.choice(["slow", "slow", "late", "calm"]))
+        yield step("wipe" if self._rng.random() < 0.3 else "crash", node)
+        yield step("burst", source, 14, 0.1)
+        yield step("pass", 1)
+        yield step("start", node)
+        yield step("pass", self._rng.choice([0.2, 1, 4, 8, 12]))
+        how = self._rng.choice(["crash", "freeze", "isolate", "wipe"])
+        yield step(how, source, *([20] if how == "freeze" else []))
+        yield step("pass", 5)
+        yield step("start", source)
+
+    def _half_a_transfer(self) -> Iterator[Step]:
+        """Half of a transfer is all that is left of some views; then a fold is due."""
+        rng = self._rng
+        if (split := self._two_sides()) is None:
+            return
+        (source, half), others = split
+        yield step("isolate", source)
+        yield step("burst", source, 14, 0.1)
+        yield step("pass", 2)
+        yield step("weather", "slow")
+        yield step("heal")
+        yield step("split", f"{source}{half}|{others}")
+        yield step("pass", rng.choice([3, 5, 7, 9, 12]))
+        yield step("split", f"{half}|{source}{others}")
+        yield step("wipe", source)
+        yield step("start", source)
+        yield step("pass", 9)
+        yield step("heal")
+        yield step("pass", rng.choice([2, 3, 4, 6]))
+        yield step("isolate", half)
+        yield self._around_the_grace()
+        yield step("heal")
+        yield step("pass", 6)
+        yield step("weather", "calm")
+
+    def _folded_while_fetching(self) -> Iterator[Step]:
+        """A fold comes while somebody fetches the base, part after part."""
+        grace_h = self._world.setup.habits.grace_s / 3600
+        node, other, empty = self._up(), self._up(), self._up()
+        yield step("burst", node, 14, 0.3)
+        yield step("view", other, self._video(), 1)
+        yield step("pass", 1)
+        yield step("crash", node)
+        yield step("start", node)
+        yield step("hours", 1.05 * grace_h + 0.01)
+        yield step("crash", other)
+        yield step("start", other)
+        yield step("hours", grace_h - self._rng.choice([6, 15, 25]) / 3600)
+        yield step("weather", self._rng.choice(["slow", "stormy", "stormy"]))
+        yield step("wipe", empty)
+        yield step("start", empty)
+        yield step("pass", 60)
+        yield step("weather", "calm")
+
+    def _retired_while_held_up(self) -> Iterator[Step]:
+        """A living node is retired while it is cut off, and the fold is held up by a dead one;
+        both come back at once, and the one goes on counting."""
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (retired, missing), others = split
+        yield step("pass", 3)
+        yield step("isolate", retired)
+        yield step("pass", 9)
+        yield step("crash", missing)
+        yield step("retire", others[0], retired)
+        yield step("hours", 1.1 * self._world.setup.habits.grace_s / 3600)
+        yield step("weather", self._rng.choice(["slow", "slow", "late"]))
+        yield step("start", missing)
+        yield step("pass", self._rng.choice([0.5, 1, 1.5, 2, 2.5, 3]))
+        yield step("burst", retired, 14, self._rng.choice([2, 6]))
+        yield step("heal")
+        yield step("pass", 8)
+        yield step("weather", "calm")
+
+    def _handed_over_late(self) -> Iterator[Step]:
+        """The older of two processes was cut off and comes back to hand over, to one node alone,
+        when a fold is due that was held up; old frames come again meanwhile."""
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (older, bridge), others = split
+        missing = others[-1]
+        yield step("crash", missing)
+        yield step("isolate", older)
+        yield step("twin", older)
+        yield from self._some_views(older)
+        yield step("pass", 9)
+        yield from self._some_views(older)
+        yield self._around_the_grace()
+        yield step("start", missing)
+        yield step("weather", self._rng.choice(["stormy", "doubling", "late", "slow"]))
+        yield step("heal")
+        yield step("bridge", f"{older}|{bridge}{others}", bridge)
+        yield step("replays", others[0], 40, 10)
+        yield step("pass", self._rng.choice([3, 8, 15]))
+        yield step("heal")
+        yield step("weather", "calm")
+        yield step("pass", 9)
+
+    def _two_sides(self) -> tuple[list[str], str] | None:
+        """Two nodes and the rest, which may be nobody; None if there are no two."""
+        letters = [process.place for process in self._world.running() if len(process.place) == 1]
+        self._rng.shuffle(letters)
+        return (letters[:2], "".join(letters[2:])) if len(letters) > 1 else None
+
+    def _clocks(self) -> Iterator[Step]:
+        """Starts on clocks that are set back and ahead."""
+        node = self._up()
+        for clock_h in (5.0, -1.0, -900.0):
+            yield from self._some_views(node)
+            yield step("crash", node)
+            yield step("start", node, clock_h)
+            yield self._short()
+
+    def _old_profile(self) -> Iterator[Step]:
+        """A browser sleeps while nodes come and go, and then hears from anybody."""
+        number, node, video = self._rng.randrange(2), self._up(), self._video()
+        yield step("look", number, 0, node, video)
+        yield step("age", number)
+        yield step("crash", node)
+        yield step("start", node)
+        yield step("hours", self._rng.choice([3, 500, 8760]))
+        yield step("view", node, video, 1)
+        yield step("revive", number, self._rng.randrange(100))
+        yield step("look", number, 0, self._up(), video)
+
+    def _stale_page(self) -> Iterator[Step]:
+        """A tab that has seen a fold is reloaded, and a node tells it what was before the fold."""
+        number, node, video = self._rng.randrange(2), self._up(), self._video()
+        yield step("view", node, video, 2)
+        yield step("pass", 2)
+        yield step("look", number, 0, node, video)
+        yield step("crash", node)
+        yield step("start", node)
+        yield step("hours", 1.05 * self._world.setup.habits.grace_s / 3600 + 0.01)
+        yield step("look", number, 0, self._up(), video)
+        yield step("reload", number, 0)
+        yield step("again", number, 0, -2)
+
+    def _bad_disk(self) -> Iterator[Step]:
+        """A disk stalls or fails while views come, and then its process is killed or drained."""
+        node = self._up()
+        yield step("slow", node, self._rng.choice([1, 3, 8]))
+        yield from self._some_views(node)
+        yield step("fail", node, self._rng.randint(1, 5))
+        yield step("burst", node, 6, 2)
+        yield self._short()
+        yield step(self._rng.choice(["crash", "drain", "leave", "twin"]), node)
+        yield self._short()
+        yield step("start", node)
+        yield step("slow", node, 0)
+
+    def _cut_while_folding(self) -> Iterator[Step]:
+        """A split, a ring or a bridge while a fold is due."""
+        node = self._up()
+        yield from self._some_views(node)
+        yield step("crash", node)
+        yield step("start", node)
+        yield self._short()
+        yield self._partition()
+        yield from self._some_views(self._up())
+        yield self._around_the_grace()
+        yield step("heal")
+        yield step("pass", 5)
+
+    def _churn(self) -> Iterator[Step]:
+        """A node restarts again and again, faster than anything settles."""
+        node = self._up()
+        for _ in range(self._rng.randint(3, 6)):
+            yield from self._some_views(node, 2)
+            yield self._short()
+            yield step(self._rng.choice(["crash", "crash", "drain"]), node)
+            yield step("start", node)

@@ -1,0 +1,113 @@
+"""What a node has stored: `Changes` are applied in their documented order, all or nothing."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+
+from ratchet.changes import Changes, ColumnChange
+from ratchet.column import Row
+from ratchet.fingerprint import WORD, entry
+from ratchet.generations import covers, join
+from ratchet.slot import Slot
+
+
+class Disk:
+    """Rows by slot, the base and the maps. `answered` and `own` are the simulation's own notes."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Slot, dict[str, Row]] = {}
+        self.upto: dict[Slot, int] = {}
+        self.base: dict[str, int] = {}
+        self.heard: dict[str, int] = {}
+        self.closed: dict[str, int] = {}
+        self.folded: dict[str, int] = {}
+        self.lifted: dict[str, int] = {}
+        # Views that processes on this disk have answered.
+        self.answered: Tally[str] = Tally()
+        # The newest slot that a process on this disk has opened, written down or not.
+        self.own: Slot | None = None
+        # How often it was written to.
+        self.version = 0
+
+    def write(self, changes: Changes) -> None:
+        """One transaction."""
+        self.version += 1
+        for slot, upto, rows in changes.columns:
+            stored = self.rows.setdefault(slot, {})
+            for row in rows:
+                before = stored.get(row.video, row)
+                larger = max(row.views, before.views), max(row.seq, before.seq)
+                stored[row.video] = Row(row.video, *larger)
+            self.upto[slot] = max(upto, self.upto.get(slot, 0))
+        for video, count in changes.base:
+            self.base[video] = max(count, self.base.get(video, 0))
+        for slot, videos, last in changes.lifts:
+            stored = self.rows.get(slot, {})
+            for video in [*stored] if last else videos:
+                if lifted := stored.pop(video, None):
+                    self.base[video] = self.base.get(video, 0) + lifted.views
+            if last:
+                self.rows.pop(slot, None)
+                self.upto.pop(slot, None)
+        self.heard = join(self.heard, changes.heard)
+        self.closed = join(self.closed, changes.closed)
+        self.folded = join(self.folded, changes.folded)
+        self.lifted = join(self.lifted, changes.lifted)
+
+    def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
+        """Everything, in parts, as a store that doesn't want it all in memory gives it."""
+        maps = [dict(it) for it in (self.heard, self.closed, self.folded, self.lifted)]
+        yield Changes((), tuple(self.base.items()), (), *maps)
+        for slot, stored in self.rows.items():
+            rows = sorted(stored.values(), key=lambda row: row.seq)
+            for at in range(0, max(1, len(rows)), rows_in_a_part):
+                part = tuple(rows[at : at + rows_in_a_part])
+                yield Changes((ColumnChange(slot, self.upto[slot], part),))
+
+    def count(self, slot: Slot, video: str) -> int:
+        """What is stored of `video` in `slot`."""
+        row = self.rows.get(slot, {}).get(video)
+        return row.views if row else 0
+
+    def fingerprint(self, slot: Slot) -> int:
+        """What a digest may say of `slot`."""
+        return sum(entry(row.video, row.views) for row in self.rows.get(slot, {}).values()) % WORD
+
+    def base_fingerprint(self) -> int:
+        """What a digest may say of the base."""
+        return sum(entry(video, views) for video, views in self.base.items() if views) % WORD
+
+    def value(self, video: str) -> int:
+        """What a process that starts from here counts."""
+        return self.base.get(video, 0) + sum(self.count(slot, video) for slot in self.rows)
+
+    def copy(self) -> "Disk":
+        """A backup."""
+        copy = Disk()
+        copy.rows = {slot: dict(rows) for slot, rows in self.rows.items()}
+        copy.upto, copy.base = dict(self.upto), dict(self.base)
+        copy.heard, copy.closed = dict(self.heard), dict(self.closed)
+        copy.folded, copy.lifted = dict(self.folded), dict(self.lifted)
+        # Its own slot stays with the process that opened it.
+        copy.answered, copy.version = Tally(self.answered), self.version
+        return copy
+
+
+def merged(disks: Iterable[Disk]) -> Tally[str]:
+    """What all these disks have together: lifted by all their folds, then the larger of each.
+
+    This is what a cluster of these disks must come to, and nothing less.
+    """
+    disks = list(disks)
+    folded: dict[str, int] = {}
+    for disk in disks:
+        folded = join(folded, disk.folded)
+    base: Tally[str] = Tally()
+    slots: dict[Slot, Tally[str]] = {}
+    for disk in disks:
+        lifted = Tally(disk.base)
+        for slot, rows in disk.rows.items():
+            into = lifted if covers(folded, slot) else slots.setdefault(slot, Tally())
+            for video, views, _ in rows.values():
+                into[video] = into[video] + views if into is lifted else max(into[video], views)
+        base |= lifted
+    return sum(slots.values(), base)

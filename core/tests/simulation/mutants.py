@@ -1,0 +1,291 @@
+"""Does the simulation find what it is there to find? Breaks the core on purpose, and sees.
+
+Each mutant is a small edit of a copy of the core. The simulation must turn red with every one of
+them; one that stays green means that an invariant isn't really looked at.
+
+    python -m simulation.mutants [NAME ...]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Final, NamedTuple
+
+import ratchet
+
+CORE: Final = Path(ratchet.__file__).parent
+TESTS: Final = Path(__file__).parents[1]
+# A mutant that lives through so many runs has got away.
+RUNS: Final = 1500
+
+
+class Mutant(NamedTuple):
+    """One breakage: in `module`, `old` (found exactly once) becomes `new`."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant. `which`: the invariant that it broke, None if it got away."""
+
+    mutant: Mutant
+    which: str | None
+    runs: int
+    took_s: float
+    text: str
+
+
+MUTANTS: Final = (
+    Mutant(
+        "browsers merge by sum",
+        "counter",
+        "slots[slot] = max(n, slots.get(slot, 0))",
+        "slots[slot] = n + slots.get(slot, 0)",
+    ),
+    Mutant(
+        "nodes merge by sum",
+        "column",
+        "            video, views, seq = row\n            at =",
+        "            video, views, seq = row\n            views += self.count(video)\n"
+        "            at =",
+    ),
+    Mutant(
+        "lift without removing the slot, in browsers",
+        "counter",
+        "self.base + lifted, MAX_COUNT), slots=kept)",
+        "self.base + lifted, MAX_COUNT))",
+    ),
+    Mutant(
+        "lift without removing the slot, in nodes",
+        "table",
+        "self.lifting[slot] = self.columns.pop(slot)",
+        "self.lifting[slot] = self.columns[slot]",
+    ),
+    Mutant(
+        "fold without the barrier",
+        "folding",
+        "obstacles = tuple(_obstacles(view, ripe[-1]))",
+        "obstacles = tuple[Obstacle, ...]()",
+    ),
+    Mutant(
+        "fold within the grace",
+        "folding",
+        "view.closed_s[slot] >= view.grace_s",
+        "view.closed_s[slot] >= 0",
+    ),
+    Mutant(
+        "slot reused after a restart",
+        "replica",
+        "Slot(self.node, new_generation(self._started_ms, self._chance, heard))",
+        "Slot(self.node, heard or new_generation(self._started_ms, self._chance, heard))",
+    ),
+    Mutant(
+        "rows visible before they are durable",
+        "replica",
+        "        return self._begin_writing(own)",
+        "        if own:\n            self._column(own.slot).merge(own.rows)\n"
+        "            self.changed.update(row.video for row in own.rows)\n"
+        "        return self._begin_writing(own)",
+    ),
+    Mutant(
+        "digest advanced past a gap",
+        "exchange",
+        "if frame.start > self._upto(slot) and not transfer:",
+        "if False:",
+    ),
+    Mutant(
+        "base not exchanged",
+        "exchange",
+        "if peer.base_due and settled and theirs.folded == self.folded:",
+        "if False:",
+    ),
+    Mutant(
+        "bases of different folds are merged",
+        "exchange",
+        "if self.lifting or frame.folded != self.folded:",
+        "if False:",
+    ),
+    Mutant(
+        "browser stores counters without `folded`",
+        "passive",
+        "{**snapshot.encode(now), **extra}",
+        '{**snapshot.encode(now), **extra, "folded": _stored(stored_folded or "{}")}',
+    ),
+    Mutant(
+        "digests claim what is not on disk",
+        "exchange",
+        "return Extent(column.durable, ",
+        "return Extent(column.upto, ",
+    ),
+    Mutant(
+        "counts moved to a new slot",
+        "replica",
+        "        heard = self.heard.get(self.node, 0)\n        self.slot =",
+        "        for row in self.columns.get(self.slot, ()) if self.slot else ():\n"
+        "            self.count(row.video, row.views)\n"
+        "        heard = self.heard.get(self.node, 0)\n        self.slot =",
+    ),
+    Mutant(
+        "a chunk claims before the last has come",
+        "exchange",
+        "0 if frame.more else upto or 0",
+        "frame.upto if upto is None else upto",
+    ),
+    Mutant(
+        "fingerprints ignored in the barrier",
+        "folding",
+        "if any(ours != theirs or ours.fingerprint is None for ours, theirs in pairs):",
+        "if False:",
+    ),
+    Mutant(
+        "fold without asking who knows of the closing",
+        "folding",
+        "if peer.digest is None or not generations.covers(peer.digest.closed, last):",
+        "if peer.digest is None:",
+    ),
+    Mutant(
+        "missing members don't hold up a fold",
+        "folding",
+        "    for node, unheard_s in missing(view).items():\n        yield",
+        "    for node, unheard_s in {}.items():\n        yield",
+    ),
+    Mutant(
+        "the living may be retired",
+        "replica",
+        "if any(alive.node == node for alive in self.peers.alive().values()):",
+        "if False:",
+    ),
+    Mutant(
+        "the last part of a lift is told of the first",
+        "table",
+        "last=len(videos) == len(column)",
+        "last=True",
+    ),
+    Mutant(
+        "a lifted part is added to the base before it is on disk",
+        "table",
+        "            videos = column.last(room)\n",
+        "            videos = column.last(room)\n"
+        "            for video in videos:\n"
+        "                self.base.add(video, column.count(video))\n",
+    ),
+    Mutant(
+        "a half lifted slot is forgotten at a start",
+        "table",
+        "self.lifting.setdefault(slot, Column(slot)).merge(rows)",
+        "self.base.merge((row.video, row.views) for row in rows)",
+    ),
+    Mutant(
+        "failed writes are forgotten",
+        "table",
+        "            if change is not own:",
+        "            if False:",
+    ),
+    Mutant(
+        "a closed slot counts on",
+        "replica",
+        "            and not self.is_closed(self.slot)\n",
+        "",
+    ),
+    Mutant(
+        "handed over is what any peer has, also one that leaves",
+        "replica",
+        "[peer for peer in self.peers if peer.slot and not self.is_closed(peer.slot)]",
+        "[peer for peer in self.peers if peer.slot]",
+    ),
+    Mutant(
+        "nothing is handed over before the end",
+        "replica",
+        "        rows += not self._base_shared(staying)\n",
+        "        rows = 0\n",
+    ),
+    Mutant(
+        "rows are told to be on disk when they have come",
+        "exchange",
+        "        if column.durable < column.upto:\n            return []\n"
+        "        have = Have(slot, column.durable)",
+        "        have = Have(slot, column.upto)",
+    ),
+    Mutant(
+        "equal claims of different rows are believed",
+        "exchange",
+        "or self._doubt(slot, extent, process)",
+        "or []",
+    ),
+)
+
+
+class NoSuchText(Exception):
+    """The core has changed, and the mutant must change with it."""
+
+
+@contextmanager
+def broken_core(mutant: Mutant) -> Iterator[Path]:
+    """A folder for PYTHONPATH with a copy of the core that has this breakage in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "ratchet"
+        shutil.copytree(CORE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        module = copy / f"{mutant.module}.py"
+        source = module.read_text("utf-8")
+        if (found := source.count(mutant.old)) != 1:
+            raise NoSuchText(f"{mutant.name}: found {found} times in {mutant.module}.py")
+        module.write_text(source.replace(mutant.old, mutant.new), "utf-8")
+        yield Path(folder)
+
+
+def hunt(mutant: Mutant, runs: int = RUNS, seed: int = 0) -> Verdict:
+    """Run the simulation on a core with this breakage in it."""
+    begun = monotonic()
+    command = [sys.executable, "-m", "simulation", "--jobs", "1", "--json", "--shrink", "0"]
+    with broken_core(mutant) as folder:
+        done = subprocess.run(
+            [*command, "--runs", str(runs), "--seed", str(seed)],
+            cwd=TESTS,
+            env={**os.environ, "PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if not done.stdout:
+        return Verdict(mutant, "start", 0, monotonic() - begun, done.stderr[-300:])
+    said = json.loads(done.stdout.splitlines()[-1])
+    text = said.get("text", "")
+    return Verdict(mutant, said.get("broken"), said["runs"], monotonic() - begun, text)
+
+
+def main() -> int:
+    """Hunt all mutants, or those named; print what caught each."""
+    parser = argparse.ArgumentParser("python -m simulation.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names; all mutants if none")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"runs at the most ({RUNS})")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants hunted side by side (2)")
+    options = parser.parse_args()
+    mutants = [m for m in MUTANTS if not options.names or any(n in m.name for n in options.names)]
+    print(f"{'breakage':<58} {'caught by':<10} {'runs':>5} {'s':>6}  in its words")
+    away = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for verdict in pool.map(lambda mutant: hunt(mutant, options.runs), mutants):
+            away += verdict.which is None
+            print(
+                f"{verdict.mutant.name:<58} {verdict.which or 'GOT AWAY':<10} {verdict.runs:>5} "
+                f"{verdict.took_s:>6.1f}  {verdict.text[:100]}",
+                flush=True,
+            )
+    print(f"{len(mutants) - away} of {len(mutants)} were caught.")
+    return 1 if away else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""Who hears whom, and what happens to frames on their way: loss, doubling, delay, replay.
+
+Every frame's fate is drawn from the seed and its two ends alone, so that a step less in a schedule
+changes as little as possible of all the others: schedules shrink well.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ratchet import codec
+from ratchet.exchange import Send
+from ratchet.frames import Digest, Frame, Have, Rows
+from ratchet.slot import Slot
+
+from simulation.process import Process
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+# How often each pair of processes is looked at: to dial, or to notice that nothing comes.
+TEND_S: Final = 0.5
+# Sent frames that are kept to be replayed.
+KEPT: Final = 3000
+
+
+class Weather(NamedTuple):
+    """What the wire does to frames: shares of them, and seconds."""
+
+    lost: float = 0.0
+    doubled: float = 0.0
+    late: float = 0.0
+    late_s: float = 0.0
+    usual_s: float = 0.03
+
+
+WEATHERS: Final = {
+    "calm": Weather(),
+    "lossy": Weather(lost=0.3),
+    "doubling": Weather(doubled=0.5, late=0.3, late_s=1.0),
+    "late": Weather(late=0.4, late_s=4.0),
+    "slow": Weather(usual_s=1.5),
+    "stormy": Weather(lost=0.25, doubled=0.2, late=0.3, late_s=8.0, usual_s=0.5),
+}
+
+
+class Network:
+    """Connections between all processes that can reach each other, and the frames on them."""
+
+    def __init__(self, world: "World", seed: int, codec_every: int) -> None:
+        """One frame in `codec_every` goes through its text, as all do in a real node."""
+        self.weather = WEATHERS["calm"]
+        # (from, to), by place: nothing comes through.
+        self.cuts: set[tuple[str, str]] = set()
+        self.sent: list[tuple[str, str | None, Frame]] = []
+        self._world = world
+        self._seed = seed
+        self._codec_every = codec_every
+        self._chances: dict[tuple[str, str], Random] = {}
+        # Frames are numbered as they leave; the last number that has arrived on each way.
+        self._flown = 0
+        self._landed: dict[tuple[str, str], int] = {}
+        # Transfers under way: the receiver, the sender and the slot.
+        self._parts: set[tuple[str, str, Slot]] = set()
+        # When two processes that couldn't hear each other last found that they can.
+        self.last_joined = 0.0
+        # Since when a process hears nothing from another that it thinks it is connected to.
+        self.silent: dict[tuple[str, str], float] = {}
+
+    def open(self, sender: Process, receiver: Process) -> bool:
+        """Whether frames come through, this way."""
+        return sender.alive and receiver.alive and (sender.place, receiver.place) not in self.cuts
+
+    def chance(self, sender: Process, receiver: Process) -> Random:
+        """What decides the fate of frames from one to the other."""
+        ends = sender.label, receiver.label
+        if ends not in self._chances:
+            self._chances[ends] = Random(f"{self._seed} {ends}")
+        return self._chances[ends]
+
+    # -- connections -----------------------------------------------------------------------
+
+    def tend(self) -> bool:
+        """Connect who can be, part who hear nothing from each other for some seconds."""
+        processes = [*self._world.running()]
+        for index, one in enumerate(processes):
+            for two in processes[index + 1 :]:
+                self._tend_pair(one, two)
+        for one in processes:
+            for gone in one.peers.difference(process.id for process in processes):
+                self._listen(one, gone)
+        return True
+
+    def _tend_pair(self, one: Process, two: Process) -> None:
+        now = self._world.agenda.now
+        ends = (one, two), (two, one)
+        if any(process.frozen_until > now for process in (one, two)) or not (
+            self.open(one, two) and self.open(two, one)
+        ):
+            for here, there in ends:
+                if there.id not in here.peers or here.frozen_until > now:
+                    continue
+                hung_up = here.id not in there.peers and self.open(there, here)
+                if hung_up:
+                    self._part(here, there.id)
+                elif not self.open(there, here) or there.frozen_until > now:
+                    self._listen(here, there.id)
+            return
+        for here, there in ends:
+            self.silent.pop((here.id, there.id), None)
+        if not (one.id in two.peers and two.id in one.peers):
+            for here, there in ends:
+                if there.id in here.peers:
+                    self._part(here, there.id)
+            for here, there in ends:
+                self._world.agenda.after(
+                    self.chance(here, there).uniform(0.0, 0.1), self._join(here, there)
+                )
+
+    def _join(self, here: Process, there: Process) -> Callable[[], None]:
+        def act() -> None:
+            if self.open(here, there) and self.open(there, here) and there.id not in here.peers:
+                self._world.stir("connected")
+                self.last_joined = self._world.agenda.now
+                self.send(here, here.replica.joined(there.replica.me))
+                self._world.touched(here)
+
+        return act
+
+    def _listen(self, here: Process, there: str) -> None:
+        """`here` hears nothing from `there`; after a while it gives the connection up."""
+        now = self._world.agenda.now
+        since = self.silent.setdefault((here.id, there), now)
+        if now - since > here.rng.uniform(0.0, 8.0):
+            self._part(here, there)
+
+    def forget(self, process: Process) -> None:
+        """It has ended: it listens to nobody any more."""
+        self.silent = {ends: since for ends, since in self.silent.items() if ends[0] != process.id}
+
+    def _part(self, here: Process, there: str) -> None:
+        self.silent.pop((here.id, there), None)
+        self._world.stir("parted")
+        broken = {transfer for transfer in self._parts if transfer[:2] == (here.id, there)}
+        self._parts -= broken
+        self._world.tally["transfer broken in the middle"] += len(broken)
+        here.replica.left(there)
+        self._world.touched(here)
+
+    # -- frames ----------------------------------------------------------------------------
+
+    def send(self, sender: Process, sends: list[Send]) -> None:
+        """What a replica wants said."""
+        for to, frame in sends:
+            self._world.checks.sent(sender, frame)
+            if not isinstance(frame, Digest):
+                self._world.stir()
+            if len(self.sent) < KEPT:
+                self.sent.append((sender.id, to, frame))
+            else:  # Of the old ones, some of every age are left.
+                self.sent[sender.rng.randrange(KEPT)] = sender.id, to, frame
+            for process in [to] if to is not None else sorted(sender.peers):
+                if (receiver := self._world.by_id.get(process)) is not None:
+                    self._fly(sender, receiver, frame)
+
+    def replay(self, pick: int, receiver: Process) -> bool:
+        """A frame that was sent at any time comes (again). Whoever it came from must be connected:
+        a digest on another's connection would be a lie, and no transport tells lies. What is true
+        whoever says it may come from anybody."""
+        if not self.sent or not receiver.peers:
+            return False
+        sender, to, frame = self.sent[pick % len(self.sent)]
+        if isinstance(frame, Rows) and to != receiver.id:
+            frame = frame._replace(answers=0)  # Nobody gets an answer that is for another.
+        if sender not in receiver.peers:
+            if isinstance(frame, (Digest, Have)):
+                return False
+            peers = sorted(receiver.peers)
+            sender = peers[pick % len(peers)]
+            if sender == receiver.id:
+                return False
+        self._world.hand(receiver, sender, frame)
+        return True
+
+    def _fly(self, sender: Process, receiver: Process, frame: Frame) -> None:
+        tally = self._world.tally
+        if not self.open(sender, receiver):
+            tally["frame lost in a cut"] += 1
+            return
+        weather, chance = self.weather, self.chance(sender, receiver)
+        copies = 1
+        if weather.lost and chance.random() < weather.lost:
+            tally["frame lost"] += 1
+            return
+        if weather.doubled and chance.random() < weather.doubled:
+            tally["frame doubled"] += 1
+            copies = 2
+        if self._codec_every and chance.randrange(self._codec_every) == 0:
+            frame = codec.decode(codec.encode(frame))
+        for _ in range(copies):
+            delay_s = chance.uniform(0.2, 1.8) * weather.usual_s
+            if weather.late and chance.random() < weather.late:
+                tally["frame late"] += 1
+                delay_s += chance.uniform(0.0, weather.late_s)
+            self._world.agenda.after(delay_s, self._arrive(sender, receiver, frame))
+
+    def _arrive(self, sender: Process, receiver: Process, frame: Frame) -> Callable[[], None]:
+        self._flown += 1
+        number, ends = self._flown, (sender.id, receiver.id)
+
+        def act() -> None:
+            if not receiver.alive or sender.id not in receiver.peers:
+                return
+            if (sender.place, receiver.place) in self.cuts:
+                self._world.tally["frame lost in a cut"] += 1
+                return
+            if receiver.frozen_until > self._world.agenda.now:
+                receiver.missed.append(act)
+                return
+            if number < self._landed.get(ends, 0):
+                self._world.tally["frame overtaken by a later one"] += 1
+            self._landed[ends] = max(number, self._landed.get(ends, 0))
+            if isinstance(frame, Rows):
+                self._count_parts(receiver, sender.id, frame)
+            self._world.hand(receiver, sender.id, frame)
+
+        return act
+
+    def _count_parts(self, receiver: Process, sender: str, frame: Rows) -> None:
+        transfer = (receiver.id, sender, frame.slot)
+        if frame.more:
+            self._parts.add(transfer)
+        elif transfer in self._parts:
+            self._parts.remove(transfer)
+            self._world.tally["transfer in several parts"] += 1

@@ -1,0 +1,65 @@
+"""One run: from a seed to its end, or to the first invariant that breaks."""
+
+import traceback
+from collections import Counter as Tally
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import ratchet.table
+
+from simulation import chooser
+from simulation.chooser import Chooser
+from simulation.steps import Step
+from simulation.truth import Broken, Unlucky
+from simulation.world import Setup, World
+
+
+@dataclass
+class Result:
+    """How a run went."""
+
+    setup: Setup
+    steps: list[Step] = field(default_factory=list)
+    # None when all held; otherwise which invariant broke, how, and where the core itself fell.
+    broken: Broken | None = None
+    trace: str = ""
+    hours: float = 0.0
+    tally: Tally[str] = field(default_factory=Tally)
+
+
+def draw(setup: Setup, length: int = chooser.STEPS) -> Result:
+    """A run of `length` steps, drawn from its seed."""
+    world = _world(setup)
+    choose = Chooser(world)
+    return _run(world, (choose() for _ in range(length)))
+
+
+def replay(setup: Setup, steps: Iterable[Step]) -> Result:
+    """The same run with just these steps."""
+    return _run(_world(setup), steps)
+
+
+def _world(setup: Setup) -> World:
+    # A constant of a real node that is too large to be met by a few videos.
+    ratchet.table.__dict__["MAX_LIFTED"] = setup.habits.lifted
+    return World(setup)
+
+
+def _run(world: World, steps: Iterable[Step]) -> Result:
+    result = Result(world.setup)
+    try:
+        for step in steps:
+            result.steps.append(step)
+            world.do(step)
+        world.finish()
+    except Broken as broken:
+        result.broken = broken
+    except Unlucky:
+        world.tally["one generation drawn twice: run given up"] += 1
+    except Exception as error:
+        # Whatever else the core raises is a failure, too.
+        result.broken = Broken("crash", f"{type(error).__name__}: {error}")
+        result.trace = traceback.format_exc()
+    result.hours = world.agenda.now / 3600
+    result.tally = world.tally
+    return result

@@ -1,0 +1,121 @@
+"""The simulation keeps its promises: a fixed budget of runs, and that it would notice.
+
+It runs as its own command, so that a seed means here what it means by hand (the order of sets
+depends on how Python was started). A failure prints its seed and the command that replays it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from simulation import chooser, run, steps
+from simulation.mutants import MUTANTS, Mutant, NoSuchText, broken_core, hunt
+from simulation.shrink import shrink
+
+HERE: Final = Path(__file__).parent
+# About half a minute of one core.
+RUNS: Final = 320
+
+
+def _simulate(*arguments: str, core: Path | None = None) -> subprocess.CompletedProcess[str]:
+    path = {"PYTHONPATH": str(core)} if core else {}
+    return subprocess.run(
+        [sys.executable, "-m", "simulation", *arguments],
+        cwd=HERE,
+        env={**os.environ, "PYTHONHASHSEED": "0", **path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_breaks_in_many_runs_and_every_fault_has_happened() -> None:
+    done = _simulate("--runs", str(RUNS), "--jobs", "1", "--strict")
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_all_frames_may_go_as_text() -> None:
+    done = _simulate("--runs", "12", "--jobs", "2", "--codec", "1", "--seed", "5000")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_seed_is_one_run() -> None:
+    first, second = run.draw(chooser.setup(7)), run.draw(chooser.setup(7))
+    assert first.steps == second.steps
+    assert first.tally == second.tally
+
+
+def test_the_steps_of_a_run_replay_it() -> None:
+    drawn = run.draw(chooser.setup(11))
+    again = run.replay(drawn.setup, [steps.parse(line) for line in map(str, drawn.steps)])
+    assert again.steps == drawn.steps
+    assert again.tally == drawn.tally
+
+
+def test_any_part_of_a_schedule_is_a_schedule() -> None:
+    drawn = run.draw(chooser.setup(13))
+    for part in (drawn.steps[::2], drawn.steps[20:40], drawn.steps[::-1], []):
+        assert run.replay(drawn.setup, part).broken is None
+
+
+def test_a_failure_prints_its_seed_and_a_short_schedule_that_replays_it(tmp_path: Path) -> None:
+    mutant = next(it for it in MUTANTS if it.name == "base not exchanged")
+    with broken_core(mutant) as core:
+        found = _simulate("--runs", "200", "--jobs", "1", "--json", "--shrink", "0", core=core)
+        seed = str(json.loads(found.stdout)["seed"])
+        shown = _simulate("--seed", seed, "--runs", "1", "--shrink", "20", core=core)
+        assert shown.returncode == 1
+        assert shown.stdout.startswith("BROKEN: invariant 5: ")
+        assert f"python -m simulation --seed {seed} --runs 1" in shown.stdout
+        lines = shown.stdout.partition("The shortest schedule found")[2].splitlines()[1:]
+        schedule = [line for line in lines[: lines.index("")] if not line.startswith("#")]
+        assert 0 < len(schedule) < chooser.STEPS / 2
+        file = tmp_path / "schedule"
+        file.write_text("\n".join(schedule), "utf-8")
+        replayed = _simulate("--seed", seed, "--replay", str(file), "--shrink", "0", core=core)
+        assert replayed.returncode == 1
+        assert replayed.stdout.startswith("BROKEN: invariant 5: ")
+
+
+def test_a_run_that_holds_cannot_be_shrunk() -> None:
+    with pytest.raises(AssertionError):
+        shrink(run.draw(chooser.setup(7)), 1.0)
+
+
+# What must never be missed; `make mutants` hunts all.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "browsers merge by sum",
+        "nodes merge by sum",
+        "lift without removing the slot, in browsers",
+        "lift without removing the slot, in nodes",
+        "fold without the barrier",
+        "slot reused after a restart",
+        "rows visible before they are durable",
+        "digest advanced past a gap",
+        "base not exchanged",
+        "browser stores counters without `folded`",
+        "digests claim what is not on disk",
+        "counts moved to a new slot",
+    ],
+)
+def test_it_turns_red(name: str) -> None:
+    verdict = hunt(next(it for it in MUTANTS if it.name == name), runs=100)
+    assert verdict.which not in (None, "start"), verdict
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_mutant_still_fits_the_core(mutant: Mutant) -> None:
+    with broken_core(mutant):
+        pass
+
+
+def test_a_mutant_that_does_not_fit_says_so() -> None:
+    with pytest.raises(NoSuchText), broken_core(MUTANTS[0]._replace(old="no such text")):
+        pass
