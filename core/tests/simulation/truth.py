@@ -2,7 +2,9 @@
 
 A view is real once it is on the disk of the node that counted it; before that nobody may see it.
 It is lost when the last disk that had it is destroyed, or when its slot was folded while those who
-had it were cut off, retired. Both are computed, not guessed: `Disk.merged` is what the disks of a
+had it were cut off, retired, or had never been heard of by whoever folded it (a cluster that begins
+in two halves, or anew from an empty disk while all others are down: nobody can ask a member of whom
+nobody knows). Both are computed, not guessed: `Disk.merged` is what the disks of a
 cluster have together, and whatever is missing there must have one of these two reasons.
 """
 
