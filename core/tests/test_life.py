@@ -100,6 +100,19 @@ class TestFolding:
         assert len([slot for slot in b.replica.columns if slot.node == "a"]) <= 3
         _finish(world)
 
+    def test_a_peer_that_was_never_met_is_in_the_way(self) -> None:
+        world = _world("a")
+        (a,) = world.alive()
+        world.count(a, TIDE)
+        a = world.start("a", world.crash(a))
+        a.replica.unmet = 1
+        world.settle()
+        ((obstacle,),) = [fold.obstacles for fold in a.replica.folds()]
+        assert obstacle.kind == "unmet"
+        a.replica.unmet = 0
+        world.settle()
+        assert a.replica.base.count(TIDE) == 1
+
     def test_a_member_that_is_missing_is_in_the_way_and_is_named(self) -> None:
         world = _world("a", "b", "c")
         a, b, c = world.alive()

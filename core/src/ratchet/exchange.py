@@ -11,7 +11,7 @@ so a crashed node's last ones spread from whoever has the most of them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ratchet.changes import ColumnChange
 from ratchet.frames import (
@@ -30,6 +30,9 @@ from ratchet.peers import NOTHING, Peer, Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet.transfers import Transfers
+
+# How soon all of a slot is asked for again, of a peer that has as much and not the same.
+DOUBT_AGAIN_S: Final = 5.0
 
 
 class Send(NamedTuple):
@@ -53,6 +56,8 @@ class Exchange(Table, ABC):
         self._now = now
         self._chunk = chunk
         self._transfers = Transfers(me.process)
+        # When we last asked a peer for all of a slot.
+        self._doubted: dict[tuple[Slot, str], float] = {}
         # Whether peers are to tell when they have the rows that are just being written.
         self._ask_to_tell = False
         # Peers that want to be told when what there is of a slot is on disk.
@@ -142,6 +147,7 @@ class Exchange(Table, ABC):
         """The last connection to it is down."""
         self.peers.by_process.pop(process, None)
         self._transfers.left(process)
+        self._doubted = {doubt: at for doubt, at in self._doubted.items() if doubt[1] != process}
 
     def ask_who_has(self) -> list[Send]:
         """Ask all peers to say at once what they have of this name's slots."""
@@ -265,6 +271,12 @@ class Exchange(Table, ABC):
         ours = self._extent(slot)
         if ours.fingerprint is None or ours.upto != theirs.upto or ours == theirs:
             return []
+        # Not on each of its digests: whoever always fetches never says what it has, and the other,
+        # who may lack something itself, never doubts.
+        last = self._doubted.get((slot, process))
+        if last is not None and self._now - last < DOUBT_AGAIN_S:
+            return []
+        self._doubted[slot, process] = self._now
         return self._ask(slot, 0, process)
 
     def _ask(self, slot: Slot, above: int, process: str) -> list[Send]:

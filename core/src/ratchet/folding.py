@@ -6,7 +6,8 @@ So it waits until every member of the cluster has said, knowing that the slot is
 has exactly what we have. A member that can't be reached delays the fold and never makes it wrong.
 
 Members are all that may have rows which nobody else has: the connected processes, those that our
-peers are connected to, and every name whose newest slot isn't closed, whether it is heard or not.
+peers are connected to, and every name whose newest slot isn't closed, whether it is heard or not;
+and whoever is at an address that we were given, as long as nobody has been met there.
 The grace is for processes that are cut off from all others when their name is retired.
 """
 
@@ -26,13 +27,14 @@ class Obstacle(NamedTuple):
 
     - `grace`: the slots have not been closed for long enough; `amount` seconds are left.
     - `missing`: nobody hears `node`, whose slot is open, for `amount` seconds now.
+    - `unmet`: at `amount` addresses that we were given nobody has ever been met.
     - `far`: `node` is alive and not connected to us.
     - `unaware`: `node` has not said yet that it knows of the closing.
     - `behind`: `node` and we are `amount` changes apart.
     - `unsettled`: `node` is just writing, or fetching, rows of it.
     """
 
-    kind: Literal["grace", "missing", "far", "unaware", "behind", "unsettled"]
+    kind: Literal["grace", "missing", "unmet", "far", "unaware", "behind", "unsettled"]
     node: str
     amount: float = 0
 
@@ -59,6 +61,7 @@ class View(NamedTuple):
     # For how many seconds each closed slot has been known to be closed.
     closed_s: Mapping[Slot, float]
     grace_s: float
+    unmet: int
 
 
 def folds(view: View) -> Iterator[Fold]:
@@ -94,6 +97,9 @@ def _obstacles(view: View, last: Slot) -> Iterator[Obstacle]:
     """What is in the way of folding the slots of a name up to `last`."""
     for node, unheard_s in missing(view).items():
         yield Obstacle("missing", node, unheard_s)
+    if view.unmet:
+        # A cluster that has never been whole: each side would fold what the other hasn't seen.
+        yield Obstacle("unmet", "", view.unmet)
     for process, alive in view.peers.alive().items():
         if process not in view.peers.by_process:
             yield Obstacle("far", alive.node)

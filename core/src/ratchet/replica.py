@@ -101,6 +101,8 @@ class Replica(Exchange):
         """
         super().__init__(me, now, chunk)
         self.notices: list[Notice] = []
+        # At how many addresses, given to this node, nobody has ever been met. The driver says so.
+        self.unmet = 0
         self.grace_s = grace_s
         self._retire_after_s = retire_after_s
         self._started_ms = started_ms
@@ -350,6 +352,7 @@ class Replica(Exchange):
             unheard_s={n: self._now - self._last_heard.get(n, begun) for n in self.heard},
             closed_s=self.closed_s(),
             grace_s=self.grace_s,
+            unmet=self.unmet,
         )
 
     def _look_around(self) -> None:

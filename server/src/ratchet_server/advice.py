@@ -34,6 +34,11 @@ def obstacle(kind: str, node: str, amount: float, here: str) -> str:
                 f"{node} has not been heard for {duration(amount)}, and may have views of them "
                 "that nobody else has."
             )
+        case "unmet":
+            return (
+                f"{here} was given {counted(round(amount), 'peer')} whom it has never met, and who "
+                "may have views that nobody else has. Start them, or leave out their --peer."
+            )
         case "far":
             return (
                 f"{node} is alive, but not connected to {here}: {here} can't tell what {node} has."

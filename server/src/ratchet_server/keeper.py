@@ -90,6 +90,8 @@ class Keeper:
         # Called with the videos whose visible number may have changed.
         self.on_change: Callable[[set[str]], None] = lambda _videos: None
         self.transport: Transport | None = None
+        # At how many of the addresses it was given nobody has ever been met.
+        self.unmet: Callable[[], int] = lambda: 0
         # Whether all that is stored has been read back.
         self.loaded = False
         # Since this process started; for /metrics.
@@ -223,8 +225,9 @@ class Keeper:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            self.replica.unmet = self.unmet()
             self._wake.set()
+            await asyncio.sleep(TICK_S)
 
     async def _round(self) -> None:
         if self._unwritten and self._heard:

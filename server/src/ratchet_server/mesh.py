@@ -97,6 +97,13 @@ class Mesh:
         self._addresses.look(self._links)
         return all(dialled.tried or dialled.process in self._links for dialled in self.dialled)
 
+    def unmet(self, known: Iterable[str]) -> int:
+        """At how many given addresses there may be a node of which nobody has heard. (One that
+        doesn't answer now may be any of the `known` names that answered nowhere.)"""
+        given = [dialled for dialled in self.dialled if dialled.given]
+        away = {*known} - {dialled.node for dialled in given} - {self._me.node}
+        return max(0, sum(dialled.node is None for dialled in given) - len(away))
+
     async def run(self) -> None:
         """Dial every peer and dial again whenever a connection ends, until cancelled."""
         tasks: dict[Dialled, asyncio.Task[None]] = {}

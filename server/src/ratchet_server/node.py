@@ -241,6 +241,7 @@ def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: s
 
     keeper.on_change = show
     keeper.transport = parts.mesh
+    keeper.unmet = lambda: parts.mesh.unmet(replica.heard)
     return parts
 
 
