@@ -33,7 +33,8 @@ lint: .venv/test
 	$(BIN)/mypy
 
 sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
-	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30)
+	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \
+		--seed $$(date +%s) --jobs $$(getconf _NPROCESSORS_ONLN)
 
 mutants: .venv/run .venv/test ## breaks the core in known ways, and shows what catches each
 	cd core/tests && ../../$(BIN)/python -m simulation.mutants
