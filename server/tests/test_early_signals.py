@@ -93,11 +93,18 @@ def asking() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
     with socket.create_server((HOST, 0)) as silent:
         url = f"http://{HOST}:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "ratchet_server", "status", url]
-        with subprocess.Popen(command, stdout=-1, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(
+            command, stdout=-1, stderr=subprocess.STDOUT, preexec_fn=as_in_a_terminal
+        ) as process:
             try:
                 yield process, silent
             finally:
                 process.kill()
+
+
+def as_in_a_terminal() -> None:
+    # Whoever runs the tests in the background may ignore Ctrl-C, and that is inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended_by_ctrl_c(process: "subprocess.Popen[bytes]") -> None:
