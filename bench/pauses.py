@@ -22,6 +22,9 @@ from ratchet_server.datadir import DATABASE
 from bench import processes, storage
 
 EVERY_S: Final = 0.02
+IDLE_S: Final = 5.0
+# How often a node is asked how far it is: seldom, since asking is work for it, too.
+LOOK_S: Final = 0.5
 PATIENCE_S: Final = 300.0
 
 
@@ -36,8 +39,9 @@ def measure(folder: Path) -> str:
     # end, so that nothing is in the way of the fold.
     environ = {"RATCHET_JOIN_TIMEOUT": "0", "RATCHET_ON_TERM": "leave"}
     with processes.serving(processes.node("a", data)) as a:
+        # What a view takes when nothing goes on: some hundred of them, to compare with.
         with _views(a) as idle:
-            time.sleep(5)
+            time.sleep(IDLE_S)
         command = processes.node("b", folder / "empty", "--peer", a)
         with processes.serving(command, environ) as b, _views(a) as giving, _views(b) as taking:
             took_s = _wait(lambda: _digest(a) == _digest(b), "catching up")
@@ -89,7 +93,7 @@ def _wait(done: Callable[[], bool], what: str) -> float:
     begun = time.perf_counter()
     while not done():
         assert time.perf_counter() - begun < PATIENCE_S, f"{what} does not end"
-        time.sleep(0.5)
+        time.sleep(LOOK_S)
     took_s = time.perf_counter() - begun
     print(f"  {what} took {took_s:.0f} s", file=sys.stderr, flush=True)
     return took_s

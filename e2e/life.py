@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -59,7 +60,7 @@ def folded_all(node: Node) -> bool:
 def wait_for_folds(nodes: Iterable[Node]) -> None:
     """Return when all closed slots are folded, on each of `nodes`."""
     for node in nodes:
-        wait_until(lambda node=node: folded_all(node), f"{node.name} has folded all closed slots")  # type: ignore[misc]
+        wait_until(partial(folded_all, node), f"{node.name} has folded all closed slots")
 
 
 def handed_over(node: Node) -> bool:

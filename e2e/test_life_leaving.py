@@ -1,5 +1,6 @@
 """Nodes are drained, leave and are retired while people view, and come back."""
 
+from functools import partial
 from pathlib import Path
 
 from e2e.cluster import Cluster, running_cluster
@@ -76,7 +77,7 @@ def test_two_dead_nodes_are_not_folded_by_nodes_that_have_each_seen_one_of_them(
         retired(node, "c")
         retired(node, "d")
     for node in (four.a, four.b):
-        wait_until(lambda node=node: missing(node), f"{node.name} waits for the other")  # type: ignore[misc]
+        wait_until(partial(missing, node), f"{node.name} waits for the other")
     four.heal()
     history.check([four.a, four.b])
     wait_for_folds([four.a, four.b])

@@ -5,87 +5,25 @@ Every frame goes through the codec. The world also keeps the truth: what every s
 ever brought to its disk, which is all that anybody may ever see of it.
 """
 
-import copy
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ratchet import codec
-from ratchet.changes import Changes, ColumnChange
+from ratchet.changes import Changes
 from ratchet.column import Row
 from ratchet.exchange import Send
-from ratchet.fingerprint import WORD, entry
 from ratchet.frames import MAX_ROWS, Frame, Hello
 from ratchet.generations import covers, join
 from ratchet.replica import Replica
 from ratchet.slot import Slot
+from simulation.disk import Disk
 
 F = TypeVar("F", bound=Frame)
 
 # The wall clock at which a world begins, in milliseconds.
 BEGIN_MS: Final = 1_763_800_000_000
-
-
-class Disk:
-    """What a node has stored: it applies `Changes` in the documented order, all or nothing."""
-
-    def __init__(self) -> None:
-        self.rows: dict[Slot, dict[str, Row]] = {}
-        self.upto: dict[Slot, int] = {}
-        self.base: dict[str, int] = {}
-        self.heard: dict[str, int] = {}
-        self.closed: dict[str, int] = {}
-        self.folded: dict[str, int] = {}
-        self.lifted: dict[str, int] = {}
-
-    def write(self, changes: Changes) -> None:
-        for slot, upto, rows in changes.columns:
-            stored = self.rows.setdefault(slot, {})
-            for row in rows:
-                before = stored.get(row.video, row)
-                larger = max(row.views, before.views), max(row.seq, before.seq)
-                stored[row.video] = Row(row.video, *larger)
-            self.upto[slot] = max(upto, self.upto.get(slot, 0))
-        for video, count in changes.base:
-            self.base[video] = max(count, self.base.get(video, 0))
-        for slot, videos, last in changes.lifts:
-            stored = self.rows.get(slot, {})
-            for video in [*stored] if last else videos:
-                if video in stored:
-                    self.base[video] = self.base.get(video, 0) + stored.pop(video).views
-            if last:
-                self.rows.pop(slot, None)
-                self.upto.pop(slot, None)
-        self.heard = join(self.heard, changes.heard)
-        self.closed = join(self.closed, changes.closed)
-        self.folded = join(self.folded, changes.folded)
-        self.lifted = join(self.lifted, changes.lifted)
-
-    def read(self, rows_in_a_part: int = 2) -> Iterator[Changes]:
-        """Everything, in parts, as a store that doesn't want it all in memory gives it."""
-        maps = [dict(it) for it in (self.heard, self.closed, self.folded, self.lifted)]
-        yield Changes((), tuple(self.base.items()), (), *maps)
-        for slot, stored in self.rows.items():
-            rows = sorted(stored.values(), key=lambda row: row.seq)
-            for at in range(0, len(rows), rows_in_a_part):
-                part = tuple(rows[at : at + rows_in_a_part])
-                yield Changes((ColumnChange(slot, self.upto[slot], part),))
-            if not rows:
-                yield Changes((ColumnChange(slot, self.upto[slot], ()),))
-
-    def count(self, slot: Slot, video: str) -> int:
-        row = self.rows.get(slot, {}).get(video)
-        return row.views if row else 0
-
-    def fingerprint(self, slot: Slot) -> int:
-        return sum(entry(row.video, row.views) for row in self.rows.get(slot, {}).values()) % WORD
-
-    def value(self, video: str) -> int:
-        return self.base.get(video, 0) + sum(self.count(slot, video) for slot in self.rows)
-
-    def copy(self) -> "Disk":
-        return copy.deepcopy(self)
 
 
 @dataclass
@@ -104,6 +42,12 @@ class Node:
 
     def __repr__(self) -> str:
         return f"{self.name}:{self.process}"
+
+
+def slot_of(node: Node) -> Slot:
+    """Where it counts."""
+    assert node.replica.slot
+    return node.replica.slot
 
 
 @dataclass(frozen=True)
@@ -386,3 +330,14 @@ class World:
         """Once all is written, a process that starts from this disk has what this one has."""
         for video in self.videos():
             assert node.disk.value(video) == node.replica.value(video), "disk and memory differ"
+
+    def finish(self) -> None:
+        """Heal everything and demand what section 9 promises when nothing was destroyed."""
+        self.heal()
+        self.settle()
+        self.assert_equal()
+        for node in self.alive():
+            self.check(node)
+            self.check_disk(node)
+            for video in self.videos():
+                assert node.replica.value(video) == self.truth[video]

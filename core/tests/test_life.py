@@ -8,7 +8,7 @@ from ratchet.column import Row
 from ratchet.frames import Rows
 from ratchet.replica import HEARTBEAT_S, REMIND_S, RIVAL_S, Refused
 from ratchet.slot import Slot
-from simulator import Node, Packet, World
+from simulator import Node, Packet, World, slot_of
 
 TIDE: Final = "tide"
 
@@ -20,11 +20,6 @@ def _world(*names: str, grace_s: float = 0.0, retire_after_s: float | None = Non
         world.start(name)
     world.settle()
     return world
-
-
-def _slot(node: Node) -> Slot:
-    assert node.replica.slot
-    return node.replica.slot
 
 
 def _values(world: World, video: str = TIDE) -> set[int]:
@@ -48,36 +43,25 @@ def _leave(world: World, node: Node) -> None:
     world.crash(node)
 
 
-def _finish(world: World) -> None:
-    world.heal()
-    world.settle()
-    world.assert_equal()
-    for node in world.alive():
-        world.check(node)
-        world.check_disk(node)
-        for video in world.videos():
-            assert node.replica.value(video) == world.truth[video]
-
-
 class TestFolding:
     def test_an_old_slot_is_folded_on_every_node_once_all_agree(self) -> None:
         world = _world("a", "b", "c")
         a, _, _ = world.alive()
         world.count(a, TIDE, 5)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         world.start("a", world.crash(a))
         world.settle()
         assert old not in _hot(world)
         assert {node.replica.base.count(TIDE) for node in world.alive()} == {5}
         assert {node.replica.lifted["a"] for node in world.alive()} == {5}
-        _finish(world)
+        world.finish()
 
     def test_it_waits_for_the_grace(self) -> None:
         world = _world("a", "b", grace_s=60.0)
         a, b = world.alive()
         world.count(a, TIDE)
-        old = _slot(a)
+        old = slot_of(a)
         world.start("a", world.crash(a))
         world.settle()
         (fold,) = b.replica.folds()
@@ -98,7 +82,7 @@ class TestFolding:
             a = world.start("a", world.crash(a))
             world.settle()
         assert len([slot for slot in b.replica.columns if slot.node == "a"]) <= 3
-        _finish(world)
+        world.finish()
 
     def test_a_peer_that_was_never_met_is_in_the_way(self) -> None:
         world = _world("a")
@@ -152,7 +136,7 @@ class TestFolding:
         # c has heard of nothing yet.
         world.pass_time(HEARTBEAT_S)
         assert all(fold.obstacles for fold in b.replica.folds())
-        _finish(world)
+        world.finish()
         assert len(_hot(world)) == 3
 
     def test_one_that_only_a_peer_can_reach_is_in_the_way(self) -> None:
@@ -160,7 +144,7 @@ class TestFolding:
         a, b, c = world.alive()
         world.count(a, TIDE)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         a = world.start("a", world.crash(a))
         world.cut(a, b)
         world.settle()
@@ -168,7 +152,7 @@ class TestFolding:
         assert old not in _hot(world)
         assert "folded" in _kinds(c)
         assert "folded" not in _kinds(b) + _kinds(a)
-        _finish(world)
+        world.finish()
 
     def test_a_large_slot_is_lifted_in_parts_and_the_value_stands(
         self, monkeypatch: pytest.MonkeyPatch
@@ -196,7 +180,7 @@ class TestFolding:
                 seen |= {len(column) for column in node.replica.lifting.values()}
                 assert node.replica.value("video-9") == 10
         assert len(seen) > 5
-        _finish(world)
+        world.finish()
         assert len(_hot(world)) == 2
 
     def test_a_crash_between_two_parts_loses_nothing_and_doubles_nothing(
@@ -222,7 +206,7 @@ class TestFolding:
         b = world.start("b", world.crash(b))
         assert sum(len(column) for column in b.replica.lifting.values()) == 6
         assert [b.replica.value(f"video-{number}") for number in range(10)] == [2] * 10
-        _finish(world)
+        world.finish()
 
     def test_a_digest_of_too_many_slots_tells_of_the_same_ones_everywhere(
         self, monkeypatch: pytest.MonkeyPatch
@@ -249,7 +233,7 @@ class TestLeaving:
         for node in (a, b, c):
             world.count(node, TIDE, 3)
         _leave(world, a)
-        _finish(world)
+        world.finish()
         assert _values(world) == {9}
         assert {slot.node for slot in _hot(world)} == {"b", "c"}
         assert [member.state for member in b.replica.members()] == ["here", "connected"]
@@ -297,7 +281,7 @@ class TestLeaving:
             world.pass_time(HEARTBEAT_S)
             world.settle_wire()
         world.crash(a)
-        _finish(world)
+        world.finish()
         assert {slot.node for slot in _hot(world)} == {"b"}
 
     def test_what_a_node_folded_while_it_was_alone_is_handed_over_with_the_base(self) -> None:
@@ -326,7 +310,7 @@ class TestRetiring:
         world.settle()
         a.replica.retire("c")
         a.replica.retire("c")
-        _finish(world)
+        world.finish()
         assert _values(world) == {9}
         assert {slot.node for slot in _hot(world)} == {"a", "b"}
         assert _kinds(a).count("retired") == 1
@@ -359,14 +343,14 @@ class TestRetiring:
         world.settle()
         a.replica.retire("c")
         world.settle()
-        old = _slot(c)
+        old = slot_of(c)
         world.heal()
         world.settle()
         assert "reopened" in _kinds(c)
-        assert _slot(c).generation > old.generation
+        assert slot_of(c).generation > old.generation
         world.count(c, TIDE)
         world.pass_time(60)
-        _finish(world)
+        world.finish()
         assert _values(world) == {6}
         assert "unseen" not in _kinds(c)
 
@@ -410,7 +394,7 @@ class TestRetiring:
         assert b.replica.gone("c")
         # c is alone, and must not take all others for dead.
         assert not c.replica.gone("a")
-        _finish(world)
+        world.finish()
 
     def test_one_that_only_lives_far_away_is_not_retired_again_and_again(self) -> None:
         # In a chain a - b - c - d nobody near a is connected to d.
@@ -425,7 +409,7 @@ class TestRetiring:
                 world.flush(node)
         assert _kinds(a).count("retired") <= 3
         assert _kinds(d).count("reopened") <= 3
-        _finish(world)
+        world.finish()
 
 
 class TestSuperseded:
@@ -443,7 +427,7 @@ class TestSuperseded:
         assert a.replica.shared(a.replica.extents())
         world.crash(a)
         world.count(twin, TIDE)
-        _finish(world)
+        world.finish()
         assert _values(world) == {4}
         assert not any(node.replica.superseded() for node in world.alive())
 
@@ -452,7 +436,7 @@ class TestSuperseded:
         a, b = world.alive()
         world.start("a", a.disk.copy())
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         rows = Rows(old, 0, 9, False, (Row(TIDE, 1, 9),))
         world.hand(Packet(b, a, codec.encode(rows)))
         assert a.replica.slot == old
@@ -493,13 +477,13 @@ class TestSuperseded:
         assert a.replica.superseded() is None
         assert "reopened" in _kinds(a)
         world.count(a, TIDE)
-        _finish(world)
+        world.finish()
         assert _values(world) == {4}
 
     def test_views_wait_while_it_is_not_known(self) -> None:
         world = _world("a", "b")
         a, _ = world.alive()
-        world.tell_heard(a, {"a": _slot(a).generation + 5})
+        world.tell_heard(a, {"a": slot_of(a).generation + 5})
         a.replica.count(TIDE)
         changes = a.replica.changes()
         assert changes is None or not changes.columns
@@ -526,7 +510,7 @@ class TestSuperseded:
         world.confirm(a)
         world.settle_wire()
         world.crash(a)
-        _finish(world)
+        world.finish()
         assert _values(world) == {1}
 
 

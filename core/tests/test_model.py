@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ratchet import passive, snapshot
 from ratchet.frames import MAX_ROWS, Extent
 from ratchet.generations import covers
-from simulator import Disk, Node, World
+from simulation.disk import Disk
+from simulator import Node, World
 from strategies import PROFILE
 
 NAMES: Final = ("a", "b", "c", "d")

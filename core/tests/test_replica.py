@@ -13,7 +13,7 @@ from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Hello, Rows, Want
 from ratchet.replica import ALONE_S, HEARTBEAT_S, Replica
 from ratchet.slot import Slot, new_generation
 from ratchet.transfers import ASK_AGAIN_S
-from simulator import Node, Packet, World
+from simulator import Node, Packet, World, slot_of
 
 TIDE: Final = "tide"
 
@@ -29,11 +29,6 @@ def _world(*names: str) -> tuple[World, list[Node]]:
 def _replica(name: str, chunk: int = MAX_ROWS) -> Replica:
     """One without a world around it."""
     return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, chunk=chunk)
-
-
-def _slot(node: Node) -> Slot:
-    assert node.replica.slot
-    return node.replica.slot
 
 
 def _wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
@@ -59,30 +54,18 @@ def _packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:
     raise AssertionError(f"{node} never caught up")
 
 
-def _finish(world: World) -> None:
-    """Heal everything and demand what section 9 promises when nothing was destroyed."""
-    world.heal()
-    world.settle()
-    world.assert_equal()
-    for node in world.alive():
-        world.check(node)
-        world.check_disk(node)
-        for video in world.videos():
-            assert node.replica.value(video) == world.truth[video]
-
-
 class TestCounting:
     def test_one_view_on_a_shows_on_b_and_c(self) -> None:
         world, nodes = _world("a", "b", "c")
         world.count(nodes[0], TIDE)
-        _finish(world)
+        world.finish()
         assert [node.replica.value(TIDE) for node in nodes] == [1, 1, 1]
 
     def test_three_nodes_with_three_views_each_count_nine(self) -> None:
         world, nodes = _world("a", "b", "c")
         for node in nodes:
             world.count(node, TIDE, 3)
-        _finish(world)
+        world.finish()
         assert [node.replica.value(TIDE) for node in nodes] == [9, 9, 9]
 
     def test_a_push_alone_carries_a_view_without_waiting_for_a_digest(self) -> None:
@@ -126,7 +109,7 @@ class TestDurableBeforeVisible:
                 world.deliver()
         assert a.replica.value(TIDE) == b.replica.value(TIDE) == 0
         assert a.replica.snapshot(TIDE).counter.value == 0
-        assert _claim(a, _slot(a)) == 0
+        assert _claim(a, slot_of(a)) == 0
         world.reach_disk(a)
         assert a.replica.value(TIDE) == 0
         world.confirm(a)
@@ -140,7 +123,7 @@ class TestDurableBeforeVisible:
         world.begin_write(a)
         world.settle_wire()
         a = world.start("a", world.crash(a))
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 1
 
     def test_a_view_that_was_written_but_never_answered_counts_after_the_restart(self) -> None:
@@ -149,7 +132,7 @@ class TestDurableBeforeVisible:
         world.begin_write(a)
         world.reach_disk(a)
         world.start("a", world.crash(a))
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 1
 
     def test_views_that_come_while_others_are_written_wait_for_the_next_write(self) -> None:
@@ -161,7 +144,7 @@ class TestDurableBeforeVisible:
         world.confirm(a)
         assert (a.replica.value(TIDE), a.replica.pending(TIDE)) == (1, 2)
         world.flush(a)
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 3
 
     def test_aborted_changes_forget_own_views_and_keep_the_rows_of_others(self) -> None:
@@ -177,7 +160,7 @@ class TestDurableBeforeVisible:
         world.count(a, "fern")
         world.check_disk(a)
         assert a.disk.value("moss") == 5
-        _finish(world)
+        world.finish()
         assert TIDE not in world.truth
 
     def test_after_aborted_changes_the_next_take_the_same_seq(self) -> None:
@@ -186,8 +169,8 @@ class TestDurableBeforeVisible:
         world.begin_write(a)
         world.fail_write(a)
         world.count(a, "moss")
-        assert a.replica.columns[_slot(a)].upto == 1
-        _finish(world)
+        assert a.replica.columns[slot_of(a)].upto == 1
+        world.finish()
         assert b.replica.value("moss") == 1
 
 
@@ -197,13 +180,13 @@ class TestDigest:
         world.count(a, TIDE)
         world.settle_wire(write=False)
         assert b.replica.value(TIDE) == 1
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
         assert a.replica.behind(b.process) == 1
         world.begin_write(b)
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
         world.reach_disk(b)
         world.confirm(b)
-        assert _claim(b, _slot(a)) == 1
+        assert _claim(b, slot_of(a)) == 1
         world.settle()
         assert a.replica.behind(b.process) == 0
 
@@ -213,9 +196,9 @@ class TestDigest:
         world.settle_wire(write=False)
         world.begin_write(b)
         world.fail_write(b)
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
         world.flush(b)
-        assert _claim(b, _slot(a)) == 1
+        assert _claim(b, slot_of(a)) == 1
 
     def test_a_replica_that_crashed_with_unsaved_rows_gets_them_again(self) -> None:
         world, (a, b) = _world("a", "b")
@@ -223,7 +206,7 @@ class TestDigest:
         world.settle_wire(write=False)
         b = world.start("b", world.crash(b))
         assert b.replica.value(TIDE) == 0
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 1
 
     def test_is_said_every_heartbeat(self) -> None:
@@ -239,7 +222,7 @@ class TestDigest:
         for _ in range(5):
             world.count(a, TIDE)
         world.lose_all()
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 5
 
     def test_equal_fingerprints_mean_equal_counts_and_an_empty_slot_makes_no_difference(
@@ -270,8 +253,8 @@ class TestGaps:
         world.count(a, "moss")
         world.deliver()
         assert b.replica.value("moss") == 0
-        assert _claim(b, _slot(a)) == 0
-        assert _wanted(world, a) == [(_slot(a), 0)]
+        assert _claim(b, slot_of(a)) == 0
+        assert _wanted(world, a) == [(slot_of(a), 0)]
         world.settle_wire()
         assert (b.replica.value(TIDE), b.replica.value("moss")) == (1, 1)
 
@@ -284,7 +267,7 @@ class TestGaps:
             world.count(a, "moss")
         while world.on_wire(Rows, b):
             world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
-        assert _wanted(world, a) == [(_slot(a), 0)]
+        assert _wanted(world, a) == [(slot_of(a), 0)]
 
     def test_a_question_without_an_answer_is_asked_again(self) -> None:
         world, (a, b) = _world("a", "b")
@@ -345,7 +328,7 @@ class TestGaps:
                 world.pass_time(0.5)
             for node in nodes:
                 world.check(node)
-        _finish(world)
+        world.finish()
 
 
 class TestCatchUp:
@@ -367,7 +350,7 @@ class TestCatchUp:
         assert [(f.start, f.more) for _, f in chunks] == [
             (0, True), (1000, True), (2000, True), (3000, False)
         ]  # fmt: skip
-        _finish(world)
+        world.finish()
         assert b.replica.value("video-3499") == c.replica.value("video-3499") == 3499 % 7 + 1
 
     def test_asks_for_the_next_chunk_when_the_last_is_on_disk_and_claims_all_at_the_end(
@@ -381,14 +364,14 @@ class TestCatchUp:
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(write=False)
         assert b.replica.value("video-0") == 1
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
         world.flush(b)
-        assert b.replica.value(f"video-{MAX_ROWS}") == _claim(b, _slot(a)) == 0
-        assert b.replica.digest().slots[_slot(a)].fingerprint is None, "more is on its way"
-        assert _wanted(world, a) == [(_slot(a), MAX_ROWS)]
+        assert b.replica.value(f"video-{MAX_ROWS}") == _claim(b, slot_of(a)) == 0
+        assert b.replica.digest().slots[slot_of(a)].fingerprint is None, "more is on its way"
+        assert _wanted(world, a) == [(slot_of(a), MAX_ROWS)]
         world.settle_wire()
-        assert _claim(b, _slot(a)) == MAX_ROWS + 1
-        _finish(world)
+        assert _claim(b, slot_of(a)) == MAX_ROWS + 1
+        world.finish()
 
     def test_a_large_push_is_sent_in_frames_of_at_most_1000_rows(self) -> None:
         world, (a, b) = _world("a", "b")
@@ -399,7 +382,7 @@ class TestCatchUp:
         assert [(f.start, f.upto, len(f.rows)) for f in frames] == [
             (0, 1000, 1000), (1000, 2000, 1000), (2000, 2500, 500)
         ]  # fmt: skip
-        _finish(world)
+        world.finish()
 
     def test_that_its_source_did_not_live_to_finish_claims_no_more_than_it_brought(self) -> None:
         # A row that a later one has replaced is not in the chunk of its own seq. If the source
@@ -468,7 +451,7 @@ class TestCatchUp:
         world.crash(a)
         world.heal()
         world.settle()
-        assert (_claim(b, _slot(a)), _claim(c, _slot(a))) == (0, 0)
+        assert (_claim(b, slot_of(a)), _claim(c, slot_of(a))) == (0, 0)
         assert b.replica.value("video-0") == c.replica.value("video-0") == 1
         world.assert_equal()
 
@@ -486,6 +469,36 @@ class TestCatchUp:
         world.settle()
         assert b.replica.caught_up()
 
+    def test_a_peer_that_has_not_the_same_is_doubted_now_and_then_and_not_at_each_digest(
+        self,
+    ) -> None:
+        world = World()
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.count(a, TIDE)
+        world.settle()
+        # What a transfer that broke off has left here: b has more than it claims.
+        z = Slot("z", 1)
+        for node, rows in ((a, ()), (b, (Row("moss", 1, 5),))):
+            other = b if node is a else a
+            frame = Rows(z, 0, 9, bool(rows), rows) if rows else Rows(z, 0, 0, False, ())
+            world.hand(Packet(other, node, codec.encode(frame)))
+            world.flush(node)
+        digest = a.replica.digest()
+        asked = []
+        for _ in range(3):
+            world.lose_all()
+            world.now += ASK_AGAIN_S / 2
+            world.hand(Packet(a, b, codec.encode(digest._replace(slots={z: Extent(0, 0)}))))
+            asked += world.on_wire(Want, a)
+            world.lose_all()
+            # Answered, with nothing in it that b hadn't got.
+            for want in asked[-1:]:
+                answer = Rows(z, 0, 0, False, (), answers=want.number)
+                world.hand(Packet(a, b, codec.encode(answer)))
+        assert len(asked) == 1
+        assert b.replica.digest().slots[z].fingerprint is not None
+
     def test_a_late_push_that_begins_where_a_chunk_is_awaited_ends_nothing(self) -> None:
         world = World(chunk=2)
         a, b = world.start("a"), world.start("b")
@@ -493,15 +506,15 @@ class TestCatchUp:
         world.cut(a, b)
         for video in (TIDE, "moss", "fern", "reef", "fern"):
             world.count(a, video)
-        late = Rows(_slot(a), 2, 7, False, (Row("dune", 1, 6), Row("kelp", 1, 7)))
+        late = Rows(slot_of(a), 2, 7, False, (Row("dune", 1, 6), Row("kelp", 1, 7)))
         world.heal()
-        while _claim(b, _slot(a)) == 0 and "moss" not in b.replica.videos():
+        while _claim(b, slot_of(a)) == 0 and "moss" not in b.replica.videos():
             world.deliver()
         world.flush(b)
         # Sent before the answer that is awaited now, and after what is missing here had moved.
         world.hand(Packet(a, b, codec.encode(late)))
         world.flush(b)
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
 
     def test_an_answer_to_the_process_before_is_none_to_this_one(self) -> None:
         world = World(chunk=2)
@@ -512,7 +525,7 @@ class TestCatchUp:
             world.count(a, video)
         world.heal()
         old = []
-        while _claim(b, _slot(a)) == 0:
+        while _claim(b, slot_of(a)) == 0:
             old += [frame for frame in world.on_wire(Rows, b) if frame not in old]
             world.deliver()
             world.flush(b)
@@ -521,7 +534,7 @@ class TestCatchUp:
         for frame in old:
             world.hand(Packet(a, b, codec.encode(frame)))
             world.flush(b)
-        assert _claim(b, _slot(a)) == 0
+        assert _claim(b, slot_of(a)) == 0
 
     @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
     def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:
@@ -582,7 +595,7 @@ class TestCatchUp:
         world.count(a, TIDE)
         world.deliver()  # The push to b; b doesn't write it yet.
         assert b.replica.value(TIDE) == 1
-        world.hand(Packet(c, b, codec.encode(Want(_slot(a), 0))))
+        world.hand(Packet(c, b, codec.encode(Want(slot_of(a), 0))))
         assert [frame.upto for frame in world.on_wire(Rows, c)] == [1]
 
     def test_split_brain_counts_on_both_sides_and_is_equal_after_healing(self) -> None:
@@ -592,7 +605,7 @@ class TestCatchUp:
             world.count(node, TIDE, views)
         world.settle()
         assert [node.replica.value(TIDE) for node in (a, b, c)] == [5, 5, 4]
-        _finish(world)
+        world.finish()
         assert c.replica.value(TIDE) == 9
 
 
@@ -601,39 +614,39 @@ class TestSlots:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE, 5)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         world.pass_time(10)
         a = world.start("a", world.crash(a))
         world.settle()
-        assert _slot(a).generation > old.generation
+        assert slot_of(a).generation > old.generation
         assert b.replica.counter(TIDE).slots == {old: 5}
         world.count(a, TIDE)
-        _finish(world)
-        assert b.replica.counter(TIDE).slots == {old: 5, _slot(a): 1}
-        assert b.replica.closed["a"] == _slot(a).generation - 1
+        world.finish()
+        assert b.replica.counter(TIDE).slots == {old: 5, slot_of(a): 1}
+        assert b.replica.closed["a"] == slot_of(a).generation - 1
 
     @pytest.mark.parametrize("clock_ms", [0, 1, 1_000_000_000_000])
     def test_a_restart_with_the_clock_set_back_opens_a_new_slot(self, clock_ms: int) -> None:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE, 5)
-        old = _slot(a)
+        old = slot_of(a)
         a = world.start("a", world.crash(a), clock_ms, alone=True)
         world.pass_time(ALONE_S)
         world.count(a, TIDE)
-        assert _slot(a).generation > old.generation
-        _finish(world)
+        assert slot_of(a).generation > old.generation
+        world.finish()
         assert b.replica.value(TIDE) == 6
 
     def test_a_restart_without_its_disk_and_with_the_clock_set_back_opens_a_new_slot(self) -> None:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE, 5)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         world.crash(a)
         a = world.start("a", clock_ms=1)
         world.count(a, TIDE)
-        _finish(world)
-        assert _slot(a).generation > old.generation
+        world.finish()
+        assert slot_of(a).generation > old.generation
         assert a.replica.value(TIDE) == b.replica.value(TIDE) == 6
 
     def test_a_restart_from_an_old_backup_gets_back_all_that_others_have(self) -> None:
@@ -646,7 +659,7 @@ class TestSlots:
         a = world.start("a", backup)
         assert a.replica.value(TIDE) == 2
         world.count(a, TIDE)
-        _finish(world)
+        world.finish()
         assert a.replica.value(TIDE) == b.replica.value(TIDE) == 6
 
     def test_two_starts_from_one_disk_with_the_clock_set_back_open_different_slots(self) -> None:
@@ -656,7 +669,7 @@ class TestSlots:
         one = world.start("a", disk.copy(), 1, alone=True)
         two = world.start("a", disk.copy(), 1, alone=True)
         world.pass_time(ALONE_S)
-        assert _slot(one) != _slot(two)
+        assert slot_of(one) != slot_of(two)
 
     def test_two_starts_in_one_millisecond_open_different_slots(self) -> None:
         assert new_generation(7, lambda _: 1, 0) != new_generation(7, lambda _: 2, 0)
@@ -664,7 +677,7 @@ class TestSlots:
 
     def test_a_start_names_everything_before_it_closed(self) -> None:
         _, (a,) = _world("a")
-        assert a.replica.closed == {"a": _slot(a).generation - 1}
+        assert a.replica.closed == {"a": slot_of(a).generation - 1}
         assert a.replica.superseded() is None
 
     def test_a_process_hears_that_a_newer_one_of_its_name_has_started(self) -> None:
@@ -674,12 +687,12 @@ class TestSlots:
         newer = world.start("a")
         world.settle()
         assert newer.replica.superseded() is None
-        assert str(_slot(newer)) in (a.replica.superseded() or "")
-        _finish(world)
+        assert str(slot_of(newer)) in (a.replica.superseded() or "")
+        world.finish()
 
     def test_a_process_hears_that_its_slot_was_closed(self) -> None:
         world, (a, b) = _world("a", "b")
-        closed = {"a": _slot(a).generation}
+        closed = {"a": slot_of(a).generation}
         digest = b.replica.digest()._replace(closed=closed)
         world.hand(Packet(b, a, codec.encode(digest)))
         assert not a.replica.counting
@@ -691,7 +704,7 @@ class TestSlots:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         rows = Rows(old, 1, 3, False, (Row(TIDE, 3, 3),))
         if by_digest:
             world.count(a, "moss", 1)  # What is on its way when the news comes is not lost.
@@ -700,17 +713,17 @@ class TestSlots:
             world.hand(Packet(b, a, codec.encode(frame)))
         else:
             world.hand(Packet(b, a, codec.encode(rows)))
-        assert _slot(a).generation > old.generation
+        assert slot_of(a).generation > old.generation
         assert a.replica.superseded() is None
         world.count(a, TIDE)
-        assert a.replica.counter(TIDE).slots == {old: 1, _slot(a): 1}
+        assert a.replica.counter(TIDE).slots == {old: 1, slot_of(a): 1}
 
     def test_views_that_failed_while_the_slot_was_given_up_stay_forgotten(self) -> None:
         world, (a, b) = _world("a", "b")
         a.replica.count(TIDE)
         world.begin_write(a)
         digest = b.replica.digest()
-        world.hand(Packet(b, a, codec.encode(digest._replace(slots={_slot(a): Extent(9, None)}))))
+        world.hand(Packet(b, a, codec.encode(digest._replace(slots={slot_of(a): Extent(9, None)}))))
         world.fail_write(a)
         world.flush(a)
         assert (a.replica.value(TIDE), a.disk.value(TIDE), a.replica.pending(TIDE)) == (0, 0, 0)
@@ -720,12 +733,12 @@ class TestSlots:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE, 3)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         world.tell_folded(a, {"a": old.generation})
         world.pass_time(HEARTBEAT_S)
-        assert _slot(a).generation > old.generation
+        assert slot_of(a).generation > old.generation
         world.count(a, TIDE)
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 4
         assert old not in b.replica.columns
 
@@ -733,17 +746,17 @@ class TestSlots:
         world, (a, b) = _world("a", "b")
         world.count(b, TIDE, 2)
         world.settle()
-        old = _slot(b)
+        old = slot_of(b)
         b = world.start("b", world.crash(b))
         world.settle()
         world.count(a, TIDE, 3)
         world.settle()
         # a's own column came before b's older one.
         a_first = sorted(a.replica.columns, key=lambda slot: slot.node != "a")
-        assert a_first[0] == _slot(a)
-        world.tell_folded(a, {"a": _slot(a).generation, "b": old.generation})
+        assert a_first[0] == slot_of(a)
+        world.tell_folded(a, {"a": slot_of(a).generation, "b": old.generation})
         world.count(a, TIDE)
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 6
 
     def test_views_on_their_way_to_disk_when_their_slot_is_folded_still_count(self) -> None:
@@ -752,13 +765,13 @@ class TestSlots:
         world.settle()
         a.replica.count(TIDE)
         world.begin_write(a)
-        world.tell_folded(a, {"a": _slot(a).generation})
+        world.tell_folded(a, {"a": slot_of(a).generation})
         world.reach_disk(a)
         world.confirm(a)
         world.flush(a)
         assert a.replica.value(TIDE) == 4
         world.check_disk(a)
-        _finish(world)
+        world.finish()
         assert b.replica.value(TIDE) == 4
 
 
@@ -767,7 +780,7 @@ def _folded_world() -> tuple[World, list[Node], Slot]:
     world, (a, b, c) = _world("a", "b", "c")
     world.count(a, TIDE, 5)
     world.settle()
-    old = _slot(a)
+    old = slot_of(a)
     world.pass_time(5)
     a = world.start("a", world.crash(a))
     world.settle()
@@ -784,13 +797,13 @@ class TestFolds:
         for node in (a, b, c):
             assert node.replica.counter(TIDE) == (5, {})
             assert old not in node.replica.digest().slots
-        _finish(world)
+        world.finish()
 
     def test_heard_twice_or_on_two_nodes_at_once_end_in_the_same_state(self) -> None:
         world, (a, b, c), old = _folded_world()
         for node in (b, c, b):
             world.tell_folded(node, {"a": old.generation})
-        _finish(world)
+        world.finish()
         assert a.replica.counter(TIDE) == (5, {})
 
     def test_are_lifted_on_disk_too(self) -> None:
@@ -808,7 +821,7 @@ class TestFolds:
         world.pass_time(HEARTBEAT_S)
         b = world.start("b", world.crash(b))
         assert b.replica.counter(TIDE) == (0, {old: 5})
-        _finish(world)
+        world.finish()
 
     def test_make_a_late_replica_lift_and_count_nothing_twice(self) -> None:
         world, (a, b, c), old = _folded_world()
@@ -817,8 +830,8 @@ class TestFolds:
         world.settle()
         assert c.replica.counter(TIDE) == (0, {old: 5})
         world.count(c, TIDE)
-        _finish(world)
-        assert a.replica.counter(TIDE) == (5, {_slot(c): 1})
+        world.finish()
+        assert a.replica.counter(TIDE) == (5, {slot_of(c): 1})
 
     def test_give_a_late_replica_with_half_of_a_folded_slot_the_other_half(self) -> None:
         world, (a, b, c) = _world("a", "b", "c")
@@ -827,7 +840,7 @@ class TestFolds:
         backup = c.disk.copy()
         world.count(a, TIDE, 3)
         world.settle()
-        old = _slot(a)
+        old = slot_of(a)
         world.pass_time(5)
         world.crash(a)
         world.crash(c)
@@ -837,7 +850,7 @@ class TestFolds:
         world.settle()
         c = world.start("c", backup)
         assert c.replica.value(TIDE) == 2
-        _finish(world)
+        world.finish()
         assert c.replica.counter(TIDE) == (5, {})
 
     def test_make_rows_of_the_folded_slot_that_come_late_be_ignored(self) -> None:
@@ -848,13 +861,13 @@ class TestFolds:
         assert b.replica.counter(TIDE) == (5, {})
         world.hand(Packet(c, b, codec.encode(c.replica.digest())))
         assert not world.on_wire(Want, c)
-        _finish(world)
+        world.finish()
 
     def test_heard_of_between_a_row_and_its_write_bring_the_row_to_disk(self) -> None:
         world, (a, b) = _world("a", "b")
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
-        world.tell_folded(b, {"a": _slot(a).generation})
+        world.tell_folded(b, {"a": slot_of(a).generation})
         world.flush(b)
         assert b.replica.value(TIDE) == 5
         world.check_disk(b)
@@ -864,7 +877,7 @@ class TestFolds:
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
         world.begin_write(b)
-        world.tell_folded(b, {"a": _slot(a).generation})
+        world.tell_folded(b, {"a": slot_of(a).generation})
         world.fail_write(b)
         world.flush(b)
         assert b.replica.value(TIDE) == 5
@@ -875,7 +888,7 @@ class TestFolds:
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
         world.begin_write(b)
-        world.tell_folded(b, {"a": _slot(a).generation})
+        world.tell_folded(b, {"a": slot_of(a).generation})
         world.reach_disk(b)
         world.confirm(b)
         world.flush(b)
@@ -891,7 +904,7 @@ class TestBase:
             a.replica.count(f"video-{number}")
         world.flush(a)
         world.settle()
-        second = _slot(a)
+        second = slot_of(a)
         world.pass_time(5)
         world.crash(a)
         world.start("a", a.disk)
@@ -904,7 +917,7 @@ class TestBase:
         assert d.replica.value("video-3499") == 1
         assert d.replica.counter(TIDE) == (5, {})
         assert old.generation < second.generation
-        _finish(world)
+        world.finish()
 
     def test_comes_in_chunks_of_at_most_1000(self) -> None:
         world, (a, b) = _world("a", "b")
@@ -977,7 +990,7 @@ class TestOtherFrames:
         world.settle()
         before = b.replica.digest()
         for above in (1, 2, 2**53 - 1):
-            world.hand(Packet(b, a, codec.encode(Want(_slot(a), above))))
+            world.hand(Packet(b, a, codec.encode(Want(slot_of(a), above))))
         assert [frame.rows for frame in world.on_wire(Rows, b)] == [(), (), ()]
         world.settle_wire()
         assert b.replica.digest() == before
@@ -1021,7 +1034,7 @@ class TestRestore:
         for _ in range(20):
             world.count(a, TIDE)
             world.settle()
-            old = _slot(a)
+            old = slot_of(a)
             world.pass_time(1)
             a = world.start("a", world.crash(a))
             world.settle()
@@ -1030,4 +1043,4 @@ class TestRestore:
         assert len(a.replica.columns) <= 2
         assert len(b.replica.columns) <= 2
         assert len(b.disk.rows) <= 2
-        _finish(world)
+        world.finish()

@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -206,7 +207,7 @@ def test_while_it_retires_another(tmp_path: Path, a: Node, b: Node, step: Step) 
     # Not answered, it is unsure; told again, it is done once.
     assert retire(a, name).status_code == 200
     for node in (a, b):
-        wait_until(lambda node=node: has_folded(node, slot), "it is folded")  # type: ignore[misc]
+        wait_until(partial(has_folded, node, slot), "it is folded")
         wait_until(lambda node=node: name not in hot(node), "on disk, too")  # type: ignore[misc]
         assert node.views(step) == 2
         assert on_disk(node).counts[step] == 2

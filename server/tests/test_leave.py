@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ class TestWithTheOthersThere:
         for node in (a, b):
             # Handed over before it went.
             assert node.views("left") == before + 4
-            wait_until(lambda node=node: has_folded(node, slot), "c is folded")  # type: ignore[misc]
+            wait_until(partial(has_folded, node, slot), "c is folded")
             wait_until(lambda node=node: hot(node) == ["a", "b"], "its rows are gone")  # type: ignore[misc]
             assert node.views("left") == before + 4
             assert on_disk(node).base["left"] >= 2

@@ -4,6 +4,7 @@ Without any grace: it is folded as soon as all others agree on what they have of
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_base_of_all_holds_its_views(nodes: dict[str, Node]) -> None:
     c.kill9()
     retired(a, "c")
     for node in (a, b):
-        wait_until(lambda node=node: has_folded(node, slot), "it is folded")  # type: ignore[misc]
+        wait_until(partial(has_folded, node, slot), "it is folded")
         wait_until(
             lambda node=node: not [s for s in on_disk(node).slots if s.node == "c"],  # type: ignore[misc]
             "its rows are gone",

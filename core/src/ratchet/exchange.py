@@ -114,8 +114,7 @@ class Exchange(Table, ABC):
 
     def most_heard(self, slot: Slot) -> int:
         """Up to where anybody, its owner too, was ever heard to have `slot`."""
-        column = self.columns.get(slot)
-        return max(self._said.get(slot, 0), column.upto if column else 0)
+        return max(self._said.get(slot, 0), self._upto(slot))
 
     def extents(self) -> dict[Slot, int]:
         """Up to where each slot of this name is written."""

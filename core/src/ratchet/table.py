@@ -106,10 +106,7 @@ class Table:
 
     def lacks(self, slot: Slot, upto: int) -> int:
         """How many changes of `slot` up to `upto` are not here."""
-        if self.is_folded(slot):
-            return 0
-        column = self.columns.get(slot)
-        return max(0, upto - (column.upto if column else 0))
+        return 0 if self.is_folded(slot) else max(0, upto - self._upto(slot))
 
     # -- merging ---------------------------------------------------------------------------
 
