@@ -32,7 +32,7 @@ if [ -n "${RATCHET_NODES:-}" ]; then
 else
     RATCHET_NODES=$(machine):1234
     echo "balancer: RATCHET_NODES is not set, so the node is taken to be at port 1234 of this machine: $RATCHET_NODES"
-    echo "balancer: for others: docker run -e RATCHET_NODES=host:port,host:port ..."
+    echo "balancer: for others: docker run -e RATCHET_NODES=host:port,host:port ... (or a=host:port, for ?node=a)"
 fi
 
 sh "$here/render.sh" "$RATCHET_NODES" 0.0.0.0:1234 > "$config"

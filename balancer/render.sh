@@ -1,14 +1,15 @@
 #!/bin/sh
-# Prints HAProxy's configuration for a list of nodes: render.sh HOST:PORT,HOST:PORT,... BIND_HOST:PORT
+# Prints HAProxy's configuration for a list of nodes: render.sh [NAME=]HOST:PORT,[NAME=]HOST:PORT,... BIND_HOST:PORT
+# Where the nodes' names are given, a page can ask for one of them: ?node=NAME.
 set -eu
 
 if [ $# -ne 2 ]; then
-    echo "usage: render.sh HOST:PORT,HOST:PORT,... BIND_HOST:PORT    (for instance: render.sh 127.0.0.1:1234 '*:8080')" >&2
+    echo "usage: render.sh [NAME=]HOST:PORT,... BIND_HOST:PORT    (for instance: render.sh a=127.0.0.1:1234 '*:8080')" >&2
     exit 2
 fi
 
-# Through the environment, because awk would read backslashes in its own arguments.
-RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
+# Through the environment, because awk would read backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
+LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
     function fail(message) {
         print "render.sh: " message > "/dev/stderr"
         failed = 1
@@ -35,6 +36,17 @@ RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
             fail("no nodes: give at least one HOST:PORT")
         count = split(ENVIRON["RENDER_NODES"], nodes, ",")
         for (i = 1; i <= count; i++) {
+            pins[i] = ""
+            # No host has a "=" in it.
+            if (at = index(nodes[i], "=")) {
+                pins[i] = substr(nodes[i], 1, at - 1)
+                if (length(pins[i]) > 63 || pins[i] !~ /^[a-z0-9-]+$/)
+                    fail("node \"" nodes[i] "\" has no valid name (1 to 63 of a-z 0-9 -)")
+                if (pins[i] in named)
+                    fail("the name \"" pins[i] "\" is given twice")
+                named[pins[i]]
+                nodes[i] = substr(nodes[i], at + 1)
+            }
             check("node", nodes[i], "^(" name ")$")
             if (nodes[i] in seen)
                 fail("node \"" nodes[i] "\" is given twice")
@@ -44,9 +56,12 @@ RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
 
     /^ *#/ { print; next }
 
-    /%NAME%/ {
+    /%(NAME|PIN)%/ {
         for (i = 1; i <= count; i++) {
             line = $0
+            if (line ~ /%PIN%/ && pins[i] == "")
+                continue
+            gsub(/%PIN%/, pins[i], line)
             gsub(/%NAME%/, "n" i, line)
             gsub(/%ADDRESS%/, nodes[i], line)
             print line

@@ -91,14 +91,16 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
             nodes.append(StubNode(name, address, stack.enter_context(running(stub))))
         for node in nodes:
             until(f"stub {node.name} answers", partial(answers, node.address, "/readyz"))
-        addresses, bind = [node.address for node in nodes], free_address()
+        # The first without a name: both ways of giving a node stand side by side.
+        given = [nodes[0].address, *(f"{node.name}={node.address}" for node in nodes[1:])]
+        bind = free_address()
         if kind == "haproxy":
             try:
-                chosen = balancer.haproxy(addresses, bind, folder)
+                chosen = balancer.haproxy(given, bind, folder)
             except balancer.Unusable as reason:
                 pytest.skip(f"the real balancer can't run here: {reason}")
         else:
-            chosen = balancer.stand_in(addresses, bind)
+            chosen = balancer.stand_in(given, bind)
         stack.enter_context(running(chosen.command))
         until("the balancer answers", partial(answers, bind, "/healthz"))
         yield Cluster(bind, tuple(nodes))

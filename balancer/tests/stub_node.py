@@ -62,6 +62,7 @@ def make_app(name: str) -> Sanic[Any, Any]:
             # As a node does that is about to stop, before the balancer's checks have seen it.
             body = {"error": "draining", "message": "This node is stopping."}
             headers = {"Retry-After": "1", "Cache-Control": "no-store"}
+            headers["X-Content-Type-Options"] = "nosniff"
             return json(body, status=503, headers=headers)
         return json({"node": name, "headers": dict(request.headers), "body": len(request.body)})
 

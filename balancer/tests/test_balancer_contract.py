@@ -31,6 +31,9 @@ PRIVATE = [
     ("GET", "/api/cluster/"),
     ("POST", "/api/cluster/retire"),
     ("GET", "/api/videos_"),
+    ("GET", "/learn/"),
+    ("GET", "/embedded"),
+    ("GET", "/view-count.js.map"),
     ("GET", "/stub/seen"),
 ]
 
@@ -44,6 +47,7 @@ def error_of(response: httpx.Response) -> str:
     assert set(body) == {"error", "message"}
     assert response.headers["Content-Type"].startswith("application/json")
     assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     return str(body["error"])
 
 
@@ -72,6 +76,12 @@ class TestReads:
         self, cluster: Cluster
     ) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/lost")) == {"b", "c"}
+
+    @pytest.mark.parametrize(
+        "path", ["/learn", "/embed?video=tide", "/view-count.js", "/api/videos/tide/views.svg"]
+    )
+    def test_what_is_for_the_public_passes(self, cluster: Cluster, path: str) -> None:
+        assert cluster.fetch_from(1, path) != ["-"]
 
     def test_the_pulse_is_the_balancers_and_readiness_is_a_nodes(self, cluster: Cluster) -> None:
         with cluster.client() as client:
@@ -168,6 +178,62 @@ class TestLive:
     def test_an_event_stream_arrives_while_it_is_open(self, cluster: Cluster) -> None:
         with cluster.client() as client, client.stream("GET", "/api/videos/tide/events") as answer:
             assert next(answer.iter_text()).startswith("data: tide")
+
+
+class TestPins:
+    @pytest.mark.parametrize(
+        "path", ["/?node=c", "/watch/tide?debug&node=c", "/api/videos/tide/snapshot?node=c"]
+    )
+    def test_a_read_goes_to_the_node_that_it_asks_for(self, cluster: Cluster, path: str) -> None:
+        assert cluster.fetch_from(6, path) == ["c"] * 6
+
+    def test_live_goes_to_the_node_that_it_asks_for(self, cluster: Cluster) -> None:
+        for _ in range(4):
+            with connect(f"ws://{cluster.address}/api/videos/tide/live?with=node&node=c") as socket:
+                assert str(socket.recv())[0] == "c"
+            with (
+                cluster.client() as client,
+                client.stream("GET", "/api/videos/tide/events?node=c") as answer,
+            ):
+                assert answer.headers["X-Ratchet-Node"] == "c"
+
+    @pytest.mark.parametrize(
+        "query",
+        ["node=a", "node=", "node=zz", "node=n3", "node=%63", "node=C", "other=c", "anode=c"],
+    )
+    def test_what_names_no_node_is_as_nothing(self, cluster: Cluster, query: str) -> None:
+        # The first node's name was not given.
+        names = cluster.fetch_from(6, f"/watch/tide?{query}")
+        assert Counter(names) == {"a": 2, "b": 2, "c": 2}
+
+    def test_a_view_stays_with_its_key(self, cluster: Cluster) -> None:
+        with cluster.client() as client:
+            for headers in [key() for _ in range(12)]:
+                plain = client.post("/api/videos/tide/views", headers=headers).json()["node"]
+                pinned = client.post("/api/videos/tide/views?node=c", headers=headers).json()
+                assert pinned["node"] == plain
+
+    def test_a_node_that_refuses_is_not_the_last_word(self, cluster: Cluster) -> None:
+        assert set(cluster.fetch_from(6, "/api/videos/busy-c?node=c")) == {"a", "b"}
+        assert set(cluster.fetch_from(6, "/watch/busy-c?node=c")) == {"a", "b"}
+
+    def test_while_it_is_down_anybody_answers(self, own_cluster: Cluster) -> None:
+        own_cluster.nodes[2].process.kill()
+        own_cluster.nodes[2].process.wait()
+        # At once, before any check has noticed, and afterwards.
+        assert set(own_cluster.fetch_from(6, "/?node=c")) <= {"a", "b"}
+        until("c is out", lambda: "c" not in own_cluster.fetch_from(3, "/"))
+        assert set(own_cluster.fetch_from(6, "/?node=c")) == {"a", "b"}
+        with connect(f"ws://{own_cluster.address}/api/videos/tide/live?node=c") as socket:
+            assert str(socket.recv())[0] in "ab"
+
+    def test_while_it_is_not_ready_anybody_answers_and_then_it_again(
+        self, own_cluster: Cluster
+    ) -> None:
+        own_cluster.nodes[2].set_ready(False)
+        until("others answer", lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"))
+        own_cluster.nodes[2].set_ready(True)
+        until("c answers", lambda: own_cluster.fetch_from(3, "/?node=c") == ["c"] * 3)
 
 
 class TestWhatIsNotForThePublic:

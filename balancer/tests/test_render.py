@@ -22,8 +22,29 @@ def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
     assert sum("check" in server for server in servers) == 2
 
 
+def test_a_node_can_be_asked_for_by_the_name_that_was_given_and_by_no_other() -> None:
+    def pins(nodes: str) -> list[str]:
+        return [
+            line.strip() for line in render(nodes, "*:80").stdout.splitlines() if "use-" in line
+        ]
+
+    assert pins("a:1,b:2") == []
+    one = "use-server n2 if { urlp(node) -m str -- c }"
+    assert pins("a:1,c=b:2") == [one] * 3  # not of the views
+
+
 @pytest.mark.parametrize(
-    "nodes", ["127.0.0.1:1234", "127.0.0.1:1,127.0.0.1:2,localhost:3", "[::1]:1234", "a_node-1.x:1"]
+    "nodes",
+    [
+        "127.0.0.1:1234",
+        "127.0.0.1:1,127.0.0.1:2,localhost:3",
+        "[::1]:1234",
+        "a_node-1.x:1",
+        "c=127.0.0.1:1,[::1]:2,1-b=[::1]:3",
+        # Names that HAProxy could take for flags.
+        "-f=127.0.0.1:1,-i=127.0.0.1:2,--=127.0.0.1:3,-=127.0.0.1:4",
+        "a" * 63 + "=127.0.0.1:1",
+    ],
 )
 def test_haproxy_accepts_what_is_rendered(tmp_path: Path, nodes: str) -> None:
     try:
@@ -49,6 +70,19 @@ def test_haproxy_accepts_what_is_rendered(tmp_path: Path, nodes: str) -> None:
         ("a:1\\n", "*:80", "is not HOST:PORT"),
         ("*:1", "*:80", "no valid host"),
         ("http://a:1", "*:80", "no valid host"),
+        ("=a:1", "*:80", "no valid name"),
+        ("A=a:1", "*:80", "no valid name"),
+        ("a_b=a:1", "*:80", "no valid name"),
+        ("a b=a:1", "*:80", "no valid name"),
+        ("é=a:1", "*:80", "no valid name"),
+        ("a" * 64 + "=a:1", "*:80", "no valid name"),
+        ("a }=a:1", "*:80", "no valid name"),
+        ("a\n  user root=b:1", "*:80", "no valid name"),
+        ("a=", "*:80", 'node "" is not HOST:PORT'),
+        ("a=b=c:1", "*:80", "no valid host"),
+        ("a=x:1,a=x:2", "*:80", 'the name "a" is given twice'),
+        ("a=x:1,x:1", "*:80", 'node "x:1" is given twice'),
+        ("a:1", "c=*:80", "the address to bind"),
         ("a:1", "80", "the address to bind"),
         ("a:1", "*:80 ssl", "the address to bind"),
     ],

@@ -94,6 +94,19 @@ class TestHeads:
         with pytest.raises(ValueError, match="is not HOST:PORT"):
             stand_in.split_address(address)
 
+    @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
+    def test_what_is_no_name_is_refused(self, name: str) -> None:
+        with pytest.raises(ValueError, match="has no valid name"):
+            stand_in.split_name(f"{name}=127.0.0.1:1")
+
+    def test_a_name_is_no_part_of_the_address(self) -> None:
+        assert stand_in.split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
+        assert stand_in.split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
+
+    def test_a_query_says_of_a_key_what_stands_there(self) -> None:
+        asked = parse("GET /?a=1&node=c&node=b;node=d=e&xnode=f&node HTTP/1.1").query("node")
+        assert asked == {"c", "b", "d=e", ""}
+
 
 @contextlib.asynccontextmanager
 async def balanced(answer: Node | None = None) -> AsyncIterator[str]:

@@ -31,7 +31,8 @@ class Balancer:
 def choose(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
     """HAProxy if it can be used, else the stand-in, whose description says why.
 
-    `nodes` and `bind` are host:port; HAProxy's configuration is written into `folder`.
+    `bind` is host:port, each of `nodes` too, or name=host:port; then a page can ask for it by
+    `?node=name`. HAProxy's configuration is written into `folder`.
     """
     try:
         return haproxy(nodes, bind, folder)

@@ -1,13 +1,14 @@
 """A small round-robin balancer for machines without HAProxy: enough to try things, and it says so.
 
 It follows the rules of balancer/haproxy.cfg.in, and one test suite runs against both: page loads
-take turns, a view goes to the node that its Idempotency-Key names, websockets pass, and what is not
-meant for the public is not found. A client's connection carries one request and is closed after it,
-so each request is balanced anew and none can hide behind another.
+take turns, a view goes to the node that its Idempotency-Key names, websockets pass, `?node=a` is
+granted while a is up, and what is not meant for the public is not found. A client's connection
+carries one request and is closed after it, so each request is balanced anew and none can hide
+behind another.
 
 Whatever a client sends costs one bounded head, one bounded body and a bounded time.
 
-    python -m ratchet_server.stand_in --bind 127.0.0.1:8080 --node 127.0.0.1:1234 --node ...
+    python -m ratchet_server.stand_in --bind 127.0.0.1:8080 --node a=127.0.0.1:1234 --node ...
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ CHECK_FAILURES = 2
 CHUNK_BYTES = 64 * 1024
 
 _PASSES = re.compile(
-    r"/|/favicon\.ico|/readyz|/api/node|/api/videos|/(watch|assets|media|api/videos)/.*"
+    r"/|/learn|/embed|/view-count\.js|/favicon\.ico|/readyz|/api/node|/api/videos"
+    r"|/(watch|assets|media|api/videos)/.*"
 )
 _LIVE = re.compile(r"/api/videos/[^/]*/(live|events)/?")
-_READS = re.compile(r"/(api|assets|media)/.*|/readyz|/favicon\.ico")
+_READS = re.compile(r"/(api|assets|media)/.*|/readyz|/favicon\.ico|/view-count\.js")
+_NAME = re.compile("[a-z0-9-]{1,63}")
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -49,10 +52,10 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Node:
     """One node behind the balancer: its address, and whether it says that it is ready."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, given: str) -> None:
+        self.name, self.address = split_name(given)
         self.ready = False
-        self._host, self._port = split_address(address)
+        self._host, self._port = split_address(self.address)
         self._failures = 0
 
     async def open(self) -> Stream:
@@ -81,8 +84,8 @@ class Node:
 class StandIn:
     """The balancer. `serve` runs until it is cancelled."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._nodes = [Node(address) for address in addresses]
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self._nodes = [Node(node) for node in nodes]
         self._turns = {"pages": 0, "reads": 0, "views": 0}
         self._open = 0
 
@@ -199,7 +202,9 @@ class StandIn:
             kind = "reads" if _READS.fullmatch(request.path) else "pages"
         turn = self._turns[kind] % max(1, len(ready))
         self._turns[kind] += 1
-        return ready[turn:] + ready[:turn]
+        order = ready[turn:] + ready[:turn]
+        pins = request.query("node") if request.is_read else ()
+        return sorted(order, key=lambda node: node.name not in pins)
 
 
 async def _read_request(client: Stream) -> http.Request:
@@ -263,8 +268,18 @@ def split_address(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-async def _main(bind: str, addresses: Sequence[str]) -> None:
-    serving = asyncio.ensure_future(StandIn(addresses).serve(bind))
+def split_name(node: str) -> tuple[str | None, str]:
+    """`name=host:port` in two; without a name, that is None. Raises ValueError."""
+    name, given, address = node.rpartition("=")
+    if not given:
+        return None, address
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{node!r} has no valid name: it is 1 to 63 of a-z 0-9 -")
+    return name, address
+
+
+async def _main(bind: str, nodes: Sequence[str]) -> None:
+    serving = asyncio.ensure_future(StandIn(nodes).serve(bind))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     with contextlib.suppress(asyncio.CancelledError):
@@ -276,10 +291,12 @@ def main() -> int:
         prog="ratchet_server.stand_in", description="A stand-in for HAProxy, to try Ratchet out."
     )
     parser.add_argument("--bind", required=True, metavar="HOST:PORT")
-    parser.add_argument("--node", required=True, metavar="HOST:PORT", action="append", dest="nodes")
+    parser.add_argument(
+        "--node", required=True, metavar="[NAME=]HOST:PORT", action="append", dest="nodes"
+    )
     arguments = parser.parse_args()
     try:
-        for address in (arguments.bind, *arguments.nodes):
+        for address in (arguments.bind, *(split_name(node)[1] for node in arguments.nodes)):
             split_address(address)
         asyncio.run(_main(arguments.bind, arguments.nodes))
     except (ValueError, OSError) as error:

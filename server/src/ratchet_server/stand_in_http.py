@@ -63,6 +63,11 @@ class Request:
     def path(self) -> str:
         return self.target.partition("?")[0]
 
+    def query(self, name: str) -> set[str]:
+        """All that the query says of `name`, as it stands there."""
+        pairs = re.split("[&;]", self.target.partition("?")[2])
+        return {value for key, _, value in (pair.partition("=") for pair in pairs) if key == name}
+
     @property
     def is_read(self) -> bool:
         return self.method in ("GET", "HEAD")
@@ -121,6 +126,7 @@ def own_answer(status_line: str, body: bytes) -> bytes:
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
         f"Via: {VIA}",
         "Connection: close",
     ]
