@@ -1,34 +1,35 @@
-"""`ratchet demo`, as a newcomer meets it: it starts, counts, and leaves nothing behind."""
+"""`ratchet demo`, as a newcomer meets it: it starts, counts, lets its pages cut and kill its nodes,
+and leaves nothing behind. (What its control refuses is in server/tests/test_playground.py.)
+"""
 
-import os
+import http.server
 import re
 import signal
-import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import BrowserContext, Page, expect
 from ratchet_server import demo
 
 from e2e.viewer import Viewer
-from testing.nodes import wait_until
+from testing.demo import Demo, is_free, runs
+from testing.demo import running_demo as demo_elsewhere
+from testing.nodes import HOST, wait_until
 
 PORTS = [demo.FIRST_PORT, demo.FIRST_PORT + 1, demo.FIRST_PORT + 2, demo.BALANCER_PORT]
-SITE = f"http://{demo.HOST}:{demo.BALANCER_PORT}"
-
-
-def is_free(port: int) -> bool:
-    """Whether the demo can have it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((demo.HOST, port))
-        except OSError:
-            return False
-        return True
+SITE = f"http://{HOST}:{demo.BALANCER_PORT}"
+ORDER = """async ([control, node, order]) => {
+    const headers = {'Content-Type': 'application/json'};
+    const answer = await fetch(`${control}/nodes/${node}/${order}`, {method: 'POST', headers});
+    return {status: answer.status, ...await answer.json()};
+}"""
 
 
 @pytest.fixture
@@ -71,22 +72,106 @@ def test_the_demo_starts_counts_and_stops_with_nothing_left_running(
     viewer.sees(1)
     viewer.merged(1)
     video = viewer.page.url.rsplit("/", 1)[1]
-    urls = [f"http://{demo.HOST}:{port}/api/videos/{video}" for port in PORTS[:3]]
+    urls = [f"http://{HOST}:{port}/api/videos/{video}" for port in PORTS[:3]]
     wait_until(lambda: all(_views(url) == 1 for url in urls), "all nodes count it")
 
     running_demo.send_signal(signal.SIGINT)
     assert running_demo.wait(60) == 0, (tmp_path / "demo.out").read_text()
-    assert not [pid for pid in pids if _runs(pid)]
+    assert not [pid for pid in pids if runs(pid)]
     assert [port for port in PORTS if is_free(port)] == PORTS
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo on ports that nobody else has."""
+    with demo_elsewhere(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+def order(page: Page, demo: Demo, node: str, what: str) -> dict[str, Any]:
+    """What the control answers to this page."""
+    answer: dict[str, Any] = page.evaluate(ORDER, [demo.control, node, what])
+    return answer
+
+
+@pytest.mark.parametrize("path", ["/watch/tide?debug&node=c", "/"])
+def test_a_page_of_the_demo_cuts_and_heals_kills_and_starts(
+    playground: Demo, profile: BrowserContext, path: str
+) -> None:
+    playground.mend()
+    page = profile.new_page()
+    page.goto(playground.page + path)
+    assert order(page, playground, "c", "cut")["nodes"][2]["cut"]
+    wait_until(lambda: not playground.hears("c"), "c hears nobody")
+    assert order(page, playground, "c", "explode")["error"] == "unknown_order"
+    assert order(page, playground, "c", "heal")["status"] == 200
+    wait_until(lambda: playground.hears_all("c"), "c hears all")
+    assert not order(page, playground, "c", "kill")["nodes"][2]["running"]
+    state = page.evaluate("async url => (await fetch(url)).json()", f"{playground.control}/state")
+    assert [one["ready"] for one in state["nodes"]] == [True, True, False]
+    assert order(page, playground, "c", "start")["nodes"][2]["running"]
+
+
+def test_a_reload_goes_to_the_node_that_its_address_names(
+    playground: Demo, profile: BrowserContext
+) -> None:
+    playground.mend()
+    page = profile.new_page()
+    for _ in range(4):
+        page.goto(f"{playground.page}/watch/tide?node=c")
+        expect(page.locator("html")).to_have_attribute("data-node", "c")
+    playground.order("c", "kill")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-node", re.compile("[ab]"))
+
+
+def test_a_page_of_another_site_can_do_nothing(playground: Demo, profile: BrowserContext) -> None:
+    playground.mend()
+    page = profile.new_page()
+    with foreign_site() as site:
+        page.goto(site)
+        refused = """async ([control, node, order]) => {
+            const tries = [];
+            const url = `${control}/nodes/${node}/${order}`;
+            for (const type of ['application/json', 'text/plain']) {
+                for (const mode of ['cors', 'no-cors']) {
+                    const headers = {'Content-Type': type};
+                    tries.push(await fetch(url, {method: 'POST', mode, headers, body: '{}'})
+                        .then(answer => answer.type, error => error.name));
+                }
+            }
+            tries.push(await fetch(`${control}/state`).then(() => 'read', error => error.name));
+            return tries;
+        }"""
+        assert page.evaluate(refused, [playground.control, "c", "kill"]) == [
+            "TypeError",
+            "opaque",  # sent as text/plain, which is all that this mode allows, and refused
+            "TypeError",
+            "opaque",
+            "TypeError",
+        ]
+    assert playground.node("c")["running"]
+
+
+@contextmanager
+def foreign_site() -> Iterator[str]:
+    """A page of another origin."""
+
+    class Blank(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>elsewhere</title>")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with http.server.ThreadingHTTPServer((HOST, 0), Blank) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST}:{server.server_address[1]}"
+        server.shutdown()
 
 
 def _views(url: str) -> int:
     return int(httpx.get(url, trust_env=False, timeout=30).json()["views"])
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

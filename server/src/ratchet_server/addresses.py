@@ -30,6 +30,8 @@ class Dialled:
     # Who answered last, even if the connection is down again; of a learned one, who is said to.
     node: str | None = None
     process: str | None = None
+    # Where they themselves say that they are reached: behind a relay, that is another address.
+    said_url: str | None = None
     # Whether the first attempt has come to an end, one way or the other.
     tried: bool = False
     # Whether it is this address that the process is connected by.

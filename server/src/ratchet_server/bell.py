@@ -1,4 +1,5 @@
-"""What wakes a program that looks after others: a wish to stop, a child's end, a line typed."""
+"""What wakes a program that looks after others: a wish to stop, a child's end, a line typed, and
+whatever else can be read."""
 
 from __future__ import annotations
 
@@ -53,15 +54,17 @@ class Bell:
         os.close(self._read)
         os.close(self._write)
 
-    def wait(self, timeout_s: float) -> None:
-        """Returns when something happened or the time is up."""
-        sources = [self._read, sys.stdin.fileno()] if self._typing else [self._read]
-        ready, _, _ = select.select(sources, [], [], timeout_s)
+    def wait(self, timeout_s: float, *others: int) -> None:
+        """Returns when something happened or the time is up. `others`: the numbers of files; that
+        one of them can be read is for the caller to find out."""
+        terminal = [sys.stdin.fileno()] if self._typing else []
+        ready, _, _ = select.select([self._read, *terminal, *others], [], [], timeout_s)
         if self._read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._read, 4096)
         # In the background, reading the terminal would stop the whole program.
-        if len(ready) > (self._read in ready) and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():
+        typing = not {*terminal}.isdisjoint(ready)
+        if typing and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():
             typed = os.read(sys.stdin.fileno(), 4096)
             self.lines += typed.count(b"\n")
             self._typing = bool(typed)

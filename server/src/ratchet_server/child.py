@@ -21,12 +21,20 @@ class Child:
     """A command that can be started, watched, stopped and started again."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        files: Sequence[int] = (),
     ) -> None:
+        """`files`: the numbers of open files that it inherits."""
         self.name = name
         self.command = tuple(command)
         self.log = log
         self._environ = dict(environ)
+        self._files = tuple(files)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -38,6 +46,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._environ,
+                pass_fds=self._files,
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )

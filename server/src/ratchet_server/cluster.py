@@ -32,8 +32,8 @@ def cluster(parts: Parts) -> Blueprint:
         replica, now = parts.keeper.replica, time.time()
         seen = view(replica, now, started)
         seen["state"] = parts.state
-        # Who is missing says nothing any more; where it was dialled is still known.
-        dialled = {one.node: one.url for one in parts.mesh.dialled}
+        # Who is missing says nothing any more; where it was is still known.
+        dialled = {one.node: one.said_url or one.url for one in parts.mesh.dialled}
         for member in seen["members"]:
             member["url"] = member["url"] or dialled.get(member["node"])
         seen["unreached"] = [

@@ -204,12 +204,12 @@ class Mesh:
 
     def _is_awaited(self, link: Link, dialled: Dialled) -> bool:
         """Whether the one who answered is one to talk to, on this connection."""
-        node, process, _ = link.peer
+        node, process, url = link.peer
         if not dialled.given and (node != dialled.node or process == self._me.process):
             _log.debug("peer %s is %s, not %s", dialled.url, node, dialled.node)
             self._addresses.refute(dialled)
             return False
-        dialled.node, dialled.process = node, process
+        dialled.node, dialled.process, dialled.said_url = node, process, url
         return self._link_to(process, dialled_only=True) is None
 
     async def _talk(self, link: Link, dialled: Dialled | None) -> None:
