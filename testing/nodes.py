@@ -122,8 +122,12 @@ class Node:
         command += ["--port", str(self.port), "--data", self.data, *self.flags]
         for peer in self.peers:
             command += ["--peer", peer]
-        # Settings of whoever runs the tests are none of the node's.
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("RATCHET_")}
+        # Settings of whoever runs the tests are none of the node's, but for the page to be tested.
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
+        }
         with self.log_file.open("ab") as log:
             self._log_start = log.tell()
             self.process = subprocess.Popen(

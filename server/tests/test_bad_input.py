@@ -85,8 +85,9 @@ class TestHttp:
     @pytest.mark.parametrize("video", IDS)
     @pytest.mark.parametrize(
         ("method", "rest"),
-        [("POST", "/views"), ("GET", ""), ("GET", "/snapshot"), ("GET", "/events")],
-    )
+        [("POST", "/views"), ("GET", ""), ("GET", "/snapshot"), ("GET", "/events"),
+         ("GET", "/views.svg")],
+    )  # fmt: skip
     def test_ids(self, http: httpx.Client, method: str, rest: str, video: str) -> None:
         assert_error(http.request(method, f"/api/videos/{video}{rest}"), 400, "bad_video")
 
@@ -476,6 +477,13 @@ ENVIRON = [
     ({"RATCHET_SECRET": "s\u00e4"}, "RATCHET_SECRET"),
     ({"RATCHET_NAME": "A"}, "--name"),
     ({"RATCHET_OPEN": "perhaps"}, "RATCHET_OPEN"),
+    ({"RATCHET_PANEL": "perhaps"}, "RATCHET_PANEL"),
+    ({"RATCHET_PAGE": "/no/such/folder"}, "RATCHET_PAGE"),
+    ({"RATCHET_PLAYGROUND": "8081"}, "RATCHET_PLAYGROUND"),
+    ({"RATCHET_PLAYGROUND": "http://a:1;script-src *"}, "RATCHET_PLAYGROUND"),
+    ({"RATCHET_EMBED_ORIGINS": "blog.example"}, "RATCHET_EMBED_ORIGINS"),
+    ({"RATCHET_EMBED_ORIGINS": "https://blog.example/"}, "RATCHET_EMBED_ORIGINS"),
+    ({"RATCHET_EMBED_ORIGINS": "https://a,*"}, "RATCHET_EMBED_ORIGINS"),
 ]
 
 

@@ -262,7 +262,7 @@ class TestCatchingUp:
     ) -> None:
         # One test, in this order: it is one story of a few seconds.
         for path in ("/readyz", "/api/videos", "/api/videos/x", "/api/videos/x/snapshot",
-                     "/api/videos/x/events", "/"):  # fmt: skip
+                     "/api/videos/x/events", "/api/videos/x/views.svg", "/"):  # fmt: skip
             answer = late.get(path)
             assert (path, answer.status_code) == (path, 503)
             assert answer.json()["error"] == "not_ready"

@@ -6,9 +6,9 @@ from typing import Final, cast
 
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
-from sanic.response import json, text
+from sanic.response import BaseHTTPResponse, json, text
 
-from ratchet_server import retirement
+from ratchet_server import badge, retirement
 from ratchet_server.bounded import BoundedProtocol
 from ratchet_server.errors import ApiError
 from ratchet_server.parts import Parts
@@ -60,6 +60,11 @@ def reads(parts: Parts) -> Blueprint:
             parts.video(request.match_info["video"])
         parts.must_be_ready()
 
+    async def share(request: Request, response: BaseHTTPResponse) -> None:
+        response.headers.update(parts.embedders.shared_with(request.headers.get("origin")))
+
+    blueprint.middleware(share, "response")
+
     @blueprint.get("/api/videos")
     async def videos(request: Request) -> HTTPResponse:
         limit = _limit(request)
@@ -81,6 +86,10 @@ def reads(parts: Parts) -> Blueprint:
     async def snapshot(_request: Request, video: str) -> HTTPResponse:
         message = parts.watchers.message(parts.video(video), with_node=False)
         return text(message.text, content_type="application/json")
+
+    @blueprint.get("/api/videos/<video:str>/views.svg")
+    async def picture(request: Request, video: str) -> HTTPResponse:
+        return badge.answer(request, replica.value(parts.video(video)))
 
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:

@@ -23,6 +23,8 @@ from ratchet_server.settings import (
     SettingError,
     Settings,
     check_url,
+    origin,
+    origins,
     seconds,
     secret_of,
     yes_or_no,
@@ -81,6 +83,12 @@ def _node(asked: argparse.Namespace) -> int:
         retire_after_s=seconds(os.environ, "RATCHET_RETIRE_AFTER", 0) or None,
         on_term=cast(OnTerm, os.environ.get("RATCHET_ON_TERM", "stop")),
         discover=yes_or_no(os.environ, "RATCHET_DISCOVER", default="yes"),
+        page=Path(page) if (page := os.environ.get("RATCHET_PAGE")) else None,
+        panel=yes_or_no(os.environ, "RATCHET_PANEL"),
+        playground=origin(url, "RATCHET_PLAYGROUND")
+        if (url := os.environ.get("RATCHET_PLAYGROUND"))
+        else None,
+        embed_origins=origins(os.environ, "RATCHET_EMBED_ORIGINS"),
     )
     return node.run(settings)
 
@@ -194,7 +202,11 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "SIGTERM means: stop or leave; default stop); RATCHET_FOLD_GRACE (seconds a slot is closed "
         "before it is folded; 3600); RATCHET_RETIRE_AFTER (seconds until a missing node is retired "
         "by itself, where more than half of all nodes are there; off); RATCHET_DISCOVER (dial "
-        "nodes that others tell of, too: yes or no; default yes). "
+        "nodes that others tell of, too: yes or no; default yes); RATCHET_EMBED_ORIGINS (the sites "
+        "that may show counts of this one: https://blog.example, more with commas, or * for every "
+        "site; none); RATCHET_PANEL (a debug panel on the watch page: yes or no; default no); "
+        "RATCHET_PAGE (the folder of a page built elsewhere); RATCHET_PLAYGROUND (the demo's "
+        "control). "
         "Exit codes: 0 told to stop, 1 failed, 2 called wrongly, 3 a newer process has its name.",
     )  # fmt: skip
 

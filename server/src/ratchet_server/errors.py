@@ -39,10 +39,10 @@ class ApiError(SanicException):
 class JsonErrors(ErrorHandler):
     """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
 
-    def __init__(self, signature: Mapping[str, str]) -> None:
-        """`signature`: headers of every answer of this node."""
+    def __init__(self, usual: Mapping[str, str]) -> None:
+        """`usual`: headers of every answer of this node that has no others of these names."""
         super().__init__()
-        self._signature = signature
+        self._usual = usual
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The answer for `exception`."""
@@ -64,5 +64,5 @@ class JsonErrors(ErrorHandler):
             _log.exception("unforeseen failure at %s", request.path if request else "?")
         # A `Content-Length` meant for another body would cut or hang this one.
         headers.pop("Content-Length", None)
-        headers |= self._signature
+        headers = {**self._usual, **headers}
         return json({"error": code, "message": message}, status=status, headers=headers)

@@ -22,11 +22,23 @@ from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 from sanic.server.async_server import AsyncioServer
 
-from ratchet_server import api, catalogue, cluster, datadir, early, metrics, pages, replication
+from ratchet_server import (
+    api,
+    catalogue,
+    cluster,
+    datadir,
+    early,
+    files,
+    headers,
+    metrics,
+    pages,
+    replication,
+)
 from ratchet_server.bounded import BoundedProtocol
 from ratchet_server.catalogue import Video
 from ratchet_server.datadir import DataError
 from ratchet_server.departure import Departure
+from ratchet_server.embedders import Embedders
 from ratchet_server.errors import NODE_HEADER, JsonErrors
 from ratchet_server.guard import Guard
 from ratchet_server.keeper import Keeper
@@ -173,11 +185,13 @@ def application(parts: Parts) -> Sanic[Any, Any]:
     # the stalled ones sooner.
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
-    signature = {NODE_HEADER: parts.settings.name}
-    app.error_handler = JsonErrors(signature)
+    # An answer is of this node and this moment, unless it says how long it holds.
+    usual = {NODE_HEADER: parts.settings.name, "Cache-Control": "no-store", **headers.NOSNIFF}
+    app.error_handler = JsonErrors(usual)
 
     async def sign(_request: Request, response: BaseHTTPResponse) -> None:
-        response.headers.update(signature)
+        for name, value in usual.items():
+            response.headers.setdefault(name, value)
 
     for blueprint in (
         api.reads(parts),
@@ -187,7 +201,8 @@ def application(parts: Parts) -> Sanic[Any, Any]:
         replication.peer(parts),
         metrics.metrics(parts),
         pages.pages(parts),
-        pages.files(parts),
+        files.clips(parts),
+        files.assets(parts),
     ):
         blueprint.middleware(sign, "response")
         app.blueprint(blueprint)
@@ -231,6 +246,7 @@ def _parts(settings: Settings, videos: Mapping[str, Video], store: Store, url: s
         guard=Guard(settings.secret),
         readiness=Readiness(),
         departure=Departure(stored=settings.data != MEMORY),
+        embedders=Embedders(settings.embed_origins),
     )
     parts.listed.add(videos)
 

@@ -1,8 +1,6 @@
-"""The pages with the number in their HTML, the clips, and the built assets."""
+"""The pages, with the number in their HTML."""
 
-import json
-import mimetypes
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 from jinja2 import (
@@ -13,65 +11,46 @@ from jinja2 import (
     select_autoescape,
 )
 from sanic import Blueprint, HTTPResponse, Request
-from sanic.response import file, html
+from sanic.response import html
 
+from ratchet_server import headers
+from ratchet_server.built import Built
 from ratchet_server.catalogue import Video
 from ratchet_server.errors import ApiError
 from ratchet_server.parts import Parts
 
-# What `make browser` writes; not in git.
-BUILT: Final = Path(__file__).parent / "page"
-
-# Nothing from other hosts; Python in the page needs WebAssembly, and nothing needs eval.
-_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
-)
-_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    # The number in it is of this moment and this node.
-    "Cache-Control": "no-store",
-}
-_FOREVER: Final = {
-    # A worker lives by the policy that comes with its own script.
-    "Content-Security-Policy": _POLICY,
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "Vary": "Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
-}
-_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
-_TYPES: Final = {
-    ".mjs": "text/javascript",
-    ".js": "text/javascript",
-    ".wasm": "application/wasm",
-    ".whl": "application/zip",
-    ".webm": "video/webm",
-    ".webp": "image/webp",
-}
+# How many other clips a watch page offers.
+MAX_OTHERS: Final = 6
 
 
 def pages(parts: Parts) -> Blueprint:
-    """`/`, `/watch/{video}` and `/cluster`. Until the page is built they say how to build it."""
+    """The HTML pages. Until they are built they say how to build them."""
     blueprint = Blueprint("pages")
+    built = Built.read(parts.settings.page)
     templates = Environment(
-        loader=FileSystemLoader(BUILT),
+        loader=FileSystemLoader(built.folder),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
     )
-    build = _build()
+    playground = parts.settings.playground or ""
+    fixed = {
+        "assets": f"/assets/{built.name}",
+        "node": parts.settings.name,
+        "panel": parts.settings.panel,
+        "playground": playground,
+    }
+    page = headers.page(connects=playground)
+    frame = headers.page(framed_by=parts.embedders.sources)
 
-    def render(name: str, **values: object) -> HTTPResponse:
+    def render(name: str, sent: Mapping[str, str] = page, **values: object) -> HTTPResponse:
         try:
             # Of an older build there may be no such page.
-            template = templates.get_template(name) if build else None
+            template = templates.get_template(name) if built.name else None
         except TemplateNotFound:
             template = None
         if template is None:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        fixed = {"assets": f"/assets/{build}", "node": parts.settings.name}
-        return html(template.render(**fixed, **values), headers=_HEADERS)
+        return html(template.render(**fixed, **values), headers=dict(sent))
 
     def shown(video: Video) -> dict[str, object]:
         return {
@@ -96,7 +75,25 @@ def pages(parts: Parts) -> Blueprint:
             raise ApiError(
                 404, "no_clip", "This video is counted here, but there is no clip of it."
             )
-        return render("watch.html", video=shown(parts.catalogue[video]))
+        # Those behind it, and round again: so every clip is offered somewhere.
+        ids = list(parts.catalogue)
+        at = ids.index(video)
+        others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]
+        return render(
+            "watch.html",
+            video=shown(parts.catalogue[video]),
+            others=[shown(parts.catalogue[other]) for other in others],
+        )
+
+    @blueprint.get("/learn")
+    async def learn(_request: Request) -> HTTPResponse:
+        # All of it happens in the reader's browser: any node may serve it at any time.
+        return render("learn.html")
+
+    @blueprint.get("/embed")
+    async def embed(_request: Request) -> HTTPResponse:
+        # The frame behind <view-count>. Its numbers come later, and from a node that is ready.
+        return render("embed.html", frame, origins=parts.embedders.sources)
 
     @blueprint.get("/cluster")
     async def cluster(_request: Request) -> HTTPResponse:
@@ -104,53 +101,3 @@ def pages(parts: Parts) -> Blueprint:
         return render("cluster.html")
 
     return blueprint
-
-
-def files(parts: Parts) -> Blueprint:
-    """Clips, with byte ranges, and assets, compressed and for ever."""
-    blueprint = Blueprint("files")
-    for video in parts.catalogue.values():
-        for path in filter(None, (video.clip, video.poster)):
-            blueprint.static(
-                f"/media/{path.name}",
-                path,
-                name=f"media_{path.name}",
-                content_type=_type(path),
-                use_content_range=True,
-            )
-
-    build = _build()
-    assets = BUILT / "assets"
-    # Only what is there at the start can be asked for, so no path can lead out of the folder.
-    known = {str(path.relative_to(assets)): path for path in assets.rglob("*") if path.is_file()}
-
-    @blueprint.get("/assets/<asked:str>/<name:path>")
-    async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
-        path = known.get(name)
-        if asked != build or path is None:
-            raise ApiError(404, "not_found", "This build of the page has no such file.")
-        accepted = {
-            part.partition(";")[0].strip()
-            for part in request.headers.get("accept-encoding", "").split(",")
-        }
-        for encoding, ending in _ENCODINGS.items():
-            if encoding in accepted and (packed := known.get(name + ending)):
-                headers = {**_FOREVER, "Content-Encoding": encoding}
-                return await file(packed, headers=headers, mime_type=_type(path))
-        return await file(path, headers=_FOREVER, mime_type=_type(path))
-
-    return blueprint
-
-
-def _build() -> str | None:
-    """The name of the build that is there, if one is."""
-    try:
-        return str(json.loads((BUILT / "build.json").read_text())["build"])
-    except FileNotFoundError:
-        return None
-
-
-def _type(path: Path) -> str:
-    return (
-        _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    )

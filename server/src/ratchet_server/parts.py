@@ -7,6 +7,7 @@ from ratchet import names
 
 from ratchet_server.catalogue import Video
 from ratchet_server.departure import Departure, State
+from ratchet_server.embedders import Embedders
 from ratchet_server.errors import ApiError
 from ratchet_server.guard import Guard
 from ratchet_server.keeper import Keeper
@@ -29,6 +30,7 @@ class Parts:
     guard: Guard
     readiness: Readiness
     departure: Departure
+    embedders: Embedders
     # What an --open node lists: the catalogue, and every video that has been counted.
     listed: Listing = field(default_factory=Listing)
 

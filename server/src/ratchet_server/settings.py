@@ -15,10 +15,15 @@ ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
 OnTerm = Literal["stop", "leave"]
 
 MEMORY: Final = ":memory:"
+# Among the origins: every site.
+ANY: Final = "*"
 
 # Neither spaces nor line ends: both a secret and an address stand in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+# No IPv6: a browser's policies know no such hosts. The names are as browsers send them.
+_ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"", "0", "false", "no", "off"}
 
@@ -54,6 +59,12 @@ class Settings:
     retire_after_s: int | None = None
     on_term: OnTerm = "stop"  # RATCHET_ON_TERM: what SIGTERM means
     discover: bool = True  # RATCHET_DISCOVER: dial peers that other peers tell of, too
+    page: Path | None = None  # RATCHET_PAGE: the folder of the built page; None: the packaged one
+    panel: bool = False  # RATCHET_PANEL: the watch page has the debug panel
+    # RATCHET_PLAYGROUND: the demo's control, which pages may then call
+    playground: str | None = None
+    # RATCHET_EMBED_ORIGINS: the sites that may show counts of this one, or ANY alone
+    embed_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -70,6 +81,11 @@ class Settings:
             raise SettingError(f"RATCHET_ON_TERM is stop or leave, not {self.on_term!r}")
         if self.secret is not None and not self.secret:
             raise SettingError("the secret is empty; leave it out, or put one in")
+        if self.page is not None and not (self.page / "build.json").is_file():
+            raise SettingError(
+                f"RATCHET_PAGE: there is no built page in {self.page}; "
+                f"build one: python browser/build.py --out {self.page}"
+            )
 
 
 def check_url(url: str) -> str:
@@ -84,6 +100,29 @@ def check_url(url: str) -> str:
     if not bare or not _PRINTABLE.fullmatch(url) or len(url) > 200:
         raise SettingError(f"an address is http://host:port, not {url[:200]!r}")
     return url
+
+
+def origin(text: str, name: str) -> str:
+    """`text` as browsers say where a page comes from. Raises `SettingError`."""
+    # Beyond ASCII there are letters that become these ones.
+    match = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
+    if match is None or not 0 < int(match[3] or 1) < 65536:
+        raise SettingError(
+            f"{name}: an origin is https://host or http://host:port, without a path, "
+            f"not {text[:200]!r}"
+        )
+    scheme, host, port = match[1], match[2], int(match[3] or _DEFAULT_PORTS[match[1]])
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+
+
+def origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A list of origins from the environment, or ANY alone. Raises `SettingError`."""
+    given = [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+    if ANY in given:
+        if given != [ANY]:
+            raise SettingError(f"{name}: {ANY} means every site; name some, or say {ANY} alone")
+        return (ANY,)
+    return tuple(dict.fromkeys(origin(part, name) for part in given))
 
 
 def seconds(environ: Mapping[str, str], name: str, default: int) -> int:

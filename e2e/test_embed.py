@@ -1,0 +1,585 @@
+"""`<view-count>` and the picture, on pages of another site."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Frame,
+    Locator,
+    Page,
+    Playwright,
+    WebSocket,
+    expect,
+)
+
+from e2e.cluster import VIDEOS, Cluster, running_cluster
+from e2e.other_site import OtherSite, other_site
+from e2e.setup import FLAGS
+from e2e.viewer import PATIENCE_MS
+from testing.nodes import wait_until
+
+EXAMPLE: Final = Path(__file__).parents[1] / "browser" / "examples" / "embed.html"
+EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
+# Chromium's choice whether a frame of another site may store something: some builds come with yes,
+# some with no.
+STORES: Final = {"cookie_controls_mode": 0, "block_third_party_cookies": False}
+STORES_NOT: Final = {"cookie_controls_mode": 1, "block_third_party_cookies": True}
+
+
+class Reader:
+    """Somebody who reads a page of another site, and all that happens in her browser."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.warnings: list[str] = []
+        self.errors: list[str] = []
+        self.sockets: list[WebSocket] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("websocket", lambda socket: self.sockets.append(socket))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "warning" and "<view-count>" in message.text:
+            self.warnings.append(message.text)
+        elif message.type == "error":
+            self.errors.append(message.text)
+
+    def reads(self, number: str, at: int = 0) -> None:
+        """Wait until the element shows this."""
+        expect(self.counts.nth(at).locator("data")).to_have_text(number)
+
+    @property
+    def counts(self) -> Locator:
+        return self.page.locator("view-count")
+
+    @property
+    def frame(self) -> Frame:
+        """The one frame of the counting site, once it is there."""
+        self.until(lambda: len(self._frames()) == 1, "there is one frame")
+        return self._frames()[0]
+
+    def _frames(self) -> list[Frame]:
+        return [frame for frame in self.page.frames if frame.url.endswith("/embed")]
+
+    def merged(self, views: int, video: str) -> None:
+        """Wait until the frame has stored a merged state of so many views."""
+        wait_until(lambda: self._stored(video) == views, f"{views} views are stored")
+
+    def _stored(self, video: str) -> int:
+        """The sum of what is stored; 0 if nothing is."""
+        return int(
+            self.frame.evaluate(
+                """async video => {
+                    const known = await indexedDB.databases(); // to open one makes it
+                    if (!known.some(({ name }) => name === 'ratchet')) return 0;
+                    const success = asked => new Promise((done, refuse) => {
+                        asked.onsuccess = done;
+                        asked.onerror = refuse;
+                    });
+                    const open = indexedDB.open('ratchet');
+                    await success(open);
+                    const counters = open.result.transaction('counters').objectStore('counters');
+                    const asked = counters.get(video);
+                    await success(asked);
+                    open.result.close();
+                    const { base, slots } = JSON.parse(asked.result ?? '{"base": 0, "slots": {}}');
+                    return Object.values(slots).reduce((a, b) => a + b, base);
+                }""",
+                video,
+            )
+        )
+
+    def until(self, holds: Callable[[], object], what: str) -> None:
+        """Wait for what is known by the browser's events: they come in while it is asked."""
+        wait_until(lambda: self.page.evaluate("true") and holds(), what)
+
+    def writes(self, script: str) -> None:
+        """Something that the page itself does."""
+        self.page.evaluate(script)
+
+
+NewReader = Callable[..., Reader]
+
+
+@pytest.fixture(scope="module")
+def blog() -> Iterator[OtherSite]:
+    """A site that the nodes list."""
+    with other_site() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def _listing(blog: OtherSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    environ = {"RATCHET_EMBED_ORIGINS": f"https://blog.example, {blog.origin}"}
+    with running_cluster(tmp_path_factory.mktemp("embed"), environ=environ) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(_listing: Cluster) -> Iterator[Cluster]:
+    """Three nodes behind a balancer that let the blog embed their counts."""
+    yield _listing
+    _listing.mend()
+
+
+@pytest.fixture
+def new_reader(
+    playwright: Playwright, program: str, tmp_path: Path, kept: list[BrowserContext]
+) -> NewReader:
+    """Readers with an ordinary profile each. (What Playwright makes by itself is a private window,
+    where frames of other sites may store nothing.) `preferences` are Chromium's."""
+
+    def arrive(preferences: Mapping[str, object] = STORES, **options: Any) -> Reader:
+        folder = tmp_path / f"profile-{len(kept)}" / "Default"
+        folder.mkdir(parents=True)
+        (folder / "Preferences").write_text(json.dumps({"profile": preferences}))
+        opened = playwright.chromium.launch_persistent_context(
+            folder.parent,
+            executable_path=program,
+            args=list(FLAGS),
+            **{"locale": "en-US", **options},
+        )
+        kept.append(opened)
+        return Reader(opened)
+
+    return arrive
+
+
+@pytest.fixture
+def reader(new_reader: NewReader) -> Reader:
+    return new_reader()
+
+
+def page_of(cluster: Cluster, body: str) -> str:
+    """A page of the blog."""
+    return (
+        "<!doctype html><html lang=en><title>Blog</title>"
+        f'<script async src="{cluster.url}/view-count.js"></script><body>{body}'
+    )
+
+
+def open_page(reader: Reader, blog: OtherSite, cluster: Cluster, body: str) -> None:
+    blog.pages["/"] = page_of(cluster, body)
+    reader.page.goto(blog.origin)
+
+
+def example(cluster: Cluster, first: str, second: str) -> str:
+    """The example page, of two of this cluster's videos."""
+    page = EXAMPLE.read_text().replace(EXAMPLE_SITE, cluster.url)
+    page = page.replace('video="tide"', f'video="{first}"').replace("/tide/", f"/{first}/")
+    return page.replace('video="loom"', f'video="{second}"')
+
+
+class TestTheExample:
+    def test_counts_live_in_the_page_of_another_site(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str, other_video: str
+    ) -> None:
+        cluster.a.view(video)
+        blog.pages["/example"] = example(cluster, video, other_video)
+        reader.page.goto(f"{blog.origin}/example")
+        reader.reads("1")
+        reader.reads("0", at=1)
+        cluster.b.view(video)
+        cluster.c.view(other_video)
+        reader.reads("2")
+        reader.reads("1", at=1)
+        reader.merged(2, video)
+        picture = reader.page.locator("img")
+        expect(picture).to_have_js_property("complete", value=True)
+        assert picture.evaluate("image => image.naturalHeight") == 28
+        assert not reader.warnings + reader.errors
+
+    def test_needs_only_three_sources_in_the_policy_of_its_page(
+        self, cluster: Cluster, reader: Reader, blog: OtherSite, video: str
+    ) -> None:
+        site = cluster.url
+        blog.headers = {
+            "Content-Security-Policy": f"default-src 'none'; script-src {site}; frame-src {site}; "
+            f"img-src {site}; require-trusted-types-for 'script'"
+        }
+        try:
+            cluster.a.view(video)
+            blog.pages["/example"] = example(cluster, video, video)
+            reader.page.goto(f"{blog.origin}/example")
+            reader.reads("1")
+        finally:
+            blog.headers = {}
+        assert not reader.warnings + reader.errors
+
+    def test_shows_the_picture_where_there_are_no_scripts(
+        self, cluster: Cluster, blog: OtherSite, new_reader: NewReader, video: str, other_video: str
+    ) -> None:
+        cluster.a.view(video)
+        wait_until(lambda: cluster.c.views(video) == 1, "all have heard of it")
+        reader = new_reader(java_script_enabled=False)
+        blog.pages["/example"] = example(cluster, video, other_video)
+        with reader.page.expect_response("**/views.svg") as answered:
+            reader.page.goto(f"{blog.origin}/example")
+        assert ">1<" in answered.value.text()
+        for picture in reader.page.locator("img").all():
+            box = picture.bounding_box()
+            assert box
+            assert box["height"] == 28
+            assert box["width"] > 60
+        assert "many" in reader.page.locator("body").inner_text()
+
+
+class TestItsMemory:
+    def test_a_reload_against_a_stale_node_never_shows_less(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        cluster.b.view(video)
+        wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("1")
+        cluster.cut_off("c")
+        for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
+            node.view(video)
+        # From whichever node: if it is c, it hears no more once that is gone.
+        cluster.c.kill9()
+        reader.reads("6")
+        reader.merged(6, video)
+        cluster.c.start()
+        cluster.a.kill9()
+        cluster.b.kill9()
+        wait_until(lambda: _served_by(cluster) == {"c"}, "the balancer has only c")
+
+        reader.page.add_init_script(WITNESS)
+        with reader.page.expect_response(f"**/api/videos/{video}") as answered:
+            reader.page.reload()
+        assert answered.value.headers["x-ratchet-node"] == "c"
+        assert answered.value.json()["views"] == 1
+        reader.reads("6")
+
+        # Nor does it merely stand still: what only c has is added.
+        cluster.c.view(video)
+        reader.reads("7")
+        assert reader.page.evaluate("witness") == ["6", "7"]
+
+    def test_the_number_is_there_before_the_site_answers(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        cluster.a.view(video)
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("1")
+        reader.page.route("**/embed", lambda route: route.abort())
+        reader.page.reload()
+        reader.reads("1")
+
+    def test_garbage_in_it_is_as_good_as_nothing(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        cluster.a.view(video)
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("1")
+        key = f"ratchet:view-count:{cluster.url}/{video}"
+        for text in ("", "{", "null", "[]", '{"views": -1}', '{"views": "9"}', '{"views": 9}',
+                     '{"views": 9, "exact": {}, "short": "9"}', "9" * 99):  # fmt: skip
+            reader.page.evaluate("([key, text]) => localStorage.setItem(key, text)", [key, text])
+            reader.page.reload()
+            reader.reads("1")
+            expect(reader.counts).to_have_js_property("views", 1)
+        assert not reader.warnings + reader.errors
+
+    def test_in_the_readers_language_and_short_if_asked(
+        self, cluster: Cluster, blog: OtherSite, new_reader: NewReader, video: str
+    ) -> None:
+        body = f'<view-count video="{video}"></view-count> <view-count compact video="{video}">'
+        for locale, exact, short in (
+            ("en-US", "1,234,567", "1.2M"),
+            ("de-DE", "1.234.567", "1,2\u00a0Mio."),
+        ):
+            reader = new_reader(locale=locale)
+            open_page(reader, blog, cluster, body)
+            reader.reads("0")
+            # As if this browser had seen so many.
+            reader.frame.evaluate(
+                "video => localStorage.setItem(`ratchet:high:${video}`, '1234567')", video
+            )
+            reader.page.reload()
+            reader.reads(exact)
+            number = reader.counts.nth(1).locator("data")
+            expect(number.locator("[aria-hidden]")).to_have_text(short)
+            expect(number).to_have_attribute("title", exact)
+            assert exact in reader.page.locator("body").aria_snapshot()
+            assert short not in reader.page.locator("body").aria_snapshot()
+
+    @pytest.mark.parametrize("blocked", ["third-party", "all"])
+    def test_a_browser_that_stores_nothing_shows_it_all_the_same(
+        self,
+        cluster: Cluster,
+        blog: OtherSite,
+        new_reader: NewReader,
+        video: str,
+        blocked: str,
+    ) -> None:
+        everywhere = {"default_content_setting_values": {"cookies": 2}}
+        reader = new_reader(STORES_NOT | (everywhere if blocked == "all" else {}))
+        cluster.a.view(video)
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("1")
+        refused = "() => { try { return !localStorage; } catch { return true; } }"
+        assert reader.frame.evaluate(refused)
+        assert reader.page.evaluate(refused) == (blocked == "all")
+        cluster.b.view(video)
+        reader.reads("2")
+        reader.page.reload()
+        reader.reads("2")
+        assert not reader.warnings
+
+
+class TestTheElement:
+    def test_may_come_later_change_and_go(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str, other_video: str
+    ) -> None:
+        cluster.a.view(video)
+        open_page(reader, blog, cluster, "")
+        reader.writes(
+            """() => {
+                const element = document.createElement('view-count');
+                element.textContent = 'nothing yet';
+                document.body.append(element);
+            }"""
+        )
+        expect(reader.counts).to_have_text("nothing yet")
+        assert reader.page.frames == [reader.page.main_frame]
+
+        attribute = "video => document.querySelector('view-count').setAttribute('video', video)"
+        reader.page.evaluate(attribute, video)
+        reader.reads("1")
+        reader.page.evaluate(attribute, other_video)
+        reader.reads("0")
+        cluster.a.view(other_video)
+        reader.reads("1")
+        reader.until(lambda: _closed(reader, video), "the first video is no longer watched")
+
+        # Moved: nothing is asked anew.
+        asked = len(reader.sockets)
+        reader.writes("() => document.body.prepend(document.querySelector('view-count'))")
+        cluster.a.view(other_video)
+        reader.reads("2")
+        assert len(reader.sockets) == asked
+
+        reader.writes("() => document.querySelector('view-count').remove()")
+        reader.until(lambda: _closed(reader, other_video), "the second video is no longer watched")
+        assert not reader.warnings + reader.errors
+
+    def test_many_of_one_video_are_one_frame_and_one_connection(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        body = f'<view-count video="{video}"></view-count> ' * 5
+        open_page(reader, blog, cluster, body + page_of(cluster, ""))  # its script is there twice
+        for at in range(5):
+            reader.reads("0", at)
+        cluster.a.view(video)
+        for at in range(5):
+            reader.reads("1", at)
+        assert reader.frame
+        assert len(reader.sockets) == 1
+        assert not reader.warnings + reader.errors
+
+    def test_of_an_unknown_video_keeps_what_stands_in_it_and_says_why_once(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        body = '<view-count video="no-such">many</view-count>'
+        body += '<view-count video="../x">some</view-count>'
+        open_page(reader, blog, cluster, f'{body}<view-count video="{video}">')
+        reader.reads("0", at=2)
+        reader.until(lambda: len(reader.warnings) == 2, "both are warned of")
+        assert sorted(reader.warnings) == [
+            '<view-count>: no views of "../x": this is no video’s id.',
+            '<view-count>: no views of "no-such": the site counts no such video.',
+        ]
+        expect(reader.counts.nth(0)).to_have_text("many")
+        expect(reader.counts.nth(1)).to_have_text("some")
+        assert [socket for socket in reader.sockets if video not in socket.url] == []
+
+    def test_on_a_page_that_nobody_sees_costs_nothing(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        reader.page.add_init_script(
+            "let hidden = true; Object.defineProperty(document, 'hidden', { get: () => hidden });"
+            "globalThis.show = () => { hidden = false; "
+            "document.dispatchEvent(new Event('visibilitychange')); };"
+        )
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.page.wait_for_function("() => customElements.get('view-count')")
+        assert reader.page.frames == [reader.page.main_frame]
+        reader.page.evaluate("() => show()")
+        assert reader.frame
+
+    def test_survives_a_page_that_writes_itself_anew(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("0")
+        reader.writes(
+            "() => { document.body.innerHTML += ' '; document.querySelector('iframe').remove(); }"
+        )
+        reader.writes("() => { document.body.innerHTML += '<p>'; }")
+        cluster.a.view(video)
+        reader.writes(
+            f"() => document.body.insertAdjacentHTML('beforeend', '<view-count video={video}>')"
+        )
+        reader.reads("1", at=1)
+        reader.reads("1")
+
+
+class TestOtherSites:
+    def test_that_are_not_listed_get_no_frame_and_are_told_why_once(
+        self, cluster: Cluster, reader: Reader, video: str, other_video: str
+    ) -> None:
+        body = f'<view-count video="{video}">many</view-count><view-count video="{other_video}">'
+        with other_site() as stranger:
+            open_page(reader, stranger, cluster, body)
+            reader.until(lambda: reader.warnings, "it is said why")
+            assert stranger.origin in reader.warnings[0]
+            assert "RATCHET_EMBED_ORIGINS" in reader.warnings[0]
+            expect(reader.counts.first).to_have_text("many")
+            assert len(reader.warnings) == 1
+            # That line is the browser's; no script can prevent it.
+            assert len(reader.errors) == 1
+            assert "frame-ancestors" in reader.errors[0]
+            # And what the page asks for by itself it may not read.
+            answer = reader.page.evaluate(
+                "url => fetch(url).then(() => 'read', () => 'refused')",
+                f"{cluster.url}/api/videos/{video}",
+            )
+            assert answer == "refused"
+
+    def test_that_are_listed_read_the_json_but_open_no_websocket(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        cluster.a.view(video)
+        wait_until(lambda: cluster.c.views(video) == 1, "all have heard of it")
+        open_page(reader, blog, cluster, "")
+        for path in ("", "/snapshot"):
+            answer = reader.page.evaluate(
+                "url => fetch(url).then(answer => answer.json())",
+                f"{cluster.url}/api/videos/{video}{path}",
+            )
+            assert answer["video"] == video
+        live = cluster.url.replace("http", "ws") + f"/api/videos/{video}/live"
+        ended = reader.page.evaluate(
+            """url => new Promise(done => {
+                const socket = new WebSocket(url);
+                socket.onopen = () => done('open');
+                socket.onclose = () => done('refused');
+            })""",
+            live,
+        )
+        assert ended == "refused"
+
+    def test_a_page_may_say_what_it_likes_to_the_frame(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("0")
+        reader.writes(
+            """() => {
+                const frame = document.querySelector('iframe').contentWindow;
+                const said = [null, 7, 'watch', [], {}, {watch: null}, {watch: {}}, {watch: []},
+                    {watch: '__proto__'}, {watch: 'x'.repeat(1e6)}, {watch: '<b>'}, {forget: 'y'},
+                    {forget: null}, {views: 9}, new Map([['watch', 'z']]), new ArrayBuffer(9)];
+                for (const message of said) frame.postMessage(message, '*');
+                globalThis.refused = [];
+                addEventListener('message', ({data}) => data.refused && refused.push(data.refused));
+                for (let number = 10; number < 300; number += 1)
+                    frame.postMessage({watch: `clip-${number}`}, '*');
+            }"""
+        )
+        cluster.a.view(video)
+        reader.reads("1")
+        # The catalogue has 60; nothing else was followed.
+        refused = reader.page.wait_for_function("() => refused.length > 100").evaluate(
+            "() => refused"
+        )
+        assert set(refused) <= {
+            "a page shows 100 videos at most.",
+            "the site counts no such video.",
+            "this is no video’s id.",
+        }
+        reader.until(lambda: len(reader.sockets) > 10, "those that there are are followed")
+        assert len(reader.sockets) <= VIDEOS
+
+    def test_nobody_but_the_frame_is_believed(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("0")
+        lie = json.dumps({"video": video, "views": 9, "exact": "9", "short": "9"})
+        with other_site() as stranger:
+            stranger.pages["/liar"] = (
+                f"<script>parent.postMessage({lie}, '*');"
+                "for (let at = 0; at < parent.length; at += 1) "
+                "parent[at].postMessage({watch: 'clip-59'}, '*');"
+                "parent.postMessage('done', '*');</script>"
+            )
+            reader.page.evaluate(
+                """([lie, url]) => {
+                    postMessage(lie, '*');
+                    const liar = document.createElement('iframe');
+                    liar.src = url;
+                    const done = new Promise(resolve => addEventListener('message', ({data}) => {
+                        if (data === 'done') resolve();
+                    }));
+                    document.body.append(liar);
+                    return done;
+                }""",
+                [json.loads(lie), f"{stranger.origin}/liar"],
+            )
+            cluster.a.view(video)
+            reader.reads("1")
+            assert [socket for socket in reader.sockets if "clip-59" in socket.url] == []
+
+    def test_a_frame_that_lies_shows_no_nonsense(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        """The site is trusted with its numbers, not with the page."""
+        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        reader.reads("0")
+        reader.frame.evaluate(
+            """([video, origin]) => {
+                const say = said => parent.postMessage(said, origin);
+                for (const views of [-1, 1.5, NaN, 2 ** 60, '9', null, {}])
+                    say({video, views, exact: 'nine', short: 'nine'});
+                say({video, views: 9});
+                say({video, views: 9, exact: {}, short: 'nine'});
+                say({video, views: 9, exact: 'x'.repeat(1e6), short: 'nine'});
+                for (const said of [null, 7, [], {video: null}, {video: {}}, {video: 'other'}])
+                    say(said);
+                say({video, views: 1, exact: '<b onclick=alert(1)>1</b>', short: '1'});
+            }""",
+            [video, blog.origin],
+        )
+        reader.reads("<b onclick=alert(1)>1</b>")
+        assert reader.page.locator("b").count() == 0
+        assert not reader.errors
+
+
+WITNESS: Final = """
+    const witness = globalThis.witness = [];
+    const look = () => {
+        const shown = document.querySelector('view-count')?.shadowRoot?.textContent;
+        if (shown && shown !== witness.at(-1)) witness.push(shown);
+        requestAnimationFrame(look);
+    };
+    look();
+"""
+
+
+def _served_by(cluster: Cluster) -> set[str]:
+    answers = [httpx.get(f"{cluster.url}/embed", trust_env=False) for _ in range(4)]
+    return {answer.headers.get("X-Ratchet-Node", "") for answer in answers}
+
+
+def _closed(reader: Reader, video: str) -> bool:
+    mine = [socket for socket in reader.sockets if f"/{video}/" in socket.url]
+    return bool(mine) and all(socket.is_closed() for socket in mine)

@@ -1,0 +1,302 @@
+"""What a page may do and load is what its headers say: on every page, file and answer."""
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page
+from ratchet_server.built import Built
+
+from e2e.cluster import Cluster
+from e2e.other_site import other_site
+from e2e.viewer import Viewer
+from testing.nodes import Node
+
+# The folder of the page that the nodes here serve.
+BUILT: Final = Built.read(Path(page) if (page := os.environ.get("RATCHET_PAGE")) else None)
+FILES: Final = sorted(
+    path.relative_to(BUILT.assets).as_posix() for path in BUILT.assets.rglob("*") if path.is_file()
+)
+PAGES: Final = ["/", "/watch/{video}", "/learn", "/cluster", "/embed"]
+ANSWERS: Final = ["/api/videos", "/api/videos/{video}", "/api/videos/{video}/snapshot", "/api/node",
+                  "/api/cluster", "/healthz", "/readyz", "/metrics", "/no-such-path",
+                  "/api/videos/no-such", "/assets/x/y", "/media/no-such.webm"]  # fmt: skip
+TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".py": "text/x-python",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".whl": "application/zip",
+    ".zip": "application/zip",
+}
+
+# Told in the console, too; this also says which of our own rules was broken.
+VIOLATIONS: Final = """
+    globalThis.violations = [];
+    addEventListener('securitypolicyviolation', ({violatedDirective, blockedURI}) =>
+        violations.push(`${violatedDirective} ${blockedURI}`));
+"""
+
+
+def policy(answer: httpx.Response) -> dict[str, str]:
+    """A Content-Security-Policy, each directive with its sources."""
+    said = answer.headers["content-security-policy"].split(";")
+    pairs = [directive.strip().partition(" ") for directive in said]
+    # A browser goes by the first of two equal ones.
+    assert len({name for name, _, _ in pairs}) == len(pairs)
+    return {name: sources for name, _, sources in pairs}
+
+
+class TestPages:
+    @pytest.mark.parametrize("path", PAGES)
+    def test_have_a_policy_that_lists_what_they_need_and_nothing_more(
+        self, cluster: Cluster, video: str, path: str
+    ) -> None:
+        answer = cluster.a.get(path.format(video=video))
+        assert answer.status_code == 200
+        assert policy(answer) == {
+            "default-src": "'none'",
+            "script-src": "'self' 'wasm-unsafe-eval'",
+            "style-src": "'self'",
+            "img-src": "'self'",
+            "media-src": "'self'",
+            "worker-src": "'self'",
+            "connect-src": "'self'",
+            "object-src": "'none'",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": "'none'",
+        }
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "camera=()" in answer.headers["permissions-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        # No cookies anywhere, and nobody needs to know what this runs on.
+        assert not {"set-cookie", "server", "x-powered-by"} & answer.headers.keys()
+
+    def test_may_ask_the_playground_where_there_is_one(self, tmp_path: Path) -> None:
+        environ = {"RATCHET_PLAYGROUND": "http://127.0.0.1:8081"}
+        with Node("a", tmp_path, data=":memory:", environ=environ) as node:
+            node.start()
+            assert policy(node.get("/"))["connect-src"] == "'self' http://127.0.0.1:8081"
+            assert policy(node.get("/embed"))["connect-src"] == "'self'"
+
+    def test_only_the_embedded_one_may_be_framed_and_only_by_sites_that_are_listed(
+        self, tmp_path: Path
+    ) -> None:
+        environ = {"RATCHET_EMBED_ORIGINS": "https://a.example,http://b.example:8080"}
+        with Node("a", tmp_path, data=":memory:", environ=environ) as node:
+            node.start()
+            framed = node.get("/embed")
+            origins = "https://a.example http://b.example:8080"
+            assert policy(framed)["frame-ancestors"] == origins
+            # It can't name sites; browsers that know no `frame-ancestors` are gone.
+            assert "x-frame-options" not in framed.headers
+            assert framed.headers["cross-origin-resource-policy"] == "cross-origin"
+            for path in ("/", "/learn", "/cluster"):
+                answer = node.get(path)
+                assert policy(answer)["frame-ancestors"] == "'none'"
+                assert answer.headers["x-frame-options"] == "DENY"
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_have_nothing_inline_and_nothing_from_elsewhere(
+        self, cluster: Cluster, video: str, path: str
+    ) -> None:
+        page = _Inlined()
+        page.feed(cluster.a.get(path.format(video=video)).text)
+        page.close()
+        assert page.found == []
+        assert page.scripts > 0
+
+    def test_are_in_no_frame_of_another_site(
+        self, cluster: Cluster, video: str, viewer: Viewer
+    ) -> None:
+        with other_site() as stranger:
+            stranger.pages["/"] = "".join(
+                f'<iframe src="{cluster.url}{path.format(video=video)}"></iframe>'
+                for path in ("/", "/watch/{video}", "/learn", "/embed")
+            )
+            viewer.page.goto(stranger.origin)
+            frames = viewer.page.frames[1:]
+            assert [urlsplit(frame.url).scheme for frame in frames] == ["chrome-error"] * 4
+        viewer.complaints.clear()  # the browser says so
+
+
+class TestFiles:
+    @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith((".br", ".gz"))])
+    def test_of_the_build_are_what_their_type_says_and_this_sites_alone(
+        self, cluster: Cluster, name: str
+    ) -> None:
+        answer = cluster.a.get(f"/assets/{BUILT.name}/{name}")
+        assert answer.status_code == 200
+        suffix = Path(name).suffix
+        if suffix in TYPES:
+            assert answer.headers["content-type"].split(";")[0] == TYPES[suffix]
+        else:
+            assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        # A worker lives by the policy of its own file.
+        said = policy(answer)
+        assert said["default-src"] == "'none'"
+        assert said["script-src"] == "'self' 'wasm-unsafe-eval'"
+        assert said["connect-src"] == "'self'"
+
+    @pytest.mark.parametrize("suffix", ["webm", "webp"])
+    def test_of_clips_are_this_sites_alone(self, cluster: Cluster, video: str, suffix: str) -> None:
+        for sent in ({}, {"Range": "bytes=0-9"}):
+            answer = cluster.a.get(f"/media/{video}.{suffix}", sent)
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+    def test_the_script_for_others_may_be_loaded_by_them(self, cluster: Cluster) -> None:
+        answer = cluster.a.get("/view-count.js", {"Accept-Encoding": "gzip"})
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        # Said, as a page in another encoding would read it in that.
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert "max-age=3600" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        assert int(answer.headers["content-length"]) < 4096
+        again = cluster.a.get("/view-count.js", {"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("path", ANSWERS)
+    def test_are_what_their_type_says_and_of_this_moment(
+        self, cluster: Cluster, video: str, path: str
+    ) -> None:
+        answer = cluster.a.get(path.format(video=video))
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert not {"set-cookie", "server", "access-control-allow-origin"} & answer.headers.keys()
+
+
+class TestInTheBrowser:
+    @pytest.fixture
+    def asked(self, viewer: Viewer) -> list[str]:
+        """Every address that the viewer's browser asks."""
+        found: list[str] = []
+        viewer.page.context.on("request", lambda request: found.append(request.url))
+        viewer.page.on("websocket", lambda socket: found.append(socket.url))
+        viewer.page.add_init_script(VIOLATIONS)
+        return found
+
+    def test_the_watch_page_asks_nobody_else_and_breaks_no_rule(
+        self, cluster: Cluster, video: str, viewer: Viewer, asked: list[str]
+    ) -> None:
+        viewer.open(cluster.url, video)
+        viewer.play()
+        viewer.sees(1)
+        viewer.merged(1)
+        assert _hosts(asked) == {urlsplit(cluster.url).netloc}
+        assert any(url.startswith("ws:") for url in asked)
+        assert _violations(viewer.page) == []
+
+    @pytest.mark.parametrize("path", ["/", "/learn", "/embed"])
+    def test_no_other_page_does_either(
+        self, cluster: Cluster, viewer: Viewer, asked: list[str], path: str
+    ) -> None:
+        viewer.page.goto(f"{cluster.url}{path}", wait_until="networkidle")
+        assert _hosts(asked) == {urlsplit(cluster.url).netloc}
+        assert _violations(viewer.page) == []
+
+    def test_nor_does_the_operators_page(
+        self, cluster: Cluster, viewer: Viewer, asked: list[str]
+    ) -> None:
+        viewer.page.goto(f"{cluster.a.url}/cluster")
+        viewer.page.get_by_test_id("members").locator("tr").nth(2).wait_for()
+        assert _hosts(asked) == {urlsplit(cluster.a.url).netloc}
+        assert _violations(viewer.page) == []
+
+    def test_what_somebody_slips_into_a_page_is_not_run(
+        self, cluster: Cluster, video: str, profile: BrowserContext
+    ) -> None:
+        page = profile.new_page()
+        page.add_init_script(VIOLATIONS)
+        page.goto(f"{cluster.url}/watch/{video}")
+        with other_site() as stranger:
+            page.evaluate(
+                """async elsewhere => {
+                    const slip = html => {
+                        const box = document.createElement('div');
+                        box.append(document.createRange().createContextualFragment(html));
+                        document.body.append(box);
+                    };
+                    slip('<script>globalThis.slipped = 1</script>');
+                    slip(`<script src="${elsewhere}/x.js"></script>`);
+                    slip('<p style="color: red" onclick="globalThis.slipped = 2">x</p>');
+                    document.body.lastElementChild.firstElementChild.click();
+                    slip('<a href="javascript:globalThis.slipped = 3">x</a>');
+                    document.body.lastElementChild.firstElementChild.click();
+                    slip(`<img src="${elsewhere}/x.png"><base href="${elsewhere}">`);
+                    slip(`<iframe src="${elsewhere}/"></iframe>`);
+                    // Not from here: what a debugger evaluates may evaluate more.
+                    setTimeout(() => (0, eval)('globalThis.slipped = 4'));
+                    await fetch(elsewhere).catch(() => {});
+                }""",
+                stranger.origin,
+            )
+            page.wait_for_function("() => violations.length >= 9")
+        assert page.evaluate("() => globalThis.slipped") is None
+        broken = {violation.split()[0] for violation in _violations(page)}
+        assert broken >= {"script-src-elem", "script-src-attr", "style-src-attr", "img-src",
+                          "base-uri", "frame-src", "connect-src", "script-src"}  # fmt: skip
+
+
+class _Inlined(HTMLParser):
+    """Finds what a policy without 'unsafe-inline' would not let run, and addresses elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+        self._in_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        self._in_script = tag == "script"
+        if tag == "script":
+            self.scripts += 1
+            if not (said.get("src") or "").startswith("/assets/"):
+                self.found.append(f"a script of {said}")
+        if tag in {"style", "base", "object", "embed", "iframe"}:
+            self.found.append(tag)
+        for name, value in attrs:
+            if name == "style" or name.startswith("on"):
+                self.found.append(f"{tag} {name}={value}")
+            # Where a link leads to is the reader's own choice; what loads by itself is not.
+            elsewhere = re.match(r"(https?:)?//|data:|blob:", value or "")
+            if elsewhere and not (tag == "a" and name == "href"):
+                self.found.append(f"{tag} {name}={value}")
+            if re.match("javascript:", value or ""):
+                self.found.append(f"{tag} {name}={value}")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script and data.strip():
+            self.found.append(f"a script inline: {data[:50]}")
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._in_script = False
+
+
+def _hosts(urls: list[str]) -> set[str]:
+    return {urlsplit(url).netloc for url in urls}
+
+
+def _violations(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("() => violations")
+    return found

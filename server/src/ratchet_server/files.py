@@ -1,0 +1,97 @@
+"""Clips, with byte ranges; the built assets, compressed and for ever; and the script for others."""
+
+import mimetypes
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.response import BaseHTTPResponse, file
+
+from ratchet_server import headers
+from ratchet_server.built import Built
+from ratchet_server.errors import ApiError
+from ratchet_server.freshness import still_fresh
+from ratchet_server.parts import Parts
+
+_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_TYPES: Final = {
+    # Said, since a page of another site may be written in another encoding.
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".whl": "application/zip",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+}
+
+
+def clips(parts: Parts) -> Blueprint:
+    """`/media/{video}.webm` and its poster."""
+    blueprint = Blueprint("clips")
+    for video in parts.catalogue.values():
+        for path in filter(None, (video.clip, video.poster)):
+            blueprint.static(
+                f"/media/{path.name}",
+                path,
+                name=f"media_{path.name}",
+                content_type=_type(path),
+                use_content_range=True,
+            )
+
+    async def ours(_request: Request, response: BaseHTTPResponse) -> None:
+        response.headers.update(headers.OURS)
+
+    blueprint.middleware(ours, "response")
+    return blueprint
+
+
+def assets(parts: Parts) -> Blueprint:
+    """`/assets/{build}/…`, and `/view-count.js`."""
+    blueprint = Blueprint("assets")
+    built = Built.read(parts.settings.page)
+    # Only what is there at the start can be asked for, so no path can lead out of the folder.
+    known = {
+        str(path.relative_to(built.assets)): path
+        for path in built.assets.rglob("*")
+        if path.is_file()
+    }
+
+    async def send(request: Request, name: str, sent: Mapping[str, str]) -> HTTPResponse:
+        path = known[name]
+        accepted = {
+            part.partition(";")[0].strip()
+            for part in request.headers.get("accept-encoding", "").split(",")
+        }
+        for encoding, ending in _ENCODINGS.items():
+            if encoding in accepted and (packed := known.get(name + ending)):
+                encoded = {**sent, "Content-Encoding": encoding}
+                return await file(packed, headers=encoded, mime_type=_type(path))
+        return await file(path, headers=dict(sent), mime_type=_type(path))
+
+    @blueprint.get("/assets/<asked:str>/<name:path>")
+    async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
+        if asked != built.name or name not in known:
+            raise ApiError(404, "not_found", "This build of the page has no such file.")
+        return await send(request, name, headers.asset())
+
+    @blueprint.get("/view-count.js")
+    async def view_count(request: Request) -> HTTPResponse:
+        name = "embed/view-count.js"
+        if name not in known:
+            raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
+        # Pages of others name it without its build, so it is asked for again now and then.
+        etag = f'"{sha256(known[name].read_bytes()).hexdigest()[:16]}"'
+        sent = headers.script_for_others(etag)
+        if still_fresh(request, etag):
+            return HTTPResponse(status=304, headers=sent)
+        return await send(request, name, sent)
+
+    return blueprint
+
+
+def _type(path: Path) -> str:
+    return (
+        _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    )
