@@ -1,0 +1,189 @@
+"""The lesson: the real counter and the naive ways, given the same orders, and what came of each.
+
+An order is a few words; several are parted by semicolons:
+
+    count a         a view at a                 count c 3     three views at c
+    count a b       one at each of them, at the same moment, before either hears of the other
+    again           the last message of the network comes a second time
+    cut c, heal c   nobody hears it any more; they do again
+    kill c, start c its process ends; another starts on its disk
+    wipe c          its disk is lost (while it doesn't run)
+    retire c        a node that runs is told that c, which doesn't, won't come back
+    wait            an hour passes
+    reload c        the page is opened anew, by c
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Final
+
+from ratchet.replica import Refused
+
+from .naive import WAYS, Naive
+from .scene import Scene, scene
+from .telling import sum_up, tell, tell_naive
+from .world import NAMES, World
+
+# Where every story begins: some views everywhere, heard by all.
+BEGINNING: Final = "count a 3; count b 2; count c 2"
+
+
+class Impossible(ValueError):
+    """Such an order can't be given now, or is none."""
+
+
+class Lesson:
+    """One world, from the beginning of a story on."""
+
+    def __init__(self) -> None:
+        self._world = World()
+        self._naive = {way: Naive(way, NAMES, self._world.page.at) for way in WAYS}
+        for order in _orders(BEGINNING):
+            self._do(order)
+            self._settle()
+
+    def scene(self) -> Scene:
+        """What it looks like now."""
+        return scene(self._world, self._naive)
+
+    def possible(self) -> list[str]:
+        """The orders of one word and one name that can be given now."""
+        orders = ["again", "wait"]
+        for name in NAMES:
+            node = self._world.nodes[name]
+            orders.append(f"{'heal' if node.cut else 'cut'} {name}")
+            if node.replica:
+                orders += [f"{verb} {name}" for verb in ("count", "reload", "kill")]
+            else:
+                orders += [f"{verb} {name}" for verb in ("start", "wipe")]
+                if self._may_retire(name):
+                    orders.append(f"retire {name}")
+        return orders
+
+    def obey(self, text: str) -> tuple[list[Scene], str, dict[str, str]]:
+        """What is seen on the way, and what there is to say of it: of the counter, and of each
+        naive way. Raises `Impossible`, and then has done nothing of that order."""
+        begin = before = self.scene()
+        scenes, said = [], []
+        for order in _orders(text):
+            self._do(order)
+            told = [(name, rows) for name, rows in self._world.told() if order[0] == "again"]
+            if (at_once := self.scene()) != before:
+                scenes.append(at_once)
+            self._settle()
+            after = self.scene()
+            said += tell(order, before, after, told)
+            before = after
+        scenes.append(before)
+        if not text.split(";")[-1].strip().startswith("reload"):
+            # Else it's said already.
+            said.append(sum_up(begin, before))
+        return scenes, " ".join(said), {way: tell_naive(begin, scenes, way) for way in WAYS}
+
+    # -- one order -------------------------------------------------------------------------
+
+    def _do(self, order: list[str]) -> None:
+        world, naive = self._world, self._naive.values()
+        match order:
+            case ["count", *words] if names := [word for word in words if word in NAMES]:
+                views = _views(words[len(names) :])
+                self._must(*(f"count {name}" for name in names))
+                world.count(names, views)
+                for one in naive:
+                    one.count(names, views)
+            case ["again"]:
+                world.again()
+                for one in naive:
+                    one.again()
+            case ["wait"]:
+                world.wait()
+            case [verb, name]:
+                self._must(f"{verb} {name}")
+                self._do_to(verb, name)
+            case _:
+                raise Impossible(f"no such order: {' '.join(order)}")
+        self._listen()
+
+    def _do_to(self, verb: str, name: str) -> None:
+        world, naive = self._world, self._naive.values()
+        if verb == "retire":
+            told = world.asked() or ""
+            for one in naive:
+                one.retire(name, [told, *world.linked_to(told)])
+        getattr(world, verb)(name)
+        for one in naive:
+            if verb in ("heal", "start"):
+                one.meet([name, *world.linked_to(name)])
+            elif verb == "wipe":
+                one.wipe(name)
+            elif verb == "reload":
+                one.at = name
+
+    def _settle(self) -> None:
+        self._world.settle()
+        for one in self._naive.values():
+            one.deliver(self._world.linked_to)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._world.listen()
+        for one in self._naive.values():
+            if self._world.nodes[one.at].replica:
+                one.listen()
+
+    def _may_retire(self, name: str) -> bool:
+        asked = self._world.nodes[self._world.asked() or name].replica
+        try:
+            if asked:
+                asked.may_retire(name)
+        except Refused:
+            return False
+        return asked is not None and not asked.gone(name)
+
+    def _must(self, *orders: str) -> None:
+        possible = self.possible()
+        for order in orders:
+            if order not in possible:
+                raise Impossible(f"it can't be done now: {order}")
+
+
+class Stage:
+    """What the page's worker calls: text in, text out."""
+
+    def __init__(self) -> None:
+        self._lesson = Lesson()
+
+    def play(self, orders: str, afresh: bool) -> str:
+        """Give these orders (a JSON list of texts), perhaps from the beginning; tells of the last.
+
+        ``{"scenes", "said", "naive", "possible"}``: what is seen on the way, the last being how it
+        is now; the sentences; and what can be ordered next.
+        """
+        if afresh:
+            self._lesson = Lesson()
+        scenes, said, naive = [self._lesson.scene()], "", dict.fromkeys(WAYS, "")
+        for text in json.loads(orders):
+            scenes, said, naive = self._lesson.obey(text)
+        answer = {
+            "scenes": [asdict(one) for one in scenes],
+            "said": said,
+            "naive": naive,
+            "possible": self._lesson.possible(),
+        }
+        return json.dumps(answer)
+
+
+def _orders(text: str) -> Iterator[list[str]]:
+    return (order.split() for order in text.split(";"))
+
+
+def _views(words: list[str]) -> int:
+    """How many views `count` is for, by what stands behind the names."""
+    match words:
+        case []:
+            return 1
+        case [number] if number.isdecimal() and int(number):
+            return int(number)
+        case _:
+            raise Impossible(f"no number of views: {' '.join(words)}")

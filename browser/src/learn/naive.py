@@ -1,0 +1,175 @@
+"""Four ways to count that look right, and aren't. None of this is part of Ratchet.
+
+Each class is one node of such a cluster. It says what it tells the others (a small map) when it
+counts and when it meets them, and what it does with what they tell.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+Told = Mapping[str, int]
+
+
+class Way(Protocol):
+    """One node."""
+
+    def count(self, views: int, now: int) -> Told:
+        """Views came; what the others are told."""
+
+    def hear(self, told: Told) -> None:
+        """Another told this."""
+
+    def greet(self) -> Told:
+        """What another is told when the two meet (again)."""
+
+    def forget(self, name: str) -> None:
+        """This node won't come back."""
+
+    def parts(self) -> Mapping[str, int]:
+        """What its number is the sum of."""
+
+
+class Larger:
+    """One number. Whoever hears a larger one takes it."""
+
+    def __init__(self, _name: str) -> None:
+        self.number = 0
+
+    def count(self, views: int, _now: int) -> Told:
+        self.number += views
+        return self.greet()
+
+    def hear(self, told: Told) -> None:
+        self.number = max(self.number, told["number"])
+
+    def greet(self) -> Told:
+        return {"number": self.number}
+
+    def forget(self, name: str) -> None: ...
+
+    def parts(self) -> Mapping[str, int]:
+        return {"": self.number}
+
+
+class Latest(Larger):
+    """One number. The one that was written last wins."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.written = 0
+
+    def count(self, views: int, now: int) -> Told:
+        self.written = now
+        return super().count(views, now)
+
+    def hear(self, told: Told) -> None:
+        if told["written"] > self.written:
+            self.number, self.written = told["number"], told["written"]
+
+    def greet(self) -> Told:
+        return {"number": self.number, "written": self.written}
+
+
+class Adding(Larger):
+    """One number. “One more”, it is told, and adds one."""
+
+    def count(self, views: int, _now: int) -> Told:
+        self.number += views
+        return {"more": views}
+
+    def hear(self, told: Told) -> None:
+        self.number += told["more"]
+
+    def greet(self) -> Told:
+        # It doesn't know what the other has heard. (Were it to send all it has, that would be
+        # counted twice.)
+        return {"more": 0}
+
+
+class Names:
+    """A number for each name, and the larger of each: nearly right. But a name isn't a process,
+    and what was forgotten is not written down."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.numbers: dict[str, int] = {}
+
+    def count(self, views: int, _now: int) -> Told:
+        self.numbers[self.name] = self.numbers.get(self.name, 0) + views
+        return self.greet()
+
+    def hear(self, told: Told) -> None:
+        for name, number in told.items():
+            self.numbers[name] = max(number, self.numbers.get(name, 0))
+
+    def greet(self) -> Told:
+        return dict(self.numbers)
+
+    def forget(self, name: str) -> None:
+        self.numbers["base"] = self.numbers.get("base", 0) + self.numbers.pop(name, 0)
+
+    def parts(self) -> Mapping[str, int]:
+        return {name: number for name, number in sorted(self.numbers.items()) if number}
+
+
+WAYS: Final[Mapping[str, Callable[[str], Way]]] = {
+    "larger": Larger,
+    "adding": Adding,
+    "latest": Latest,
+    "names": Names,
+}
+
+
+class Naive:
+    """Three nodes that count in one of these ways, and a page that shows what it is told."""
+
+    def __init__(self, way: str, names: tuple[str, ...], at: str) -> None:
+        self._make = WAYS[way]
+        self.nodes = {name: self._make(name) for name in names}
+        self.at = at
+        self.shown = 0
+        self.highest = 0
+        self._now = 0
+        self._wire: list[tuple[str, Told]] = []
+        self._told: list[tuple[str, Told]] = []
+
+    def value(self, name: str) -> int:
+        """What this node counts."""
+        return sum(self.nodes[name].parts().values())
+
+    def count(self, names: list[str], views: int) -> None:
+        """Views at each of these, at the same moment."""
+        self._told = []
+        for name in names:
+            self._now += 1
+            self._told.append((name, self.nodes[name].count(views, self._now)))
+        self.again()
+
+    def again(self) -> None:
+        """What told of the last views is said, or said once more."""
+        self._wire += self._told
+
+    def meet(self, names: list[str]) -> None:
+        """These hear each other (again)."""
+        self._wire += [(name, self.nodes[name].greet()) for name in names]
+
+    def wipe(self, name: str) -> None:
+        """It forgets all."""
+        self.nodes[name] = self._make(name)
+
+    def retire(self, name: str, told: list[str]) -> None:
+        """These hear that it won't come back."""
+        for other in told:
+            self.nodes[other].forget(name)
+
+    def deliver(self, linked_to: Callable[[str], list[str]]) -> None:
+        """What was said arrives where it is heard, and is gone where it isn't."""
+        wire, self._wire = self._wire, []
+        for sender, told in wire:
+            for other in linked_to(sender):
+                self.nodes[other].hear(told)
+
+    def listen(self) -> None:
+        """The page shows what its node counts now."""
+        self.shown = self.value(self.at)
+        self.highest = max(self.highest, self.shown)

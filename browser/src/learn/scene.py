@@ -1,0 +1,152 @@
+"""What is drawn: every number of one moment, of the real counter and of the naive ways."""
+
+from dataclasses import dataclass
+
+from ratchet import generations
+from ratchet.counter import Counter
+from ratchet.generations import Generations
+from ratchet.slot import Slot
+
+from .naive import Naive
+from .world import World
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a bar. A closed slot will never grow again."""
+
+    name: str
+    views: int
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number, and what it is the sum of."""
+
+    value: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Closed slots that are still slots, and whom nobody can ask whether they may be folded."""
+
+    slots: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeScene:
+    """One node. `slot` is where it counts; `others` hear it; `gone`: it was retired; so many views
+    are `only` on its disk."""
+
+    name: str
+    running: bool
+    cut: bool
+    gone: bool
+    slot: str
+    others: tuple[str, ...]
+    only: int
+    bar: Bar
+    folds: tuple[Fold, ...]
+
+
+@dataclass(frozen=True)
+class PageScene:
+    """The browser: the node that it was loaded from, and whether that still talks to it."""
+
+    at: str
+    connected: bool
+    bar: Bar
+
+
+@dataclass(frozen=True)
+class NaiveScene:
+    """The same in one of the naive ways."""
+
+    nodes: dict[str, Bar]
+    page: Bar
+    # What the page has shown at most.
+    highest: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One moment. `lost`: so many of the `truth` no node and no disk has any more."""
+
+    truth: int
+    lost: int
+    nodes: dict[str, NodeScene]
+    page: PageScene
+    naive: dict[str, NaiveScene]
+
+
+def scene(world: World, naive: dict[str, Naive]) -> Scene:
+    """What it looks like now."""
+    closed: Generations = {}
+    for node in world.nodes.values():
+        if node.replica:
+            closed = generations.join(closed, node.replica.closed)
+    page = world.page
+    return Scene(
+        truth=world.truth,
+        lost=world.truth - world.known().value,
+        nodes={name: _node(world, name) for name in world.nodes},
+        page=PageScene(page.at, bool(world.nodes[page.at].replica), _bar(page.counter, closed)),
+        naive={way: _naive(one) for way, one in naive.items()},
+    )
+
+
+def label(slot: Slot) -> str:
+    """`c@2`, where a real generation is the time of the start in microseconds."""
+    return f"{slot.node}@{slot.generation / 1000:g}"
+
+
+def _node(world: World, name: str) -> NodeScene:
+    node = world.nodes[name]
+    replica = node.replica
+    asked = world.nodes[world.asked() or name].replica
+    # A node that doesn't run is drawn as what its disk has.
+    counter = replica.snapshot("tide").counter if replica else node.disk.known()[0]
+    closed = replica.closed if replica else node.disk.read().closed
+    folds = replica.folds() if replica else ()
+    return NodeScene(
+        name=name,
+        running=replica is not None,
+        cut=node.cut,
+        gone=not replica and asked is not None and asked.gone(name),
+        slot=label(replica.slot) if replica and replica.slot else "",
+        others=tuple(world.linked_to(name)),
+        only=world.known().value - world.known(without=name).value,
+        bar=_bar(counter, closed),
+        folds=tuple(
+            Fold(
+                tuple(label(slot) for slot in fold.slots),
+                tuple(one.node for one in fold.obstacles if one.kind in ("missing", "far")),
+            )
+            for fold in folds
+        ),
+    )
+
+
+def _bar(counter: Counter, closed: Generations) -> Bar:
+    parts = [Part("base", counter.base)] if counter.base else []
+    parts += [
+        Part(label(slot), views, generations.covers(closed, slot))
+        for slot, views in sorted(counter.slots.items())
+        if views
+    ]
+    return Bar(counter.value, tuple(parts))
+
+
+def _naive(one: Naive) -> NaiveScene:
+    def bar(name: str) -> Bar:
+        parts = sorted(one.nodes[name].parts().items(), key=lambda part: part[0] != "base")
+        return Bar(one.value(name), tuple(Part(*part) for part in parts if part[1]))
+
+    return NaiveScene(
+        {name: bar(name) for name in one.nodes},
+        Bar(one.shown, (Part("", one.shown),) if one.shown else ()),
+        one.highest,
+    )

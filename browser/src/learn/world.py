@@ -1,0 +1,305 @@
+"""Three real replicas and a page: on virtual time, with links to cut and disks to lose.
+
+This is `ratchet` as the nodes and the browsers run it; only what it is driven by is a toy: one
+video, seconds that pass when told to, and messages (real ones, as text) that arrive at once.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ratchet import codec, generations, passive, snapshot
+from ratchet.changes import Changes, ColumnChange
+from ratchet.column import Row
+from ratchet.counter import Counter
+from ratchet.exchange import Send
+from ratchet.frames import Hello, Rows
+from ratchet.generations import Generations
+from ratchet.replica import HEARTBEAT_S, Replica
+from ratchet.slot import Slot
+from ratchet.strict_json import dumps
+
+NAMES: Final = ("a", "b", "c")
+VIDEO: Final = "tide"
+GRACE_S: Final = 3600.0
+# So long nothing may happen before it is quiet: longer than an unanswered question is open.
+QUIET_S: Final = 4.0
+# Quiet comes within ten seconds or so; a lesson that never answers would be worse than a hasty one.
+PATIENCE_S: Final = 60.0
+
+
+class Disk:
+    """What a node has written down. Processes come and go; this stays until it is lost."""
+
+    def __init__(self) -> None:
+        self._columns: dict[Slot, ColumnChange] = {}
+        self._base = 0
+        self._maps = Changes()
+
+    def write(self, changes: Changes) -> None:
+        """One transaction, in the order that `Changes` asks for."""
+        for slot, upto, rows in changes.columns:
+            known = self._columns.get(slot, ColumnChange(slot, 0, ()))
+            newest = sorted((*known.rows, *rows), key=lambda row: row.views)[-1:]
+            self._columns[slot] = ColumnChange(slot, max(upto, known.upto), tuple(newest))
+        self._base = max(self._base, *(views for _, views in changes.base), 0)
+        for slot, _, _ in changes.lifts:
+            if lifted := self._columns.pop(slot, None):
+                self._base += sum(row.views for row in lifted.rows)
+        self._maps = Changes(
+            heard=generations.join(self._maps.heard, changes.heard),
+            closed=generations.join(self._maps.closed, changes.closed),
+            folded=generations.join(self._maps.folded, changes.folded),
+            lifted=generations.join(self._maps.lifted, changes.lifted),
+        )
+
+    def read(self) -> Changes:
+        """All of it, for a process that starts."""
+        base = ((VIDEO, self._base),) if self._base else ()
+        return self._maps._replace(columns=tuple(self._columns.values()), base=base)
+
+    def known(self) -> tuple[Counter, Generations]:
+        """The counter that is stored, and the folds it stands on."""
+        slots = {slot: row.views for slot, _, rows in self._columns.values() for row in rows}
+        return Counter(self._base, slots), self._maps.folded
+
+
+@dataclass
+class Node:
+    """A name, its disk, and the process that runs under it, if one does."""
+
+    name: str
+    disk: Disk = field(default_factory=Disk)
+    replica: Replica | None = None
+    starts: int = 0
+    cut: bool = False
+
+
+class Packet(NamedTuple):
+    """A message on its way, by the names of both ends."""
+
+    sender: str
+    receiver: str
+    text: str
+
+
+class Page:
+    """A browser. It stores what it knows as text, and merges what a node says into that."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+        self.counter = Counter()
+        self._stored_counter = ""
+        self._stored_folded = ""
+
+    def hear(self, said: snapshot.Snapshot) -> None:
+        """A snapshot came, as text, like all that comes to a browser."""
+        text = passive.merge(
+            VIDEO, self._stored_counter, self._stored_folded, dumps(snapshot.encode(said))
+        )
+        merged = json.loads(text)
+        stored = {"base": merged["base"], "slots": merged["slots"]}
+        self.counter = snapshot.decode_counter(stored)
+        self._stored_counter, self._stored_folded = dumps(stored), dumps(merged["folded"])
+
+
+class World:
+    """The cluster and the page. What is ordered happens at once; `settle` lets it spread."""
+
+    def __init__(self) -> None:
+        """Three nodes that run and have heard each other, and have counted nothing."""
+        self.nodes = {name: Node(name) for name in NAMES}
+        self.page = Page("a")
+        # Every view that anybody was told has been counted.
+        self.truth = 0
+        self._now = 0.0
+        self._wire: list[Packet] = []
+        # What told of the last views, and who told it.
+        self._told: list[tuple[str, Rows]] = []
+        for name in NAMES:
+            self.start(name)
+        self.settle()
+
+    # -- orders ----------------------------------------------------------------------------
+
+    def count(self, names: list[str], views: int = 1) -> None:
+        """So many views at each of these, before any of them hears of the others."""
+        self._told = []
+        for name in names:
+            node = self.nodes[name]
+            assert node.replica
+            self.truth += views
+            node.replica.count(VIDEO, views)
+            self._told += [(name, frame) for frame in self._write(node) if isinstance(frame, Rows)]
+
+    def again(self) -> None:
+        """The messages that told of the last views arrive once more."""
+        for sender, frame in self._told:
+            if self.nodes[sender].replica:
+                self._send(self.nodes[sender], [Send(None, frame)])
+
+    def told(self) -> list[tuple[str, Rows]]:
+        """What `again` would say, and who to whom: only what can be heard."""
+        return [(name, rows) for name, rows in self._told if self.linked_to(name)]
+
+    def cut(self, name: str) -> None:
+        """No other node hears it, nor it them."""
+        for other in self.linked_to(name):
+            self._part(name, other)
+        self.nodes[name].cut = True
+
+    def heal(self, name: str) -> None:
+        """It hears the others again."""
+        self.nodes[name].cut = False
+        for other in self.linked_to(name):
+            self._join(name, other)
+
+    def kill(self, name: str) -> None:
+        """Its process is gone. Its disk is left."""
+        for other in self.linked_to(name):
+            self._part(name, other)
+        self.nodes[name].replica = None
+
+    def wipe(self, name: str) -> None:
+        """The disk of a node that doesn't run is lost."""
+        self.nodes[name].disk = Disk()
+
+    def start(self, name: str) -> None:
+        """A new process, on the disk that is there."""
+        node = self.nodes[name]
+        node.starts += 1
+        number = len(NAMES) * node.starts + NAMES.index(name)
+        node.replica = Replica(
+            Hello(name, f"{number << 32:016x}", ""),
+            # The wall clock and chance: only that generations are unlike matters, and so the
+            # lesson can call them a@1, a@2, …
+            started_ms=node.starts,
+            chance=lambda _: 0,
+            now=self._now,
+            grace_s=GRACE_S,
+        )
+        node.replica.restore(node.disk.read())
+        node.replica.tick(self._now)
+        for other in self.linked_to(name):
+            self._join(name, other)
+
+    def asked(self) -> str | None:
+        """The node at which an operator asks for something: one that others hear, if there is."""
+        running = [node for node in self.nodes.values() if node.replica]
+        return next((node.name for node in sorted(running, key=lambda node: node.cut)), None)
+
+    def retire(self, name: str) -> None:
+        """`asked` is told that it won't come back. Raises `Refused`."""
+        node = self.nodes[self.asked() or name]
+        assert node.replica
+        node.replica.retire(name)
+
+    def wait(self) -> None:
+        """As long as a slot must have been closed before it may be folded."""
+        self._now += GRACE_S
+
+    def reload(self, name: str) -> None:
+        """The page is opened anew, by this node."""
+        self.page.at = name
+
+    # -- time ------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Time passes until nothing changes any more."""
+        quiet_s, end = 0.0, self._now + PATIENCE_S
+        while quiet_s < QUIET_S and self._now < end:
+            before = self._shape()
+            self._now += HEARTBEAT_S
+            for node in self._running():
+                assert node.replica
+                self._send(node, node.replica.tick(self._now))
+                self._write(node)
+            self._deliver()
+            quiet_s = quiet_s + HEARTBEAT_S if self._shape() == before else 0.0
+
+    def listen(self) -> None:
+        """The page hears what its node counts now."""
+        if replica := self.nodes[self.page.at].replica:
+            self.page.hear(replica.snapshot(VIDEO))
+
+    # -- what there is ---------------------------------------------------------------------
+
+    def linked_to(self, name: str) -> list[str]:
+        """The running nodes that hear this one."""
+        if self.nodes[name].cut or not self.nodes[name].replica:
+            return []
+        return [node.name for node in self._running() if node.name != name and not node.cut]
+
+    def known(self, without: str = "") -> Counter:
+        """What all disks have together: more than this no node will ever count. (All that a
+        replica has is on its disk here: it writes before anybody looks.)"""
+        held = [node.disk.known() for node in self.nodes.values() if node.name != without]
+        folded: Generations = {}
+        for _, theirs in held:
+            folded = generations.join(folded, theirs)
+        together = Counter()
+        for counter, _ in held:
+            together = together.merge(counter.lift(folded))
+        return together
+
+    # -- what a driver owes a replica ------------------------------------------------------
+
+    def _running(self) -> Iterator[Node]:
+        return (node for node in self.nodes.values() if node.replica)
+
+    def _write(self, node: Node) -> list[object]:
+        """Bring to disk whatever there is; the frames that follow from it."""
+        said: list[object] = []
+        while node.replica and (changes := node.replica.changes()):
+            node.disk.write(changes)
+            sends = node.replica.committed(changes)
+            self._send(node, sends)
+            said += [frame for _, frame in sends]
+        return said
+
+    def _send(self, node: Node, sends: list[Send]) -> None:
+        for to, frame in sends:
+            for other in self.linked_to(node.name):
+                if to is None or to == self._process(other):
+                    self._wire.append(Packet(node.name, other, codec.encode(frame)))
+
+    def _deliver(self) -> None:
+        while self._wire:
+            sender, receiver, text = self._wire.pop(0)
+            node = self.nodes[receiver]
+            assert node.replica
+            sends = node.replica.receive(codec.decode(text), self._process(sender), self._now)
+            self._send(node, sends)
+            self._write(node)
+
+    def _join(self, one: str, two: str) -> None:
+        for here, there in ((one, two), (two, one)):
+            ours, theirs = self.nodes[here].replica, self.nodes[there].replica
+            assert ours
+            assert theirs
+            self._send(self.nodes[here], ours.joined(theirs.me))
+
+    def _part(self, one: str, two: str) -> None:
+        for here, there in ((one, two), (two, one)):
+            replica = self.nodes[here].replica
+            assert replica
+            replica.left(self._process(there))
+        self._wire = [p for p in self._wire if {p.sender, p.receiver} != {one, two}]
+
+    def _process(self, name: str) -> str:
+        replica = self.nodes[name].replica
+        assert replica
+        return replica.me.process
+
+    def _shape(self) -> object:
+        return [
+            (node.replica.digest(), node.replica.fingerprint())
+            for node in self._running()
+            if node.replica
+        ]
+
+
+def views_of(rows: Rows) -> Row:
+    """The one row of a message that tells of views: there is but one video here."""
+    return rows.rows[-1]
