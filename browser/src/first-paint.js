@@ -7,27 +7,30 @@
 'use strict';
 
 (() => {
-  /** @type {Storage} */
-  let store;
+  const format = viewsFormat(navigator.languages, document.documentElement.lang);
+
+  /** @type {(video: string) => number} */
+  let highest = () => 0; // storage is off or refused: the number from the HTML stands
   try {
-    store = window.localStorage;
-    if (store.getItem('ratchet:storage') === 'off') return;
+    const store = window.localStorage;
+    if (store.getItem('ratchet:storage') !== 'off')
+      highest = (video) => {
+        const kept = store.getItem(`ratchet:high:${video}`) ?? '';
+        return /^\d{1,16}$/.test(kept) ? Number(kept) : 0;
+      };
   } catch {
-    return; // refused: the number from the HTML stands
+    // Refused.
   }
-  const format = new Intl.NumberFormat(document.documentElement.lang);
 
   function raise() {
     for (const element of document.querySelectorAll('[data-video][data-value]')) {
       const { video, value } = /** @type {HTMLElement} */ (element).dataset;
-      const kept = store.getItem(`ratchet:high:${video}`) ?? '';
-      const shown = Math.max(Number(value), /^\d{1,16}$/.test(kept) ? Number(kept) : 0);
-      if (!Number.isSafeInteger(shown)) continue;
-      element.setAttribute('data-value', String(shown));
-      // Compared with the text, not with the value: the parser may append the server's digits to
-      // an element that was raised while it was still empty.
-      const text = format.format(shown);
-      if (element.textContent !== text) element.textContent = text;
+      const views = Math.max(Number(value), highest(video));
+      if (!Number.isSafeInteger(views)) continue;
+      if (value !== String(views)) element.setAttribute('data-value', String(views));
+      // Always, and compared with the text: the parser may append the server's digits to an
+      // element that was raised while it was still empty.
+      format.write(/** @type {HTMLElement} */ (element), views);
     }
   }
 

@@ -8,6 +8,7 @@ import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 
+// On the average: all pages that a node's return woke up at once drift apart again.
 const EVERY_MS = 2_000;
 const ANSWER_MS = 5_000;
 const PAGE = 100;
@@ -28,10 +29,11 @@ openOutbox(
 
 const backoff = new Backoff();
 while (numbers.size) {
-  if (document.hidden) await new Promise((seen) => document.addEventListener('visibilitychange', seen, { once: true }));
+  // In the background it costs nothing, and it asks at once when it is seen again.
+  while (document.hidden) await new Promise((seen) => document.addEventListener('visibilitychange', seen, { once: true }));
   const heard = await ask();
   if (heard) backoff.reset();
-  await pause(heard ? EVERY_MS : backoff.next_ms());
+  await pause(heard ? EVERY_MS * (0.75 + Math.random() / 2) : backoff.next_ms());
 }
 
 /** Asks for all counts, a page at a time; false when a node couldn't answer. */
