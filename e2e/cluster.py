@@ -16,7 +16,7 @@ from testing.nodes import HOST, PATIENCE_S, Node, cluster, connected, equal, fre
 
 CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"
 # More than there are tests: each takes a video that nobody has viewed.
-VIDEOS: Final = 60
+VIDEOS: Final = 200
 
 
 class Cluster:
@@ -106,7 +106,7 @@ def running_cluster(
             return link.url
 
         # They would dial the addresses that they tell each other, around every cut link.
-        environ = {"RATCHET_DISCOVER": "no", **(environ or {})}
+        environ = {"RATCHET_DISCOVER": "no", "RATCHET_PANEL": "yes", **(environ or {})}
         flags = ("--media", str(_media(folder / "media")), *flags)
         with (
             cluster(folder, names, route=route, flags=flags, environ=environ) as nodes,
@@ -124,16 +124,18 @@ def videos() -> Iterator[str]:
 
 def _media(folder: Path) -> Path:
     folder.mkdir()
-    for video in videos():
-        shutil.copyfile(CLIP, folder / f"{video}.webm")
-        shutil.copyfile(CLIP.with_suffix(".webp"), folder / f"{video}.webp")
+    for suffix in (".webm", ".webp"):
+        first, *others = (folder / f"{video}{suffix}" for video in videos())
+        shutil.copyfile(CLIP.with_suffix(suffix), first)
+        for other in others:
+            other.hardlink_to(first)
     return folder
 
 
 @contextmanager
 def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
     """HAProxy with the configuration that is deployed; where there is none, the stand-in."""
-    addresses = [f"{HOST}:{node.port}" for node in nodes.values()]
+    addresses = [f"{node.name}={HOST}:{node.port}" for node in nodes.values()]
     bind = f"{HOST}:{free_port()}"
     chosen = balancer.choose(addresses, bind, folder)
     log = folder / "balancer.log"

@@ -149,7 +149,7 @@ def test_it_fits_a_phone_in_light_and_dark(
     viewer.page.goto(f"{cluster.a.url}/cluster")
     expect(verdict(viewer)).to_have_text(ALL_IS_WELL)
     expect(lane(viewer, "c")).to_contain_text("lacks nothing")
-    assert viewer.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert viewer.page.evaluate("document.documentElement.scrollWidth") <= 360
     # Text and its ground are far apart, whichever is the lighter.
     lightness: list[float] = viewer.page.evaluate(
         """() => {

@@ -53,7 +53,7 @@ def test_with_storage_off_a_stale_node_shows_its_own_smaller_number(
     cluster.c.view(video)
     viewer.sees(3)
     viewer.merged(3)
-    viewer.switch_storage()
+    viewer.use_storage("off")
 
     reload_at(cluster, viewer, "c")
     viewer.received(1, "c")

@@ -41,7 +41,7 @@ class Viewer:
             self.complaints.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:
-        if request.method == "POST":
+        if request.method == "POST" and "idempotency-key" in request.headers:
             self.sent.append(request.headers["idempotency-key"])
 
     # -- what she does ---------------------------------------------------------------------
@@ -93,9 +93,9 @@ class Viewer:
             f"() => {{ const player = document.getElementById('player'); return {condition}; }}"
         )
 
-    def switch_storage(self) -> None:
-        """The switch in the panel."""
-        self.page.get_by_test_id("storage-switch").click()
+    def use_storage(self, kind: str) -> None:
+        """The choice in the panel: "indexeddb", "localstorage" or "off"."""
+        self.page.get_by_test_id("storage-switch").select_option(kind)
 
     # -- what she sees ---------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Viewer:
         self.page.wait_for_function(
             """views => {
                 const panel = document.querySelector('[data-testid="panel-received"]');
-                if (!panel.textContent.startsWith('{')) return false;
+                if (!panel?.textContent.startsWith('{')) return false;
                 const {base, slots} = JSON.parse(panel.textContent);
                 return Object.values(slots).reduce((a, b) => a + b, base) === views;
             }""",
@@ -146,7 +146,7 @@ class Viewer:
         self.page.wait_for_function(
             """views => {
                 const panel = document.querySelector('[data-testid="panel-stored"]');
-                if (!panel.textContent.startsWith('{')) return false;
+                if (!panel?.textContent.startsWith('{')) return false;
                 const {base, slots} = JSON.parse(panel.textContent);
                 return Object.values(slots).reduce((a, b) => a + b, base) === views;
             }""",

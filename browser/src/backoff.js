@@ -25,19 +25,22 @@ export class Backoff {
 }
 
 /**
- * Waits, or less when the network comes back meanwhile.
+ * Waits, or less when the network comes back meanwhile, or the signal says so.
  *
  * @param {number} wait_ms
+ * @param {AbortSignal} [signal]
  * @returns {Promise<void>}
  */
-export function pause(wait_ms) {
+export function pause(wait_ms, signal) {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
       globalThis.removeEventListener?.('online', done);
+      signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, wait_ms);
+    const timer = setTimeout(done, signal?.aborted ? 0 : wait_ms);
     globalThis.addEventListener?.('online', done);
+    signal?.addEventListener('abort', done);
   });
 }

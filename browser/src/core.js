@@ -1,7 +1,12 @@
-// The core in the browser: Pyodide, and from the project's own wheel the one function it needs.
+// The core in the browser: Pyodide, trimmed to what the core needs, and started from a snapshot if one is kept.
 //
-// Pyodide checks the wheel against the sha256 in pyodide-lock.json, which is part of this build.
+// The first start of a build is the plain one. Then, with the page long at work, a snapshot is
+// fetched and kept for the next. One that is missing, damaged or refused by Pyodide (its interface
+// for them is not public) costs nothing but time: the start is the plain one again.
 'use strict';
+
+import { forgetIt, keepIt, whatIsKept } from './core-kept.js';
+import { startPyodide } from './core-start.js';
 
 /**
  * @typedef {(video: string, counter: string, folded: string, received: string) => string} Merge
@@ -9,21 +14,31 @@
  *   when `received` is no snapshot of `video`.
  */
 
-/** @returns {Promise<Merge>} */
+// The clip, the poster and the number go first.
+const KEEP_AFTER_MS = 3000;
+
+/** The one function that a page needs. @returns {Promise<Merge>} */
 export async function loadMerge() {
-  const { loadPyodide } = await import('./pyodide/pyodide.mjs');
-  const base = new URL('./', import.meta.url).href;
-  /** @type {string[]} */
-  const complaints = [];
-  const pyodide = await loadPyodide({
-    indexURL: `${base}pyodide/`,
-    lockFileURL: `${base}pyodide/pyodide-lock.json`,
-    packageBaseUrl: `${base}pyodide/`,
-    packages: ['ratchet-core'],
-    stdout: () => {},
-    stderr: (line) => complaints.push(line),
-  });
-  // A wheel that was not loaded is only complained of; what fails is the import.
-  if (!('ratchet-core' in pyodide.loadedPackages)) throw new Error(complaints.join(' ') || 'no core wheel');
+  const { pyodide } = await loadCore();
   return pyodide.pyimport('ratchet.passive').merge;
+}
+
+/**
+ * Pyodide, with the package `ratchet` to import; `how` it came to be. There is no event loop in it,
+ * so nothing to await, and no way to load other packages. To be called once.
+ *
+ * @returns {Promise<{pyodide: any, how: 'snapshot' | 'plain'}>}
+ */
+export async function loadCore() {
+  const kept = await whatIsKept();
+  if (kept) {
+    try {
+      return { pyodide: await startPyodide(kept), how: 'snapshot' };
+    } catch {
+      await forgetIt();
+    }
+  }
+  const pyodide = await startPyodide();
+  setTimeout(() => void keepIt().catch(() => {}), KEEP_AFTER_MS);
+  return { pyodide, how: 'plain' };
 }

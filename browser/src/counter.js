@@ -2,111 +2,218 @@
 'use strict';
 
 import { Backoff } from './backoff.js';
+import { openLink, ways } from './merge-link.js';
 import { load, save } from './storage/localstorage.js';
 
 // A browser that can't run it at all is asked again seldom; one that lost a node, soon.
 const LONGEST_PAUSE_MS = 5 * 60_000;
 
 /**
- * @typedef {object} Merged
+ * @typedef {object} Merged one merge: what came of it, and of what
+ * @property {string} video
  * @property {number} value
  * @property {number} base
  * @property {{[slot: string]: number}} slots
  * @property {{[node: string]: number}} folded
  * @property {string[]} discarded what was stored and no state
+ * @property {import('./storage/port.js').Stored} before what was stored
+ * @property {string} received the snapshot's text; empty when only what is stored was looked at
+ * @property {string} node from which it was received
  * @property {string} storage where it is stored now
- */
-
-/**
- * @typedef {object} Tells how the page hears of it
+ *
+ * @typedef {object} Tells how one video's page hears of it
  * @property {(merged: Merged) => void} merged
- * @property {(state: 'ready' | 'failed', why: string) => void} state
+ * @property {(state: 'ready' | 'failed', why: string, way: string) => void} state
+ *   `way`: whose worker it is, 'shared', 'leading' or 'own'
  * @property {(kind: string, why: string) => void} storage another one is used now
  * @property {(line: string) => void} log
+ *
+ * @typedef {object} Counter one video's place in the worker
+ * @property {(received: string, node: string) => void} merge
+ * @property {() => void} useStorage the viewer has chosen another one
+ * @property {() => void} clear forgets all that is stored
+ * @property {(counter: string, folded: string) => Promise<void>} replace all that is stored by
+ *   this; rejects, and changes nothing, when it is no state
+ * @property {() => void} stop
  */
+
+/** The page's one connection to the worker. @type {Connection | undefined} */
+let connection;
 
 /**
  * @param {string} video
  * @param {import('./keep.js').Keep} keep
  * @param {Tells} tells
+ * @returns {Counter}
  */
-export function startCounter(video, keep, tells) {
-  /** @type {Worker | undefined} */
-  let worker;
-  const backoff = new Backoff(LONGEST_PAUSE_MS);
-  /** The last snapshot: a worker that is started again gets it, too. @type {object | undefined} */
-  let last;
-  /** @param {object} message */
-  const order = (message) => worker?.postMessage(message);
+export function openCounter(video, keep, tells) {
+  connection ??= new Connection(keep);
+  return connection.watch(video, tells);
+}
+
+class Connection {
+  #keep;
+  #backoff = new Backoff(LONGEST_PAUSE_MS);
+  #ways = ways();
+  /** Which of the ways is used. */
+  #at = 0;
+  /** @type {import('./merge-link.js').Link | undefined} */
+  #link;
+  #ready = false;
+  /** @type {Map<string, {tells: Tells, last: object | undefined}>} */
+  #videos = new Map();
+  /** @type {Map<number, (why: string) => void>} */
+  #replacing = new Map();
+  #replaced = 0;
+
+  /** @param {import('./keep.js').Keep} keep */
+  constructor(keep) {
+    this.#keep = keep;
+    // A page that goes is told of no more; one that comes back (from the back-forward cache) is.
+    addEventListener('pagehide', () => this.#close());
+    addEventListener('pageshow', ({ persisted }) => persisted && this.#open());
+    this.#open();
+  }
+
+  /** @param {string} video @param {Tells} tells @returns {Counter} */
+  watch(video, tells) {
+    /** @type {{tells: Tells, last: object | undefined}} */
+    const watched = { tells, last: undefined };
+    this.#videos.set(video, watched);
+    this.#watch(video);
+    if (this.#ready) tells.state('ready', '', this.#link?.way ?? '');
+    return {
+      merge: (received, node) => {
+        watched.last = { does: 'merge', video, received, node };
+        this.#order(watched.last);
+      },
+      useStorage: () => this.#order({ does: 'storage', storage: this.#wanted() }),
+      clear: () => this.#order({ does: 'clear' }),
+      replace: (counter, folded) => this.#replace(video, counter, folded),
+      stop: () => {
+        this.#videos.delete(video);
+        this.#order({ does: 'unwatch', video });
+      },
+    };
+  }
 
   /** @type {{[tells: string]: (message: any) => void}} */
-  const hear = {
-    ready() {
-      backoff.reset();
-      tells.state('ready', '');
+  #hear = {
+    new: () => this.#watchAll(),
+    ready: () => {
+      this.#backoff.reset();
+      if (this.#ready) return;
+      this.#ready = true;
+      this.#all((tells) => tells.state('ready', '', this.#link?.way ?? ''));
     },
-    failed: ({ why }) => failed(why),
-    merged: tells.merged,
-    garbage: ({ why }) => tells.log(`a snapshot was not merged: ${why}`),
-    storage: ({ kind, why }) => tells.storage(kind, why),
-    cleared: () => tells.log('what was stored is cleared'),
-    ask({ id, ask, video, stored }) {
+    failed: ({ why }) => this.#failed(why),
+    merged: (merged) => this.#videos.get(merged.video)?.tells.merged(merged),
+    garbage: ({ video, why }) => this.#videos.get(video)?.tells.log(`a snapshot was not merged: ${why}`),
+    storage: ({ kind, why }) => this.#all((tells) => tells.storage(kind, why)),
+    cleared: () => this.#all((tells) => tells.log('what was stored is cleared')),
+    replaced: ({ id, why }) => this.#replacing.get(id)?.(why),
+    ask: ({ id, ask, video, stored }) => {
       let answer = {};
       try {
-        answer = ask === 'load' ? { stored: load(keep, video) } : { stored: save(keep, video, stored) };
+        answer = ask === 'load' ? { stored: load(this.#keep, video) } : { stored: save(this.#keep, video, stored) };
       } catch (error) {
         answer = { why: String(error) };
       }
-      order({ does: 'answer', id, ...answer });
+      this.#order({ does: 'answer', id, ...answer });
     },
   };
 
+  #open() {
+    try {
+      const ends = {
+        heard: (/** @type {any} */ message) => this.#hear[message.tells](message),
+        broke: (/** @type {string} */ why) => this.#broke(why),
+      };
+      this.#link = openLink(this.#ways[this.#at], ends);
+      this.#watchAll();
+    } catch (error) {
+      this.#broke(String(error));
+    }
+  }
+
+  #close() {
+    this.#link?.close();
+    this.#link = undefined;
+    this.#ready = false;
+  }
+
+  /**
+   * This way leads to no worker: try the next one, at once if there is one.
+   *
+   * @param {string} why
+   */
+  #broke(why) {
+    this.#at = (this.#at + 1) % this.#ways.length;
+    if (this.#at === 0) return this.#failed(why);
+    this.#close();
+    this.#open();
+  }
+
+  /**
+   * A worker that can't merge is opened again: its node may have gone away in the middle of it.
+   *
+   * @param {string} why
+   */
+  #failed(why) {
+    const { way = this.#ways.at(-1) ?? '' } = this.#link ?? {};
+    this.#close();
+    this.#all((tells) => tells.state('failed', why, way));
+    setTimeout(() => this.#link ?? this.#open(), this.#backoff.next_ms());
+  }
+
+  #watchAll() {
+    for (const [video, { last }] of this.#videos) {
+      this.#watch(video);
+      if (last) this.#order(last);
+    }
+  }
+
+  /** @param {string} video */
+  #watch(video) {
+    this.#order({ does: 'watch', video, storage: this.#wanted() });
+  }
+
+  /**
+   * @param {string} video
+   * @param {string} counter
+   * @param {string} folded
+   * @returns {Promise<void>}
+   */
+  #replace(video, counter, folded) {
+    if (!this.#ready) return Promise.reject(new Error('the merge is not ready yet'));
+    const id = (this.#replaced += 1);
+    return new Promise((resolve, reject) => {
+      this.#replacing.set(id, (why) => {
+        this.#replacing.delete(id);
+        if (why) reject(new Error(why));
+        else resolve();
+      });
+      this.#order({ does: 'replace', id, video, counter, folded });
+    });
+  }
+
   /** What the page itself is refused, its worker need not try. */
-  const wanted = () => {
-    if (!keep.on) return 'off';
+  #wanted() {
+    if (this.#keep.kind !== 'indexeddb') return this.#keep.kind;
     try {
       return window.indexedDB ? 'indexeddb' : 'localstorage';
     } catch {
       return 'localstorage';
     }
-  };
-
-  function start() {
-    try {
-      worker = new Worker(new URL('counter-worker.js', import.meta.url), { type: 'module' });
-      worker.onmessage = ({ data }) => hear[data.tells](data);
-      worker.onerror = (event) => {
-        event.preventDefault(); // said in the panel, not in red in the console
-        failed(event.message || 'the worker did not load');
-      };
-      order({ does: 'start', video, storage: wanted() });
-      if (last) order(last);
-    } catch (error) {
-      failed(String(error));
-    }
   }
 
-  /**
-   * A worker that did not load is started again: its node may have gone away in the middle of it.
-   *
-   * @param {string} why
-   */
-  function failed(why) {
-    if (worker) worker.onmessage = worker.onerror = null;
-    worker?.terminate();
-    worker = undefined;
-    tells.state('failed', why);
-    setTimeout(start, backoff.next_ms());
+  /** @param {object} message */
+  #order(message) {
+    this.#link?.post(message);
   }
 
-  start();
-  return {
-    /** @type {(received: string, node: string) => void} */
-    merge(received, node) {
-      last = { does: 'merge', received, node };
-      order(last);
-    },
-    useStorage: () => order({ does: 'storage', kind: wanted() }),
-    clear: () => order({ does: 'clear' }),
-  };
+  /** @param {(tells: Tells) => void} tell */
+  #all(tell) {
+    for (const { tells } of this.#videos.values()) tell(tells);
+  }
 }

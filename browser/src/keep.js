@@ -1,23 +1,26 @@
 // The page's local storage, which the viewer can switch off and the browser can refuse.
 //
 // Reads answer null and writes do nothing while it is off, so nobody else has to ask. Only the
-// switch itself is read and written then: it has to hold over a reload.
+// switch itself is read and written then: it has to hold over a reload, and in every tab.
 'use strict';
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';
 
 /**
+ * @typedef {'indexeddb' | 'localstorage' | 'off'} Kind where the merged states are kept
+ *
  * @typedef {object} Keep
- * @property {boolean} on the viewer's switch
+ * @property {Kind} kind the viewer's choice
  * @property {string} problem why the browser refuses it; empty when it doesn't
  * @property {(key: string) => string | null} read
  * @property {(key: string, text: string) => boolean} write false when it was not kept
  * @property {(key: string) => void} remove
  * @property {() => string[]} keys
- * @property {(on: boolean) => void} turn
- * @property {() => void} clear all but the switch
+ * @property {(kind: Kind) => void} choose
+ * @property {() => void} clear all but the choice
  * @property {(heard: (key: string, text: string) => void) => void} listen to other tabs' writes
+ * @property {(chosen: () => void) => void} onChoice another tab has chosen
  */
 
 /** @returns {Keep} */
@@ -40,33 +43,42 @@ export function openKeep() {
       .map((key) => key.slice(PREFIX.length));
   /** @param {string} key */
   const remove = (key) => attempt((store) => store.removeItem(PREFIX + key), undefined);
-  let on = attempt((store) => store.getItem(PREFIX + SWITCH), null) !== 'off';
+  /** Whatever else stands there means the usual. @type {(text: string | null) => Kind} */
+  const kindOf = (text) => (text === 'off' || text === 'localstorage' ? text : 'indexeddb');
+  let kind = kindOf(attempt((store) => store.getItem(PREFIX + SWITCH), null));
+  const on = () => kind !== 'off';
 
   return {
-    get on() {
-      return on;
+    get kind() {
+      return kind;
     },
     get problem() {
       return problem;
     },
-    read: (key) => (on ? attempt((store) => store.getItem(PREFIX + key), null) : null),
-    write: (key, text) =>
-      on && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
+    read: (key) => (on() ? attempt((store) => store.getItem(PREFIX + key), null) : null),
+    write: (key, text) => on() && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
     remove: (key) => {
-      if (on) remove(key);
+      if (on()) remove(key);
     },
-    keys: () => (on ? keys() : []),
-    turn(wanted) {
-      on = wanted;
-      if (on) remove(SWITCH);
-      else attempt((store) => store.setItem(PREFIX + SWITCH, 'off'), undefined);
+    keys: () => (on() ? keys() : []),
+    choose(chosen) {
+      kind = chosen;
+      if (kind === 'indexeddb') remove(SWITCH);
+      else attempt((store) => store.setItem(PREFIX + SWITCH, kind), undefined);
     },
     clear() {
       for (const key of keys()) if (key !== SWITCH) remove(key);
     },
     listen(heard) {
       window.addEventListener('storage', ({ key, newValue }) => {
-        if (on && newValue !== null && key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length), newValue);
+        if (on() && newValue !== null && key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length), newValue);
+      });
+    },
+    onChoice(chosen) {
+      window.addEventListener('storage', ({ key, newValue }) => {
+        if (key !== PREFIX + SWITCH) return;
+        kind = kindOf(newValue);
+        chosen();
       });
     },
   };

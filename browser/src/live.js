@@ -2,10 +2,12 @@
 //
 // A way that never delivered gives way to the next one; after one that did deliver, the best is
 // tried again. The fallbacks end themselves: soon at first, for a node may just have been down, and
-// ever later, for a websocket may be blocked for good.
+// ever later, for a websocket may be blocked for good. A page that nobody sees, and one whose
+// viewer has paused it, follows nothing at all; a machine that wakes up asks anew at once.
 'use strict';
 
 import { Backoff, pause } from './backoff.js';
+import { onAttention } from './attention.js';
 
 const CONNECT_MS = 5_000;
 const POLL_MS = 3_000;
@@ -19,13 +21,25 @@ const SILENCE_MS = 5 * 60_000;
 const LASTED_MS = 5_000;
 
 /**
- * @typedef {(text: string, node: string, way: string) => void} Heard a snapshot's text as it came
- * @typedef {(video: string, hear: (text: string, node?: string) => void, stay_ms: number)
- *   => Promise<void>} Way resolves or rejects when it has ended, for whatever reason; a fallback
- *   ends itself after stay_ms
+ * @typedef {object} Tells
+ * @property {(text: string, node: string, way: string) => void} heard a snapshot's text as it came
+ * @property {(state: 'connecting' | 'paused' | 'unseen', way: string) => void} lost the way has
+ *   ended (none yet: empty), and why nothing is heard now
+ *
+ * @typedef {object} Following
+ * @property {(paused: boolean) => void} pause by the viewer
+ * @property {(node: string) => void} pin asks the balancer for this node from now on; '' for any
+ * @property {() => void} stop for good
+ *
+ * @typedef {object} Call one connection, or one round of asking
+ * @property {string} video
+ * @property {string} node the one to ask for, if any
+ * @property {(text: string, node?: string) => void} hear
+ * @property {number} stay_ms after which a fallback ends itself
+ * @property {AbortSignal} signal ends it at once
  */
 
-/** @type {[string, Way][]} */
+/** @type {[string, (call: Call) => Promise<void>][]} each resolves or rejects when it has ended */
 const WAYS = [
   ['websocket', byWebSocket],
   ['events', byEvents],
@@ -33,43 +47,103 @@ const WAYS = [
 ];
 
 /**
- * Follows `video` for as long as the page lives.
+ * Follows `video` until it is stopped.
  *
  * @param {string} video
- * @param {Heard} heard
- * @param {(way: string) => void} lost the way has ended; another is tried soon
+ * @param {Tells} tells
+ * @param {string} [node] which one to ask the balancer for at first
+ * @returns {Following}
  */
-export async function follow(video, heard, lost) {
+export function follow(video, tells, node = '') {
   const backoff = new Backoff();
+  let at = 0;
   let stay_ms = STAY_MS;
-  for (let at = 0; ; ) {
-    const [name, way] = WAYS[at];
+  let paused = false;
+  let unseen = false;
+  let stopped = false;
+  let now = new AbortController();
+  let goOn = () => {};
+
+  /** Ends the connection, or the wait for one, and begins with the best way again. */
+  const anew = () => {
+    backoff.reset();
+    at = 0;
+    goOn();
+    now.abort();
+  };
+  const attention = onAttention({
+    seen(seen) {
+      if (unseen === !seen) return;
+      unseen = !seen;
+      anew();
+    },
+    woke: anew,
+  });
+
+  const run = async () => {
+    while (!stopped) {
+      now = new AbortController();
+      if (paused || unseen) {
+        tells.lost(paused ? 'paused' : 'unseen', '');
+        await new Promise((resolve) => (goOn = () => resolve(undefined)));
+        continue;
+      }
+      const tried = at;
+      const delivered = await connect(tried);
+      if (stopped) return;
+      if (!paused && !unseen) tells.lost('connecting', WAYS[tried][0]);
+      if (now.signal.aborted) continue;
+      at = delivered ? 0 : (tried + 1) % WAYS.length;
+      await pause(backoff.next_ms(), now.signal);
+    }
+  };
+
+  /** One way, until it ends; whether it ever delivered. @param {number} tried */
+  const connect = async (tried) => {
+    const [name, way] = WAYS[tried];
     const since_ms = performance.now();
+    const { signal } = now;
     let delivered = false;
-    /** @type {(text: string, node?: string) => void} */
-    const hear = (text, node) => {
+    /** @type {Call['hear']} */
+    const hear = (text, from) => {
+      if (signal.aborted) return;
       delivered = true;
-      heard(text, node ?? nodeIn(text), name);
+      tells.heard(text, from ?? nodeIn(text), name);
     };
     try {
-      await way(video, hear, stay_ms);
+      await way({ video, node, hear, stay_ms, signal });
     } catch {
       // Not to be had here (a policy, an extension, an old browser): it has ended all the same.
     }
-    lost(name);
     if (delivered) {
-      if (at > 0 || performance.now() - since_ms > LASTED_MS) backoff.reset();
-      stay_ms = at > 0 ? Math.min(LONGEST_STAY_MS, stay_ms * 2) : STAY_MS;
+      if (tried > 0 || performance.now() - since_ms > LASTED_MS) backoff.reset();
+      stay_ms = tried > 0 ? Math.min(LONGEST_STAY_MS, stay_ms * 2) : STAY_MS;
     }
-    at = delivered ? 0 : (at + 1) % WAYS.length;
-    await pause(backoff.next_ms());
-  }
+    return delivered;
+  };
+
+  void run();
+  return {
+    pause(wanted) {
+      paused = wanted;
+      anew();
+    },
+    pin(wanted) {
+      node = wanted;
+      anew();
+    },
+    stop() {
+      stopped = true;
+      attention.stop();
+      anew();
+    },
+  };
 }
 
-/** @type {Way} */
-function byWebSocket(video, hear) {
+/** @param {Call} call @returns {Promise<void>} */
+function byWebSocket({ video, node, hear, signal }) {
   return new Promise((resolve) => {
-    const url = new URL(`/api/videos/${video}/live?with=node`, location.href);
+    const url = new URL(address(video, 'live', node), location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = new WebSocket(url);
     let timer = setTimeout(end, CONNECT_MS);
@@ -79,6 +153,7 @@ function byWebSocket(video, hear) {
       socket.close();
       resolve();
     }
+    signal.addEventListener('abort', end);
     socket.onclose = end;
     socket.onmessage = ({ data }) => {
       clearTimeout(timer);
@@ -88,10 +163,10 @@ function byWebSocket(video, hear) {
   });
 }
 
-/** @type {Way} */
-function byEvents(video, hear, stay_ms) {
+/** @param {Call} call @returns {Promise<void>} */
+function byEvents({ video, node, hear, stay_ms, signal }) {
   return new Promise((resolve) => {
-    const source = new EventSource(`/api/videos/${video}/events?with=node`);
+    const source = new EventSource(address(video, 'events', node));
     let connected = false;
     let timer = setTimeout(end, CONNECT_MS);
     function end() {
@@ -99,6 +174,7 @@ function byEvents(video, hear, stay_ms) {
       source.close(); // its own reconnecting knows no other way and no back-off
       resolve();
     }
+    signal.addEventListener('abort', end);
     source.onerror = end;
     source.onmessage = ({ data }) => {
       if (!connected) {
@@ -111,17 +187,26 @@ function byEvents(video, hear, stay_ms) {
   });
 }
 
-/** @type {Way} */
-async function byPolling(video, hear, stay_ms) {
-  for (const since_ms = performance.now(); performance.now() - since_ms < stay_ms; ) {
-    const answer = await fetch(`/api/videos/${video}/snapshot`, {
+/** @param {Call} call @returns {Promise<void>} */
+async function byPolling({ video, node, hear, stay_ms, signal }) {
+  for (const since_ms = performance.now(); performance.now() - since_ms < stay_ms && !signal.aborted; ) {
+    const answer = await fetch(address(video, 'snapshot', node), {
       cache: 'no-store',
       signal: AbortSignal.timeout(CONNECT_MS),
     });
     if (!answer.ok) return;
     hear(await answer.text(), answer.headers.get('X-Ratchet-Node') ?? '');
-    await pause(POLL_MS * (0.5 + Math.random()));
+    await pause(POLL_MS * (0.5 + Math.random()), signal);
   }
+}
+
+/**
+ * @param {string} video
+ * @param {string} call
+ * @param {string} node
+ */
+function address(video, call, node) {
+  return `/api/videos/${video}/${call}?${new URLSearchParams({ with: 'node', ...(node && { node }) })}`;
 }
 
 /** @param {string} text */

@@ -11,6 +11,8 @@ import { made_ms, uuid7 } from './uuid7.js';
 // Nodes remember a key for 15 minutes. A view that may have been counted must not be sent again
 // after that: it would count twice. One that surely wasn't (503) may be sent for ever.
 const UNSURE_FOR_MS = 10 * 60_000;
+// How far ahead of the clock a key may have been made: two readings may differ by a little.
+const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
 // The answers after which another try makes sense. All but 503 leave open whether it was counted.
 const AGAIN = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -37,7 +39,7 @@ export function openOutbox(keep, answered, log) {
   async function send(video, key, unsure_since_ms) {
     keep.write(KEPT + key, video);
     const backoff = new Backoff();
-    for (let last = ''; Date.now() - unsure_since_ms < UNSURE_FOR_MS; ) {
+    for (let last = ''; maySend(unsure_since_ms); ) {
       const sent_ms = Date.now();
       const { status, wait_ms, views } = await post(video, key);
       if (status === 200) {
@@ -71,6 +73,17 @@ export function openOutbox(keep, answered, log) {
       }
     },
   };
+}
+
+/**
+ * By the wall clock, which goes on while the machine sleeps. If it has been set back since, nobody
+ * knows how long ago it was: then not.
+ *
+ * @param {number} unsure_since_ms
+ */
+function maySend(unsure_since_ms) {
+  const ago_ms = Date.now() - unsure_since_ms;
+  return ago_ms === -Infinity || (ago_ms > -CLOCK_JITTER_MS && ago_ms < UNSURE_FOR_MS);
 }
 
 /**

@@ -1,84 +1,73 @@
 // The watch page, put together: the only place that knows all of its parts.
 'use strict';
 
-import { startCounter } from './counter.js';
+import { canPlay } from './can-play.js';
 import { openKeep } from './keep.js';
-import { follow } from './live.js';
+import { liveState } from './live-state.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
-import { ownValue } from './own-value.js';
-import { openPanel } from './panel.js';
 import { onPlay } from './play.js';
+import { openStory } from './story.js';
+import { watchViews } from './views.js';
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-const began_ms = performance.now();
 const video = byId('views').dataset.video ?? '';
-const node = document.documentElement.dataset.node ?? '';
+const player = /** @type {HTMLVideoElement} */ (byId('player'));
 
 const keep = openKeep();
 const number = viewsNumber(byId('views'), keep);
+const live = liveState(byId('live-state'));
+const story = openStory();
+if (keep.problem) story.tell({ kind: 'log', line: `local storage is refused: ${keep.problem}` });
 
-const panel = openPanel(
-  byId('panel'),
-  byId('panel-toggle'),
-  { node, storageOn: keep.on },
-  {
-    storage(on) {
-      keep.turn(on);
-      panel.log(`local storage is switched ${on ? 'on' : 'off'}`);
-      counter.useStorage();
-    },
-    clear() {
-      keep.clear();
-      counter.clear();
-    },
-  },
-);
-if (keep.problem) panel.log(`local storage is refused: ${keep.problem}`);
+/** @param {number} value */
+function raise(value) {
+  number.raise(value);
+  story.tell({ kind: 'shown', value });
+}
 
-const counter = startCounter(video, keep, {
-  merged(merged) {
-    number.raise(merged.value);
-    panel.showStored(merged);
-    panel.showStorage(merged.storage);
-    if (merged.discarded.length) panel.log(`stored, but no state, so left out: ${merged.discarded}`);
-  },
-  state(state, why) {
-    const after_s = ((performance.now() - began_ms) / 1000).toFixed(1);
-    panel.showMerge(state === 'ready' ? `ready after ${after_s} s` : 'off: each node’s own number is shown');
-    if (why) panel.log(`the merge can’t run here: ${why}`);
-  },
-  storage(kind, why) {
-    panel.showStorage(kind);
-    panel.log(`stored in ${kind} from now on; ${why}`);
-  },
-  log: panel.log,
-});
+/** @param {string} line */
+const log = (line) => story.tell({ kind: 'log', line });
 
-void follow(
+const views = watchViews(
   video,
-  (text, from, way) => {
-    number.raise(ownValue(text));
-    counter.merge(text, from);
-    panel.showNode(from || 'unknown');
-    panel.showLive(way);
-    panel.showReceived(text);
-    panel.log(`${from || '?'} by ${way}: ${text}`);
+  keep,
+  {
+    raise,
+    heard(text, node, way) {
+      live.heard();
+      story.tell({ kind: 'heard', text, node, way });
+    },
+    lost(state, way) {
+      live.lost(state);
+      story.tell({ kind: 'lost', state, way });
+    },
+    merged: (merged) => story.tell({ kind: 'merged', ...merged }),
+    state: (state, why, way) => story.tell({ kind: 'merge', state, why, way, after_ms: performance.now() }),
+    storage: (storage, why) => story.tell({ kind: 'storage', storage, why }),
+    log,
   },
-  (way) => {
-    panel.showLive('connecting');
-    panel.log(`${way} ended`);
-  },
+  // A page that was asked of one node (see the panel) asks for its messages there, too.
+  { node: new URLSearchParams(location.search).get('node') ?? '', mergeAfter: canPlay(player) },
 );
+keep.onChoice(views.counter.useStorage);
 
 const outbox = openOutbox(
   keep,
-  (answered, views) => {
-    if (answered === video) number.raise(views);
+  (answered, value) => {
+    if (answered !== video) return;
+    raise(value);
+    number.announce(); // the viewer waits for this one
   },
-  panel.log,
+  log,
 );
-onPlay(/** @type {HTMLVideoElement} */ (byId('player')), () => outbox.count(video));
+onPlay(player, () => outbox.count(video));
 outbox.resume();
+
+const { node = '', playground = '', panel } = document.documentElement.dataset;
+if (panel) {
+  const { openPanel } = await import('./panel/panel.js');
+  openPanel(byId('panel'), byId('panel-toggle'), { video, node, playground, keep, views, story });
+}

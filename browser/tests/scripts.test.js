@@ -132,3 +132,15 @@ test('the next page sends what the last one could not, unless its key is too old
   assert.deepEqual([sent.length, kept.size, outcome.video], [1, 0, 'tide']);
   mock.timers.reset();
 });
+
+test('a view that may have been counted is not sent again after the clock was set back', async () => {
+  const outcome = {};
+  const outbox = outboxWith(outcome);
+  kept.set(`unsent:${uuid7(Date.now() + 60 * 60_000)}`, 'tide');
+  answers = [200];
+  outbox.resume();
+  await run(outcome, 5_000);
+  assert.match(outcome.line, /given up/);
+  assert.deepEqual([sent.length, kept.size], [0, 0]);
+  mock.timers.reset();
+});

@@ -1,24 +1,56 @@
-// The worker's half of storage in localStorage: workers have none, so the page reads and writes.
+// The worker's half of storage in localStorage: workers have none, so a tab reads and writes for it.
 'use strict';
 
+// A tab that crashed does not answer, and others wait for their turn.
+const ANSWER_MS = 5_000;
+
 /**
- * @param {(ask: 'load' | 'save', video: string, stored?: import('./port.js').Stored)
- *   => Promise<import('./port.js').Stored>} askPage rejects when local storage is refused
- * @returns {import('./port.js').StoragePort}
+ * @typedef {object} Tab the worker's side of it
+ * @property {(message: {id: number, stored?: import('./port.js').Stored, why?: string}) => void} answer
+ *   the tab has answered; `why`: local storage is refused
+ * @property {() => void} gone the tab will answer no more
+ *
+ * @param {(message: object) => void} tell sends to the tab
+ * @returns {import('./port.js').StoragePort & Tab}
  */
-export function pageStorage(askPage) {
+export function pageStorage(tell) {
+  /** @type {Map<number, (answer: {stored?: any, why?: string}) => void>} */
+  const waiting = new Map();
+  let asked = 0;
+
+  /** @param {'load' | 'save'} ask @param {string} video @param {import('./port.js').Stored} [stored] */
+  const request = (ask, video, stored) => {
+    const id = (asked += 1);
+    /** @type {Promise<import('./port.js').Stored>} */
+    const answered = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => waiting.get(id)?.({ why: 'the tab does not answer' }), ANSWER_MS);
+      waiting.set(id, ({ stored, why }) => {
+        clearTimeout(timer);
+        waiting.delete(id);
+        if (why) reject(new Error(why));
+        else resolve(stored);
+      });
+    });
+    tell({ tells: 'ask', id, ask, video, stored });
+    return answered;
+  };
+
   return {
     kind: 'localstorage',
     update: (video, change) =>
       alone(async () => {
-        const stored = await askPage('load', video);
+        const stored = await request('load', video);
         const changed = change(stored);
         if (changed.counter !== stored.counter || changed.folded !== stored.folded) {
-          await askPage('save', video, changed);
+          await request('save', video, changed);
         }
       }),
     async clear() {
       // The page has cleared its local storage itself.
+    },
+    answer: ({ id, ...answer }) => waiting.get(id)?.(answer),
+    gone() {
+      for (const answer of waiting.values()) answer({ why: 'the tab is gone' });
     },
   };
 }

@@ -2,7 +2,9 @@
 'use strict';
 
 const NAME = 'ratchet';
-const VERSION = 1;
+// 1: the same stores. Raised when what is in them means something else, never lowered: a page that
+// is older than what it finds is refused, and keeps its states elsewhere.
+const VERSION = 2;
 const COUNTERS = 'counters';
 const FOLDED = 'folded';
 const ALL = 'all'; // `folded` is one map for all videos
@@ -41,6 +43,20 @@ export function indexedDbStorage() {
 }
 
 /**
+ * How many videos' counters are there, for the panel.
+ *
+ * @returns {Promise<number>}
+ */
+export async function storedVideos() {
+  /** @type {IDBRequest<number> | undefined} */
+  let counted;
+  await transact((transaction) => {
+    counted = transaction.objectStore(COUNTERS).count();
+  });
+  return counted?.result ?? 0;
+}
+
+/**
  * Runs `work` in a transaction over both stores; resolves when it is complete, not when its last
  * request succeeded: it can still fail between the two (a full disk).
  *
@@ -72,8 +88,11 @@ function open() {
     const timer = setTimeout(() => reject(new Error('IndexedDB does not answer')), OPEN_MS);
     const request = indexedDB.open(NAME, VERSION); // may throw where it is refused: a rejection too
     request.onupgradeneeded = () => {
-      request.result.createObjectStore(COUNTERS);
-      request.result.createObjectStore(FOLDED);
+      // What an older version left is kept: `ratchet` tells a state from what is none any more.
+      const { result: database } = request;
+      for (const name of [COUNTERS, FOLDED]) {
+        if (!database.objectStoreNames.contains(name)) database.createObjectStore(name);
+      }
     };
     request.onsuccess = () => {
       clearTimeout(timer);

@@ -1,0 +1,42 @@
+// Whether anybody can see the page, and whether the machine has just woken up or come back online.
+'use strict';
+
+// Switching tabs back and forth costs no reconnecting.
+const UNSEEN_MS = 10_000;
+// Timers stand still while a machine sleeps. One that comes so late has slept through something;
+// a busy page alone is never this late.
+const TICK_MS = 5_000;
+const LATE_MS = 15_000;
+
+/**
+ * @param {{seen: (seen: boolean) => void, woke: () => void}} tells `seen` false after a while in
+ *   the background, true at once when it is back
+ * @returns {{stop: () => void}}
+ */
+export function onAttention({ seen, woke }) {
+  let leaving = 0;
+  const look = () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(() => seen(false), UNSEEN_MS);
+    else seen(true);
+  };
+  let last_ms = Date.now();
+  const ticking = setInterval(() => {
+    const late_ms = Date.now() - last_ms;
+    last_ms = Date.now();
+    // In the background timers are slowed down on purpose. (A clock that is set forward looks
+    // like sleep: one reconnect too many.)
+    if (late_ms > LATE_MS && !document.hidden) woke();
+  }, TICK_MS);
+  document.addEventListener('visibilitychange', look);
+  globalThis.addEventListener('online', woke);
+  look();
+  return {
+    stop() {
+      clearTimeout(leaving);
+      clearInterval(ticking);
+      document.removeEventListener('visibilitychange', look);
+      globalThis.removeEventListener('online', woke);
+    },
+  };
+}

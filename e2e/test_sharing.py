@@ -1,0 +1,113 @@
+"""All tabs of a site share one Python, however the browser lets them."""
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from e2e.cluster import Cluster
+from e2e.viewer import Viewer
+from testing.nodes import wait_until
+
+_NO_SHARED_WORKERS = "delete window.SharedWorker;"
+_NO_LOCKS_EITHER = f"{_NO_SHARED_WORKERS} delete Navigator.prototype.locks;"
+
+
+def workers(browser: Browser, context: BrowserContext) -> list[str]:
+    """What kind of workers run in this profile."""
+    session = browser.new_browser_cdp_session()
+    targets = session.send("Target.getTargets")["targetInfos"]
+    session.detach()
+    profile = context.new_cdp_session(context.pages[0])
+    mine = profile.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
+    profile.detach()
+    shared = [
+        target["type"]
+        for target in targets
+        if target["type"] == "shared_worker" and target.get("browserContextId") == mine
+    ]
+    return shared + ["own" for page in context.pages for _ in page.workers]
+
+
+def three_tabs(cluster: Cluster, video: str, profile: BrowserContext) -> list[Viewer]:
+    """Of one profile, all on the same video, all merging."""
+    cluster.a.view(video)
+    viewers = []
+    for _ in range(3):
+        viewers.append(Viewer(profile))
+        viewers[-1].open(cluster.a.url, video)
+        viewers[-1].merged(1)
+    return viewers
+
+
+def all_see(viewers: list[Viewer], views: int) -> None:
+    """Each by its own merge."""
+    for viewer in viewers:
+        viewer.merged(views)
+        viewer.sees(views)
+        assert not viewer.complaints
+
+
+def test_three_tabs_share_one_worker(
+    cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
+) -> None:
+    tabs = three_tabs(cluster, video, profile)
+    assert workers(browser, profile) == ["shared_worker"]
+    for tab in tabs:
+        tab.panel_says("merged-by", "one worker for all tabs")
+
+    tabs.pop(0).page.close()
+    cluster.b.view(video)
+    all_see(tabs, 2)
+
+
+def test_where_there_are_no_shared_workers_one_tab_leads_and_another_takes_over(
+    cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
+) -> None:
+    profile.add_init_script(_NO_SHARED_WORKERS)
+    tabs = three_tabs(cluster, video, profile)
+    assert workers(browser, profile) == ["own"]
+    for tab in tabs:
+        tab.panel_says("merged-by", "a worker of the tab that leads")
+    leads, *follow = tabs
+    assert len(leads.page.workers) == 1
+    cluster.b.view(video)
+    all_see(tabs, 2)
+
+    leads.page.close()
+
+    wait_until(lambda: workers(browser, profile) == ["own"], "another tab leads")
+    cluster.b.view(video)
+    all_see(follow, 3)
+
+    # A reload of the new leader passes it on, too.
+    leader = next(tab for tab in follow if tab.page.workers)
+    leader.reload()
+    cluster.c.view(video)
+    all_see(follow, 4)
+    assert workers(browser, profile) == ["own"]
+
+
+def test_without_locks_each_tab_has_its_own_and_they_tell_each_other(
+    cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
+) -> None:
+    profile.add_init_script(_NO_LOCKS_EITHER)
+    tabs = three_tabs(cluster, video, profile)
+    assert workers(browser, profile) == ["own"] * 3
+    cluster.b.view(video)
+    all_see(tabs, 2)
+
+
+def _go_away_and_back(page: Page) -> None:
+    page.goto("about:blank")
+    page.go_back()
+
+
+@pytest.mark.parametrize("script", ["", _NO_SHARED_WORKERS], ids=["shared", "leading"])
+def test_a_page_that_comes_back_by_the_back_button_merges_again(
+    cluster: Cluster, video: str, profile: BrowserContext, script: str
+) -> None:
+    if script:
+        profile.add_init_script(script)
+    tabs = three_tabs(cluster, video, profile)
+    _go_away_and_back(tabs[0].page)
+    cluster.b.view(video)
+    all_see(tabs, 2)

@@ -1,0 +1,211 @@
+"""Storage that survives people: full, of another version, forged, cleared while it is open."""
+
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import CDPSession, Page
+
+from e2e.cluster import Cluster
+from e2e.conftest import NewViewer
+from e2e.steering import open_at, reload_at
+from e2e.viewer import Viewer
+
+# Makes a database of this version with these stores and entries, in place of what is there.
+_MAKE: Final = """async ({version, stores}) => {
+  const ended = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  await ended(indexedDB.deleteDatabase('ratchet'));
+  const opening = indexedDB.open('ratchet', version);
+  opening.onupgradeneeded = () => {
+    for (const [name, entries] of Object.entries(stores)) {
+      const store = opening.result.createObjectStore(name);
+      for (const [key, value] of Object.entries(entries)) store.put(value, key);
+    }
+  };
+  (await ended(opening)).close();
+}"""
+_VERSION: Final = """async () => {
+  const found = (await indexedDB.databases()).find(({name}) => name === 'ratchet');
+  return found?.version;
+}"""
+# What another tab of a hand in the developer tools may do.
+_WRITE: Final = "([key, value]) => localStorage.setItem(key, value)"
+
+
+def away(page: Page, cluster: Cluster) -> None:
+    """To a page of the same site that merges nothing, so that its storage can be changed."""
+    page.goto(f"{cluster.a.url}/healthz")
+
+
+def devtools(viewer: Viewer) -> CDPSession:
+    return viewer.page.context.new_cdp_session(viewer.page)
+
+
+def quota(viewer: Viewer, site: str, size: int | None) -> None:
+    """Let the browser grant the site so many bytes; None: what it usually grants."""
+    limit: dict[str, Any] = {} if size is None else {"quotaSize": size}
+    devtools(viewer).send("Storage.overrideQuotaForOrigin", {"origin": site, **limit})
+
+
+def test_a_full_disk_is_said_and_survived(cluster: Cluster, video: str, viewer: Viewer) -> None:
+    viewer.page.goto(f"{cluster.a.url}/healthz")
+    quota(viewer, cluster.a.url, 1)
+    cluster.a.view(video)
+    viewer.open(cluster.a.url, video)
+    viewer.panel_says("log", "Quota")
+    viewer.panel_says("storage", "localstorage")
+    cluster.a.view(video)
+    viewer.merged(2)
+    viewer.sees(2)
+
+    # What took its place holds over a reload, and IndexedDB is used again when there is room.
+    quota(viewer, cluster.a.url, None)
+    viewer.reload()
+    viewer.merged(2)
+    viewer.panel_says("storage", "indexeddb")
+    assert viewer.shown == [2]
+    assert not viewer.complaints
+
+
+@pytest.mark.parametrize(
+    "stores",
+    [
+        {},
+        {"counters": {}},
+        {"counters": {"VIDEO": '{"base":0,"slots":{"z@1":5}}'}},
+        {"counters": {"VIDEO": {"an": "object"}}, "folded": {"all": 7}},
+    ],
+    ids=["no stores", "half of them", "counters without folded", "other things in them"],
+)
+def test_what_an_older_version_left_is_upgraded_or_left_out(
+    cluster: Cluster, video: str, viewer: Viewer, stores: dict[str, dict[str, object]]
+) -> None:
+    cluster.a.view(video)
+    away(viewer.page, cluster)
+    named = {
+        store: {key.replace("VIDEO", video): value for key, value in entries.items()}
+        for store, entries in stores.items()
+    }
+    viewer.page.evaluate(_MAKE, {"version": 1, "stores": named})
+
+    viewer.open(cluster.a.url, video)
+
+    viewer.merged(1)
+    viewer.panel_says("storage", "indexeddb")
+    viewer.sees(1)
+    assert viewer.shown == [1]
+    assert viewer.page.evaluate(_VERSION) == 2
+    assert not viewer.complaints
+
+
+def test_a_state_of_the_version_before_is_kept(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    cluster.a.view(video)
+    away(viewer.page, cluster)
+    counters = {video: '{"base":0,"slots":{"z@1763800000000000":5}}'}
+    stores = {"counters": counters, "folded": {"all": "{}"}}
+    viewer.page.evaluate(_MAKE, {"version": 1, "stores": stores})
+    viewer.open(cluster.a.url, video)
+    viewer.merged(6)
+
+
+def test_what_a_newer_version_left_is_not_touched(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    cluster.a.view(video)
+    away(viewer.page, cluster)
+    viewer.page.evaluate(_MAKE, {"version": 99, "stores": {"other": {"key": "theirs"}}})
+    viewer.open(cluster.a.url, video)
+    viewer.merged(1)
+    viewer.panel_says("storage", "localstorage")
+    assert viewer.page.evaluate(_VERSION) == 99
+    viewer.reload()
+    viewer.merged(1)
+    assert not viewer.complaints
+
+
+def test_a_state_higher_than_any_server_s_is_shown_and_stays(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    """A browser can't tell a forged state from that of a cluster which is cut off just now."""
+    cluster.a.view(video)
+    away(viewer.page, cluster)
+    counters = {video: '{"base":0,"slots":{"z@1763800000000000":1000}}'}
+    stores = {"counters": counters, "folded": {"all": "{}"}}
+    viewer.page.evaluate(_MAKE, {"version": 2, "stores": stores})
+    viewer.open(cluster.a.url, video)
+    viewer.sees(1001)
+    viewer.reload()
+    viewer.merged(1001)
+    assert viewer.shown == [1001]
+    # It stays in this browser: no node has heard of it.
+    assert cluster.a.views(video) == 1
+
+
+@pytest.mark.parametrize(
+    "mark", ["garbage", "-5", "1e9", "99999999999999999999", "", "9007199254740992"]
+)
+def test_a_mark_that_is_no_number_of_views_is_left_out(
+    cluster: Cluster, video: str, viewer: Viewer, mark: str
+) -> None:
+    cluster.a.view(video)
+    away(viewer.page, cluster)
+    viewer.page.evaluate(_WRITE, [f"ratchet:high:{video}", mark])
+    viewer.open(cluster.a.url, video, debug=False)
+    viewer.sees(1)
+    cluster.a.view(video)
+    viewer.sees(2)
+    assert viewer.shown == [1, 2]
+    viewer.reload()
+    viewer.sees(2)
+    assert viewer.shown == [2]
+
+
+def test_storage_that_is_cleared_while_the_page_is_open_is_filled_again(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    cluster.cut_off("c")
+    for _ in range(3):
+        cluster.a.view(video)
+    open_at(cluster, viewer, video, "ab")
+    viewer.merged(3)
+
+    devtools(viewer).send(
+        "Storage.clearDataForOrigin", {"origin": cluster.url, "storageTypes": "all"}
+    )
+    cluster.a.view(video)
+    viewer.merged(4)
+    viewer.sees(4)
+    assert viewer.shown == [3, 4]
+
+    assert set(reload_at(cluster, viewer, "c")) == {4}
+    viewer.merged(4)
+    assert not viewer.complaints
+
+
+@pytest.mark.parametrize("kind", ["indexeddb", "localstorage"])
+def test_two_tabs_that_write_at_once_lose_nothing(
+    cluster: Cluster, video: str, new_viewer: NewViewer, kind: str
+) -> None:
+    one = new_viewer()
+    other = Viewer(one.page.context)
+    cluster.cut_off("c")
+    open_at(cluster, one, video, "ab")
+    one.use_storage(kind)
+    one.panel_says("storage", kind)
+    open_at(cluster, other, video, "c")
+    other.panel_says("storage", kind)
+    for _ in range(10):
+        cluster.a.view(video)
+        cluster.c.view(video)
+    one.sees(20)
+    other.sees(20)
+    one.merged(20)
+    other.merged(20)
+    one.reload()
+    one.merged(20)
+    assert one.shown == [20]
+    assert not other.complaints
