@@ -16,7 +16,7 @@ setup: .venv/run browser ## everything that `make demo` needs; the command is .v
 demo: setup ## three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it
 	@exec $(BIN)/ratchet demo
 
-browser: .venv/run ## the page: the core's wheel, Pyodide, packed files
+browser: .venv/run ## the page: the core in a trimmed Pyodide, a snapshot of it, packed files
 	@$(BIN)/python browser/build.py
 
 test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every check and test
@@ -44,14 +44,14 @@ bench: setup .venv/test ## speed, side by side with simpler servers
 
 clean: ## removes what was made; data of the demo stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis browser/node_modules \
-		server/src/ratchet_server/page
+		server/src/ratchet_server/page server/src/ratchet_server/.page.*
 
 .venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Ratchet needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ": run make PYTHON=...")'
 	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
 	@echo "installing the libraries"
 	@$(BIN)/pip install $(LOCKED) -r requirements/run.txt -r requirements/build.txt
-	@command -v npm >/dev/null || $(BIN)/pip install $(LOCKED) -r requirements/npm.txt
+	@command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || $(BIN)/pip install $(LOCKED) -r requirements/npm.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e core -e server
 	@touch $@
 

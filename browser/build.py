@@ -2,21 +2,21 @@
 
     python browser/build.py [--core DIR] [--out DIR]
 
-`out` then holds index.html and watch.html (Jinja2 templates), build.json, and assets/ with the
-scripts, Pyodide and the core wheel, each also as .br and .gz. It is written aside and renamed, so a
-build that fails or is stopped leaves the one before. Nothing is done when nothing has changed.
+`out` then holds the pages (Jinja2 templates), build.json, and assets/ with the scripts and with
+Pyodide, trimmed to what the core needs, the core in it; each also as .br and .gz. It is written
+aside and renamed, so a build that fails or is stopped leaves the one before. Nothing is done when
+nothing has changed.
 """
 
 import argparse
 import json
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-from steps import CannotBuild, pack, runtime, wheel
+from steps import CannotBuild, pack, runtime
 
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
@@ -35,6 +35,9 @@ def main() -> int:
     except CannotBuild as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; what was built before is still there", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -45,50 +48,37 @@ def build(core: Path, out: Path) -> None:
         print(f"page: up to date in {out}")
         return
 
-    print("page: Pyodide from npm")
+    print("page: Pyodide from npm", flush=True)
     pyodide = runtime.fetch(BROWSER)
-    with tempfile.TemporaryDirectory(prefix="page-") as scratch:
-        info = wheel.info(pyodide)
-        print("page: the core wheel", flush=True)
-        core_wheel = wheel.build(core, Path(scratch))
-        if wheel.can_compile(info["python"]):
-            core_wheel = wheel.compiled(core_wheel)
-            print("page: compiled for Pyodide by pyodide-build")
-        else:
-            print(f"page: as sources (bytecode needs pyodide-build on Python {info['python'][:4]})")
+    # Beside its place, so that the rename stays within one file system.
+    aside = out.with_name(f".{out.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    assets = aside / "assets"
+    shutil.copytree(BROWSER / "src", assets, ignore=shutil.ignore_patterns("__pycache__"))
+    (assets / "pyodide").mkdir()
+    print("page: trimmed, with the core, and a snapshot of it", flush=True)
+    with pack.ahead(pyodide / "pyodide.asm.wasm", CACHE):
+        runtime.make(pyodide, core, BROWSER / "stand_ins", assets / "pyodide")
 
-        # Beside its place, so that the rename stays within one file system.
-        aside = out.with_name(f".{out.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)
-        assets = aside / "assets"
-        shutil.copytree(BROWSER / "src", assets)
-        loaded = assets / "pyodide"
-        loaded.mkdir()
-        for name in runtime.FILES:
-            shutil.copyfile(pyodide / name, loaded / name)
-        shutil.copyfile(core_wheel, loaded / core_wheel.name)
-        (loaded / "pyodide-lock.json").write_text(json.dumps(wheel.lock(core_wheel, info)))
-
-    build_id = pack.digest(pack.tree(assets))
-    print("page: compressing")
+    print("page: compressing", flush=True)
     plain, packed = pack.compress(assets, CACHE)
     for template in (BROWSER / "page").glob("*.html"):
         shutil.copyfile(template, aside / template.name)
-    (aside / "build.json").write_text(json.dumps({"build": build_id, "inputs": inputs}))
+    (aside / "build.json").write_text(json.dumps({"build": inputs}))
     _replace(out, aside)
     took_s = time.monotonic() - started_s
     sizes = f"{plain / 1e6:.1f} MB, {packed / 1e6:.1f} MB as brotli"
-    print(f"page: build {build_id}, {sizes}, {took_s:.1f} s")
+    print(f"page: build {inputs}, {sizes}, {took_s:.1f} s")
 
 
 def _inputs(core: Path) -> list[tuple[str, bytes]]:
-    """All that the result depends on."""
-    found = [
-        ("python", sys.version.encode()),
-        ("core/pyproject.toml", (core / "pyproject.toml").read_bytes()),
-    ]
-    found += [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
-    for folder in ("src", "page", "steps"):
+    """All that the result depends on, so also its name: nodes whose pages were built from the same
+    sources serve each other's. (Node.js's version gets into the snapshot, where it doesn't matter.)
+    """
+    found = [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
+    for folder in ("src", "page", "stand_ins", "steps"):
+        if not (BROWSER / folder).is_dir():
+            raise CannotBuild(f"{BROWSER / folder} is missing: the page is built from it")
         found += [(f"{folder}/{name}", content) for name, content in pack.tree(BROWSER / folder)]
     return found + [
         (name, (BROWSER / name).read_bytes()) for name in ("build.py", "package-lock.json")
@@ -97,10 +87,10 @@ def _inputs(core: Path) -> list[tuple[str, bytes]]:
 
 def _built_from(out: Path) -> str:
     try:
-        inputs: str = json.loads((out / "build.json").read_text())["inputs"]
+        build: str = json.loads((out / "build.json").read_text())["build"]
     except (OSError, ValueError, KeyError):
         return ""
-    return inputs
+    return build
 
 
 def _replace(out: Path, aside: Path) -> None:

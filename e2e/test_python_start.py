@@ -135,10 +135,35 @@ def test_the_worker_that_merges_starts_from_it_too(
 ) -> None:
     load(page)
     wait_until_kept(page)
+    asked = watch(page, cluster, video)
+    assert len([url for url in asked if url.endswith("/core-start.js")]) == 1
+    assert not [url for url in asked if url.endswith((".wasm", ".zip", ".snapshot"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("started.snapshot", "of another Pyodide"), ("pyodide.asm.wasm", "cut short")],
+)
+def test_the_worker_that_merges_does_not_mind_what_is_spoilt(
+    page: Page, cluster: Cluster, video: str, name: str, how: str
+) -> None:
+    load(page)
+    wait_until_kept(page)
+    page.evaluate(_SPOIL, [name, how])
+    asked = watch(page, cluster, video)
+    # One worker, that did not fail; and in it a plain start.
+    assert len([url for url in asked if url.endswith("/core-start.js")]) == 1
+    assert [url for url in asked if url.endswith("/pyodide.asm.wasm")]
+
+
+def watch(page: Page, cluster: Cluster, video: str) -> list[str]:
+    """What is asked for until a page has merged, that page's worker among those who ask."""
     viewer = Viewer(page.context)
+    viewer.page.add_init_script("delete window.SharedWorker")  # its requests can't be seen
     asked: list[str] = []
     page.context.on("request", lambda request: asked.append(request.url))
     cluster.a.view(video)
     viewer.open(cluster.a.url, video)
     assert viewer.merged(1)
-    assert not [url for url in asked if url.endswith((".wasm", ".zip", ".snapshot"))]
+    assert viewer.complaints == []
+    return asked

