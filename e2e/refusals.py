@@ -24,7 +24,7 @@ class Refusal:
     says: str
 
 
-def _own_worker(context: BrowserContext) -> None:
+def own_worker(context: BrowserContext) -> None:
     """A test can't come between a shared worker and its files; it can with a tab's own worker."""
     context.add_init_script(script="delete window.SharedWorker;")
 
@@ -50,7 +50,7 @@ def _worker_without_indexeddb(context: BrowserContext) -> None:
         worker = route.fetch().text()
         route.fulfill(body=_IN_WORKER + worker, content_type="text/javascript")
 
-    _own_worker(context)
+    own_worker(context)
     context.route("**/merge-worker.js", change)
 
 
@@ -59,8 +59,8 @@ def _closed_websocket(context: BrowserContext) -> None:
 
 
 REFUSALS: Final = (
-    Refusal("pyodide blocked", _all(_own_worker, _abort("**/pyodide/**")), "merge", "off"),
-    Refusal("worker blocked", _all(_own_worker, _abort("**/merge-worker.js")), "merge", "off"),
+    Refusal("pyodide blocked", _all(own_worker, _abort("**/pyodide/**")), "merge", "off"),
+    Refusal("worker blocked", _all(own_worker, _abort("**/merge-worker.js")), "merge", "off"),
     Refusal("no workers", _all(_throws("SharedWorker"), _throws("Worker")), "merge", "off"),
     Refusal("websocket closed", _closed_websocket, "live", "events"),
     Refusal("websocket throws", _throws("WebSocket"), "live", "events"),

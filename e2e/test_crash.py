@@ -10,6 +10,7 @@ from ratchet_server import datadir
 
 from e2e.cluster import Cluster
 from e2e.conftest import NewViewer
+from e2e.refusals import own_worker
 from e2e.viewer import Viewer
 from testing.nodes import Node
 
@@ -109,6 +110,7 @@ def test_a_merge_that_could_not_be_loaded_is_loaded_again(
         else:
             route.continue_()
 
+    own_worker(viewer.page.context)
     viewer.page.context.route("**/pyodide.asm.wasm", only_the_second_time)
     cluster.a.view(video)
     viewer.open(cluster.a.url, video)

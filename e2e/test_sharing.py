@@ -1,7 +1,7 @@
 """All tabs of a site share one Python, however the browser lets them."""
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
 from e2e.cluster import Cluster
 from e2e.viewer import Viewer
@@ -11,19 +11,24 @@ _NO_SHARED_WORKERS = "delete window.SharedWorker;"
 _NO_LOCKS_EITHER = f"{_NO_SHARED_WORKERS} delete Navigator.prototype.locks;"
 
 
-def workers(browser: Browser, context: BrowserContext) -> list[str]:
-    """What kind of workers run in this profile."""
-    session = browser.new_browser_cdp_session()
+def shared_workers(session: CDPSession, context: BrowserContext) -> list[str]:
+    """Those of this profile, by the browser's ids."""
     targets = session.send("Target.getTargets")["targetInfos"]
-    session.detach()
     profile = context.new_cdp_session(context.pages[0])
     mine = profile.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
     profile.detach()
-    shared = [
-        target["type"]
+    return [
+        target["targetId"]
         for target in targets
         if target["type"] == "shared_worker" and target.get("browserContextId") == mine
     ]
+
+
+def workers(browser: Browser, context: BrowserContext) -> list[str]:
+    """What kind of workers run in this profile."""
+    session = browser.new_browser_cdp_session()
+    shared = ["shared" for _ in shared_workers(session, context)]
+    session.detach()
     return shared + ["own" for page in context.pages for _ in page.workers]
 
 
@@ -50,13 +55,27 @@ def test_three_tabs_share_one_worker(
     cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
 ) -> None:
     tabs = three_tabs(cluster, video, profile)
-    assert workers(browser, profile) == ["shared_worker"]
+    assert workers(browser, profile) == ["shared"]
     for tab in tabs:
         tab.panel_says("merged-by", "one worker for all tabs")
 
     tabs.pop(0).page.close()
     cluster.b.view(video)
     all_see(tabs, 2)
+
+
+def test_a_worker_that_is_gone_is_noticed_and_another_one_takes_its_place(
+    cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
+) -> None:
+    tabs = three_tabs(cluster, video, profile)
+    session = browser.new_browser_cdp_session()
+    [target] = shared_workers(session, profile)
+    # As when the tab in whose process it runs has crashed: nobody is told.
+    session.send("Target.closeTarget", {"targetId": target})
+    wait_until(lambda: target not in shared_workers(session, profile), "the worker is gone")
+    cluster.b.view(video)
+    all_see(tabs, 2)
+    session.detach()
 
 
 def test_where_there_are_no_shared_workers_one_tab_leads_and_another_takes_over(

@@ -52,11 +52,14 @@ def make_app(name: str) -> Sanic[Any, Any]:
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
         """Whatever else. Node a takes what is `lost` and goes away; a and b refuse what is
-        `busy-ab`."""
+        `busy-ab`, and have not what is `lacks-ab`."""
         app.ctx.seen.append(f"{request.method} /{path}")
         if name == "a" and "lost" in path:
             transport: Any = request.transport
             transport.abort()
+        lacks = re.search("lacks-([abc]+)", path)
+        if lacks and name in lacks[1]:
+            return json({"error": "not_found", "message": "Not of this build."}, status=404)
         busy = re.search("busy-([abc]+)", path)
         if busy and name in busy[1]:
             # As a node does that is about to stop, before the balancer's checks have seen it.

@@ -72,6 +72,13 @@ class TestReads:
     def test_a_node_that_refuses_a_read_is_not_the_last_word(self, cluster: Cluster) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/busy-a")) == {"b", "c"}
 
+    def test_a_page_s_file_comes_from_whoever_has_it(self, cluster: Cluster) -> None:
+        # As while nodes are upgraded one after the other.
+        assert set(cluster.fetch_from(6, "/assets/lacks-ab/watch.js")) == {"c"}
+        with cluster.client() as client:
+            assert client.get("/assets/lacks-abc/watch.js").status_code == 404
+            assert client.get("/watch/lacks-abc").status_code == 404
+
     def test_a_node_that_goes_away_during_a_read_is_not_the_last_word(
         self, cluster: Cluster
     ) -> None:

@@ -2,11 +2,14 @@
 'use strict';
 
 import { Backoff } from './backoff.js';
+import { onDeath } from './life.js';
 import { openLink, ways } from './merge-link.js';
 import { load, save } from './storage/localstorage.js';
 
 // A browser that can't run it at all is asked again seldom; one that lost a node, soon.
 const LONGEST_PAUSE_MS = 5 * 60_000;
+// A worker says that it lives as soon as its few scripts are here, long before Python is.
+const SILENT_MS = 30_000;
 
 /**
  * @typedef {object} Merged one merge: what came of it, and of what
@@ -60,6 +63,10 @@ class Connection {
   /** @type {import('./merge-link.js').Link | undefined} */
   #link;
   #ready = false;
+  /** The worker that lives, as it named itself. */
+  #life = '';
+  #stopWaiting = () => {};
+  #silence = 0;
   /** @type {Map<string, {tells: Tells, last: object | undefined}>} */
   #videos = new Map();
   /** @type {Map<number, (why: string) => void>} */
@@ -100,6 +107,13 @@ class Connection {
   /** @type {{[tells: string]: (message: any) => void}} */
   #hear = {
     new: () => this.#watchAll(),
+    life: ({ life }) => {
+      clearTimeout(this.#silence);
+      if (life === this.#life) return;
+      this.#stopWaiting();
+      this.#life = life;
+      this.#stopWaiting = onDeath(life, () => this.#failed('the worker is gone'));
+    },
     ready: () => {
       this.#backoff.reset();
       if (this.#ready) return;
@@ -130,6 +144,7 @@ class Connection {
         broke: (/** @type {string} */ why) => this.#broke(why),
       };
       this.#link = openLink(this.#ways[this.#at], ends);
+      this.#silence = setTimeout(() => this.#failed('the worker does not answer'), SILENT_MS);
       this.#watchAll();
     } catch (error) {
       this.#broke(String(error));
@@ -137,6 +152,9 @@ class Connection {
   }
 
   #close() {
+    clearTimeout(this.#silence);
+    this.#stopWaiting();
+    this.#life = '';
     this.#link?.close();
     this.#link = undefined;
     this.#ready = false;

@@ -14,10 +14,7 @@
   try {
     const store = window.localStorage;
     if (store.getItem('ratchet:storage') !== 'off')
-      highest = (video) => {
-        const kept = store.getItem(`ratchet:high:${video}`) ?? '';
-        return /^\d{1,16}$/.test(kept) ? Number(kept) : 0;
-      };
+      highest = (video) => viewsKept(store.getItem(`ratchet:high:${video}`));
   } catch {
     // Refused.
   }

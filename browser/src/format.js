@@ -1,7 +1,7 @@
 // How a count of views is written: in the reader's language, short from 10,000 up, never rounded up.
 //
-// A classic script that leaves one function behind: first-paint.js needs it before any module can
-// run. number.js imports it for the same function; on our own pages it is there by then.
+// A classic script that leaves two functions behind: first-paint.js needs them before any module can
+// run. number.js imports it for the same functions; on our own pages they are there by then.
 'use strict';
 
 /**
@@ -11,6 +11,9 @@
  * @property {(views: number) => string} unit `view` or `views`
  * @property {(element: HTMLElement, views: number) => void} write shows `views` in `element`, and all of it around it
  */
+
+/** @type {(text: string | null) => number} What was kept of a number of views; below 0 if it is none. */
+globalThis.viewsKept ??= (text) => (/^\d{1,16}$/.test(text ?? '') && Number.isSafeInteger(Number(text)) ? Number(text) : -1);
 
 /** @type {(languages: readonly string[], page: string) => ViewsFormat} */
 globalThis.viewsFormat ??= (languages, page) => {

@@ -27,6 +27,8 @@ openOutbox(
   () => {},
 ).resume();
 
+// A node may count more than this page shows.
+const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
   // In the background it costs nothing, and it asks at once when it is seen again.
@@ -50,7 +52,7 @@ async function ask() {
       const { videos, next } = await answer.json();
       for (const { video, views } of videos) numbers.get(video)?.raise(views);
       after = next;
-    } while (after);
+    } while (after && after < last);
     return true;
   } catch {
     return false;

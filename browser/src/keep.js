@@ -1,7 +1,7 @@
 // The page's local storage, which the viewer can switch off and the browser can refuse.
 //
 // Reads answer null and writes do nothing while it is off, so nobody else has to ask. Only the
-// switch itself is read and written then: it has to hold over a reload, and in every tab.
+// switch itself is read and written then: it has to hold over a reload, and in every tab and frame.
 'use strict';
 
 const PREFIX = 'ratchet:';
@@ -23,8 +23,14 @@ const SWITCH = 'storage';
  * @property {(chosen: () => void) => void} onChoice another tab has chosen
  */
 
+/** The page's one. @type {Keep | undefined} */
+let opened;
+
 /** @returns {Keep} */
-export function openKeep() {
+export const openKeep = () => (opened ??= open());
+
+/** @returns {Keep} */
+function open() {
   let problem = '';
   /** @type {<T>(use: (store: Storage) => T, otherwise: T) => T} */
   const attempt = (use, otherwise) => {
@@ -47,6 +53,14 @@ export function openKeep() {
   const kindOf = (text) => (text === 'off' || text === 'localstorage' ? text : 'indexeddb');
   let kind = kindOf(attempt((store) => store.getItem(PREFIX + SWITCH), null));
   const on = () => kind !== 'off';
+  /** @type {(() => void)[]} */
+  const tellChoice = [];
+  // Not only where somebody listens: off holds in every tab.
+  window.addEventListener('storage', ({ key, newValue }) => {
+    if (key !== PREFIX + SWITCH) return;
+    kind = kindOf(newValue);
+    for (const chosen of tellChoice) chosen();
+  });
 
   return {
     get kind() {
@@ -57,9 +71,8 @@ export function openKeep() {
     },
     read: (key) => (on() ? attempt((store) => store.getItem(PREFIX + key), null) : null),
     write: (key, text) => on() && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
-    remove: (key) => {
-      if (on()) remove(key);
-    },
+    // Also while it is off: what was kept before is not to be found again.
+    remove,
     keys: () => (on() ? keys() : []),
     choose(chosen) {
       kind = chosen;
@@ -74,12 +87,6 @@ export function openKeep() {
         if (on() && newValue !== null && key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length), newValue);
       });
     },
-    onChoice(chosen) {
-      window.addEventListener('storage', ({ key, newValue }) => {
-        if (key !== PREFIX + SWITCH) return;
-        kind = kindOf(newValue);
-        chosen();
-      });
-    },
+    onChoice: (chosen) => void tellChoice.push(chosen),
   };
 }

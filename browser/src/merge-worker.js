@@ -2,6 +2,7 @@
 'use strict';
 
 import { loadMerge } from './core.js';
+import { holdLife } from './life.js';
 import { hearClients } from './merge-clients.js';
 import { Garbage, mergeInto, nameOf, replaceIn } from './merge-step.js';
 import { pageStorage } from './storage/by-page.js';
@@ -34,6 +35,9 @@ const others = typeof BroadcastChannel === 'function' ? new BroadcastChannel('ra
 let merge;
 let failure = '';
 
+/** Tabs learn by it that this worker is gone. */
+const life = holdLife();
+
 /** @type {Map<Client, Tab>} */
 const tabs = new Map();
 
@@ -49,6 +53,7 @@ let working = false;
 /** @type {{[does: string]: (client: Client, tab: Tab, message: any) => void}} */
 const ORDERS = {
   watch(client, tab, { video, storage }) {
+    client.tell({ tells: 'life', life });
     tab.kind = storage;
     tab.last.set(video, { video, node: '', received: '' });
     if (merge) client.tell({ tells: 'ready' });

@@ -34,7 +34,7 @@ export function viewsNumber(element, keep) {
   let frame = 0;
 
   const remember = () => {
-    if (target > Number(keep.read(key) ?? -1)) keep.write(key, String(target));
+    if (target > globalThis.viewsKept(keep.read(key))) keep.write(key, String(target));
   };
 
   /** @param {number} value */
@@ -74,7 +74,7 @@ export function viewsNumber(element, keep) {
   // moment): write ours again, so that the mark never falls for good.
   keep.listen((changed, text) => {
     if (changed !== key) return;
-    raise(Number(text));
+    raise(globalThis.viewsKept(text));
     remember();
   });
   remember();

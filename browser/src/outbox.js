@@ -37,9 +37,16 @@ export function openOutbox(keep, answered, log) {
    * @param {number} unsure_since_ms Infinity while it surely was not counted
    */
   async function send(video, key, unsure_since_ms) {
-    keep.write(KEPT + key, video);
+    const kept = keep.read(KEPT + key) !== null || keep.write(KEPT + key, video);
     const backoff = new Backoff();
-    for (let last = ''; maySend(unsure_since_ms); ) {
+    for (let last = ''; ; ) {
+      // Another page may have the same view on its way, and this one may have slept meanwhile.
+      if (kept && keep.kind !== 'off') {
+        const noted = keep.read(KEPT + key);
+        if (noted === null) return log(`view ${key}: another page has sent it`);
+        unsure_since_ms = Math.min(unsure_since_ms, Number(noted.split(' ')[1] ?? Infinity));
+      }
+      if (!maySend(unsure_since_ms)) break;
       const sent_ms = Date.now();
       const { status, wait_ms, views } = await post(video, key);
       if (status === 200) {
@@ -53,7 +60,10 @@ export function openOutbox(keep, answered, log) {
         keep.remove(KEPT + key);
         return;
       }
-      if (status !== 503) unsure_since_ms = Math.min(unsure_since_ms, sent_ms);
+      if (status !== 503 && sent_ms < unsure_since_ms) {
+        unsure_since_ms = sent_ms;
+        keep.write(KEPT + key, `${video} ${sent_ms}`);
+      }
       const now = `view ${key}: ${status || 'no answer'}, trying again`;
       if (now !== last) log(now);
       last = now;
@@ -69,7 +79,7 @@ export function openOutbox(keep, answered, log) {
       for (const name of keep.keys()) {
         if (!name.startsWith(KEPT)) continue;
         const key = name.slice(KEPT.length);
-        void send(keep.read(name) ?? '', key, made_ms(key));
+        void send((keep.read(name) ?? '').split(' ')[0], key, made_ms(key));
       }
     },
   };

@@ -37,7 +37,7 @@ test('each wait is about twice the last, up to a bound', () => {
   assert.ok(backoff.next_ms() <= 600);
 });
 
-/** @type {(number | 'cut')[]} */
+/** @type {(number | 'cut' | (() => number))[]} */
 let answers = [];
 /** @type {string[]} */
 let sent = [];
@@ -52,7 +52,9 @@ beforeEach(() => {
 
 globalThis.fetch = async (_url, options) => {
   sent.push(options.headers['Idempotency-Key']);
-  const status = answers.shift() ?? 'cut';
+  const answer = answers.shift() ?? 'cut';
+  // Meanwhile another page has done something to what is kept of it.
+  const status = typeof answer === 'function' ? answer() : answer;
   if (status === 'cut') throw new TypeError('Failed to fetch');
   return new Response(JSON.stringify({ views: 7 }), { status });
 };
@@ -62,6 +64,7 @@ const keep = {
   write: (key, text) => kept.set(key, text),
   remove: (key) => kept.delete(key),
   keys: () => [...kept.keys()],
+  kind: 'indexeddb',
 };
 
 /** Runs the clock until the outbox has nothing more to do, or `limit_ms` are over. */
@@ -142,5 +145,26 @@ test('a view that may have been counted is not sent again after the clock was se
   await run(outcome, 5_000);
   assert.match(outcome.line, /given up/);
   assert.deepEqual([sent.length, kept.size], [0, 0]);
+  mock.timers.reset();
+});
+
+test('a view that another page has sent meanwhile is not sent again', async () => {
+  const outcome = {};
+  answers = [() => (kept.clear(), 503), 200];
+  outboxWith(outcome).count('tide');
+  await run({}, 60_000);
+  assert.equal(sent.length, 1);
+  assert.match(outcome.line, /another page/);
+  mock.timers.reset();
+});
+
+test('what one page does not know of a view, no page takes for surely not counted', async () => {
+  const outcome = {};
+  const noAnswer = () => (kept.set([...kept.keys()][0], `tide ${Date.now()}`), 503);
+  answers = [503, noAnswer, ...Array(200).fill(503)];
+  outboxWith(outcome).count('tide');
+  await run(outcome, 14 * 60_000);
+  assert.match(outcome.line, /given up/);
+  assert.equal(kept.size, 0);
   mock.timers.reset();
 });

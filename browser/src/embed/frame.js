@@ -14,6 +14,7 @@ const MOST_VIDEOS = 100;
 const VIDEO = /^[A-Za-z0-9_-]{1,64}$/;
 // The page around it comes first.
 const IDLE_MS = 5_000;
+const ANSWER_MS = 5_000;
 
 const root = document.documentElement;
 const origins = new Set((root.dataset.origins ?? '').split(' ').filter(Boolean));
@@ -23,7 +24,7 @@ const keep = openKeep();
 /**
  * @typedef {object} Watched
  * @property {number} highest of all that this browser has shown; below 0 until there is one
- * @property {() => void} stop
+ * @property {import('../views.js').Views} [views] once the video is known to be one
  */
 
 /** @type {Map<string, Watched>} */
@@ -59,7 +60,7 @@ async function watch(video) {
   if (watched.size >= MOST_VIDEOS) return tell({ video, refused: `a page shows ${MOST_VIDEOS} videos at most.` });
   const key = `high:${video}`;
   /** @type {Watched} */
-  const now = { highest: highOf(keep.read(key)), stop: () => {} };
+  const now = { highest: globalThis.viewsKept(keep.read(key)) };
   watched.set(video, now);
   tellViews(video);
 
@@ -72,7 +73,7 @@ async function watch(video) {
     return tell({ video, refused: 'the site counts no such video.' });
   }
   raise(video, Number(said.views));
-  now.stop = watchViews(video, keep, { raise: (value) => raise(video, value) }, { mergeAfter: idle }).stop;
+  now.views = watchViews(video, keep, { raise: (value) => raise(video, value) }, { mergeAfter: idle });
 }
 
 /**
@@ -83,7 +84,8 @@ async function watch(video) {
  */
 async function ask(video) {
   try {
-    return (await (await fetch(`/api/videos/${video}`)).json()) ?? {};
+    const answer = await fetch(`/api/videos/${video}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return (await answer.json()) ?? {};
   } catch {
     return {};
   }
@@ -94,22 +96,24 @@ function raise(video, value) {
   const now = watched.get(video);
   if (!now || !Number.isSafeInteger(value) || value <= now.highest) return;
   now.highest = value;
-  if (value > highOf(keep.read(`high:${video}`))) keep.write(`high:${video}`, String(value));
+  if (value > globalThis.viewsKept(keep.read(`high:${video}`))) keep.write(`high:${video}`, String(value));
   tellViews(video);
 }
 
-/** @param {string | null} kept */
-const highOf = (kept) => (/^\d{1,16}$/.test(kept ?? '') ? Number(kept) : -1);
-
 /** @param {string} video */
 function forget(video) {
-  watched.get(video)?.stop();
+  watched.get(video)?.views?.stop();
   watched.delete(video);
 }
 
+// The viewer's choice, made on the site itself, holds here as well.
+keep.onChoice(() => {
+  for (const { views } of watched.values()) views?.counter.useStorage();
+});
+
 // Another page that holds such a frame went further.
 keep.listen((key, text) => {
-  if (key.startsWith('high:')) raise(key.slice('high:'.length), highOf(text));
+  if (key.startsWith('high:')) raise(key.slice('high:'.length), globalThis.viewsKept(text));
 });
 
 addEventListener('message', ({ source, origin, data }) => {

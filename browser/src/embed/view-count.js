@@ -23,6 +23,9 @@
   // Between the frame's being loaded and its first word; it says that at once.
   const SILENT_MS = 5_000;
   const SLOW_MS = 30_000;
+  // Until an absent site is asked again, at first and at most.
+  let again_ms = 5_000;
+  const MOST_AGAIN_MS = 10 * 60_000;
   // An element that moves within its page is gone for a moment.
   const GONE_MS = 1_000;
   // Read by screen readers, seen by nobody. (Set by script, which a page's policy does not forbid.)
@@ -51,6 +54,7 @@
   let frame;
   let loaded = false;
   let heard = false;
+  let warned = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let silence;
 
@@ -134,15 +138,22 @@
     clearTimeout(silence);
     if (heard) return;
     silence = setTimeout(() => {
-      warn(
-        `${SITE} does not answer this page. It may be away; or its RATCHET_EMBED_ORIGINS does not name ` +
-          `${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
-      );
+      if (!warned)
+        warn(
+          `${SITE} does not answer this page. It may be away; or its RATCHET_EMBED_ORIGINS does not name ` +
+            `${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
+        );
+      warned = true;
+      // It may be back later. Ever more seldom: a page that isn't on the list never will be.
+      silence = setTimeout(closeFrame, again_ms * (0.5 + Math.random()));
+      again_ms = Math.min(2 * again_ms, MOST_AGAIN_MS);
       addEventListener('online', closeFrame, { once: true });
     }, within_ms);
   }
 
   function closeFrame() {
+    clearTimeout(silence);
+    removeEventListener('online', closeFrame);
     frame?.remove();
     frame = undefined;
     loaded = false;

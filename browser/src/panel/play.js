@@ -189,7 +189,7 @@ async function settled(facts) {
  */
 function raiseMark(keep, video, value) {
   const key = `high:${video}`;
-  if (value > Number(keep.read(key) ?? -1)) keep.write(key, String(value));
+  if (value > globalThis.viewsKept(keep.read(key))) keep.write(key, String(value));
 }
 
 /** @param {string} testid */

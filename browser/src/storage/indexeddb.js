@@ -85,7 +85,11 @@ async function transact(work) {
 /** @returns {Promise<IDBDatabase>} */
 function open() {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('IndexedDB does not answer')), OPEN_MS);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new Error('IndexedDB does not answer'));
+    }, OPEN_MS);
     const request = indexedDB.open(NAME, VERSION); // may throw where it is refused: a rejection too
     request.onupgradeneeded = () => {
       // What an older version left is kept: `ratchet` tells a state from what is none any more.
@@ -96,7 +100,8 @@ function open() {
     };
     request.onsuccess = () => {
       clearTimeout(timer);
-      resolve(request.result);
+      if (late) request.result.close(); // nobody would, and it would block a newer page's upgrade
+      else resolve(request.result);
     };
     request.onerror = () => {
       clearTimeout(timer);

@@ -1,6 +1,7 @@
 """Clips, with byte ranges; the built assets, compressed and for ever; and the script for others."""
 
 import mimetypes
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from ratchet_server.freshness import still_fresh
 from ratchet_server.parts import Parts
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
 _TYPES: Final = {
     # Said, since a page of another site may be written in another encoding.
     ".js": "text/javascript; charset=utf-8",
@@ -58,23 +60,26 @@ def assets(parts: Parts) -> Blueprint:
         if path.is_file()
     }
 
-    async def send(request: Request, name: str, sent: Mapping[str, str]) -> HTTPResponse:
-        path = known[name]
-        accepted = {
-            part.partition(";")[0].strip()
-            for part in request.headers.get("accept-encoding", "").split(",")
-        }
-        for encoding, ending in _ENCODINGS.items():
-            if encoding in accepted and (packed := known.get(name + ending)):
-                encoded = {**sent, "Content-Encoding": encoding}
-                return await file(packed, headers=encoded, mime_type=_type(path))
-        return await file(path, headers=dict(sent), mime_type=_type(path))
+    def encoding_for(request: Request, name: str) -> str | None:
+        accepted = _accepted(request.headers.get("accept-encoding", ""))
+        return next(
+            (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
+        )
+
+    async def send(name: str, encoding: str | None, sent: Mapping[str, str]) -> HTTPResponse:
+        kind = _type(known[name])
+        if encoding is None:
+            return await file(known[name], headers=dict(sent), mime_type=kind)
+        encoded = {**sent, "Content-Encoding": encoding}
+        return await file(known[name + _ENCODINGS[encoding]], headers=encoded, mime_type=kind)
 
     @blueprint.get("/assets/<asked:str>/<name:path>")
     async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
-        if asked != built.name or name not in known:
+        # Read again: another build may lie there since, whose files are not those of this name, and
+        # whoever was given them would keep them for ever.
+        if not asked == built.name == Built.read(parts.settings.page).name or name not in known:
             raise ApiError(404, "not_found", "This build of the page has no such file.")
-        return await send(request, name, headers.asset())
+        return await send(name, encoding_for(request, name), headers.asset())
 
     @blueprint.get("/view-count.js")
     async def view_count(request: Request) -> HTTPResponse:
@@ -82,13 +87,21 @@ def assets(parts: Parts) -> Blueprint:
         if name not in known:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
         # Pages of others name it without its build, so it is asked for again now and then.
-        etag = f'"{sha256(known[name].read_bytes()).hexdigest()[:16]}"'
+        encoding = encoding_for(request, name)
+        content = sha256(known[name].read_bytes()).hexdigest()[:16]
+        etag = f'"{content}-{encoding or "plain"}"'
         sent = headers.script_for_others(etag)
         if still_fresh(request, etag):
             return HTTPResponse(status=304, headers=sent)
-        return await send(request, name, sent)
+        return await send(name, encoding, sent)
 
     return blueprint
+
+
+def _accepted(header: str) -> set[str]:
+    """What an Accept-Encoding names, without what it refuses (RFC 9110, 12.5.3)."""
+    parts = (part.partition(";") for part in header.lower().split(","))
+    return {name.strip() for name, _, weight in parts if not _NEVER.fullmatch(weight.strip())}
 
 
 def _type(path: Path) -> str:

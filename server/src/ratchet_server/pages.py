@@ -31,7 +31,12 @@ def pages(parts: Parts) -> Blueprint:
         loader=FileSystemLoader(built.folder),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
+        # A page names the files of its build: of another one that comes to lie there, none is to be
+        # read before the next start.
+        auto_reload=False,
     )
+    for page_file in built.folder.glob("*.html"):
+        templates.get_template(page_file.name)
     playground = parts.settings.playground or ""
     fixed = {
         "assets": f"/assets/{built.name}",

@@ -155,10 +155,13 @@ class StandIn:
     async def _ask(self, request: http.Request, message: bytes) -> tuple[Stream, bytes]:
         """Sends the message to one node after the other until one answers: its stream and head.
 
-        Only this is sent again: what no node has been given, what a node has refused with 503, and
-        reads, which are safe to repeat. So a view that is answered 503 is surely not counted.
+        Only this is sent again: what no node has been given, what a node has refused with 503, what
+        a node has not of a page's files, and reads, which are safe to repeat. So a view that is
+        answered 503 is surely not counted.
         """
         order = self._order(request)
+        # Who is about to stop, and no check has seen it yet; who has another build of the page.
+        elsewhere = {503, 404} if request.path.startswith("/assets/") else {503}
         for node in order:
             try:
                 stream = await node.open()
@@ -169,9 +172,9 @@ class StandIn:
                 stream[1].write(message)
                 async with asyncio.timeout(SILENCE_TIMEOUT_S):
                     head = await stream[0].readuntil(b"\r\n\r\n")
-                if http.status(head) != 503 or node is order[-1]:
+                if http.status(head) not in elsewhere or node is order[-1]:
                     return stream, head
-                stream[1].close()  # About to stop, and no check has seen it yet.
+                stream[1].close()
             except TimeoutError as error:
                 stream[1].close()
                 what = "did not answer in time"

@@ -1,0 +1,87 @@
+"""The files of a page's build: in the encoding that was asked for, and never another build's."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testing.nodes import HTTP, Node
+
+SCRIPT = "/view-count.js"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small build."""
+    folder = tmp_path_factory.mktemp("built") / "page"
+    write_build(folder, "one")
+    return folder
+
+
+def write_build(folder: Path, name: str) -> None:
+    (folder / "assets/embed").mkdir(parents=True)
+    script = folder / "assets/embed/view-count.js"
+    script.write_text(f"// {name}\n")
+    for ending in (".br", ".gz"):
+        # Only sent, never read here.
+        script.with_name(script.name + ending).write_bytes(f"{ending} of {name}".encode())
+    (folder / "index.html").write_text(f"{name} {{{{ assets }}}}")
+    (folder / "build.json").write_text(json.dumps({"build": name}))
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, page: Path) -> Iterator[Node]:
+    environ = {"RATCHET_PAGE": str(page)}
+    with Node("a", tmp_path_factory.mktemp("node"), data=":memory:", environ=environ) as node:
+        yield node.start()
+
+
+@pytest.mark.parametrize(
+    ("accepts", "encoding"),
+    [
+        ("br, gzip", "br"),
+        ("gzip", "gzip"),
+        ("BR", "br"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("br;q=0.000, gzip; q=0", None),
+        ("identity", None),
+        ("", None),
+        (";;,q=0", None),
+    ],
+)
+def test_a_file_comes_in_an_encoding_that_was_asked_for(
+    serving: Node, accepts: str, encoding: str | None
+) -> None:
+    path = "/assets/one/embed/view-count.js"
+    with HTTP.stream("GET", serving.url + path, headers={"Accept-Encoding": accepts}) as answer:
+        assert answer.status_code == 200
+        assert answer.headers.get("content-encoding") == encoding
+        assert "Accept-Encoding" in answer.headers["vary"]
+
+
+def test_each_encoding_of_the_script_for_others_has_a_name_of_its_own(serving: Node) -> None:
+    tags = set()
+    for accepts in ("br", "gzip", "identity"):
+        asked = {"Accept-Encoding": accepts}
+        with HTTP.stream("GET", serving.url + SCRIPT, headers=asked) as answer:
+            tag = answer.headers["etag"]
+        tags.add(tag)
+        assert serving.get(SCRIPT, {**asked, "If-None-Match": tag}).status_code == 304
+    assert len(tags) == 3
+
+
+def test_a_build_that_comes_to_lie_there_is_not_served_under_the_name_of_the_one_before(
+    serving: Node, page: Path
+) -> None:
+    path = "/assets/one/embed/view-count.js"
+    assert serving.get(path, {"Accept-Encoding": "identity"}).text == "// one\n"
+    page.rename(page.with_name("old"))
+    write_build(page, "two")
+    assert serving.get(path).status_code == 404
+    assert serving.get(path.replace("one", "two")).status_code == 404
+    assert serving.get("/").text == "one /assets/one"
+    serving.restart()
+    assert serving.get("/").text == "two /assets/two"
+    two = serving.get(path.replace("one", "two"), {"Accept-Encoding": "identity"})
+    assert two.text == "// two\n"
