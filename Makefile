@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Files of tests that mostly wait for processes and disks; what is in one file stays together.
 SIDE_BY_SIDE := -n 4 --dist loadfile
+# Each of these files at a time has a cluster and a browser of its own.
+IN_BROWSERS := -n 3 --dist loadfile
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 
 help: ## what can be made
@@ -22,7 +24,7 @@ browser: .venv/run ## the page: the core in a trimmed Pyodide, a snapshot of it,
 test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every check and test
 	@$(BIN)/python e2e/setup.py
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
-	$(BIN)/pytest e2e
+	$(BIN)/pytest $(IN_BROWSERS) e2e
 
 check: .venv/run .venv/test lint ## the tests that need no browser: the quick round while working
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests

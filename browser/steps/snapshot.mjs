@@ -4,6 +4,11 @@ import { pathToFileURL } from 'node:url';
 
 import { pack } from '../src/core-snapshot.js';
 
+process.on('uncaughtException', (error) => {
+  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  process.exit(1);
+});
+
 const [folder, out, ...modules] = process.argv.slice(2);
 
 // The same memory on every machine: nothing in it may come from this one.

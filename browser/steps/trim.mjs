@@ -2,6 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
+process.on('uncaughtException', (error) => {
+  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  process.exit(1);
+});
+
 const [folder, sources, out, ...modules] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const pyodide = await loadPyodide({

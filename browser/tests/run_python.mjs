@@ -1,6 +1,11 @@
 // Runs Python in a built Pyodide and prints what it answers: `node run_python.mjs FOLDER CODE`
 import { pathToFileURL } from 'node:url';
 
+process.on('uncaughtException', (error) => {
+  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  process.exit(1);
+});
+
 const [folder, code] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const pyodide = await loadPyodide({ indexURL: folder });
