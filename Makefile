@@ -53,7 +53,7 @@ clean: ## removes what was made; data of the demo stays
 	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
 	@echo "installing the libraries"
 	@$(BIN)/pip install $(LOCKED) -r requirements/run.txt -r requirements/build.txt
-	@command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || $(BIN)/pip install $(LOCKED) -r requirements/npm.txt
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || $(BIN)/pip install $(LOCKED) -r requirements/npm.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e core -e server
 	@touch $@
 

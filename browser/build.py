@@ -73,7 +73,7 @@ def build(core: Path, out: Path) -> None:
 
 def _inputs(core: Path) -> list[tuple[str, bytes]]:
     """All that the result depends on, so also its name: nodes whose pages were built from the same
-    sources serve each other's. (Neither this Python's version nor that of Node.js makes a difference.)
+    sources serve each other's, whichever Python and Node.js made them.
     """
     found = [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
     for folder in ("src", "page", "stand_ins", "steps"):

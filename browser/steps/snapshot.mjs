@@ -1,4 +1,5 @@
 // Starts the built Pyodide, imports the core and writes the memory: `node snapshot.mjs FOLDER OUT MODULE...`
+import crypto from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
@@ -14,13 +15,13 @@ const [folder, out, ...modules] = process.argv.slice(2);
 // The same memory on every machine: nothing in it may come from this one.
 process.argv.length = 1;
 process.env.TZ = 'UTC';
-Date.now = () => Date.UTC(1980, 0, 1);
-performance.now = () => 0;
-crypto.getRandomValues = (view) => view.fill(1);
+fix(Date, 'now', () => Date.UTC(1980, 0, 1));
+fix(performance, 'now', () => 0);
+fix(crypto, 'randomFillSync', (view) => view.fill(1));
 delete WebAssembly.Suspending; // newer Node.js has it
 // On an iPad, Pyodide uses nothing that older machines lack.
-const navigator = { userAgent: 'Ratchet', language: 'C', platform: 'MacIntel', maxTouchPoints: 5 };
-Object.defineProperty(globalThis, 'navigator', { value: navigator });
+const iPad = { userAgent: 'Ratchet', language: 'C', platform: 'MacIntel', maxTouchPoints: 5 };
+fix(globalThis, 'navigator', iPad);
 
 const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const { default: createModule } = await import(pathToFileURL(`${folder}/pyodide.asm.mjs`).href);
@@ -55,3 +56,7 @@ await started.catch((error) => {
 });
 writeFileSync(out, pack(seen.before, seen.after, seen.config));
 process.exit(); // what was stopped would wait for ever
+
+function fix(object, name, value) {
+  Object.defineProperty(object, name, { value });
+}
