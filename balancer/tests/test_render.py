@@ -18,7 +18,7 @@ def render(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
     lines = render("a:1,10.0.0.2:2", "*:80").stdout.splitlines()
     servers = [line.split() for line in lines if line.lstrip().startswith("server ")]
-    assert [server[1:3] for server in servers] == [["n1", "a:1"], ["n2", "10.0.0.2:2"]] * 4
+    assert [server[1:3] for server in servers] == [["n1", "a:1"], ["n2", "10.0.0.2:2"]] * 5
     assert sum("check" in server for server in servers) == 2
 
 

@@ -204,7 +204,8 @@ class TestInBoundedTime:
             os.kill(a.pid, number)
             wait_until(lambda: not ready(a), "the first is heard")
             assert a.stop(number) == 0
-            assert time.monotonic() - started < 2.5
+            # Unhurried it would wait 3 s for the balancer and 5 s for the peer.
+            assert time.monotonic() - started < 5
         finally:
             b.resume()
         assert "they are in this node's data" in a.log

@@ -56,8 +56,13 @@ class TestCutting:
         demo.order("c", "cut")
         before = demo.views("a", "loom") or 0
         assert demo.view("c", "loom") == before + 1
-        answer = HTTP.get(f"{demo.page}/api/videos/loom?node=c")
-        assert (answer.headers["X-Ratchet-Node"], answer.json()["views"]) == ("c", before + 1)
+
+        def at_c() -> bool:
+            answer = HTTP.get(f"{demo.page}/api/videos/loom?node=c")
+            return (answer.headers["X-Ratchet-Node"], answer.json()["views"]) == ("c", before + 1)
+
+        # A machine that has much to do may keep c from answering one of the balancer's checks.
+        wait_until(at_c, "the balancer sends to c whoever asks for it")
         assert demo.views("a", "loom") == before
         demo.order("c", "heal")
         wait_until(lambda: demo.views("a", "loom") == before + 1, "a hears of it")

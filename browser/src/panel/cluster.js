@@ -150,24 +150,6 @@ function recipes() {
 function plotFrame() {
   const style = new URL('../cluster.css', import.meta.url).href;
   document.head.append(make('link', { rel: 'stylesheet', href: style }));
-  const frame = make('template');
-  frame.innerHTML = `
-    <p class="legend">
-      <span><i class="key key-lag"></i>rows that a node lacks</span>
-      <span><i class="key key-slots"></i>its slots</span>
-      <span><i class="key key-gap"></i>not heard</span>
-    </p>
-    <svg class="defs" id="defs" width="0" height="0" aria-hidden="true">
-      <pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-        <rect class="hatch" width="2.5" height="7"></rect>
-      </pattern>
-    </svg>
-    <div id="lanes" class="lanes" data-testid="lanes"></div>
-    <div class="look-back">
-      <label for="look-back">Look back</label>
-      <input type="range" id="look-back" min="-300" max="0" step="1" value="0">
-      <p class="axis" aria-hidden="true"><span>5 min ago</span><span>4</span><span>3</span><span>2</span><span>1</span><span>now</span></p>
-      <output id="looked-at" for="look-back">now</output>
-    </div>`;
+  const frame = /** @type {HTMLTemplateElement} */ (document.getElementById('panel-plot'));
   return frame.content;
 }

@@ -23,7 +23,6 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".wasm": "application/wasm",
-    ".whl": "application/zip",
     ".webm": "video/webm",
     ".webp": "image/webp",
 }
