@@ -235,7 +235,9 @@ def test_a_single_view_and_a_reader_who_wants_no_motion_see_no_number_in_between
     for more, text in ((1, "1"), (1, "2"), (4_000, "4,002"), (40_000, "44K")):
         odd.add(video, more)
         expect(tab.page.get_by_test_id("views")).to_have_text(text)
-    assert tab.texts() == ["0", "1", "2", "4,002", "44K"]
+    # A busy machine may have painted no frame with one of them; but none with any other.
+    shown = tab.texts()
+    assert shown == [text for text in ("0", "1", "2", "4,002", "44K") if text in shown]
 
 
 def test_the_exact_number_stands_below_on_the_watch_page_and_shows_on_a_card_on_hover(
