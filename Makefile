@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Files of tests that mostly wait for processes and disks; what is in one file stays together.
 SIDE_BY_SIDE := -n 4 --dist loadfile
 # Each of these files at a time has a cluster and a browser of its own.
-IN_BROWSERS := -n 3 --dist loadfile
+IN_BROWSERS := -n 2 --dist loadfile
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 
 help: ## what can be made

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Request, Route
 
 from e2e.cluster import Cluster
 from e2e.conftest import ARTEFACTS, NewViewer
-from e2e.refusals import REFUSALS
+from e2e.refusals import REFUSALS, own_worker
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
 from testing.nodes import wait_until
@@ -142,6 +142,7 @@ def test_without_pyodide_it_says_so(cluster: Cluster, video: str, viewer: Viewer
 def test_while_python_is_loading_it_says_so_and_nothing_is_played_with(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
+    own_worker(viewer.page.context)
     on_their_way: list[Route] = []
     viewer.page.context.route("**/pyodide/**", lambda route: on_their_way.append(route))
     cluster.a.view(video)
