@@ -164,6 +164,7 @@ def foreign_site() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(b"<!doctype html><title>elsewhere</title>")
 
+        # The name is the base class's.
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 

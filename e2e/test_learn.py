@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+)
 
 from e2e.audit import Audit
 from e2e.cluster import Cluster
@@ -335,9 +343,8 @@ def test_how_it_looks(
     scheme: Literal["light", "dark"],
     width: int,
 ) -> None:
-    size = {"width": width, "height": 844}
     opened_by = browser.new_context(
-        viewport=size,  # type: ignore[arg-type]
+        viewport=ViewportSize(width=width, height=844),
         color_scheme=scheme,
         reduced_motion="reduce",
         locale="en-US",

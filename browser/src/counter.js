@@ -155,6 +155,7 @@ class Connection {
     clearTimeout(this.#silence);
     this.#stopWaiting();
     this.#life = '';
+    for (const settle of this.#replacing.values()) settle('the worker is gone; look whether it was done');
     this.#link?.close();
     this.#link = undefined;
     this.#ready = false;

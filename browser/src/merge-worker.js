@@ -116,11 +116,9 @@ hearClients((client, message) => {
 });
 others?.addEventListener('message', ({ data }) => hearEverywhere(data));
 
-// Pyodide never answers when its WebAssembly does not come: it leaves only a rejection behind.
-self.addEventListener('unhandledrejection', (event) => {
-  event.preventDefault();
-  if (!merge) fail(nameOf(event.reason));
-});
+// A start that fails leaves rejections of Pyodide's own behind, also where another start follows (see
+// core.js). Whether it has failed is said by loadMerge alone; in red in the console it helps nobody.
+self.addEventListener('unhandledrejection', (event) => event.preventDefault());
 loadMerge().then(
   (loaded) => {
     merge = loaded;

@@ -506,6 +506,7 @@ class TestAsking:
                 while answer is None:
                     writer.write(b"x")
                     await writer.drain()
+                    # A drip that never ends: this is how the stuck node behaves, not a wait.
                     await asyncio.sleep(0.01)
                 writer.write(answer)
 
