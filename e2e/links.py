@@ -39,7 +39,7 @@ class Link:
         self._place = _bound(0)
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
-        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._ways: dict[Way, asyncio.Event] = {"there": asyncio.Event(), "back": asyncio.Event()}
@@ -77,30 +77,38 @@ class Link:
         self._place.close()
 
     def _accept(self) -> None:
-        if self._accepting is None:
-            listener = _bound(self.port)
-            listener.listen(100)
-            self._accepting = asyncio.create_task(self._serve(listener))
+        if self._listener is None:
+            self._listener = _bound(self.port)
+            self._listener.listen(100)
+            asyncio.get_running_loop().add_reader(self._listener, self._take, self._listener)
+
+    def _take(self, listener: socket.socket) -> None:
+        """Somebody dials. Not awaited in a task: one that is cancelled just then loses the socket."""
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return  # they have gone again
+        near.setblocking(False)
+        task = asyncio.create_task(self._join(near))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        # Here, as a task that is cancelled before its first step never runs.
+        task.add_done_callback(lambda _: near.close())
 
     async def _stop(self) -> None:
-        tasks = {*self._connections, *filter(None, [self._accepting])}
-        self._accepting = None
+        if self._listener:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        tasks = list(self._connections)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, listener: socket.socket) -> None:
-        with listener:
-            while True:
-                near, _ = await asyncio.get_running_loop().sock_accept(listener)
-                task = asyncio.create_task(self._join(near))
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
-
     async def _join(self, near: socket.socket) -> None:
         far = socket.socket()
         far.setblocking(False)
-        with near, far:
+        with far:
             try:
                 await self._flows.wait()
                 await asyncio.get_running_loop().sock_connect(far, self._target)

@@ -1,6 +1,8 @@
 """The links themselves: what a test believes to be cut is cut."""
 
+import gc
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -117,3 +119,16 @@ def test_nobody_behind_a_link_looks_like_a_reset() -> None:
         socket.create_connection((HOST, links.open(port).port), timeout=10) as near,
     ):
         near.recv(1)
+
+
+def test_cut_just_when_somebody_dials_it_leaves_no_socket_open(link: Link) -> None:
+    with warnings.catch_warnings(record=True) as left, ExitStack() as dialled:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(200):
+            near = dialled.enter_context(socket.socket())
+            near.setblocking(False)
+            near.connect_ex((HOST, link.port))
+            link.cut()
+            link.heal()
+        gc.collect()
+    assert not left
