@@ -1,5 +1,7 @@
 """All tabs of a site share one Python, however the browser lets them."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
@@ -32,12 +34,15 @@ def workers(browser: Browser, context: BrowserContext) -> list[str]:
     return shared + ["own" for page in context.pages for _ in page.workers]
 
 
-def three_tabs(cluster: Cluster, video: str, profile: BrowserContext) -> list[Viewer]:
-    """Of one profile, all on the same video, all merging."""
+def three_tabs(
+    cluster: Cluster, video: str, profile: BrowserContext, *, script: str = ""
+) -> list[Viewer]:
+    """Of one profile, all on the same video, all merging; `script` runs first in each."""
     cluster.a.view(video)
     viewers = []
     for _ in range(3):
         viewers.append(Viewer(profile))
+        viewers[-1].page.add_init_script(script)
         viewers[-1].open(cluster.a.url, video)
         viewers[-1].merged(1)
     return viewers
@@ -115,9 +120,33 @@ def test_without_locks_each_tab_has_its_own_and_they_tell_each_other(
     all_see(tabs, 2)
 
 
-def _go_away_and_back(page: Page) -> None:
-    page.goto("about:blank")
-    page.go_back()
+def test_a_tab_that_vanishes_without_a_word_is_forgotten(
+    cluster: Cluster, video: str, profile: BrowserContext
+) -> None:
+    # As when it has crashed, or its browser has taken its memory away.
+    silent = "addEventListener('pagehide', (event) => event.stopImmediatePropagation());"
+    tabs = three_tabs(cluster, video, profile, script=silent)
+    wait_until(lambda: waits_for_lives(tabs[0].page) == 6, "each side waits for the other's end")
+    tabs.pop().page.close()
+    wait_until(lambda: waits_for_lives(tabs[0].page) == 4, "nobody waits for the third any more")
+    cluster.b.view(video)
+    all_see(tabs, 2)
+
+
+def waits_for_lives(page: Page) -> int:
+    """How many wait for somebody's end: each tab for its worker's, the worker for each tab's."""
+    return int(
+        page.evaluate(
+            """async () => (await navigator.locks.query()).pending
+                .filter(({name}) => name.startsWith('ratchet-life')).length"""
+        )
+    )
+
+
+def _back_from_the_cache(page: Page, event: Literal["pagehide", "pageshow"]) -> None:
+    """What a page is told that goes into the back-forward cache, or comes out of it. Playwright
+    switches that cache off."""
+    page.evaluate("name => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", event)
 
 
 @pytest.mark.parametrize("script", ["", _NO_SHARED_WORKERS], ids=["shared", "leading"])
@@ -127,6 +156,10 @@ def test_a_page_that_comes_back_by_the_back_button_merges_again(
     if script:
         profile.add_init_script(script)
     tabs = three_tabs(cluster, video, profile)
-    _go_away_and_back(tabs[0].page)
+    _back_from_the_cache(tabs[0].page, "pagehide")
     cluster.b.view(video)
+    all_see(tabs[1:], 2)
+    tabs[0].sees(2)
+    tabs[0].merged(1)
+    _back_from_the_cache(tabs[0].page, "pageshow")
     all_see(tabs, 2)

@@ -208,3 +208,45 @@ def test_two_tabs_that_write_at_once_lose_nothing(
     one.merged(20)
     assert one.shown == [20]
     assert not other.complaints
+
+
+def test_clearing_it_while_a_merge_is_being_written_leaves_nothing_of_it(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    cluster.a.view(video)
+    viewer.open(cluster.a.url, video)
+    viewer.use_storage("localstorage")
+    viewer.merged(1)
+    # The worker has read the old state, and the new one is on its way.
+    viewer.page.evaluate(
+        """() => {
+            const write = Storage.prototype.setItem;
+            Storage.prototype.setItem = function (key, text) {
+                if (key.startsWith('ratchet:state:')) {
+                    Storage.prototype.setItem = write;
+                    document.querySelector('[data-testid="storage-clear"]').click();
+                }
+                write.call(this, key, text);
+            };
+        }"""
+    )
+    cluster.a.view(video)
+    viewer.merged(0)
+    viewer.sees(2)
+    assert not viewer.complaints
+
+
+def test_clearing_it_keeps_a_view_that_no_node_has_taken_yet(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    viewer.open(cluster.a.url, video)
+    viewer.merged(0)
+    viewer.load_the_clip()
+    cluster.a.kill9()
+    viewer.play()
+    viewer.has_sent(1)
+    viewer.page.get_by_test_id("storage-clear").click()
+    viewer.panel_says("storage-said", "views on their way")
+    cluster.a.start()
+    viewer.sees(1)
+    assert cluster.a.views(video) == 1

@@ -1,15 +1,18 @@
 // The page's handle on the worker that merges: hands it snapshots, hears values, does its local storage.
 'use strict';
 
-import { Backoff } from './backoff.js';
-import { onDeath } from './life.js';
+import { isSeen } from './attention.js';
+import { Backoff, pause } from './backoff.js';
+import { holdLife, onDeath } from './life.js';
 import { openLink, ways } from './merge-link.js';
-import { load, save } from './storage/localstorage.js';
+import { forget, load, save } from './storage/localstorage.js';
 
 // A browser that can't run it at all is asked again seldom; one that lost a node, soon.
 const LONGEST_PAUSE_MS = 5 * 60_000;
 // A worker says that it lives as soon as its few scripts are here, long before Python is.
 const SILENT_MS = 30_000;
+// One that dies sooner after it was ready dies of something that will be there again.
+const LASTED_MS = 30_000;
 
 /**
  * @typedef {object} Merged one merge: what came of it, and of what
@@ -63,6 +66,10 @@ class Connection {
   /** @type {import('./merge-link.js').Link | undefined} */
   #link;
   #ready = false;
+  #ready_ms = 0;
+  /** By what the worker learns of our end; empty until it may be told. */
+  #ownLife = '';
+  #endLife = () => {};
   /** The worker that lives, as it named itself. */
   #life = '';
   #stopWaiting = () => {};
@@ -106,7 +113,10 @@ class Connection {
 
   /** @type {{[tells: string]: (message: any) => void}} */
   #hear = {
-    new: () => this.#watchAll(),
+    new: () => {
+      this.#watchAll();
+      this.#sayLife();
+    },
     life: ({ life }) => {
       clearTimeout(this.#silence);
       if (life === this.#life) return;
@@ -115,9 +125,9 @@ class Connection {
       this.#stopWaiting = onDeath(life, () => this.#failed('the worker is gone'));
     },
     ready: () => {
-      this.#backoff.reset();
       if (this.#ready) return;
       this.#ready = true;
+      this.#ready_ms = performance.now();
       this.#all((tells) => tells.state('ready', '', this.#link?.way ?? ''));
     },
     failed: ({ why }) => this.#failed(why),
@@ -129,7 +139,9 @@ class Connection {
     ask: ({ id, ask, video, stored }) => {
       let answer = {};
       try {
-        answer = ask === 'load' ? { stored: load(this.#keep, video) } : { stored: save(this.#keep, video, stored) };
+        if (ask === 'load') answer = { stored: load(this.#keep, video) };
+        else if (ask === 'save') save(this.#keep, video, stored);
+        else forget(this.#keep);
       } catch (error) {
         answer = { why: String(error) };
       }
@@ -145,6 +157,11 @@ class Connection {
       };
       this.#link = openLink(this.#ways[this.#at], ends);
       this.#silence = setTimeout(() => this.#failed('the worker does not answer'), SILENT_MS);
+      const { end } = holdLife((name) => {
+        this.#ownLife = name;
+        this.#sayLife();
+      });
+      this.#endLife = end;
       this.#watchAll();
     } catch (error) {
       this.#broke(String(error));
@@ -154,7 +171,8 @@ class Connection {
   #close() {
     clearTimeout(this.#silence);
     this.#stopWaiting();
-    this.#life = '';
+    this.#endLife();
+    this.#life = this.#ownLife = '';
     for (const settle of this.#replacing.values()) settle('the worker is gone; look whether it was done');
     this.#link?.close();
     this.#link = undefined;
@@ -180,9 +198,20 @@ class Connection {
    */
   #failed(why) {
     const { way = this.#ways.at(-1) ?? '' } = this.#link ?? {};
+    if (this.#ready && performance.now() - this.#ready_ms > LASTED_MS) this.#backoff.reset();
     this.#close();
     this.#all((tells) => tells.state('failed', why, way));
-    setTimeout(() => this.#link ?? this.#open(), this.#backoff.next_ms());
+    void this.#openLater();
+  }
+
+  async #openLater() {
+    await pause(this.#backoff.next_ms());
+    await isSeen(); // in the background it costs nothing
+    this.#link ?? this.#open();
+  }
+
+  #sayLife() {
+    if (this.#ownLife) this.#order({ does: 'lives', life: this.#ownLife });
   }
 
   #watchAll() {

@@ -26,6 +26,8 @@ export function list(parent, keys, tag, fill) {
     if (parent.children[at] !== item) parent.insertBefore(item, parent.children[at] ?? null);
   });
   for (const item of kept.values()) item.remove();
+  // Of two with one key, the one that stood there first is not in `kept`.
+  while (parent.children.length > keys.length) parent.lastElementChild?.remove();
 }
 
 /**

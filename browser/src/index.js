@@ -3,6 +3,7 @@
 // A socket a clip would be dearer for the nodes than one small answer for the whole list.
 'use strict';
 
+import { isSeen } from './attention.js';
 import { Backoff, pause } from './backoff.js';
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
@@ -32,7 +33,7 @@ const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
   // In the background it costs nothing, and it asks at once when it is seen again.
-  while (document.hidden) await new Promise((seen) => document.addEventListener('visibilitychange', seen, { once: true }));
+  await isSeen();
   const heard = await ask();
   if (heard) backoff.reset();
   await pause(heard ? EVERY_MS * (0.75 + Math.random() / 2) : backoff.next_ms());

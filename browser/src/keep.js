@@ -6,6 +6,8 @@
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';
+/** Keys of views on their way begin so. */
+export const UNSENT = 'unsent:';
 
 /**
  * @typedef {'indexeddb' | 'localstorage' | 'off'} Kind where the merged states are kept
@@ -18,7 +20,7 @@ const SWITCH = 'storage';
  * @property {(key: string) => void} remove
  * @property {() => string[]} keys
  * @property {(kind: Kind) => void} choose
- * @property {() => void} clear all but the choice
+ * @property {() => void} clear all but the choice, and views on their way: they are nobody's memory yet
  * @property {(heard: (key: string, text: string) => void) => void} listen to other tabs' writes
  * @property {(chosen: () => void) => void} onChoice another tab has chosen
  */
@@ -56,10 +58,17 @@ function open() {
   /** @type {(() => void)[]} */
   const tellChoice = [];
   // Not only where somebody listens: off holds in every tab.
-  window.addEventListener('storage', ({ key, newValue }) => {
-    if (key !== PREFIX + SWITCH) return;
-    kind = kindOf(newValue);
+  /** @param {string | null} text */
+  const chosenElsewhere = (text) => {
+    kind = kindOf(text);
     for (const chosen of tellChoice) chosen();
+  };
+  window.addEventListener('storage', ({ key, newValue }) => {
+    if (key === PREFIX + SWITCH) chosenElsewhere(newValue);
+  });
+  // A page in the back-forward cache is told nothing.
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) chosenElsewhere(attempt((store) => store.getItem(PREFIX + SWITCH), null));
   });
 
   return {
@@ -80,7 +89,7 @@ function open() {
       else attempt((store) => store.setItem(PREFIX + SWITCH, kind), undefined);
     },
     clear() {
-      for (const key of keys()) if (key !== SWITCH) remove(key);
+      for (const key of keys()) if (key !== SWITCH && !key.startsWith(UNSENT)) remove(key);
     },
     listen(heard) {
       window.addEventListener('storage', ({ key, newValue }) => {

@@ -7,13 +7,23 @@
 /**
  * Holds a lock for as long as this page or worker lives.
  *
- * @returns {string} its name; empty where the browser has no locks
+ * @param {(name: string) => void} [held] told when it is really held: whoever asked for it before
+ *   would take this life for one that is over
+ * @returns {{name: string, end: () => void}} its name, empty where the browser has no locks; and what
+ *   ends the life early
  */
-export function holdLife() {
-  if (!navigator.locks) return '';
+export function holdLife(held = () => {}) {
+  if (!navigator.locks) return { name: '', end() {} };
   const name = `ratchet-life ${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
-  void navigator.locks.request(name, () => new Promise(() => {})).catch(() => {});
-  return name;
+  const ended = new AbortController();
+  const live = () =>
+    new Promise((end) => {
+      if (ended.signal.aborted) return end(undefined);
+      ended.signal.addEventListener('abort', end);
+      held(name);
+    });
+  void navigator.locks.request(name, live).catch(() => {});
+  return { name, end: () => ended.abort() };
 }
 
 /**

@@ -13,8 +13,11 @@
 /** What was received is no snapshot of this video; nothing has changed. */
 export class Garbage extends Error {}
 
+/** The core itself has failed, and can't be asked again; nothing has changed. */
+export class Broken extends Error {}
+
 /**
- * Rejects with `Garbage`, or with whatever the storage failed with.
+ * Rejects with `Garbage`, `Broken`, or with whatever the storage failed with.
  *
  * @param {Merge} merge
  * @param {StoragePort} storage
@@ -28,11 +31,7 @@ export async function mergeInto(merge, storage, video, received) {
   let before = { counter: '', folded: '' };
   await storage.update(video, (stored) => {
     before = stored;
-    try {
-      merged = JSON.parse(merge(video, stored.counter, stored.folded, received));
-    } catch (error) {
-      throw new Garbage(nameOf(error));
-    }
+    merged = ask(merge, video, stored, received);
     return { ...asStored(merged), foldedLost: merged.discarded.includes('folded') };
   });
   return { merged, before };
@@ -45,10 +44,10 @@ export async function mergeInto(merge, storage, video, received) {
  * @param {Merge} merge
  * @param {StoragePort} storage
  * @param {string} video
- * @param {import('./storage/port.js').Stored} state
+ * @param {import('./storage/port.js').Stored} wanted
  */
-export async function replaceIn(merge, storage, video, { counter, folded }) {
-  const { discarded, ...state } = JSON.parse(merge(video, counter, folded, ''));
+export async function replaceIn(merge, storage, video, wanted) {
+  const { discarded, ...state } = ask(merge, video, wanted, '');
   if (discarded.length) throw new Garbage(`this is no ${discarded.join(' and no ')}`);
   await storage.update(video, () => ({ ...asStored(state), foldedLost: true }));
 }
@@ -59,8 +58,25 @@ export async function replaceIn(merge, storage, video, { counter, folded }) {
  * @param {unknown} error
  */
 export function nameOf(error) {
-  const lines = String(error instanceof Garbage ? error.message : error).split('\n');
+  const lines = String(error instanceof Garbage || error instanceof Broken ? error.message : error).split('\n');
   return lines.filter((line) => /^[\w.]+: /.test(line)).at(-1) ?? lines[0];
+}
+
+/**
+ * @param {Merge} merge
+ * @param {string} video
+ * @param {import('./storage/port.js').Stored} stored
+ * @param {string} received
+ */
+function ask(merge, video, { counter, folded }, received) {
+  try {
+    return JSON.parse(merge(video, counter, folded, received));
+  } catch (error) {
+    // `type`: of a Python exception, its class. Whatever else comes out of Pyodide (a trap, no memory) would come
+    // again with each message.
+    const isOurs = /** @type {any} */ (error)?.type === 'Invalid';
+    throw new (isOurs ? Garbage : Broken)(nameOf(error));
+  }
 }
 
 /** @param {any} state */

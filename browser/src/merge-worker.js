@@ -2,9 +2,10 @@
 'use strict';
 
 import { loadMerge } from './core.js';
-import { holdLife } from './life.js';
+import { forgetIt } from './core-kept.js';
+import { holdLife, onDeath } from './life.js';
 import { hearClients } from './merge-clients.js';
-import { Garbage, mergeInto, nameOf, replaceIn } from './merge-step.js';
+import { Broken, Garbage, mergeInto, nameOf, replaceIn } from './merge-step.js';
 import { pageStorage } from './storage/by-page.js';
 import { indexedDbStorage } from './storage/indexeddb.js';
 import { noStorage } from './storage/off.js';
@@ -17,6 +18,7 @@ import { noStorage } from './storage/off.js';
  * @property {{[kind: string]: import('./storage/port.js').StoragePort}} storages
  * @property {string} kind the storage that it uses
  * @property {Map<string, Job>} last for each video that it watches, what it last handed over
+ * @property {() => void} stopWaiting for its end
  *
  * @typedef {object} Job one merge
  * @property {string} video
@@ -29,14 +31,14 @@ const INSTEAD = { indexeddb: 'localstorage', localstorage: 'off' };
 
 // Workers of other tabs (where they share none), and of other builds, hear that something was
 // stored, and read it.
-const others = typeof BroadcastChannel === 'function' ? new BroadcastChannel('ratchet') : undefined;
+const others = openOthers();
 
 /** @type {import('./core.js').Merge | undefined} */
 let merge;
 let failure = '';
 
 /** Tabs learn by it that this worker is gone. */
-const life = holdLife();
+const life = holdLife().name;
 
 /** @type {Map<Client, Tab>} */
 const tabs = new Map();
@@ -85,7 +87,9 @@ const ORDERS = {
       if (tab.kind === 'off') throw new Error('storage is off: there is nothing to put it into');
       await replaceIn(merge, tab.storages[tab.kind], video, { counter, folded });
     } catch (error) {
-      return client.tell({ tells: 'replaced', id, why: nameOf(error) });
+      client.tell({ tells: 'replaced', id, why: nameOf(error) });
+      if (error instanceof Broken) await spoilt(error);
+      return;
     }
     client.tell({ tells: 'replaced', id, why: '' });
     for (const each of watched()) {
@@ -94,7 +98,13 @@ const ORDERS = {
     }
   },
   answer: (_client, tab, message) => tab.page.answer(message),
+  // A tab that crashes says no good-bye.
+  lives(client, tab, { life: its }) {
+    tab.stopWaiting();
+    tab.stopWaiting = onDeath(its, () => ORDERS.bye(client, tab, {}));
+  },
   bye(client, tab) {
+    tab.stopWaiting();
     tabs.delete(client);
     tab.page.gone();
   },
@@ -109,6 +119,7 @@ hearClients((client, message) => {
       storages: { indexeddb: indexedDbStorage(), localstorage: page, off: noStorage() },
       kind: 'off',
       last: new Map(),
+      stopWaiting() {},
     };
     tabs.set(client, tab);
   }
@@ -136,8 +147,19 @@ loadMerge().then(
 function fail(why) {
   if (failure) return;
   failure = why;
+  merge = undefined;
   for (const client of tabs.keys()) client.tell({ tells: 'failed', why });
   if ('onconnect' in self) self.close(); // a shared one lives on in the tabs that are told too late
+}
+
+/**
+ * The core has failed at work. What it was started from may be the reason, so the next start is the plain one.
+ *
+ * @param {Broken} error
+ */
+async function spoilt(error) {
+  await forgetIt().catch(() => {});
+  fail(nameOf(error));
 }
 
 /**
@@ -197,10 +219,19 @@ async function mergeOne(merge, client, tab, job) {
     others?.postMessage(video);
   } catch (error) {
     if (error instanceof Garbage) return client.tell({ tells: 'garbage', video, why: nameOf(error) });
+    if (error instanceof Broken) return spoilt(error);
     // The storage failed, not the merge: go on with the next one, from this very message.
     if (tab.kind === kind) tab.kind = INSTEAD[kind]; // unless the viewer has just chosen another
     client.tell({ tells: 'storage', kind: tab.kind, why: `${kind}: ${error}` });
     return mergeOne(merge, client, tab, job);
+  }
+}
+
+function openOthers() {
+  try {
+    return new BroadcastChannel('ratchet');
+  } catch {
+    return undefined; // missing, or refused
   }
 }
 

@@ -77,6 +77,12 @@ export function viewsNumber(element, keep) {
     raise(globalThis.viewsKept(text));
     remember();
   });
+  // From the back-forward cache: it was told nothing meanwhile, and isn't to show less than the page before.
+  globalThis.addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    raise(globalThis.viewsKept(keep.read(key)));
+    show(target);
+  });
   remember();
   return { raise, announce: said.now };
 }

@@ -6,6 +6,7 @@
 'use strict';
 
 import { Backoff, pause } from './backoff.js';
+import { UNSENT } from './keep.js';
 import { made_ms, uuid7 } from './uuid7.js';
 
 // Nodes remember a key for 15 minutes. A view that may have been counted must not be sent again
@@ -14,9 +15,9 @@ const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings may differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The answers after which another try makes sense. All but 503 leave open whether it was counted.
-const AGAIN = new Set([408, 425, 429, 500, 502, 503, 504]);
-const KEPT = 'unsent:';
+// The answers below 500 after which another try makes sense. From there on all do: proxies on the way have
+// numbers of their own. All but 503 leave open whether it was counted.
+const AGAIN = new Set([408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
@@ -37,12 +38,12 @@ export function openOutbox(keep, answered, log) {
    * @param {number} unsure_since_ms Infinity while it surely was not counted
    */
   async function send(video, key, unsure_since_ms) {
-    const kept = keep.read(KEPT + key) !== null || keep.write(KEPT + key, video);
+    const kept = keep.read(UNSENT + key) !== null || keep.write(UNSENT + key, video);
     const backoff = new Backoff();
     for (let last = ''; ; ) {
       // Another page may have the same view on its way, and this one may have slept meanwhile.
       if (kept && keep.kind !== 'off') {
-        const noted = keep.read(KEPT + key);
+        const noted = keep.read(UNSENT + key);
         if (noted === null) return log(`view ${key}: another page has sent it`);
         unsure_since_ms = Math.min(unsure_since_ms, Number(noted.split(' ')[1] ?? Infinity));
       }
@@ -51,18 +52,18 @@ export function openOutbox(keep, answered, log) {
       const { status, wait_ms, views } = await post(video, key);
       if (status === 200) {
         log(`view ${key}: counted, ${views} views`);
-        keep.remove(KEPT + key);
+        keep.remove(UNSENT + key);
         answered(video, views);
         return;
       }
-      if (status && !AGAIN.has(status)) {
+      if (status && status < 500 && !AGAIN.has(status)) {
         log(`view ${key}: refused with ${status}`);
-        keep.remove(KEPT + key);
+        keep.remove(UNSENT + key);
         return;
       }
       if (status !== 503 && sent_ms < unsure_since_ms) {
         unsure_since_ms = sent_ms;
-        keep.write(KEPT + key, `${video} ${sent_ms}`);
+        keep.write(UNSENT + key, `${video} ${sent_ms}`);
       }
       const now = `view ${key}: ${status || 'no answer'}, trying again`;
       if (now !== last) log(now);
@@ -70,15 +71,15 @@ export function openOutbox(keep, answered, log) {
       await pause(Math.max(wait_ms, backoff.next_ms()));
     }
     log(`view ${key}: given up, its key is too old to be sent again safely`);
-    keep.remove(KEPT + key);
+    keep.remove(UNSENT + key);
   }
 
   return {
     count: (video) => void send(video, uuid7(Date.now()), Infinity),
     resume() {
       for (const name of keep.keys()) {
-        if (!name.startsWith(KEPT)) continue;
-        const key = name.slice(KEPT.length);
+        if (!name.startsWith(UNSENT)) continue;
+        const key = name.slice(UNSENT.length);
         void send((keep.read(name) ?? '').split(' ')[0], key, made_ms(key));
       }
     },

@@ -1,6 +1,7 @@
 // What a view is: playback that really began, once from its start until its end.
 //
-// Pausing, seeking and buffering are the same play; watching again after the end is a new one.
+// Pausing, seeking and buffering are the same play; watching again after the end is a new one. A clip
+// can be played as soon as it stands in the page, before this script is here: that one counts, too.
 'use strict';
 
 /**
@@ -16,4 +17,7 @@ export function onPlay(player, began) {
   player.addEventListener('ended', () => {
     counted = false;
   });
+  if (player.played.length === 0) return;
+  began();
+  counted = !player.ended;
 }

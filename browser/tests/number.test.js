@@ -84,6 +84,8 @@ let still = false;
 let kept = new Map();
 /** @type {(key: string, text: string) => void} */
 let otherTab = () => {};
+/** @type {(event: {persisted: boolean}) => void} */
+let comesBack = () => {};
 
 const keep = {
   read: (key) => kept.get(key) ?? null,
@@ -127,6 +129,7 @@ beforeEach(() => {
     matchMedia: () => ({ matches: still }),
     requestAnimationFrame: (frame) => frames.push(frame),
     cancelAnimationFrame: () => (frames = []),
+    addEventListener: (name, heard) => name === 'pageshow' && (comesBack = heard),
   });
   Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en'] }, configurable: true });
 });
@@ -200,6 +203,17 @@ test('another tab’s higher mark is shown, and its lower one is mended', () => 
   kept.set('high:tide', '6');
   otherTab('high:tide', '6');
   assert.deepEqual([element.dataset.value, kept.get('high:tide')], ['8', '8']);
+});
+
+test('a page that comes back by the back button shows at once what other pages have shown since', () => {
+  const { element } = place(3);
+  viewsNumber(element, keep);
+  kept.set('high:tide', '4000');
+  comesBack({ persisted: false });
+  assert.equal(element.dataset.value, '3');
+  comesBack({ persisted: true });
+  paint(620);
+  assert.deepEqual([element.dataset.value, ...new Set(texts)], ['4000', '4,000']);
 });
 
 // -- what is said of it ------------------------------------------------------------------------

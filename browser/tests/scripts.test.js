@@ -5,8 +5,12 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 
 import { Backoff } from '../src/backoff.js';
+import { list } from '../src/elements.js';
+import { Broken, Garbage, mergeInto, replaceIn } from '../src/merge-step.js';
 import { openOutbox } from '../src/outbox.js';
 import { ownValue } from '../src/own-value.js';
+import { onPlay } from '../src/play.js';
+import { noStorage } from '../src/storage/off.js';
 import { made_ms, uuid7 } from '../src/uuid7.js';
 
 test('a key is a UUID of version 7 that says when it was made', () => {
@@ -115,6 +119,15 @@ test('a view that surely was not counted is sent for as long as it takes', async
   mock.timers.reset();
 });
 
+test('a proxy’s own way of saying that it failed leaves open whether it was counted', async () => {
+  const outcome = {};
+  answers = [520, 524, 200];
+  outboxWith(outcome).count('tide');
+  await run(outcome, 60_000);
+  assert.deepEqual([outcome.views, sent.length, new Set(sent).size], [7, 3, 1]);
+  mock.timers.reset();
+});
+
 test('a refused view is not sent again', async () => {
   const outcome = {};
   answers = [404];
@@ -167,4 +180,96 @@ test('what one page does not know of a view, no page takes for surely not counte
   assert.match(outcome.line, /given up/);
   assert.equal(kept.size, 0);
   mock.timers.reset();
+});
+
+// -- what a view is ----------------------------------------------------------------------------
+
+/** A clip as it stands in the page when the script comes. */
+const player = (given = {}) => Object.assign(new EventTarget(), { played: { length: 0 }, ended: false }, given);
+
+function viewsOf(clip) {
+  const views = { counted: 0 };
+  onPlay(clip, () => (views.counted += 1));
+  return (/** @type {string[]} */ ...events) => {
+    for (const name of events) clip.dispatchEvent(new Event(name));
+    return views.counted;
+  };
+}
+
+test('a play is counted once from its start to its end, however often it pauses', () => {
+  const after = viewsOf(player());
+  assert.deepEqual([after(), after('playing'), after('playing', 'ended'), after('playing')], [0, 1, 1, 2]);
+});
+
+test('a clip that was played before the script was here is counted, and not again before its end', () => {
+  const playing = viewsOf(player({ played: { length: 1 } }));
+  assert.deepEqual([playing(), playing('playing'), playing('ended', 'playing')], [1, 1, 2]);
+  const over = viewsOf(player({ played: { length: 1 }, ended: true }));
+  assert.deepEqual([over(), over('playing')], [1, 2]);
+});
+
+// -- a merge that fails ------------------------------------------------------------------------
+
+const EMPTY = { counter: '', folded: '' };
+
+function coreThatFails(error) {
+  return () => {
+    throw error;
+  };
+}
+
+test('what the core refuses is garbage; whatever else comes out of it means that it is broken', async () => {
+  const refused = Object.assign(new Error('Traceback\nratchet.names.Invalid: no'), { type: 'Invalid' });
+  const broken = [new WebAssembly.RuntimeError('table index is out of bounds'), Object.assign(new Error('x'), { type: 'MemoryError' })];
+  const storage = noStorage();
+  await assert.rejects(mergeInto(coreThatFails(refused), storage, 'tide', '{}'), (error) => error instanceof Garbage);
+  for (const error of broken) {
+    await assert.rejects(mergeInto(coreThatFails(error), storage, 'tide', '{}'), (said) => said instanceof Broken);
+    await assert.rejects(replaceIn(coreThatFails(error), storage, 'tide', EMPTY), (said) => said instanceof Broken);
+  }
+});
+
+test('a storage that fails is neither', async () => {
+  const storage = { update: () => Promise.reject(new Error('full')), clear: async () => {} };
+  await assert.rejects(mergeInto(coreThatFails(new Error()), storage, 'tide', '{}'), { name: 'Error', message: 'full' });
+});
+
+// -- lists of elements -------------------------------------------------------------------------
+
+/** As much of an element as a list needs. */
+function parentElement() {
+  const parent = {
+    children: [],
+    insertBefore(item, before) {
+      item.remove();
+      parent.children.splice(before ? parent.children.indexOf(before) : parent.children.length, 0, item);
+    },
+    get lastElementChild() {
+      return parent.children.at(-1);
+    },
+  };
+  globalThis.document = {
+    createElement: () => ({
+      dataset: {},
+      remove() {
+        parent.children = parent.children.filter((one) => one !== this);
+      },
+    }),
+  };
+  return parent;
+}
+
+test('a list has an element for each key, in order, and keeps those that stay', () => {
+  const parent = parentElement();
+  const after = (...keys) => {
+    list(parent, keys, 'li', () => {});
+    return parent.children.map((item) => item.dataset.key);
+  };
+  assert.deepEqual(after('a', 'b', 'c'), ['a', 'b', 'c']);
+  const [a] = parent.children;
+  assert.deepEqual(after('c', 'a'), ['c', 'a']);
+  assert.equal(parent.children[1], a);
+  // Two that say the same: as many as there are, however often they are drawn.
+  for (let times = 0; times < 3; times += 1) assert.deepEqual(after('a', 'a', 'b'), ['a', 'a', 'b']);
+  assert.deepEqual(after('b'), ['b']);
 });

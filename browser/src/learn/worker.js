@@ -5,11 +5,8 @@ import { loadCore } from '../core.js';
 
 const FILES = ['naive.py', 'world.py', 'scene.py', 'telling.py', 'lesson.py'];
 
-// Pyodide never answers when its WebAssembly does not come: it leaves only a rejection behind.
-self.addEventListener('unhandledrejection', (event) => {
-  event.preventDefault();
-  fail(event.reason);
-});
+// What a start that failed leaves behind, also where another start follows (see core.js).
+self.addEventListener('unhandledrejection', (event) => event.preventDefault());
 
 try {
   const [{ pyodide, how }, sources] = await Promise.all([loadCore(), Promise.all(FILES.map(source))]);

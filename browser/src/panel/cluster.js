@@ -43,6 +43,8 @@ export function openCluster(playground, { facts, say, changed, offer }) {
   let plot;
   let timer = 0;
   let open = false;
+  /** Counts how often it was opened: a look that was under way then doesn't go on beside the new one. */
+  let turn = 0;
 
   /** @param {string} name @param {string} order */
   async function carryOut(name, order) {
@@ -108,10 +110,11 @@ export function openCluster(playground, { facts, say, changed, offer }) {
     }
   }
 
-  async function run() {
+  /** @param {number} mine */
+  async function run(mine) {
     const began_ms = Date.now();
     await look();
-    if (open) timer = setTimeout(run, Math.max(100, EVERY_MS - (Date.now() - began_ms)));
+    if (open && mine === turn) timer = setTimeout(run, Math.max(100, EVERY_MS - (Date.now() - began_ms)), mine);
   }
 
   /** @param {boolean} wanted */
@@ -119,7 +122,7 @@ export function openCluster(playground, { facts, say, changed, offer }) {
     if (wanted === open) return;
     open = wanted;
     clearTimeout(timer);
-    if (open) void run();
+    if (open) void run((turn += 1));
   }
 
   return {

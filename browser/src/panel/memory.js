@@ -51,7 +51,7 @@ export function openMemory(video, keep) {
     /** @returns {Map<string, import('./explain.js').Origin>} */
     origins() {
       const found = read('origins');
-      return new Map(Array.isArray(found) ? found : []);
+      return new Map(Array.isArray(found) ? found.filter(isOrigin) : []);
     },
     /**
      * @param {Map<string, import('./explain.js').Origin>} origins
@@ -66,6 +66,12 @@ export function openMemory(video, keep) {
       attempt((store) => ['oldest', 'origins'].forEach((part) => store.removeItem(key(part))));
     },
   };
+}
+
+/** What a hand in the developer tools has put there is no reason to fail. @param {unknown} entry */
+function isOrigin(entry) {
+  const [what, { count, node, at_ms } = {}] = Array.isArray(entry) ? entry : [];
+  return typeof what === 'string' && typeof node === 'string' && Number.isFinite(count) && Number.isFinite(at_ms);
 }
 
 /** @typedef {ReturnType<typeof openMemory>} Memory */

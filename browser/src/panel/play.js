@@ -28,7 +28,7 @@ const KINDS = [
   ['localstorage', 'localStorage'],
   ['off', 'off'],
 ];
-const CLEARED = 'All that was stored, of all videos, is forgotten. The number on this page stays, for while a page is open it never goes down. After a reload it is what the node that answers says.';
+const CLEARED = 'All that was stored, of all videos, is forgotten; only views on their way to a node are kept. The number on this page stays, for while a page is open it never goes down. After a reload it is what the node that answers says.';
 const CLEARED_IN_PART = 'The highest numbers that were shown are forgotten. States in IndexedDB are cleared by the worker that merges, which does not run here: if there are any, your browser’s settings can clear them.';
 /** A merge that is under way when the messages are paused. */
 const SETTLE_MS = 2_000;
@@ -107,7 +107,8 @@ export function openExchange({ page: { video, keep, views }, facts, say, changed
       const value = ownValue(counter);
       raiseMark(keep, video, value);
       text.value = '';
-      say(result, `Imported: it counts ${counted(value, 'view')}, and takes the place of what was stored. What was stored of other videos is forgotten, as it may stand on newer folds. The messages go on and are merged into it.`, 'good');
+      const others = facts.storage === 'indexeddb' ? ' What was stored of other videos is forgotten, as it may stand on newer folds.' : '';
+      say(result, `Imported: it counts ${counted(value, 'view')}, and takes the place of what was stored.${others} The messages go on and are merged into it.`, 'good');
     } catch (error) {
       facts.replacing = '';
       say(result, `Not imported, and nothing was changed: ${/** @type {Error} */ (error).message}.`, 'bad');

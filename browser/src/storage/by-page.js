@@ -18,7 +18,7 @@ export function pageStorage(tell) {
   const waiting = new Map();
   let asked = 0;
 
-  /** @param {'load' | 'save'} ask @param {string} video @param {import('./port.js').Stored} [stored] */
+  /** @param {'load' | 'save' | 'forget'} ask @param {string} [video] @param {import('./port.js').Stored} [stored] */
   const request = (ask, video, stored) => {
     const id = (asked += 1);
     /** @type {Promise<import('./port.js').Stored>} */
@@ -36,7 +36,6 @@ export function pageStorage(tell) {
   };
 
   return {
-    kind: 'localstorage',
     update: (video, change) =>
       alone(async () => {
         const stored = await request('load', video);
@@ -45,9 +44,7 @@ export function pageStorage(tell) {
           await request('save', video, changed);
         }
       }),
-    async clear() {
-      // The page has cleared its local storage itself.
-    },
+    clear: () => alone(async () => void (await request('forget'))),
     answer: ({ id, ...answer }) => waiting.get(id)?.(answer),
     gone() {
       for (const answer of waiting.values()) answer({ why: 'the tab is gone' });

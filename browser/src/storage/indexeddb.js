@@ -14,7 +14,6 @@ const OPEN_MS = 5_000;
 /** @returns {import('./port.js').StoragePort} */
 export function indexedDbStorage() {
   return {
-    kind: 'indexeddb',
     update: (video, change) =>
       transact((transaction, abort) => {
         const counters = transaction.objectStore(COUNTERS);

@@ -24,6 +24,11 @@ export function load(keep, video) {
   }
 }
 
+/** @param {import('../keep.js').Keep} keep */
+export function forget(keep) {
+  for (const key of keep.keys()) if (key.startsWith(KEPT)) keep.remove(key);
+}
+
 /**
  * @param {import('../keep.js').Keep} keep
  * @param {string} video

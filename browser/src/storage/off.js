@@ -6,7 +6,6 @@ export function noStorage() {
   /** @type {Map<string, import('./port.js').Stored>} */
   const states = new Map();
   return {
-    kind: 'off',
     async update(video, change) {
       states.set(video, change(states.get(video) ?? { counter: '', folded: '' }));
     },

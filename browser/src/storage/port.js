@@ -14,7 +14,6 @@
  * @typedef {Stored & {foldedLost: boolean}} Changed
  *
  * @typedef {object} StoragePort
- * @property {string} kind what the panel calls it
  * @property {(video: string, change: (stored: Stored) => Changed) => Promise<void>} update
  *   Reads, changes and writes as one step: no other tab's write falls between. `change` is
  *   synchronous; when it throws, nothing is written and update rejects. Resolves when it is
