@@ -77,14 +77,19 @@ class Audit:
         return seen
 
     def violations(self) -> list[str]:
-        """What axe-core finds wrong: the rule, what it asks for, and where."""
-        self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("async () => (await axe.run()).violations")
-        return [
-            f"{rule['id']}: {rule['help']}: {place['html'][:200]}: {place['failureSummary']}"
-            for rule in found
-            for place in rule["nodes"]
-        ]
+        """What axe-core finds wrong on the page as it is now."""
+        return violations(self.page)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong: the rule, what it asks for, and where."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{rule['id']}: {rule['help']}: {place['html'][:200]}: {place['failureSummary']}"
+        for rule in found
+        for place in rule["nodes"]
+    ]
 
 
 def least(text: str) -> int:

@@ -83,7 +83,7 @@ class Link:
             asyncio.get_running_loop().add_reader(self._listener, self._take, self._listener)
 
     def _take(self, listener: socket.socket) -> None:
-        """Somebody dials. Not awaited in a task: one that is cancelled just then loses the socket."""
+        """Somebody dials. Not awaited in a task: cancelled just then, it would lose the socket."""
         try:
             near, _ = listener.accept()
         except OSError:

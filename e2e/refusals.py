@@ -83,3 +83,8 @@ def refuse_to_store(profile: Path) -> None:
     preferences = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
+
+
+def refused(name: str) -> Refusal:
+    """The refusal of this name."""
+    return next(refusal for refusal in REFUSALS if refusal.name == name)

@@ -2,14 +2,11 @@
 and leaves nothing behind. (What its control refuses is in server/tests/test_playground.py.)
 """
 
-import http.server
 import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from ratchet_server import demo
 
+from e2e.other_site import other_site
 from e2e.viewer import Viewer
 from testing.demo import Demo, is_free, runs
 from testing.demo import running_demo as demo_elsewhere
@@ -128,8 +126,9 @@ def test_a_reload_goes_to_the_node_that_its_address_names(
 def test_a_page_of_another_site_can_do_nothing(playground: Demo, profile: BrowserContext) -> None:
     playground.mend()
     page = profile.new_page()
-    with foreign_site() as site:
-        page.goto(site)
+    with other_site() as stranger:
+        stranger.pages["/"] = "<!doctype html><title>elsewhere</title>"
+        page.goto(stranger.origin)
         refused = """async ([control, node, order]) => {
             const tries = [];
             const url = `${control}/nodes/${node}/${order}`;
@@ -151,27 +150,6 @@ def test_a_page_of_another_site_can_do_nothing(playground: Demo, profile: Browse
             "TypeError",
         ]
     assert playground.node("c")["running"]
-
-
-@contextmanager
-def foreign_site() -> Iterator[str]:
-    """A page of another origin."""
-
-    class Blank(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(b"<!doctype html><title>elsewhere</title>")
-
-        # The name is the base class's.
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with http.server.ThreadingHTTPServer((HOST, 0), Blank) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{HOST}:{server.server_address[1]}"
-        server.shutdown()
 
 
 def _views(url: str) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,15 @@ from testing.nodes import Node
 # The folder of the page that the nodes here serve.
 BUILT: Final = Built.read(Path(page) if (page := os.environ.get("RATCHET_PAGE")) else None)
 FILES: Final = sorted(
-    path.relative_to(BUILT.assets).as_posix() for path in BUILT.assets.rglob("*") if path.is_file()
+    path.relative_to(BUILT.assets).as_posix()
+    for path in BUILT.assets.rglob("*")
+    if path.is_file() and path.suffix not in {".br", ".gz"}
 )
-PAGES: Final = ["/", "/watch/{video}", "/learn", "/cluster", "/embed"]
-ANSWERS: Final = ["/api/videos", "/api/videos/{video}", "/api/videos/{video}/snapshot", "/api/node",
-                  "/api/cluster", "/healthz", "/readyz", "/metrics", "/no-such-path",
+MEDIA: Final = Path(__file__).parents[1] / "media"
+VIDEO: Final = "tide"
+PAGES: Final = ["/", f"/watch/{VIDEO}", "/learn", "/cluster", "/embed"]
+ANSWERS: Final = ["/api/videos", f"/api/videos/{VIDEO}", f"/api/videos/{VIDEO}/snapshot",
+                  "/api/node", "/api/cluster", "/healthz", "/readyz", "/metrics", "/no-such-path",
                   "/api/videos/no-such", "/assets/x/y", "/media/no-such.webm"]  # fmt: skip
 TYPES: Final = {
     ".css": "text/css",
@@ -55,12 +60,19 @@ def policy(answer: httpx.Response) -> dict[str, str]:
     return {name: sources for name, _, sources in pairs}
 
 
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One that serves three clips. `VIDEO` is one of them."""
+    with Node("a", tmp_path_factory.mktemp("node"), flags=["--media", str(MEDIA)]) as node:
+        yield node.start()
+
+
 class TestPages:
     @pytest.mark.parametrize("path", PAGES)
     def test_have_a_policy_that_lists_what_they_need_and_nothing_more(
-        self, cluster: Cluster, video: str, path: str
+        self, node: Node, path: str
     ) -> None:
-        answer = cluster.a.get(path.format(video=video))
+        answer = node.get(path)
         assert answer.status_code == 200
         assert policy(answer) == {
             "default-src": "'none'",
@@ -111,11 +123,9 @@ class TestPages:
                 assert answer.headers["x-frame-options"] == "DENY"
 
     @pytest.mark.parametrize("path", PAGES)
-    def test_have_nothing_inline_and_nothing_from_elsewhere(
-        self, cluster: Cluster, video: str, path: str
-    ) -> None:
+    def test_have_nothing_inline_and_nothing_from_elsewhere(self, node: Node, path: str) -> None:
         page = _Inlined()
-        page.feed(cluster.a.get(path.format(video=video)).text)
+        page.feed(node.get(path).text)
         page.close()
         assert page.found == []
         assert page.scripts > 0
@@ -137,35 +147,30 @@ class TestPages:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith((".br", ".gz"))])
-    def test_of_the_build_are_what_their_type_says_and_this_sites_alone(
-        self, cluster: Cluster, name: str
-    ) -> None:
-        answer = cluster.a.get(f"/assets/{BUILT.name}/{name}")
-        assert answer.status_code == 200
-        suffix = Path(name).suffix
-        if suffix in TYPES:
-            assert answer.headers["content-type"].split(";")[0] == TYPES[suffix]
-        else:
-            assert answer.headers["content-type"] == "application/octet-stream"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
-        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-        # A worker lives by the policy of its own file.
-        said = policy(answer)
-        assert said["default-src"] == "'none'"
-        assert said["script-src"] == "'self' 'wasm-unsafe-eval'"
-        assert said["connect-src"] == "'self'"
+    def test_of_the_build_are_what_their_type_says_and_this_sites_alone(self, node: Node) -> None:
+        for name in FILES:
+            answer = node.get(f"/assets/{BUILT.name}/{name}")
+            assert answer.status_code == 200, name
+            kind = TYPES.get(Path(name).suffix, "application/octet-stream")
+            assert answer.headers["content-type"].split(";")[0] == kind, name
+            assert answer.headers["x-content-type-options"] == "nosniff", name
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin", name
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", name
+            # A worker lives by the policy of its own file.
+            said = policy(answer)
+            assert said["default-src"] == "'none'", name
+            assert said["script-src"] == "'self' 'wasm-unsafe-eval'", name
+            assert said["connect-src"] == "'self'", name
 
-    @pytest.mark.parametrize("suffix", ["webm", "webp"])
-    def test_of_clips_are_this_sites_alone(self, cluster: Cluster, video: str, suffix: str) -> None:
-        for sent in ({}, {"Range": "bytes=0-9"}):
-            answer = cluster.a.get(f"/media/{video}.{suffix}", sent)
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    def test_of_clips_are_this_sites_alone(self, node: Node) -> None:
+        for suffix in ("webm", "webp"):
+            for sent in ({}, {"Range": "bytes=0-9"}):
+                answer = node.get(f"/media/{VIDEO}.{suffix}", sent)
+                assert answer.headers["x-content-type-options"] == "nosniff"
+                assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
-    def test_the_script_for_others_may_be_loaded_by_them(self, cluster: Cluster) -> None:
-        answer = cluster.a.get("/view-count.js", {"Accept-Encoding": "gzip"})
+    def test_the_script_for_others_may_be_loaded_by_them(self, node: Node) -> None:
+        answer = node.get("/view-count.js", {"Accept-Encoding": "gzip"})
         assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
         # Said, as a page in another encoding would read it in that.
         assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
@@ -173,19 +178,18 @@ class TestFiles:
         assert answer.headers["content-encoding"] == "gzip"
         assert int(answer.headers["content-length"]) < 4096
         known = {"Accept-Encoding": "gzip", "If-None-Match": answer.headers["etag"]}
-        again = cluster.a.get("/view-count.js", known)
+        again = node.get("/view-count.js", known)
         assert (again.status_code, again.content) == (304, b"")
 
 
 class TestAnswers:
-    @pytest.mark.parametrize("path", ANSWERS)
-    def test_are_what_their_type_says_and_of_this_moment(
-        self, cluster: Cluster, video: str, path: str
-    ) -> None:
-        answer = cluster.a.get(path.format(video=video))
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["cache-control"] == "no-store"
-        assert not {"set-cookie", "server", "access-control-allow-origin"} & answer.headers.keys()
+    def test_are_what_their_type_says_and_of_this_moment(self, node: Node) -> None:
+        for path in ANSWERS:
+            answer = node.get(path)
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert answer.headers["cache-control"] == "no-store", path
+            unwanted = {"set-cookie", "server", "access-control-allow-origin"}
+            assert not unwanted & answer.headers.keys(), path
 
 
 class TestInTheBrowser:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
 from e2e.cluster import Cluster
-from e2e.refusals import REFUSALS, Refusal, refuse_to_store
+from e2e.refusals import REFUSALS, Refusal, refuse_to_store, refused
 from e2e.setup import FLAGS
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
@@ -21,11 +21,6 @@ def watches_and_counts(cluster: Cluster, video: str, viewer: Viewer) -> None:
     viewer.sees(2)
     cluster.b.view(video)
     viewer.sees(3)
-
-
-def refused(name: str) -> Refusal:
-    """The refusal of this name."""
-    return next(refusal for refusal in REFUSALS if refusal.name == name)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)

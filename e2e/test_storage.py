@@ -145,15 +145,12 @@ def test_a_state_higher_than_any_server_s_is_shown_and_stays(
     assert cluster.a.views(video) == 1
 
 
-@pytest.mark.parametrize(
-    "mark", ["garbage", "-5", "1e9", "99999999999999999999", "", "9007199254740992"]
-)
 def test_a_mark_that_is_no_number_of_views_is_left_out(
-    cluster: Cluster, video: str, viewer: Viewer, mark: str
+    cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     cluster.a.view(video)
     away(viewer.page, cluster)
-    viewer.page.evaluate(_WRITE, [f"ratchet:high:{video}", mark])
+    viewer.page.evaluate(_WRITE, [f"ratchet:high:{video}", "9007199254740992"])
     viewer.open(cluster.a.url, video, debug=False)
     viewer.sees(1)
     cluster.a.view(video)

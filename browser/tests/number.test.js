@@ -35,6 +35,12 @@ test('languages that are none leave it in the page’s own', () => {
   assert.equal(globalThis.viewsFormat(['en-US@posix'], 'en').short(12_345), '12K');
 });
 
+test('what is kept is a number of views, or less than any', () => {
+  assert.deepEqual(['0', '7', String(LARGEST)].map(globalThis.viewsKept), [0, 7, LARGEST]);
+  for (const text of ['garbage', '-5', '1e9', '0x10', ' 7', '1.5', '', '9007199254740992', '9'.repeat(20), null])
+    assert.equal(globalThis.viewsKept(text), -1, `${text}`);
+});
+
 /** @param {string} text */
 const least = (text) => {
   const factor = { K: 1e3, M: 1e6, B: 1e9, T: 1e12 }[text.at(-1)] ?? 1;

@@ -10,6 +10,7 @@ from ratchet.changes import Changes
 from ratchet.column import Row
 from ratchet.exchange import Send
 from ratchet.frames import MAX_ROWS, BaseRows, Digest, Extent, Hello, Rows, Want, WantBase
+from ratchet.names import MAX_COUNT
 from ratchet.replica import ALONE_S, HEARTBEAT_S, Replica
 from ratchet.slot import Slot, new_generation
 from ratchet.transfers import ASK_AGAIN_S
@@ -788,6 +789,20 @@ def _folded_world() -> tuple[World, list[Node], Slot]:
 
 
 class TestFolds:
+    def test_of_more_views_in_all_than_one_number_can_say_is_told_and_stored(self) -> None:
+        world, (a, b) = _world("a", "b")
+        world.count(b, TIDE, MAX_COUNT)
+        world.count(b, "moss", 7)
+        world.settle()
+        old = slot_of(b)
+        b = world.start("b", world.crash(b))
+        world.settle()
+        world.tell_folded(a, {"b": old.generation})
+        world.finish()
+        for node in (a, b):
+            assert node.disk.lifted == {"b": MAX_COUNT}
+            assert (node.replica.value(TIDE), node.replica.value("moss")) == (MAX_COUNT, 7)
+
     def test_heard_of_on_one_node_lift_everywhere_and_double_nowhere(self) -> None:
         world, (a, b, c), old = _folded_world()
         world.tell_folded(b, {"a": old.generation})

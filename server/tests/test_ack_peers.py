@@ -134,6 +134,25 @@ class TestNotAnswered200:
         wait_until(lambda: equal([a, b, c]), "all have the same")
         assert b.views("hangs") == 2
 
+    def test_of_a_key_that_was_counted_no_refusal_says_that_it_was_not(
+        self, nodes: dict[str, Node]
+    ) -> None:
+        """It was answered with 504 while the peers hung; now they are gone."""
+        a, b, c = nodes.values()
+        one = key()
+        b.pause()
+        c.pause()
+        try:
+            assert view(a, "counted", one).status_code == 504
+        finally:
+            for node in (b, c):
+                node.kill9()
+        wait_until(lambda: not sees(a, "b") and not sees(a, "c"), "a is alone")
+        assert view(a, "counted", one).status_code == 504
+        assert view(a, "another", one).status_code == 422
+        assert view(a, "counted", key()).status_code == 503
+        assert a.views("counted") == 1
+
     def test_a_peer_that_goes_while_one_waits_for_it(self, nodes: dict[str, Node]) -> None:
         a, b, c = nodes.values()
         b.pause()

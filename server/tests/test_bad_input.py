@@ -104,6 +104,10 @@ class TestHttp:
     def test_limits(self, http: httpx.Client, query: str) -> None:
         assert_error(http.get(f"/api/videos?{query}"), 400, "bad_limit")
 
+    @pytest.mark.parametrize("after", ["a.b", "%00", "a%20b", "x" * 65])
+    def test_where_a_page_begins(self, http: httpx.Client, after: str) -> None:
+        assert_error(http.get(f"/api/videos?after={after}"), 400, "bad_after")
+
     @pytest.mark.parametrize("path", PATHS)
     def test_paths(self, http: httpx.Client, path: str) -> None:
         assert_error(http.get(path), 404, "not_found")
@@ -137,6 +141,13 @@ class TestHttp:
         except httpx.TransportError:
             return
         assert_error(answer, 413, "too_large")
+
+    def test_a_body_that_never_comes(self, node: Node) -> None:
+        answer = raw(
+            node, b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+        )
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "request_timeout"
 
     def test_headers_of_100_kb(self, node: Node) -> None:
         answer = raw(

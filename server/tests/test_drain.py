@@ -1,6 +1,7 @@
 """A node that is told to stop: the balancer hears it first, no view fails, all is handed over."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -154,6 +155,44 @@ class TestOnItsWay:
         history.check([a, b])
         # No answer was lost on the way: each was an answer, or no connection at all.
         assert not [f for f in load.failures if "503" not in f.why and "Connect" not in f.why]
+
+    def test_its_answers_say_that_they_are_the_last_on_their_connection(
+        self, a: Node, b: Node
+    ) -> None:
+        """Else a client would send its next request into a connection that is just closed."""
+        with httpx.Client(base_url=a.url, timeout=PATIENCE_S, trust_env=False) as client:
+            assert client.get("/readyz").headers["connection"] == "keep-alive"
+            b.pause()
+            try:
+                called(a)
+                asked = ("GET", "/readyz"), ("POST", "/api/videos/last/views"), ("GET", "/api/node")
+                for method, path in asked:
+                    assert client.request(method, path).headers["connection"] == "close"
+            finally:
+                b.resume()
+        assert a.wait() == 0
+
+    def test_a_clip_on_its_way_to_a_slow_client_gets_there(self, tmp_path: Path) -> None:
+        clip = random.Random(1).randbytes(4_000_000)
+        (tmp_path / "media").mkdir()
+        (tmp_path / "media/large.webm").write_bytes(clip)
+        with (
+            Node("a", tmp_path, flags=["--media", str(tmp_path / "media")]) as node,
+            httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
+        ):
+            node.start()
+            with client.stream("GET", f"{node.url}/media/large.webm") as answer:
+                parts = answer.iter_raw(100_000)
+                got = next(parts)
+                os.kill(node.pid, signal.SIGTERM)
+                begun = time.monotonic()
+                for part in parts:
+                    got += part
+                    # As slow as a line on which it takes 4.5 s; a node says good-bye to idle
+                    # connections after 3 s.
+                    time.sleep(max(0, len(got) / len(clip) * 4.5 - (time.monotonic() - begun)))
+            assert node.wait() == 0
+        assert got == clip
 
     def test_views_that_wait_for_a_peer_are_answered_first(self, a: Node, b: Node) -> None:
         b.pause()

@@ -181,6 +181,18 @@ class TestWithSomebodyAway:
 
 
 class TestAllAlone:
+    def test_the_command_says_what_has_reached_nobody_and_fails(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            node.view("x")
+            command = [sys.executable, "-m", "ratchet_server", "leave", node.url]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert node.wait() == 0
+        assert done.returncode == 1
+        assert done.stdout.endswith("a is gone.\n")
+        # The view, and that the node has left.
+        assert "2 changes of a have reached no other node" in done.stderr
+
     def test_it_goes_says_what_only_it_has_and_started_again_counts_exactly(
         self, tmp_path: Path
     ) -> None:

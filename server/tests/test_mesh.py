@@ -156,7 +156,7 @@ class TestSecrets:
                     with pytest.raises(InvalidStatus), dial(b, "/peer"):
                         pass
                 assert a.log.count("refused us") == 1
-                assert b.log.count("refused 127.0.0.1 at /peer: This call needs") == 1
+                assert b.log.count("refused 127.0.0.1 at /peer: That is not the secret") == 1
                 a.environ = {"RATCHET_SECRET": "right"}
                 a.restart()
                 wait_until(lambda: b.views("x") == 1, "b has it")

@@ -168,7 +168,11 @@ class Table:
     def _lift(self, slot: Slot) -> None:
         """The slot is folded; `_written` moves its rows, as they are moved on disk."""
         column = self.lifting[slot] = self.columns.pop(slot)
-        self.lifted[slot.node] = self.lifted.get(slot.node, 0) + column.views
+        self._lifted_more(slot.node, column.views)
+
+    def _lifted_more(self, node: str, views: int) -> None:
+        # Held like any count: a name's videos together may well be more than one number can say.
+        self.lifted[node] = min(self.lifted.get(node, 0) + views, MAX_COUNT)
 
     def _column(self, slot: Slot) -> Column:
         column = self.columns.get(slot)
@@ -252,7 +256,8 @@ class Table:
         column = self.lifting[own.slot]
         before = column.views
         column.merge(own.rows)
-        self._join_lifted({own.slot.node: self.lifted[own.slot.node] + column.views - before})
+        self._lifted_more(own.slot.node, column.views - before)
+        self._unsaved.maps = True
 
     def _end_writing(self, changes: Changes) -> ColumnChange | None:
         assert changes is self._writing, "these changes are not the ones being written"

@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Final, cast
 
+from ratchet import names
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
 from sanic.response import BaseHTTPResponse, json, text
@@ -35,6 +36,7 @@ def views(parts: Parts) -> Blueprint:
     @blueprint.post("/api/videos/<video:str>/views")
     async def count(request: Request, video: str) -> HTTPResponse:
         video = parts.video(video)
+        parts.last_answer(request)
         ack, key = _ack(request, parts.settings.ack), _key(request)
         answer = await parts.keeper.count(video, key, ack)
         # The hottest line of a node: written out, it costs half of what json() does. An id needs
@@ -49,7 +51,6 @@ def views(parts: Parts) -> Blueprint:
 def reads(parts: Parts) -> Blueprint:
     """Showing. Refused with 503 until the node has caught up."""
     blueprint = Blueprint("reads")
-    replica = parts.keeper.replica
 
     @blueprint.on_request
     async def check(request: Request) -> None:
@@ -67,12 +68,12 @@ def reads(parts: Parts) -> Blueprint:
 
     @blueprint.get("/api/videos")
     async def videos(request: Request) -> HTTPResponse:
-        limit = _limit(request)
+        limit, after = _limit(request), _after(request)
         page: list[dict[str, object]] = []
-        for video in parts.videos(request.args.get("after", "")):
+        for video in parts.videos(after):
             if len(page) == limit:
                 return json({"videos": page, "next": page[-1]["video"]})
-            entry: dict[str, object] = {"video": video, "views": replica.value(video)}
+            entry: dict[str, object] = {"video": video, "views": parts.keeper.value(video)}
             if shown := parts.catalogue.get(video):
                 entry |= {"title": shown.title, "description": shown.description}
             page.append(entry)
@@ -80,7 +81,7 @@ def reads(parts: Parts) -> Blueprint:
 
     @blueprint.get("/api/videos/<video:str>")
     async def value(_request: Request, video: str) -> HTTPResponse:
-        return json({"video": parts.video(video), "views": replica.value(video)})
+        return json({"video": parts.video(video), "views": parts.keeper.value(video)})
 
     @blueprint.get("/api/videos/<video:str>/snapshot")
     async def snapshot(_request: Request, video: str) -> HTTPResponse:
@@ -89,7 +90,7 @@ def reads(parts: Parts) -> Blueprint:
 
     @blueprint.get("/api/videos/<video:str>/views.svg")
     async def picture(request: Request, video: str) -> HTTPResponse:
-        return badge.answer(request, replica.value(parts.video(video)))
+        return badge.answer(request, parts.keeper.value(parts.video(video)))
 
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:
@@ -161,6 +162,9 @@ def node(parts: Parts) -> Blueprint:
             rare["superseded"] = superseded
         if reopened := parts.keeper.notices["reopened"]:
             rare["reopened"] = reopened
+        if left_behind := parts.departure.left_behind:
+            rare["left_behind"] = left_behind
+            parts.departure.told = True
         return json(
             {
                 "node": replica.node,
@@ -176,11 +180,9 @@ def node(parts: Parts) -> Blueprint:
             | rare
         )
 
-    @blueprint.get("/healthz")
     async def healthy(_request: Request) -> HTTPResponse:
         return json({"node": replica.node, "alive": True})
 
-    @blueprint.get("/readyz")
     async def ready(request: Request) -> HTTPResponse:
         # What comes through a balancer is somebody else's question.
         if "via" not in request.headers:
@@ -191,6 +193,9 @@ def node(parts: Parts) -> Blueprint:
         parts.must_be_ready()
         return json({"node": replica.node, "ready": True})
 
+    # Some monitors ask with HEAD.
+    blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
+    blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
     return blueprint
 
 
@@ -269,6 +274,16 @@ def _limit(request: Request) -> int:
     if _DIGITS.fullmatch(given) and 1 <= int(given) <= MAX_LIMIT:
         return int(given)
     raise ApiError(400, "bad_limit", f"limit is a whole number from 1 to {MAX_LIMIT}.")
+
+
+def _after(request: Request) -> str:
+    after = cast(str, request.args.get("after", ""))
+    try:
+        return names.video(after) if after else ""
+    except names.Invalid as error:
+        raise ApiError(
+            400, "bad_after", f"after is the `next` of a page before: {error}."
+        ) from None
 
 
 def _with_node(request: Request) -> bool:

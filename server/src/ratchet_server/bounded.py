@@ -6,8 +6,11 @@ Without this, a websocket that sends pings and never reads the pongs took a node
 
 import asyncio
 from asyncio import Transport
+from time import monotonic
 from typing import Any, Final
 
+from sanic.exceptions import RequestTimeout
+from sanic.http import Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 # How long a client may take nothing at all of what is there for it.
@@ -37,6 +40,23 @@ class BoundedProtocol(WebSocketProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    def check_timeouts(self) -> None:
+        """Sanic's own; and a body must go on coming, as the head of a request must."""
+        http = self._http
+        waits_for_body = http and http.stage is Stage.HANDLER and http.request_body
+        if self._task and waits_for_body and monotonic() - self._time > self.request_timeout:
+            http.exception = RequestTimeout()
+            # Else it would be waited for once more, to be thrown away.
+            http.request_body = None
+            self._task.cancel()
+            return
+        super().check_timeouts()
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether the client is still taking what was answered."""
+        return bool(self.transport and self.transport.get_write_buffer_size())
 
     def pause_writing(self) -> None:
         """The client takes no data at the moment."""

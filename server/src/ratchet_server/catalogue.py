@@ -37,7 +37,7 @@ def read(folder: Path | None) -> Mapping[str, Video]:
         raise SettingError(f"--media {folder}: there is no such folder")
     texts = _texts(folder / "catalogue.toml")
     videos = {}
-    for clip in sorted(folder.glob("*.webm")):
+    for clip in sorted(folder.glob("*.webm"), key=lambda clip: clip.stem):
         try:
             video = names.video(clip.stem)
         except names.Invalid as error:

@@ -1,7 +1,9 @@
 """The command `ratchet`: what stands on its line, and in the environment, as settings."""
 
 import argparse
+import contextlib
 import functools
+import importlib.metadata
 import json
 import logging
 import os
@@ -37,9 +39,11 @@ GOING_TIMEOUT_S = 90
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code: 0 fine, 1 it failed, 2 it was called wrongly."""
-    parser = _parser(os.environ)
-    asked = parser.parse_args(arguments)
+    """Run the command; the exit code: 0 fine, 1 it failed, 2 it was called wrongly, 3 a node was
+    superseded."""
+    # A variable that is empty isn't set: compose files and unit files leave them so.
+    environ = {name: text for name, text in os.environ.items() if text}
+    asked = _parser(environ).parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
@@ -65,30 +69,31 @@ def _demo(asked: argparse.Namespace) -> int:
 
 def _node(asked: argparse.Namespace) -> int:
     data: Any = asked.data
+    environ: Mapping[str, str] = asked.environ
     settings = Settings(
-        name=asked.name,
+        name=asked.name or "",
         host=asked.host,
         port=asked.port,
         data=MEMORY if data == MEMORY else Path(data),
-        peers=tuple(asked.peer if asked.peer is not None else _list(os.environ, "RATCHET_PEER")),
+        peers=tuple(asked.peer if asked.peer is not None else _list(environ, "RATCHET_PEER")),
         advertise=asked.advertise,
         media=Path(asked.media) if asked.media else None,
-        open=yes_or_no(os.environ, "RATCHET_OPEN") if asked.open is None else asked.open,
-        secret=secret_of(os.environ, asked.secret_file),
-        ack=cast(Ack, os.environ.get("RATCHET_ACK", "disk")),
-        key_lifetime_s=seconds(os.environ, "RATCHET_KEY_LIFETIME", 900),
-        join_timeout_s=seconds(os.environ, "RATCHET_JOIN_TIMEOUT", 10),
-        peers_timeout_s=seconds(os.environ, "RATCHET_PEERS_TIMEOUT", 5),
-        fold_grace_s=seconds(os.environ, "RATCHET_FOLD_GRACE", 3600),
-        retire_after_s=seconds(os.environ, "RATCHET_RETIRE_AFTER", 0) or None,
-        on_term=cast(OnTerm, os.environ.get("RATCHET_ON_TERM", "stop")),
-        discover=yes_or_no(os.environ, "RATCHET_DISCOVER", default="yes"),
-        page=Path(page) if (page := os.environ.get("RATCHET_PAGE")) else None,
-        panel=yes_or_no(os.environ, "RATCHET_PANEL"),
+        open=yes_or_no(environ, "RATCHET_OPEN") if asked.open is None else asked.open,
+        secret=secret_of(environ, asked.secret_file),
+        ack=cast(Ack, environ.get("RATCHET_ACK", "disk")),
+        key_lifetime_s=seconds(environ, "RATCHET_KEY_LIFETIME", 900),
+        join_timeout_s=seconds(environ, "RATCHET_JOIN_TIMEOUT", 10),
+        peers_timeout_s=seconds(environ, "RATCHET_PEERS_TIMEOUT", 5),
+        fold_grace_s=seconds(environ, "RATCHET_FOLD_GRACE", 3600),
+        retire_after_s=seconds(environ, "RATCHET_RETIRE_AFTER", 0) or None,
+        on_term=cast(OnTerm, environ.get("RATCHET_ON_TERM", "stop")),
+        discover=yes_or_no(environ, "RATCHET_DISCOVER", default="yes"),
+        page=Path(page) if (page := environ.get("RATCHET_PAGE")) else None,
+        panel=yes_or_no(environ, "RATCHET_PANEL"),
         playground=origin(url, "RATCHET_PLAYGROUND")
-        if (url := os.environ.get("RATCHET_PLAYGROUND"))
+        if (url := environ.get("RATCHET_PLAYGROUND"))
         else None,
-        embed_origins=origins(os.environ, "RATCHET_EMBED_ORIGINS"),
+        embed_origins=origins(environ, "RATCHET_EMBED_ORIGINS"),
     )
     return node.run(settings)
 
@@ -104,18 +109,29 @@ def _status(asked: argparse.Namespace) -> int:
 
 def _go(asked: argparse.Namespace) -> int:
     """`drain` and `leave`: returns when the node is gone."""
-    url = asked.url
-    if asked.command == "leave" and len(_call(asked, "GET", url, "/api/cluster")["members"]) == 1:
-        print("It is the only node: what it has counted will be in its data alone.")
-    answer = _call(asked, "POST", url, f"/api/node/{asked.command}")
+    url, left_behind = asked.url, 0
+    node = _field(url, _call(asked, "GET", url, "/api/node"), "node")
+    if asked.command == "leave":
+        cluster = _call(asked, "GET", url, "/api/cluster")
+        if len(_field(url, cluster, "members")) == 1:
+            print("It is the only node: what it has counted will be in its data alone.")
+    _call(asked, "POST", url, f"/api/node/{asked.command}")
     how = "leaves for good" if asked.command == "leave" else "stops; it may come back"
-    print(f"{answer['node']} {how}. Waiting until it is gone ...", flush=True)
+    print(f"{node} {how}. Waiting until it is gone ...", flush=True)
     end = time.monotonic() + GOING_TIMEOUT_S
     while _is_there(url):
         if time.monotonic() > end:
             raise _CallError(f"{url} still answers after {GOING_TIMEOUT_S} s; its log says why")
+        # Between the two looks it may have gone.
+        with contextlib.suppress(_CallError):
+            left_behind = _call(asked, "GET", url, "/api/node").get("left_behind", 0)
         time.sleep(0.1)
-    print(f"{answer['node']} is gone.")
+    print(f"{node} is gone.")
+    if left_behind:
+        raise _CallError(
+            f"{left_behind} changes of {node} have reached no other node: they are in its data "
+            "alone. Keep that, and start the node there once more to hand them over"
+        )
     return 0
 
 
@@ -140,6 +156,13 @@ def _told(url: str, tell: Callable[..., str], answer: dict[str, Any]) -> str:
         raise _CallError(f"{url} is no Ratchet node of this version") from None
 
 
+def _field(url: str, answer: dict[str, Any], name: str) -> Any:
+    """A field that every Ratchet node tells."""
+    if name not in answer:
+        raise _CallError(f"{url} is no Ratchet node of this version")
+    return answer[name]
+
+
 def _is_there(url: str) -> bool:
     """Whether anything listens at this address."""
     parts = urlsplit(url)
@@ -154,7 +177,7 @@ def _call(
     asked: argparse.Namespace, method: str, url: str, path: str, body: object = None
 ) -> dict[str, Any]:
     check_url(url)
-    secret = secret_of(os.environ, asked.secret_file)
+    secret = secret_of(asked.environ, asked.secret_file)
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url.rstrip("/") + path, data, headers, method=method)
@@ -182,11 +205,15 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="ratchet",
         description="A view counter that many nodes count on and that never goes down.",
     )
+    version = f"%(prog)s {importlib.metadata.version('ratchet-server')}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.set_defaults(environ=environ)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     one = commands.add_parser(
-        "demo", help="a local cluster, a balancer and the page; Ctrl-C stops it"
-    )
+        "demo", help="a local cluster, a balancer and the page; Ctrl-C stops it",
+        description=demo.ABOUT,
+    )  # fmt: skip
     one.add_argument("--nodes", type=int, default=3, choices=range(1, 17), metavar="N",
                      help="how many nodes, 1 to 16 (default 3)")  # fmt: skip
     one.set_defaults(run=_demo)

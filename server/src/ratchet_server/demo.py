@@ -3,7 +3,7 @@
 Everything it starts it also ends: on Ctrl-C, SIGTERM and SIGHUP in order, and on its own violent
 death through the kernel (see child.py). What was counted stays in the data folder for the next run.
 
-The nodes reach each other through the playground (see playground.py), so that a page can cut one
+The nodes reach each other through the playground (see playground/), so that a page can cut one
 off, kill it and start it again.
 """
 
@@ -35,6 +35,12 @@ from ratchet_server.playground.host import FIRST_PORT as PLAYGROUND_PORT
 from ratchet_server.playground.host import Playground
 from ratchet_server.playground.wire import Order
 
+ABOUT = (
+    "Runs nodes on ports 1234, 1235, ..., a balancer with the page on http://127.0.0.1:8080, and "
+    "on 8081 the control by which pages cut nodes off and kill them. All of it is on this machine "
+    "and ends with Ctrl-C; what was counted stays in data/demo below this folder for next time."
+)
+
 FIRST_PORT = 1234
 BALANCER_PORT = 8080
 MOST_NODES = 16
@@ -42,7 +48,7 @@ MOST_NODES = 16
 DATA = Path("data/demo")
 READY_TIMEOUT_S = 60.0
 # A node drains for less than this; one that takes longer is stuck.
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 20.0
 POLL_S = 0.2
 # These the demo says itself; from the environment they would be the same for all nodes.
 _OWN_SETTINGS = ("NAME", "HOST", "PORT", "DATA", "PEER", "ADVERTISE", "MEDIA")

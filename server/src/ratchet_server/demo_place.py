@@ -54,7 +54,7 @@ def check_ports(ports: Sequence[int]) -> None:
             try:
                 probe.bind((HOST, port))
             except (OSError, OverflowError) as error:
-                fix = f"stop the program that uses it (`lsof -i :{port}` names it) and start again"
+                fix = f"stop what uses it, perhaps another demo (`lsof -i :{port}` names it)"
                 raise DemoError(f"port {port} on {HOST} is taken: {fix}") from error
 
 

@@ -29,6 +29,8 @@ TOLD_TIMES: Final = 2
 HAND_OVER_S: Final = 5.0
 # The same where it is for good, and some peer is there to take them: a million rows take a while.
 LONG_HAND_OVER_S: Final = 60.0
+# How long whoever waits for the end may take to ask what was left behind.
+LAST_WORDS_S: Final = 1.0
 _LOOK_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
@@ -43,7 +45,11 @@ class Departure:
         self.leaving = False
         self._stored = stored
         self._clock = clock
-        self._hurry = False
+        # How many changes no other node has, of a node that has left all the same.
+        self.left_behind = 0
+        # Whoever waits for the end has been told so.
+        self.told = False
+        self.hurried = False
         self._last_probe = -PROBED_S
         self._refused_probes = 0
 
@@ -54,7 +60,7 @@ class Departure:
 
     def hurry(self) -> None:
         """Wait for nobody any more."""
-        self._hurry = True
+        self.hurried = True
 
     @property
     def stays(self) -> bool:
@@ -105,11 +111,13 @@ class Departure:
         reached("leave-written")
         keeper.ask_who_has()
         if not await self._until_handed_over(replica):
+            self.left_behind = replica.unshared()
             _log.error(
                 "leaving with %d changes that no other node has: they are only in this node's "
                 "data. Start it there once more to hand them over",
-                replica.unshared(),
+                self.left_behind,
             )
+            await self._until(lambda: self.told, LAST_WORDS_S)
         reached("leave-handed-over")
 
     async def give_way(self, keeper: Keeper) -> None:
@@ -146,7 +154,7 @@ class Departure:
         end = self._clock() + patience_s
         # Looked at, not told: it happens once in a life, and needs no event in the core.
         while not holds():
-            if self._hurry or self._clock() > end:
+            if self.hurried or self._clock() > end:
                 return False
             await asyncio.sleep(_LOOK_S)
         return True

@@ -2,16 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
 from sanic import HTTPResponse, Request
-from sanic.exceptions import MethodNotAllowed, NotFound, PayloadTooLarge, SanicException
+from sanic.exceptions import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RequestTimeout,
+    SanicException,
+)
 from sanic.handlers import ErrorHandler
 from sanic.response import json
 
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
+    BadRequest: ("bad_request", "This is no HTTP/1.1 request that a node understands."),
+    RequestTimeout: (
+        "request_timeout",
+        "The rest of the request didn't come; send it again, whole.",
+    ),
     NotFound: ("not_found", "There is nothing at this path; PROTOCOL.md lists the calls."),
     MethodNotAllowed: ("method_not_allowed", "This path takes other methods; see Allow."),
     PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
@@ -39,10 +51,14 @@ class ApiError(SanicException):
 class JsonErrors(ErrorHandler):
     """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
 
-    def __init__(self, usual: Mapping[str, str]) -> None:
-        """`usual`: headers of every answer of this node that has no others of these names."""
+    def __init__(
+        self, usual: Mapping[str, str], last: Callable[[Request], None] = lambda _request: None
+    ) -> None:
+        """`usual`: headers of every answer of this node that has no others of these names.
+        `last`: called for each answer that may be the last on its connection."""
         super().__init__()
         self._usual = usual
+        self._last = last
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The answer for `exception`."""
@@ -65,4 +81,6 @@ class JsonErrors(ErrorHandler):
         # A `Content-Length` meant for another body would cut or hang this one.
         headers.pop("Content-Length", None)
         headers = {**self._usual, **headers}
+        if request:
+            self._last(request)
         return json({"error": code, "message": message}, status=status, headers=headers)

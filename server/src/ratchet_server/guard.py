@@ -52,7 +52,11 @@ class Guard:
         # Bytes beyond ASCII come as surrogates; they are no secret, and no reason to fail.
         given = token.strip().encode(errors="surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
-            error = ApiError(401, "unauthorized", "This call needs Authorization: Bearer <secret>.")
+            what = (
+                "That is not the secret of this node." if given else "This call needs the secret."
+            )
+            how = "Authorization: Bearer <secret>, or --secret-file or RATCHET_SECRET for ratchet"
+            error = ApiError(401, "unauthorized", f"{what} ({how}.)")
             error.headers = {"WWW-Authenticate": "Bearer"}
             raise error
 

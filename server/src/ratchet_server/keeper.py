@@ -1,12 +1,13 @@
 """The one task that owns the replica: it takes in views and frames, commits, and answers.
 
 Everybody else leaves work here and waits. A round takes all that has come in meanwhile, so one
-commit (a few milliseconds of disk) serves every view that waits for it: a group commit. Nothing
-of a round is answered, shown or sent before it is on disk, but `ack=memory`, which asks for that.
+commit (a few milliseconds of disk) serves every view that waits for it: a group commit. No view is
+answered, shown or sent before it is on disk, but with `ack=memory`, which asks for just that.
 """
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from typing import Final, NamedTuple, Protocol
 from ratchet.changes import Changes
 from ratchet.exchange import Send
 from ratchet.frames import Frame, Hello
+from ratchet.names import MAX_COUNT
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -127,6 +129,15 @@ class Keeper:
 
     # -- for everybody ---------------------------------------------------------------------
 
+    def value(self, video: str) -> int:
+        """The number to show: what is on disk, and what was answered with ack=memory since.
+
+        Without the latter a reader would see less than whoever has counted a moment ago. It is a
+        number of this node alone: what others merge (snapshots, rows) is on disk.
+        """
+        unwritten = self._unwritten.get(video, 0) + self._writing.get(video, 0)
+        return min(self.replica.value(video) + unwritten, MAX_COUNT)
+
     async def count(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
@@ -142,12 +153,11 @@ class Keeper:
                 asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
             self._unwritten[video] = self._unwritten.get(video, 0) + 1
             self.views_counted += 1
-            return Answer(self.replica.value(video) + self.replica.pending(video), True)
+            return Answer(self.value(video), True)
         if len(self._views) >= MAX_WAITING:
             raise ApiError(503, "overloaded", "Too many views wait here.", retry_after_s=1)
-        if ack == "peers" and not self.replica.peers.by_process:
-            message = "No other node is connected to this one; it was not counted."
-            raise ApiError(503, "no_peer", message, retry_after_s=1)
+        if ack == "peers" and key is None and not self.replica.peers.by_process:
+            raise _no_peer()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._views.append(_View(video, key, ack == "peers", answer))
         self._wake.set()
@@ -289,6 +299,7 @@ class Keeper:
             _log.info("there is room on the disk again")
         if changes:
             self._send(self.replica.committed(changes))
+            self._writing = {}
             self.commits += 1
             self.commit_s += self._clock() - started
             _note_steps(changes)
@@ -301,12 +312,14 @@ class Keeper:
     def _answer(self, views: list[tuple[_View, bool]]) -> None:
         on_peers = []
         for view, is_new in views:
+            if view.answer.done() and not is_new:
+                continue  # refused, or nobody waits
             self.views_counted += is_new
             self.keys_met_again += not is_new
             if view.on_peers:
                 on_peers.append((view, is_new))
             elif not view.answer.done():
-                view.answer.set_result(Answer(self.replica.value(view.video), is_new))
+                view.answer.set_result(Answer(self.value(view.video), is_new))
         if on_peers:
             until = self._clock() + self._peers_timeout_s
             self._sharing.append(_Shared(self.replica.extents(), until, on_peers))
@@ -321,7 +334,7 @@ class Keeper:
                     if view.answer.done():
                         continue
                     if shared:
-                        view.answer.set_result(Answer(self.replica.value(view.video), is_new))
+                        view.answer.set_result(Answer(self.value(view.video), is_new))
                     else:
                         view.answer.set_exception(_only_here())
 
@@ -340,9 +353,10 @@ class Keeper:
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
             self.replica.count(view.video)
-        # In one step with changes(), which holds just these: more may be answered while it is
-        # being written.
-        self._writing, self._unwritten = self._unwritten, {}
+        if self.replica.counting:
+            # In one step with changes(), which holds just these: more may be answered while it is
+            # being written.
+            self._writing, self._unwritten = self._unwritten, {}
         return self.replica.changes(tell=any(view.on_peers for view in views))
 
     def _count_again(self) -> None:
@@ -350,22 +364,29 @@ class Keeper:
         for video, views in self._writing.items():
             self.replica.count(video, views)
             self._unwritten[video] = self._unwritten.get(video, 0) + views
+        self._writing = {}
 
     async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
         """Which views are new: those without a key, and those whose key is met first."""
-        now_s = int(self._wall_clock())
+        # Whole seconds, and never a part of one less than was promised.
+        now_s, since_s = int(self._wall_clock()), math.ceil(self._wall_clock())
         keys = dict.fromkeys(view.key for view in views if view.key)
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}
         new = []
-        for video, key, _, answer in views:
+        for video, key, on_peers, answer in views:
             first_video = known.get(key) if key else None
+            if on_peers and first_video is None and not self.replica.peers.by_process:
+                # Not before: of a key that was met, a refusal would say that it wasn't counted.
+                _refuse_one(answer, _no_peer())
+                new.append(False)
+                continue
             new.append(first_video is None)
             if key and first_video is None:
                 known[key] = fresh[key] = video
-            elif key and first_video != video and not answer.done():
-                answer.set_exception(_other_video(key, first_video))
-        await transaction.remember_keys(fresh, now_s, now_s + self._key_lifetime_s)
+            elif key and first_video != video:
+                _refuse_one(answer, _other_video(key, first_video))
+        await transaction.remember_keys(fresh, now_s, since_s + self._key_lifetime_s)
         return new
 
     def _send(self, sends: list[Send]) -> None:
@@ -380,8 +401,12 @@ class Keeper:
 
 def _refuse(views: Iterable[_View], why: ApiError) -> None:
     for view in views:
-        if not view.answer.done():
-            view.answer.set_exception(why)
+        _refuse_one(view.answer, why)
+
+
+def _refuse_one(answer: "asyncio.Future[Answer]", why: ApiError) -> None:
+    if not answer.done():
+        answer.set_exception(why)
 
 
 def _note_steps(changes: Changes) -> None:
@@ -398,6 +423,11 @@ def _only_here() -> ApiError:
         "It is counted on this node's disk, and no other node has said to have it. Send it again "
         "with its Idempotency-Key.",
     )
+
+
+def _no_peer() -> ApiError:
+    message = "No other node is connected to this one; it was not counted."
+    return ApiError(503, "no_peer", message, retry_after_s=1)
 
 
 def _other_video(key: str, video: str | None) -> ApiError:

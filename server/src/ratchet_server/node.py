@@ -55,8 +55,10 @@ MAX_REQUEST: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10
 RESPONSE_TIMEOUT_S: Final = 86_400
 LAST_ANSWER_S: Final = 120
-# How long connections may take to end when the node stops.
+# How long connections may take to end when the node stops; and those on which an answer is still
+# being taken, bit by bit, such as a clip (whoever takes nothing is cut off by `bounded`).
 GOODBYE_S: Final = 3.0
+LONG_GOODBYE_S: Final = 10.0
 
 # How the process ends.
 OK: Final = 0
@@ -187,9 +189,10 @@ def application(parts: Parts) -> Sanic[Any, Any]:
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     # An answer is of this node and this moment, unless it says how long it holds.
     usual = {NODE_HEADER: parts.settings.name, "Cache-Control": "no-store", **headers.NOSNIFF}
-    app.error_handler = JsonErrors(usual)
+    app.error_handler = JsonErrors(usual, parts.last_answer)
 
-    async def sign(_request: Request, response: BaseHTTPResponse) -> None:
+    async def sign(request: Request, response: BaseHTTPResponse) -> None:
+        parts.last_answer(request)
         for name, value in usual.items():
             response.headers.setdefault(name, value)
 
@@ -270,6 +273,8 @@ async def _announce(parts: Parts, url: str) -> None:
         _log.warning(
             "not caught up with all peers after %d s; serving what is here", settings.join_timeout_s
         )
+    if not parts.departure.stays:
+        return
     # For people, and for programs that wait for it.
     print(f"ready: node {settings.name} at {url}", flush=True)
 
@@ -278,15 +283,16 @@ async def _goodbye(server: AsyncioServer, parts: Parts) -> None:
     """Take no more connections, let the open ones end, and end those that don't."""
     closing = server.close()
     parts.watchers.close()
-    try:
-        async with asyncio.timeout(GOODBYE_S):
-            while server.connections:
-                for connection in tuple(server.connections):
-                    connection.close_if_idle()
-                await asyncio.sleep(0.02)
-    except TimeoutError:
+    begun = time.monotonic()
+    while server.connections:
+        waited_s = time.monotonic() - begun
         for connection in tuple(server.connections):
-            connection.abort()
+            patience_s = LONG_GOODBYE_S if connection.is_being_read else GOODBYE_S
+            if waited_s > patience_s or parts.departure.hurried:
+                connection.abort()
+            else:
+                connection.close_if_idle()
+        await asyncio.sleep(0.02)
     if closing:
         await closing
 

@@ -62,7 +62,7 @@ def pages(parts: Parts) -> Blueprint:
             "video": video.id,
             "title": video.title,
             "description": video.description,
-            "views": parts.keeper.replica.value(video.id),
+            "views": parts.keeper.value(video.id),
             "clip": f"/media/{video.clip.name}",
             "poster": f"/media/{video.poster.name}" if video.poster else None,
         }

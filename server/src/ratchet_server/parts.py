@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ratchet import names
+from sanic import Request
+from sanic.http import Http
 
 from ratchet_server.catalogue import Video
 from ratchet_server.departure import Departure, State
@@ -50,6 +52,12 @@ class Parts:
         if self.settings.open:
             return self.listed.above(after)
         return (video for video in self.catalogue if video > after)
+
+    def last_answer(self, request: Request) -> None:
+        """Of a node that goes, an answer is the last on its connection, and says so: else the next
+        request would be on its way when the connection is closed."""
+        if not self.departure.stays and isinstance(request.stream, Http):
+            request.stream.keep_alive = False
 
     def must_be_ready(self) -> None:
         """Reads are served. Raises `ApiError`."""

@@ -67,14 +67,20 @@ class Settings:
     embed_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise SettingError("the node needs a name: --name, or RATCHET_NAME")
         try:
             names.node(self.name)
         except names.Invalid as error:
             raise SettingError(f"--name: {error}") from None
         if not 0 <= self.port <= 65535:
             raise SettingError(f"--port is 0 to 65535, not {self.port}")
-        for url in [*self.peers, *filter(None, [self.advertise])]:
-            check_url(url)
+        for name, urls in (
+            ("--peer", self.peers),
+            ("--advertise", () if self.advertise is None else (self.advertise,)),
+        ):
+            for url in urls:
+                check_url(url, f"{name}: ")
         if self.ack not in ACKS:
             raise SettingError(f"RATCHET_ACK is memory, disk or peers, not {self.ack!r}")
         if self.on_term not in get_args(OnTerm):
@@ -88,8 +94,8 @@ class Settings:
             )
 
 
-def check_url(url: str) -> str:
-    """`url` as http(s)://host:port without a path. Raises `SettingError`."""
+def check_url(url: str, where: str = "") -> str:
+    """`url` as http(s)://host:port without a path. Raises `SettingError`, which tells `where`."""
     try:
         parts = urlsplit(url)
         fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port is not None
@@ -98,7 +104,7 @@ def check_url(url: str) -> str:
     bare = fine and parts.path in {"", "/"} and not parts.query and not parts.fragment
     # Peers tell each other their addresses, in printable ASCII.
     if not bare or not _PRINTABLE.fullmatch(url) or len(url) > 200:
-        raise SettingError(f"an address is http://host:port, not {url[:200]!r}")
+        raise SettingError(f"{where}an address is http://host:port, not {url[:200]!r}")
     return url
 
 
@@ -129,7 +135,9 @@ def seconds(environ: Mapping[str, str], name: str, default: int) -> int:
     """A whole number of seconds from the environment, 0 to a year. Raises `SettingError`."""
     text = environ.get(name, str(default))
     if not _DIGITS.fullmatch(text) or int(text) > 365 * 86400:
-        raise SettingError(f"{name} is a whole number of seconds, not {text[:80]!r}")
+        raise SettingError(
+            f"{name} is a whole number of seconds, at most a year of them, not {text[:80]!r}"
+        )
     return int(text)
 
 
@@ -152,6 +160,8 @@ def secret_of(environ: Mapping[str, str], file: str | None) -> str | None:
             raise SettingError(f"{where}: {error}") from None
     elif not text:
         return None
+    if not text:
+        raise SettingError(f"{where}: there is nothing in it")
     if not _PRINTABLE.fullmatch(text):
         raise SettingError(f"{where}: one word of printable ASCII is expected")
     return text
