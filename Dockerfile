@@ -1,6 +1,7 @@
 # A node with its page and its clips:
 #   docker build -t counter:latest . && docker run -it -p 1234:1234 counter:latest    (then http://localhost:1234)
-# Every setting of `ratchet node` is a variable: -e RATCHET_NAME=a -e RATCHET_PEER=http://b:1234 ...
+# Every setting of `ratchet node` is a variable; in a cluster it needs these (a.example is where others reach it):
+#   -e RATCHET_NAME=a -e RATCHET_ADVERTISE=http://a.example:1234 -e RATCHET_PEER=http://b.example:1234 -e RATCHET_SECRET=...
 
 FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /build
@@ -37,8 +38,9 @@ USER 10001
 VOLUME /data
 EXPOSE 1234
 
+# `Via`: without it a node takes whoever asks for its balancer, and waits for it when it stops.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s CMD ["python", "-c", \
-    "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['RATCHET_PORT'] + '/readyz', timeout=2)"]
+    "import os, urllib.request as r; url = 'http://127.0.0.1:' + os.environ['RATCHET_PORT'] + '/readyz'; r.urlopen(r.Request(url, headers={'Via': '1.1 health'}), timeout=2)"]
 
 # A name of its own for every container that isn't given one: the container's host name. `exec`: the node is process 1 and
 # gets Ctrl-C and SIGTERM itself.

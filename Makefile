@@ -26,7 +26,7 @@ test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every che
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
 	$(BIN)/pytest $(IN_BROWSERS) e2e
 
-check: .venv/run .venv/test lint ## the tests that need no browser: the quick round while working
+check: .venv/run .venv/test lint ## the core's and the server's tests: the quick round while working
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
 lint: .venv/test
@@ -45,7 +45,7 @@ bench: setup .venv/test ## speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
 clean: ## removes what was made; data of the demo stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis browser/node_modules \
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis browser/node_modules e2e/artefacts \
 		server/src/ratchet_server/page server/src/ratchet_server/.page.*
 
 .venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml

@@ -9,6 +9,8 @@ same load. Absolute figures tell more about the machine than about Ratchet.
     latency   from an answered view on one node to a watcher of another
     merges    merges a second, here and in Pyodide
     storage   bytes a video, and the start with a million of them
+    pauses    how long a view waits while a million videos are moved
+    processes starts what is measured, and ends it
     page      bytes and milliseconds until a browser's first merge: `python -m bench.page`
     wire      the server that counts those bytes
 """

@@ -307,7 +307,7 @@ class World:
         return {row.video: row.views for row in self.history.get(slot, [])[:upto]}
 
     def check(self, node: Node) -> None:
-        """What holds of every replica at every moment (numbers: DESIGN, section 9)."""
+        """What holds of every replica at every moment (numbers: ARCHITECTURE.md, "Invariants")."""
         replica = node.replica
         for video in self.videos():
             assert replica.value(video) <= self.truth[video], "1: above the truth"
@@ -332,7 +332,7 @@ class World:
             assert node.disk.value(video) == node.replica.value(video), "disk and memory differ"
 
     def finish(self) -> None:
-        """Heal everything and demand what section 9 promises when nothing was destroyed."""
+        """Heal everything and demand what holds where nothing was destroyed."""
         self.heal()
         self.settle()
         self.assert_equal()

@@ -76,7 +76,7 @@ class TestLift:
     def test_commutes_with_merge_where_both_hold_the_same_of_every_folded_slot(
         self, x: Counter, y: Counter, folded: Generations
     ) -> None:
-        # What a fold waits for (DESIGN 3b). Then nothing at all depends on who lifts when.
+        # What a fold waits for (`ratchet.folding`). Then nothing depends on who lifts when.
         shared = {s: n for s, n in x.slots.items() if covers(folded, s)}
         own = {s: n for s, n in y.slots.items() if not covers(folded, s)}
         x, y = x._replace(base=7), Counter(7, {**shared, **own})

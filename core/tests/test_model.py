@@ -1,7 +1,7 @@
 """A random cluster with browsers against a plain integer a video: the truth.
 
 Every step is one thing that can happen to a real cluster; after each of them the invariants of
-DESIGN, section 9, must hold, and after healing all that live must be equal and right.
+ARCHITECTURE.md must hold, and after healing all that live must be equal and right.
 """
 
 import json

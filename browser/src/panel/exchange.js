@@ -5,7 +5,7 @@
 // no merge would ever correct it.
 'use strict';
 
-export const FORMAT = 'ratchet-browser-state';
+const FORMAT = 'ratchet-browser-state';
 export const VERSION = 1;
 /** As the core: a thousand slots with the longest names are a sixth of it. */
 export const MAX_BYTES = 2 ** 20;

@@ -13,8 +13,13 @@ and in a simulator. Each module holds one idea; read them in this order:
     fingerprint  whether two maps are equal, in one number
     column       one slot's counts of all videos, in the order they changed
     base         what folded slots have left behind
+    table        what a replica has: a row a video, a column a slot, the base beside them
     frames       what replicas say to each other
     codec        frames as text, strictly
+    transfers    who has been asked for which rows
+    exchange     the talk: digests, pushes, questions and answers
+    peers        who else is there
+    folding      when a slot may be forgotten, and what is in the way
     replica      a replica that counts: the state machine that a node drives
 
 The names are the literature's: Shapiro, Preguiça, Baquero, Zawirski, "Conflict-free Replicated

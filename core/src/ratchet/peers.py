@@ -77,7 +77,3 @@ class Peers:
             )
             for process, peer in self.by_process.items()
         }
-
-    def of_slot(self, slot: Slot) -> Peer | None:
-        """The connected process that counts in `slot`."""
-        return next((peer for peer in self if peer.slot == slot), None)

@@ -21,6 +21,8 @@ Read in this order:
     shrink       the shortest list of steps that still breaks the same
     sometimes    what must have happened in a fair number of runs
     __main__     the command line
+    mutants      breaks the core in known ways, and shows what catches each
+    scale        how long many replicas take to agree, and what it costs; plot draws it
 
 This is the idea of FoundationDB's simulation ("if it can happen, make it happen often") and of
 TigerBeetle's: the real code, deterministic, faults as the normal case, a seed that replays.

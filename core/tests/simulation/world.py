@@ -60,7 +60,6 @@ class World:
         self.old_browsers: list[Browser] = []
         self.told: list[Snapshot] = []
         self.retired: set[str] = set()
-        self.skipped_s = 0.0
         self._started: Tally[str] = Tally()
         self._last_stir = 0.0
         self.agenda.every(TEND_S, self.network.tend)
@@ -333,7 +332,6 @@ class World:
 
     def _skip(self, seconds: float) -> None:
         self.agenda.skip(seconds)
-        self.skipped_s += seconds
         self._last_stir = self.agenda.now
 
     def rest(self, everybody: bool) -> None:

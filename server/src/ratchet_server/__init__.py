@@ -21,5 +21,5 @@
     errors      the contract's error answers
     steps       a hook for tests of crashes
 
-Imports point from the top of this list to its end, and never back.
+Imports point down this list; `settings`, `errors` and `steps` are for all.
 """

@@ -39,12 +39,11 @@ _log = logging.getLogger(__name__)
 class Departure:
     """Whether this node goes, why, and how far it has come."""
 
-    def __init__(self, *, stored: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, stored: bool = True) -> None:
         """`stored`: what this node has outlives its process."""
         self.asked = asyncio.Event()
         self.leaving = False
         self._stored = stored
-        self._clock = clock
         # How many changes no other node has, of a node that has left all the same.
         self.left_behind = 0
         # Whoever waits for the end has been told so.
@@ -69,12 +68,12 @@ class Departure:
 
     def probe(self) -> None:
         """A balancer asks whether to send anything here."""
-        self._last_probe = self._clock()
+        self._last_probe = time.monotonic()
         self._refused_probes += not self.stays
 
     async def tell_the_balancer(self) -> None:
         """Return when no balancer sends anything here any more, as far as can be known."""
-        begun = self._clock()
+        begun = time.monotonic()
         if begun - self._last_probe < PROBED_S:
             await self._until(lambda: self._refused_probes >= TOLD_TIMES, TOLD_S)
 
@@ -139,22 +138,22 @@ class Departure:
     async def _until_handed_over(self, replica: Replica) -> bool:
         """Whether all of this node is on another's disk now; long, as long as there is another."""
         # Of a name that nobody hears a process may come yet; a node all alone waits for nobody.
-        soon = self._clock() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
+        soon = time.monotonic() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
 
         def over() -> bool:
             # Of several that leave at once none waits for the others.
             stays = any(peer.slot and not replica.is_closed(peer.slot) for peer in replica.peers)
-            in_vain = self._clock() > soon and not stays
+            in_vain = time.monotonic() > soon and not stays
             return in_vain or replica.unshared() == 0
 
         await self._until(over, LONG_HAND_OVER_S)
         return replica.unshared() == 0
 
     async def _until(self, holds: Callable[[], bool], patience_s: float) -> bool:
-        end = self._clock() + patience_s
+        end = time.monotonic() + patience_s
         # Looked at, not told: it happens once in a life, and needs no event in the core.
         while not holds():
-            if self.hurried or self._clock() > end:
+            if self.hurried or time.monotonic() > end:
                 return False
             await asyncio.sleep(_LOOK_S)
         return True

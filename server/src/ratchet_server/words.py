@@ -11,9 +11,9 @@ def number(n: int) -> str:
     return f"{n:,}"
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
+def counted(n: int, one: str) -> str:
     """`1 row`, `2,000 rows`."""
-    return f"{number(n)} {one if n == 1 else many or one + 's'}"
+    return f"{number(n)} {one}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
