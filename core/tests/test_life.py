@@ -1,16 +1,12 @@
 """The life of a cluster, core to core: folding, leaving, retiring, coming back, giving way."""
 
-from typing import Final
-
 import pytest
 from ratchet import codec, exchange, table
 from ratchet.column import Row
 from ratchet.frames import Rows
 from ratchet.replica import HEARTBEAT_S, REMIND_S, RIVAL_S, Refused
 from ratchet.slot import Slot
-from simulator import Node, Packet, World, slot_of
-
-TIDE: Final = "tide"
+from small_world import TIDE, Node, Packet, World, slot_of
 
 
 def _world(*names: str, grace_s: float = 0.0, retire_after_s: float | None = None) -> World:

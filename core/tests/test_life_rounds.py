@@ -6,7 +6,7 @@ from ratchet.passive import Passive
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
-from simulator import Node, World
+from small_world import Node, World
 
 ROUNDS = 100
 GRACE_S = 3600.0

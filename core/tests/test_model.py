@@ -16,7 +16,7 @@ from ratchet import passive, snapshot
 from ratchet.frames import MAX_ROWS, Extent
 from ratchet.generations import covers
 from simulation.disk import Disk
-from simulator import Node, World
+from small_world import Node, World
 from strategies import PROFILE
 
 NAMES: Final = ("a", "b", "c", "d")

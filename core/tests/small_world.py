@@ -6,7 +6,7 @@ ever brought to its disk, which is all that anybody may ever see of it.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -14,7 +14,7 @@ from ratchet import codec
 from ratchet.changes import Changes
 from ratchet.column import Row
 from ratchet.exchange import Send
-from ratchet.frames import MAX_ROWS, Frame, Hello
+from ratchet.frames import MAX_ROWS, Extent, Frame, Hello, Want
 from ratchet.generations import covers, join
 from ratchet.replica import Replica
 from ratchet.slot import Slot
@@ -22,6 +22,8 @@ from simulation.disk import Disk
 
 F = TypeVar("F", bound=Frame)
 
+# A video.
+TIDE: Final = "tide"
 # The wall clock at which a world begins, in milliseconds.
 BEGIN_MS: Final = 1_763_800_000_000
 
@@ -341,3 +343,39 @@ class World:
             self.check_disk(node)
             for video in self.videos():
                 assert node.replica.value(video) == self.truth[video]
+
+
+def meet(*names: str) -> tuple[World, list[Node]]:
+    """Nodes that know each other and have opened their slots."""
+    world = World()
+    nodes = [world.start(name) for name in names]
+    world.settle()
+    return world, nodes
+
+
+def single(name: str, chunk: int = MAX_ROWS) -> Replica:
+    """One without a world around it."""
+    return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, chunk=chunk)
+
+
+def wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
+    """What `of` is being asked for."""
+    return [(want.slot, want.above) for want in world.on_wire(Want, of)]
+
+
+def claim(node: Node, slot: Slot) -> int:
+    """Up to where `node` says to have `slot` on disk."""
+    return node.replica.digest().slots.get(slot, Extent(0, 0)).upto
+
+
+def packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:
+    """What `world` has on its wire, one by one and to be handed on, until `node` has it all."""
+    for _ in range(1000):
+        if node.replica.caught_up():
+            return
+        if world.wire:
+            yield world.wire.pop(0)
+        else:
+            world.pass_time(0.1)
+            world.flush(node)
+    raise AssertionError(f"{node} never caught up")

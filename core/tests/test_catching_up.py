@@ -1,0 +1,387 @@
+"""Core to core: replicas that lose frames, come late, or get rows in pieces, end with all."""
+
+import random
+
+import pytest
+from ratchet import codec
+from ratchet.column import Row
+from ratchet.exchange import Send
+from ratchet.frames import MAX_ROWS, Extent, Rows, Want
+from ratchet.replica import ALONE_S, HEARTBEAT_S, Replica
+from ratchet.slot import Slot
+from ratchet.transfers import ASK_AGAIN_S
+from small_world import (
+    TIDE,
+    Packet,
+    World,
+    claim,
+    meet,
+    packets_until_caught_up,
+    single,
+    slot_of,
+    wanted,
+)
+
+
+class TestGaps:
+    def test_a_frame_after_a_lost_one_is_dropped_and_asked_for(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE)
+        world.lose_all()
+        world.count(a, "moss")
+        world.deliver()
+        assert b.replica.value("moss") == 0
+        assert claim(b, slot_of(a)) == 0
+        assert wanted(world, a) == [(slot_of(a), 0)]
+        world.settle_wire()
+        assert (b.replica.value(TIDE), b.replica.value("moss")) == (1, 1)
+
+    def test_pushes_while_rows_are_asked_for_ask_no_second_time(self) -> None:
+        # Else each push during a catch-up would bring the same thousand rows once more.
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE)
+        world.lose_all()
+        for _ in range(10):
+            world.count(a, "moss")
+        while world.on_wire(Rows, b):
+            world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
+        assert wanted(world, a) == [(slot_of(a), 0)]
+
+    def test_a_question_without_an_answer_is_asked_again(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(lose=Want)
+        assert world.lost == 1
+        world.pass_time(ASK_AGAIN_S)
+        world.settle_wire()
+        assert b.replica.value(TIDE) == 1
+
+    def test_a_question_to_a_peer_that_left_is_asked_of_another_at_its_next_digest(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut(a, c)
+        world.cut(b, c)
+        world.count(a, TIDE)
+        world.settle()
+        world.heal()
+        world.deliver(
+            next(at for at, p in enumerate(world.wire) if (p.sender, p.receiver) == (a, c))
+        )
+        assert world.on_wire(Want, a)
+        world.crash(a)
+        world.settle_wire()
+        assert c.replica.value(TIDE) == 1
+        assert b.alive
+
+    def test_old_and_doubled_frames_change_nothing(self) -> None:
+        world, (a, b) = meet("a", "b")
+        frames = []
+        for _ in range(4):
+            world.count(a, TIDE)
+            frames += [packet for packet in world.wire if isinstance(packet.frame, Rows)]
+            world.settle()
+        before = (b.replica.fingerprint(), b.replica.value(TIDE))
+        for packet in [*frames, *reversed(frames)]:
+            world.hand(packet)
+            assert (b.replica.fingerprint(), b.replica.value(TIDE)) == before
+        assert b.replica.changes() is None
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_a_wire_that_loses_doubles_and_reorders_brings_everything_in_the_end(
+        self, seed: int
+    ) -> None:
+        chance = random.Random(seed)
+        world, nodes = meet("a", "b", "c")
+        for _ in range(150):
+            if chance.random() < 0.3:
+                world.count(chance.choice(nodes), chance.choice([TIDE, "moss", "fern"]))
+            elif world.wire:
+                at = chance.randrange(len(world.wire))
+                if chance.random() < 0.2:
+                    world.wire.pop(at)
+                else:
+                    world.deliver(at, keep=chance.random() < 0.2)
+            else:
+                world.pass_time(0.5)
+            for node in nodes:
+                world.check(node)
+        world.finish()
+
+
+class TestCatchUp:
+    def test_of_3500_rows_goes_in_chunks_from_one_peer_each_once(self) -> None:
+        world, (a, b) = meet("a", "b")
+        for number in range(3500):
+            a.replica.count(f"video-{number}", number % 7 + 1)
+        world.flush(a)
+        world.settle()
+        c = world.start("c")
+        assert not c.replica.caught_up()
+        chunks = []
+        for packet in packets_until_caught_up(world, c):
+            if packet.receiver is c and isinstance(packet.frame, Rows):
+                chunks.append((packet.sender, packet.frame))
+            world.hand(packet)
+        assert [len(frame.rows) for _, frame in chunks] == [1000, 1000, 1000, 500]
+        assert len({sender.process for sender, _ in chunks}) == 1
+        assert [(f.start, f.more) for _, f in chunks] == [
+            (0, True), (1000, True), (2000, True), (3000, False)
+        ]  # fmt: skip
+        world.finish()
+        assert b.replica.value("video-3499") == c.replica.value("video-3499") == 3499 % 7 + 1
+
+    def test_asks_for_the_next_chunk_when_the_last_is_on_disk_and_claims_all_at_the_end(
+        self,
+    ) -> None:
+        world, (a, b) = meet("a", "b")
+        for number in range(MAX_ROWS + 1):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(write=False)
+        assert b.replica.value("video-0") == 1
+        assert claim(b, slot_of(a)) == 0
+        world.flush(b)
+        assert b.replica.value(f"video-{MAX_ROWS}") == claim(b, slot_of(a)) == 0
+        assert b.replica.digest().slots[slot_of(a)].fingerprint is None, "more is on its way"
+        assert wanted(world, a) == [(slot_of(a), MAX_ROWS)]
+        world.settle_wire()
+        assert claim(b, slot_of(a)) == MAX_ROWS + 1
+        world.finish()
+
+    def test_a_large_push_is_sent_in_frames_of_at_most_1000_rows(self) -> None:
+        world, (a, b) = meet("a", "b")
+        for number in range(2500):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        frames = world.on_wire(Rows, b)
+        assert [(f.start, f.upto, len(f.rows)) for f in frames] == [
+            (0, 1000, 1000), (1000, 2000, 1000), (2000, 2500, 500)
+        ]  # fmt: skip
+        world.finish()
+
+    def test_that_its_source_did_not_live_to_finish_claims_no_more_than_it_brought(self) -> None:
+        # A row that a later one has replaced is not in the chunk of its own seq. If the source
+        # dies before the chunk with the later one, somebody else must be asked for the earlier.
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut_off(c)
+        world.count(a, TIDE)
+        for number in range(MAX_ROWS):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.settle()
+        world.cut(a, b)
+        for video in ("moss", TIDE):
+            world.count(a, video)
+        world.cuts.discard(frozenset((a.process, c.process)))
+        world.connect(a, c)
+        while not world.on_wire(Rows, c):
+            world.deliver()
+        assert [frame.more for frame in world.on_wire(Rows, c)] == [True]
+        while world.on_wire(Rows, c):
+            world.deliver()
+        world.flush(c)
+        world.crash(a)
+        world.lose_all()
+        world.check(c)
+        world.heal()
+        world.settle()
+        assert b.replica.value(TIDE) == 1
+        assert c.replica.value(TIDE) == 1
+        world.assert_equal()
+
+    def test_whose_chunk_a_slow_disk_still_lacks_is_not_in_the_digest(self) -> None:
+        world, (a, b) = meet("a", "b")
+        for number in range(MAX_ROWS + 1):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(write=False)
+        assert b.replica.value("video-0") == 1
+        world.crash(a)
+        world.pass_time(ASK_AGAIN_S)
+        world.check(b)
+        world.begin_write(b)
+        world.check(b)
+        world.fail_write(b)
+        world.check(b)
+        world.flush(b)
+        world.check(b)
+
+    def test_that_its_source_did_not_live_to_finish_passes_on_what_it_brought(self) -> None:
+        # Nobody claims these rows. That b and c hold different ones shows in their fingerprints.
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut(a, b)
+        world.cut(b, c)
+        for number in range(MAX_ROWS + 1):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        while not world.on_wire(Rows, c):
+            world.deliver()
+        while world.on_wire(Rows, c):
+            world.deliver()
+        world.flush(c)
+        world.crash(a)
+        world.heal()
+        world.settle()
+        assert (claim(b, slot_of(a)), claim(c, slot_of(a))) == (0, 0)
+        assert b.replica.value("video-0") == c.replica.value("video-0") == 1
+        world.assert_equal()
+
+    def test_is_not_done_when_the_peer_that_had_more_has_gone(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.cut(a, b)
+        world.count(a, TIDE)
+        world.heal()
+        while not b.replica.peers.by_process[a.process].digest:
+            world.deliver()
+        world.cut(a, b)
+        # What it had has been seen by people; showing less would be going down.
+        assert not b.replica.caught_up()
+        world.heal()
+        world.settle()
+        assert b.replica.caught_up()
+
+    def test_a_peer_that_has_not_the_same_is_doubted_now_and_then_and_not_at_each_digest(
+        self,
+    ) -> None:
+        world = World()
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.count(a, TIDE)
+        world.settle()
+        # What a transfer that broke off has left here: b has more than it claims.
+        z = Slot("z", 1)
+        for node, rows in ((a, ()), (b, (Row("moss", 1, 5),))):
+            other = b if node is a else a
+            frame = Rows(z, 0, 9, bool(rows), rows) if rows else Rows(z, 0, 0, False, ())
+            world.hand(Packet(other, node, codec.encode(frame)))
+            world.flush(node)
+        digest = a.replica.digest()
+        asked = []
+        for _ in range(3):
+            world.lose_all()
+            world.now += ASK_AGAIN_S / 2
+            world.hand(Packet(a, b, codec.encode(digest._replace(slots={z: Extent(0, 0)}))))
+            asked += world.on_wire(Want, a)
+            world.lose_all()
+            # Answered, with nothing in it that b hadn't got.
+            for want in asked[-1:]:
+                answer = Rows(z, 0, 0, False, (), answers=want.number)
+                world.hand(Packet(a, b, codec.encode(answer)))
+        assert len(asked) == 1
+        assert b.replica.digest().slots[z].fingerprint is not None
+
+    def test_a_late_push_that_begins_where_a_chunk_is_awaited_ends_nothing(self) -> None:
+        world = World(chunk=2)
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.cut(a, b)
+        for video in (TIDE, "moss", "fern", "reef", "fern"):
+            world.count(a, video)
+        late = Rows(slot_of(a), 2, 7, False, (Row("dune", 1, 6), Row("kelp", 1, 7)))
+        world.heal()
+        while claim(b, slot_of(a)) == 0 and "moss" not in b.replica.videos():
+            world.deliver()
+        world.flush(b)
+        # Sent before the answer that is awaited now, and after what is missing here had moved.
+        world.hand(Packet(a, b, codec.encode(late)))
+        world.flush(b)
+        assert claim(b, slot_of(a)) == 0
+
+    def test_an_answer_to_the_process_before_is_none_to_this_one(self) -> None:
+        world = World(chunk=2)
+        a, b = world.start("a"), world.start("b")
+        world.settle()
+        world.cut(a, b)
+        for video in (TIDE, "moss", "fern", "reef"):
+            world.count(a, video)
+        world.heal()
+        old = []
+        while claim(b, slot_of(a)) == 0:
+            old += [frame for frame in world.on_wire(Rows, b) if frame not in old]
+            world.deliver()
+            world.flush(b)
+        b = world.start("b", world.crash(b) and None)
+        world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
+        for frame in old:
+            world.hand(Packet(a, b, codec.encode(frame)))
+            world.flush(b)
+        assert claim(b, slot_of(a)) == 0
+
+    @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
+    def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:
+        a, b = single("a", chunk=2), single("b", chunk=2)
+        for replica in (a, b):
+            replica.tick(0.0)
+            replica.tick(ALONE_S)
+        for number in range(9):
+            a.count(f"video-{number}")
+        if changes := a.changes():
+            a.committed(changes)
+        a.joined(b.me)
+        b.joined(a.me)
+        # Frames on their way: when they arrive, and at whom.
+        wire: list[tuple[float, Replica, Send]] = []
+        now = ALONE_S
+        while now < 60.0 and b.fingerprint() != a.fingerprint():
+            now += 0.1
+            wire += [(now + takes_s, b, send) for send in a.tick(now)]
+            arrived = [entry for entry in wire if entry[0] <= now]
+            wire = [entry for entry in wire if entry[0] > now]
+            for _, to, send in arrived:
+                answers = to.receive(send.frame, (a if to is b else b).me.process, now)
+                wire += [
+                    (now + (takes_s if to is a else 0.0), a if to is b else b, s) for s in answers
+                ]
+                if changes := b.changes():
+                    wire += [(now, a, send) for send in b.committed(changes)]
+        assert b.fingerprint() == a.fingerprint()
+
+    def test_is_not_done_before_every_peer_has_spoken(self) -> None:
+        world, (a, _b) = meet("a", "b")
+        world.count(a, TIDE)
+        world.settle()
+        c = world.start("c")
+        assert not c.replica.caught_up()
+        while c.replica.value(TIDE) == 0:
+            world.deliver()
+        world.settle()
+        assert c.replica.caught_up()
+
+    def test_a_crashed_nodes_last_rows_spread_from_whoever_has_them(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut(a, c)
+        world.cut(b, c)
+        for _ in range(3):
+            world.count(a, TIDE)
+        world.settle()
+        world.crash(a)
+        world.heal()
+        world.settle()
+        world.assert_equal()
+        assert b.replica.value(TIDE) == c.replica.value(TIDE) == 3
+
+    def test_rows_that_are_not_on_disk_yet_spread_too(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut(a, c)
+        world.count(a, TIDE)
+        world.deliver()  # The push to b; b doesn't write it yet.
+        assert b.replica.value(TIDE) == 1
+        world.hand(Packet(c, b, codec.encode(Want(slot_of(a), 0))))
+        assert [frame.upto for frame in world.on_wire(Rows, c)] == [1]
+
+    def test_split_brain_counts_on_both_sides_and_is_equal_after_healing(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut_off(c)
+        for node, views in ((a, 2), (b, 3), (c, 4)):
+            world.count(node, TIDE, views)
+        world.settle()
+        assert [node.replica.value(TIDE) for node in (a, b, c)] == [5, 5, 4]
+        world.finish()
+        assert c.replica.value(TIDE) == 9

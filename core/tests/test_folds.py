@@ -1,0 +1,266 @@
+"""Core to core: slots that are folded while frames, disks and processes are on their way."""
+
+import random
+
+from ratchet import codec
+from ratchet.changes import Changes
+from ratchet.column import Row
+from ratchet.frames import BaseRows, Rows, Want, WantBase
+from ratchet.names import MAX_COUNT
+from ratchet.replica import HEARTBEAT_S
+from ratchet.slot import Slot
+from small_world import (
+    TIDE,
+    Node,
+    Packet,
+    World,
+    meet,
+    packets_until_caught_up,
+    single,
+    slot_of,
+)
+
+
+def foldable() -> tuple[World, list[Node], Slot]:
+    """Three nodes; a has been restarted and its old slot, which has 5 views, can be folded."""
+    world, (a, b, c) = meet("a", "b", "c")
+    world.count(a, TIDE, 5)
+    world.settle()
+    old = slot_of(a)
+    world.pass_time(5)
+    a = world.start("a", world.crash(a))
+    world.settle()
+    return world, [a, b, c], old
+
+
+class TestFolds:
+    def test_of_more_views_in_all_than_one_number_can_say_is_told_and_stored(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(b, TIDE, MAX_COUNT)
+        world.count(b, "moss", 7)
+        world.settle()
+        old = slot_of(b)
+        b = world.start("b", world.crash(b))
+        world.settle()
+        world.tell_folded(a, {"b": old.generation})
+        world.finish()
+        for node in (a, b):
+            assert node.disk.lifted == {"b": MAX_COUNT}
+            assert (node.replica.value(TIDE), node.replica.value("moss")) == (MAX_COUNT, 7)
+
+    def test_heard_of_on_one_node_lift_everywhere_and_double_nowhere(self) -> None:
+        world, (a, b, c), old = foldable()
+        world.tell_folded(b, {"a": old.generation})
+        for _ in range(6):
+            world.pass_time(0.5)
+            world.settle_wire(check=True)
+        for node in (a, b, c):
+            assert node.replica.counter(TIDE) == (5, {})
+            assert old not in node.replica.digest().slots
+        world.finish()
+
+    def test_heard_twice_or_on_two_nodes_at_once_end_in_the_same_state(self) -> None:
+        world, (a, b, c), old = foldable()
+        for node in (b, c, b):
+            world.tell_folded(node, {"a": old.generation})
+        world.finish()
+        assert a.replica.counter(TIDE) == (5, {})
+
+    def test_are_lifted_on_disk_too(self) -> None:
+        world, (_, b, _), old = foldable()
+        world.tell_folded(b, {"a": old.generation})
+        world.flush(b)
+        assert (b.disk.base, b.disk.folded) == ({TIDE: 5}, {"a": old.generation})
+        assert old not in b.disk.rows
+        b = world.start("b", world.crash(b))
+        assert b.replica.counter(TIDE) == (5, {})
+
+    def test_that_a_crash_kept_from_the_disk_are_heard_again(self) -> None:
+        world, (_, b, _), old = foldable()
+        world.tell_folded(b, {"a": old.generation})
+        world.pass_time(HEARTBEAT_S)
+        b = world.start("b", world.crash(b))
+        assert b.replica.counter(TIDE) == (0, {old: 5})
+        world.finish()
+
+    def test_make_a_late_replica_lift_and_count_nothing_twice(self) -> None:
+        world, (a, b, c), old = foldable()
+        world.cut_off(c)
+        world.tell_folded(b, {"a": old.generation})
+        world.settle()
+        assert c.replica.counter(TIDE) == (0, {old: 5})
+        world.count(c, TIDE)
+        world.finish()
+        assert a.replica.counter(TIDE) == (5, {slot_of(c): 1})
+
+    def test_give_a_late_replica_with_half_of_a_folded_slot_the_other_half(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.count(a, TIDE, 2)
+        world.settle()
+        backup = c.disk.copy()
+        world.count(a, TIDE, 3)
+        world.settle()
+        old = slot_of(a)
+        world.pass_time(5)
+        world.crash(a)
+        world.crash(c)
+        world.start("a", a.disk)
+        world.settle()
+        world.tell_folded(b, {"a": old.generation})
+        world.settle()
+        c = world.start("c", backup)
+        assert c.replica.value(TIDE) == 2
+        world.finish()
+        assert c.replica.counter(TIDE) == (5, {})
+
+    def test_make_rows_of_the_folded_slot_that_come_late_be_ignored(self) -> None:
+        world, (_, b, c), old = foldable()
+        world.tell_folded(b, {"a": old.generation})
+        late = Rows(old, 0, 1, False, (Row(TIDE, 5, 1),))
+        world.hand(Packet(c, b, codec.encode(late)))
+        assert b.replica.counter(TIDE) == (5, {})
+        world.hand(Packet(c, b, codec.encode(c.replica.digest())))
+        assert not world.on_wire(Want, c)
+        world.finish()
+
+    def test_heard_of_between_a_row_and_its_write_bring_the_row_to_disk(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE, 5)
+        world.settle_wire(write=False)
+        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.flush(b)
+        assert b.replica.value(TIDE) == 5
+        world.check_disk(b)
+
+    def test_heard_of_while_a_row_is_written_in_vain_bring_the_row_to_disk(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE, 5)
+        world.settle_wire(write=False)
+        world.begin_write(b)
+        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.fail_write(b)
+        world.flush(b)
+        assert b.replica.value(TIDE) == 5
+        world.check_disk(b)
+
+    def test_heard_of_while_a_row_is_written_are_lifted_by_the_next_write(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE, 5)
+        world.settle_wire(write=False)
+        world.begin_write(b)
+        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.reach_disk(b)
+        world.confirm(b)
+        world.flush(b)
+        assert b.replica.value(TIDE) == 5
+        world.check_disk(b)
+
+
+class TestBase:
+    def test_is_exchanged_where_folds_are_equal_and_fingerprints_differ(self) -> None:
+        world, (a, b, c), old = foldable()
+        world.crash(c)
+        for number in range(3500):
+            a.replica.count(f"video-{number}")
+        world.flush(a)
+        world.settle()
+        second = slot_of(a)
+        world.pass_time(5)
+        world.crash(a)
+        world.start("a", a.disk)
+        world.settle()
+        world.tell_folded(b, {"a": second.generation})
+        world.settle()
+        d = world.start("d")
+        for packet in packets_until_caught_up(world, d):
+            world.hand(packet)
+        assert d.replica.value("video-3499") == 1
+        assert d.replica.counter(TIDE) == (5, {})
+        assert old.generation < second.generation
+        world.finish()
+
+    def test_comes_in_chunks_of_at_most_1000(self) -> None:
+        world, (a, b) = meet("a", "b")
+        b.replica.base.merge((f"video-{number}", 1) for number in range(2500))
+        digest = b.replica.digest()
+        world.hand(Packet(b, a, codec.encode(digest)))
+        assert world.on_wire(WantBase, b) == [WantBase(0)]
+        lengths = []
+        while world.wire:
+            packet = world.wire.pop(0)
+            if isinstance(packet.frame, BaseRows):
+                lengths.append(len(packet.frame.rows))
+            world.hand(packet)
+        assert lengths == [1000, 1000, 500]
+        assert a.replica.base.fingerprint == b.replica.base.fingerprint
+
+    def test_is_not_asked_for_where_fingerprints_are_equal(self) -> None:
+        world, (_, b, _), old = foldable()
+        world.tell_folded(b, {"a": old.generation})
+        world.settle()
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(lose=WantBase)
+        assert world.lost == 0
+
+    def test_that_nobody_asked_for_is_not_merged(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.hand(Packet(b, a, codec.encode(BaseRows({}, 0, 1, ((TIDE, 5),)))))
+        assert a.replica.value(TIDE) == 0
+
+    def test_of_other_folds_than_ours_is_not_merged(self) -> None:
+        world, (a, b) = meet("a", "b")
+        b.replica.restore(Changes(base=((TIDE, 5),)))
+        world.pass_time(HEARTBEAT_S)
+        while not world.on_wire(WantBase):
+            world.deliver()
+        world.lose_all()
+        world.hand(Packet(b, a, codec.encode(BaseRows({"x": 7}, 0, 1, ((TIDE, 5),)))))
+        assert a.replica.value(TIDE) == 0
+
+    def test_that_grew_by_merging_is_written(self) -> None:
+        world, (a, b) = meet("a", "b")
+        b.replica.restore(Changes(base=((TIDE, 5),)))
+        world.pass_time(HEARTBEAT_S)
+        world.settle_wire(write=False)
+        changes = world.begin_write(a)
+        assert changes
+        assert changes.base == ((TIDE, 5),)
+        world.fail_write(a)
+        world.flush(a)
+        assert a.disk.base == {TIDE: 5}
+
+
+class TestRestore:
+    def test_reads_back_what_was_written_in_parts_of_any_size(self) -> None:
+        world, nodes, old = foldable()
+        chance = random.Random(7)
+        for _ in range(60):
+            world.count(chance.choice(nodes), f"video-{chance.randrange(9)}")
+        world.settle()
+        world.tell_folded(nodes[1], {"a": old.generation})
+        world.settle()
+        node = nodes[2]
+        for size in (1, 2, 5, 1000):
+            replica = single("c")
+            for part in node.disk.read(size):
+                replica.restore(part)
+            assert replica.fingerprint() == node.replica.fingerprint()
+            said = node.replica.digest()
+            assert replica.digest() == said._replace(slot=None, alive={})
+            assert replica.changes() is None
+
+    def test_columns_are_bounded_over_any_number_of_restarts(self) -> None:
+        world, (a, b) = meet("a", "b")
+        for _ in range(20):
+            world.count(a, TIDE)
+            world.settle()
+            old = slot_of(a)
+            world.pass_time(1)
+            a = world.start("a", world.crash(a))
+            world.settle()
+            world.tell_folded(b, {"a": old.generation})
+            world.settle()
+        assert len(a.replica.columns) <= 2
+        assert len(b.replica.columns) <= 2
+        assert len(b.disk.rows) <= 2
+        world.finish()
