@@ -527,6 +527,18 @@ def test_d_opens_and_closes_it_but_not_while_somebody_writes(
     expect(panel).to_be_visible()
 
 
+def test_without_it_the_page_goes_on(cluster: Cluster, video: str, viewer: Viewer) -> None:
+    def gone(route: Route) -> None:
+        route.abort()
+
+    viewer.page.route("**/panel/panel.js", gone)
+    viewer.open(cluster.a.url, video)
+    expect(viewer.page.get_by_test_id("panel-toggle")).to_be_hidden()
+    cluster.a.view(video)
+    viewer.sees(1)
+    assert not viewer.complaints
+
+
 def test_closed_it_asks_nobody_and_draws_nothing(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:

@@ -68,6 +68,9 @@ outbox.resume();
 
 const { node = '', playground = '', panel } = document.documentElement.dataset;
 if (panel) {
-  const { openPanel } = await import('./panel/panel.js');
-  openPanel(byId('panel'), byId('panel-toggle'), { video, node, playground, keep, views, story });
+  const toggle = byId('panel-toggle');
+  // The node may go before it has come. The number doesn't need it.
+  const part = await import('./panel/panel.js').catch((error) => log(`the panel did not load: ${error}`));
+  toggle.hidden = !part;
+  part?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, story });
 }
