@@ -35,7 +35,8 @@ _SPOIL: Final = """async ([name, how]) => {
     'of another Pyodide': async (bytes, url) => {
       const { pack } = await import(new URL('../core-snapshot.js', url));
       const memory = new Uint8Array(4 << 20).map((_, at) => at * 7);
-      return pack(new Uint8Array(4 << 20), memory, { hiwireKeys: [null], immortalKeys: [] });
+      const config = { version: '0.0.0', hiwireKeys: [null], immortalKeys: [] };
+      return pack(new Uint8Array(4 << 20), memory, config);
     },
   };
   const cache = await caches.open((await caches.keys())[0]);

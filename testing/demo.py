@@ -102,13 +102,19 @@ class Demo:
         return None
 
     def mend(self) -> None:
-        """Every node runs, is ready, and hears the others."""
+        """Every node runs, is ready, and hears the others; and the balancer knows it."""
         for node in self.state()["nodes"]:
             if node["cut"]:
                 self.order(node["name"], "heal")
             if not node["running"]:
                 self.order(node["name"], "start")
         wait_until(lambda: all(self.hears_all(name) for name in self.ports), "all hear all")
+        wait_until(lambda: all(map(self.is_passed_on_to, self.ports)), "the balancer uses all")
+
+    def is_passed_on_to(self, name: str) -> bool:
+        """Whether the balancer sends to this node whoever asks for it."""
+        answer = HTTP.get(f"{self.page}/learn?node={name}")
+        return bool(answer.headers.get("X-Ratchet-Node") == name)
 
     def hears_all(self, name: str) -> bool:
         """Whether this node is ready and connected to all others."""

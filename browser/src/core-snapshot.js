@@ -52,7 +52,7 @@ export function pack(before, after, config) {
  * Reads a snapshot. Throws when it is damaged.
  *
  * @param {ArrayBuffer} packed
- * @returns {{config: object, restore: (memory: Uint8Array) => void}}
+ * @returns {{config: any, restore: (memory: Uint8Array) => void}}
  */
 export function unpack(packed) {
   const words = new Uint32Array(packed);

@@ -16,7 +16,7 @@ export async function startPyodide(kept) {
   // What fails is told where it is awaited, which may be later.
   for (const early of [compiling, assembling, unpacking]) early?.catch(() => {});
 
-  const { loadPyodide } = await import('./pyodide/pyodide.mjs');
+  const { loadPyodide, version } = await import('./pyodide/pyodide.mjs');
   const { failed, giveBack } = lend(compiling, kept);
   const started = loadPyodide({
     indexURL: new URL('./pyodide/', import.meta.url).href,
@@ -29,6 +29,8 @@ export async function startPyodide(kept) {
       const { default: createModule } = await assembling;
       const module = await createModule(settings);
       const snapshot = await unpacking;
+      // In the memory of another one anything may happen.
+      if (snapshot && snapshot.config.version !== version) throw new Error('this snapshot is of another Pyodide');
       settings.API.restoreSnapshot = () => {
         snapshot?.restore(module.HEAPU8);
         return snapshot?.config;

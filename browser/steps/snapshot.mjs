@@ -23,7 +23,7 @@ delete WebAssembly.Suspending; // newer Node.js has it
 const iPad = { userAgent: 'Ratchet', language: 'C', platform: 'MacIntel', maxTouchPoints: 5 };
 fix(globalThis, 'navigator', iPad);
 
-const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
+const { loadPyodide, version } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const { default: createModule } = await import(pathToFileURL(`${folder}/pyodide.asm.mjs`).href);
 const pyodide = await loadPyodide({
   indexURL: folder,
@@ -54,7 +54,7 @@ const started = loadPyodide({
 await started.catch((error) => {
   if (error !== stop) throw error;
 });
-writeFileSync(out, pack(seen.before, seen.after, seen.config));
+writeFileSync(out, pack(seen.before, seen.after, { version, ...seen.config }));
 process.exit(); // what was stopped would wait for ever
 
 function fix(object, name, value) {
