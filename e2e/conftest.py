@@ -13,7 +13,7 @@ from ratchet_server import balancer
 from e2e import cluster as clusters
 from e2e import life
 from e2e.cluster import Cluster
-from e2e.setup import FLAGS, browser_program
+from e2e.setup import FLAGS, browser_program, quick_program
 from e2e.viewer import Viewer
 
 # Screenshots and logs of what failed; not in git.
@@ -49,13 +49,14 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def program(playwright: Playwright) -> str:
-    """The browser that is used."""
+    """The browser with profiles, for tests of their settings."""
     return browser_program(playwright.chromium)
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright, program: str) -> Iterator[Browser]:
-    opened = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    quick = quick_program(playwright.chromium)
+    opened = playwright.chromium.launch(executable_path=quick, args=list(FLAGS))
     yield opened
     opened.close()
 
