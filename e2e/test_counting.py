@@ -24,6 +24,21 @@ def test_a_play_counts_once_and_another_play_again(
     assert viewer.shown == [0, 1, 2]
 
 
+def test_a_play_that_begins_before_the_scripts_are_here_counts_once(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    held: list[Route] = []
+    viewer.page.route("**/watch.js", lambda route: held.append(route))
+    viewer.page.goto(f"{cluster.a.url}/watch/{video}", wait_until="commit")
+    viewer.play()
+    wait_until(lambda: held, "the script is asked for")
+    viewer.page.wait_for_function("() => document.getElementById('player').played.length")
+    held[0].continue_()
+    viewer.sees(1)
+    viewer.merged(1)
+    assert len(viewer.sent) == 1
+
+
 def test_a_view_is_sent_with_one_key_until_its_node_is_back(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pytest
+
 from e2e.cluster import Cluster
 from e2e.viewer import Viewer
 
@@ -17,6 +19,15 @@ _SPOIL: Final = (
     """
   const transaction = database.transaction('folded', 'readwrite');
   transaction.objectStore('folded').put('{"a": -1}', 'all');
+  await new Promise((resolve) => (transaction.oncomplete = resolve));
+  database.close();
+}"""
+)
+_NEST: Final = (
+    f"async ([video, text]) => {{ {_OPEN}"
+    """
+  const transaction = database.transaction('counters', 'readwrite');
+  transaction.objectStore('counters').put(text, video);
   await new Promise((resolve) => (transaction.oncomplete = resolve));
   database.close();
 }"""
@@ -47,3 +58,21 @@ def test_counters_whose_folded_is_garbage_are_forgotten_all_of_them(
     # What a node says is merged and stored anew; nothing is left that stood on the lost folds.
     viewer.merged(1)
     assert viewer.page.evaluate(_STORED) == [video]
+
+
+@pytest.mark.parametrize("nested", ["[", '{"base":'], ids=["arrays", "objects"])
+def test_what_is_nested_so_deep_that_no_stack_holds_it_counts_as_nothing(
+    cluster: Cluster, video: str, viewer: Viewer, nested: str
+) -> None:
+    cluster.a.view(video)
+    viewer.open(cluster.a.url, video)
+    viewer.merged(1)
+    viewer.page.evaluate(_NEST, [video, nested * 100_000])
+
+    viewer.reload()
+
+    viewer.merged(1)
+    viewer.panel_says("log", "discarded")
+    cluster.a.view(video)
+    viewer.merged(2)
+    assert not viewer.complaints

@@ -13,6 +13,7 @@ const LONGEST_PAUSE_MS = 5 * 60_000;
 const SILENT_MS = 30_000;
 // One that dies sooner after it was ready dies of something that will be there again.
 const LASTED_MS = 30_000;
+const UNSURE = 'the worker went away meanwhile: look whether it was done';
 
 /**
  * @typedef {object} Merged one merge: what came of it, and of what
@@ -39,7 +40,7 @@ const LASTED_MS = 30_000;
  * @property {() => void} useStorage the viewer has chosen another one
  * @property {() => void} clear forgets all that is stored
  * @property {(counter: string, folded: string) => Promise<void>} replace all that is stored by
- *   this; rejects, and changes nothing, when it is no state
+ *   this; rejects when it is no state, and changes nothing then, unless the error is `unsure`
  * @property {() => void} stop
  */
 
@@ -85,7 +86,7 @@ class Connection {
     this.#keep = keep;
     // A page that goes is told of no more; one that comes back (from the back-forward cache) is.
     addEventListener('pagehide', () => this.#close());
-    addEventListener('pageshow', ({ persisted }) => persisted && this.#open());
+    addEventListener('pageshow', ({ persisted }) => persisted && !this.#link && this.#open());
     this.#open();
   }
 
@@ -122,7 +123,11 @@ class Connection {
       if (life === this.#life) return;
       this.#stopWaiting();
       this.#life = life;
-      this.#stopWaiting = onDeath(life, () => this.#failed('the worker is gone'));
+      this.#stopWaiting = onDeath(life, () => {
+        // The tab that led has gone, as tabs do. That says nothing of how the next worker will fare.
+        if (this.#ready && this.#link?.way === 'leading') this.#backoff.reset();
+        this.#failed('the worker is gone');
+      });
     },
     ready: () => {
       if (this.#ready) return;
@@ -173,7 +178,7 @@ class Connection {
     this.#stopWaiting();
     this.#endLife();
     this.#life = this.#ownLife = '';
-    for (const settle of this.#replacing.values()) settle('the worker is gone; look whether it was done');
+    for (const settle of this.#replacing.values()) settle(UNSURE);
     this.#link?.close();
     this.#link = undefined;
     this.#ready = false;
@@ -238,7 +243,7 @@ class Connection {
     return new Promise((resolve, reject) => {
       this.#replacing.set(id, (why) => {
         this.#replacing.delete(id);
-        if (why) reject(new Error(why));
+        if (why) reject(Object.assign(new Error(why), { unsure: why === UNSURE }));
         else resolve();
       });
       this.#order({ does: 'replace', id, video, counter, folded });

@@ -63,8 +63,9 @@ const outbox = openOutbox(
   },
   log,
 );
-onPlay(player, () => outbox.count(video));
+// First what earlier pages have left: a clip that plays already adds one more at once.
 outbox.resume();
+onPlay(player, () => outbox.count(video));
 
 const { node = '', playground = '', panel } = document.documentElement.dataset;
 if (panel) {

@@ -1,15 +1,18 @@
 """A node that leaves for good: its slot is closed, folded on all others, and nothing is lost."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from ratchet.changes import Changes
 from ratchet.slot import Slot
@@ -186,12 +189,29 @@ class TestAllAlone:
             node.start()
             node.view("x")
             command = [sys.executable, "-m", "ratchet_server", "leave", node.url]
+            over = threading.Event()
+            # Whoever else asks takes nothing away from the operator.
+            other = threading.Thread(target=_ask_again_and_again, args=(node, over))
+            other.start()
             done = subprocess.run(command, capture_output=True, text=True, check=False)
+            over.set()
+            other.join()
             assert node.wait() == 0
         assert done.returncode == 1
         assert done.stdout.endswith("a is gone.\n")
         # The view, and that the node has left.
-        assert "2 changes of a have reached no other node" in done.stderr
+        assert "2 changes of a have reached no other node: keep its data" in done.stderr
+
+    @pytest.mark.parametrize("command", ["leave", "drain"])
+    def test_without_storage_it_says_what_is_lost(self, tmp_path: Path, command: str) -> None:
+        with Node("a", tmp_path, data=":memory:") as node:
+            node.start()
+            node.view("x")
+            asked = [sys.executable, "-m", "ratchet_server", command, node.url]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert node.wait() == 0
+        assert done.returncode == 1
+        assert "have reached no other node: they are lost with its memory" in done.stderr
 
     def test_it_goes_says_what_only_it_has_and_started_again_counts_exactly(
         self, tmp_path: Path
@@ -254,3 +274,9 @@ class TestWhileItStarts:
             wait_until(lambda: answers(a), "a answers")
             assert a.stop(signal.SIGQUIT) == 0
             assert "only in this node's data" not in a.log
+
+
+def _ask_again_and_again(node: Node, over: threading.Event) -> None:
+    while not over.is_set():
+        with contextlib.suppress(httpx.TransportError):
+            node.get("/api/node")

@@ -70,7 +70,8 @@ export function openMemory(video, keep) {
 
 /** What a hand in the developer tools has put there is no reason to fail. @param {unknown} entry */
 function isOrigin(entry) {
-  const [what, { count, node, at_ms } = {}] = Array.isArray(entry) ? entry : [];
+  const [what, origin] = Array.isArray(entry) ? entry : [];
+  const { count, node, at_ms } = origin ?? {};
   return typeof what === 'string' && typeof node === 'string' && Number.isFinite(count) && Number.isFinite(at_ms);
 }
 

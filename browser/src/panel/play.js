@@ -111,7 +111,7 @@ export function openExchange({ page: { video, keep, views }, facts, say, changed
       say(result, `Imported: it counts ${counted(value, 'view')}, and takes the place of what was stored.${others} The messages go on and are merged into it.`, 'good');
     } catch (error) {
       facts.replacing = '';
-      say(result, `Not imported, and nothing was changed: ${/** @type {Error} */ (error).message}.`, 'bad');
+      say(result, `Not imported${changedNothing(error)}: ${/** @type {Error} */ (error).message}.`, 'bad');
     }
     changed();
   });
@@ -161,7 +161,7 @@ export function openAge({ page: { video, keep, views }, facts, memory, pause, sa
     } catch (error) {
       facts.replacing = '';
       pause(false);
-      say(result, `Nothing was changed: ${/** @type {Error} */ (error).message}.`, 'bad');
+      say(result, `Not put back${changedNothing(error)}: ${/** @type {Error} */ (error).message}.`, 'bad');
     }
     changed();
   });
@@ -175,6 +175,9 @@ export function openAge({ page: { video, keep, views }, facts, memory, pause, sa
     },
   };
 }
+
+/** @param {any} error */
+const changedNothing = ({ unsure }) => (unsure ? '' : ', and nothing was changed');
 
 /** @param {import('./facts.js').Facts} facts */
 async function settled(facts) {

@@ -56,7 +56,7 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
     discarded = []
     try:
         if stored_counter or stored_folded:
-            replica.folded = snapshot.decode_generations(_stored(stored_folded))
+            replica.folded = snapshot.decode_generations(snapshot.parse(stored_folded))
     except Invalid:
         discarded.append("folded")
         if stored_counter:
@@ -64,7 +64,9 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
         stored_counter = ""
     try:
         if stored_counter:
-            replica.counters[names.video(video)] = snapshot.decode_counter(_stored(stored_counter))
+            replica.counters[names.video(video)] = snapshot.decode_counter(
+                snapshot.parse(stored_counter)
+            )
     except Invalid:
         discarded.append("counter")
     if received:
@@ -75,7 +77,3 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
     now = replica.snapshot(names.video(video))
     extra = {"value": now.counter.value, "discarded": discarded}
     return strict_json.dumps({**snapshot.encode(now), **extra})
-
-
-def _stored(text: str) -> object:
-    return strict_json.loads(text, snapshot.MAX_TEXT)

@@ -12,10 +12,13 @@ from typing import Final, NamedTuple
 from ratchet import names, strict_json
 from ratchet.counter import Counter
 from ratchet.generations import Generations
+from ratchet.names import Invalid
 from ratchet.slot import Slot
 
 # A thousand slots and a thousand folded names of the longest form are 170,000 characters.
 MAX_TEXT: Final = 2**20
+# The snapshot itself, its slots and its folds.
+MAX_OBJECTS: Final = 3
 
 
 class Snapshot(NamedTuple):
@@ -43,9 +46,18 @@ def encode_counter(counter: Counter) -> dict[str, object]:
 def decode(text: str) -> Snapshot:
     """The snapshot in `text`. A `node` beside the four fields is allowed. Raises `Invalid`."""
     keys = ("video", "base", "slots", "folded")
-    value = strict_json.record(strict_json.loads(text, MAX_TEXT), *keys, optional=("node",))
+    value = strict_json.record(parse(text), *keys, optional=("node",))
     counter = decode_counter({"base": value["base"], "slots": value["slots"]})
     return Snapshot(names.video(value["video"]), counter, decode_generations(value["folded"]))
+
+
+def parse(text: str) -> object:
+    """The JSON in `text`, which is a snapshot or a part of one. Raises `Invalid`."""
+    # Looked at first: in a browser deep nesting exhausts a stack that isn't Python's, and nothing
+    # here could catch that.
+    if text.count("{") > MAX_OBJECTS or "[" in text:
+        raise Invalid("it is nested as no snapshot is")
+    return strict_json.loads(text, MAX_TEXT)
 
 
 def decode_counter(value: object) -> Counter:

@@ -13,7 +13,7 @@ from ratchet_server import badge, retirement
 from ratchet_server.bounded import BoundedProtocol
 from ratchet_server.errors import ApiError
 from ratchet_server.parts import Parts
-from ratchet_server.settings import ACKS, Ack
+from ratchet_server.settings import ACKS, MEMORY, Ack
 from ratchet_server.watchers import Message
 
 DEFAULT_LIMIT: Final = 50
@@ -164,7 +164,7 @@ def node(parts: Parts) -> Blueprint:
             rare["reopened"] = reopened
         if left_behind := parts.departure.left_behind:
             rare["left_behind"] = left_behind
-            parts.departure.told = True
+            rare["stored"] = parts.settings.data != MEMORY
         return json(
             {
                 "node": replica.node,

@@ -109,7 +109,8 @@ def _status(asked: argparse.Namespace) -> int:
 
 def _go(asked: argparse.Namespace) -> int:
     """`drain` and `leave`: returns when the node is gone."""
-    url, left_behind = asked.url, 0
+    url = asked.url
+    last: dict[str, Any] = {}
     node = _field(url, _call(asked, "GET", url, "/api/node"), "node")
     if asked.command == "leave":
         cluster = _call(asked, "GET", url, "/api/cluster")
@@ -124,14 +125,14 @@ def _go(asked: argparse.Namespace) -> int:
             raise _CallError(f"{url} still answers after {GOING_TIMEOUT_S} s; its log says why")
         # Between the two looks it may have gone.
         with contextlib.suppress(_CallError):
-            left_behind = _call(asked, "GET", url, "/api/node").get("left_behind", 0)
+            last = _call(asked, "GET", url, "/api/node")
         time.sleep(0.1)
     print(f"{node} is gone.")
-    if left_behind:
-        raise _CallError(
-            f"{left_behind} changes of {node} have reached no other node: they are in its data "
-            "alone. Keep that, and start the node there once more to hand them over"
-        )
+    if left_behind := last.get("left_behind"):
+        where = "they are lost with its memory"
+        if last.get("stored"):
+            where = "keep its data, and start it there once more to hand them over"
+        raise _CallError(f"{left_behind} changes of {node} have reached no other node: {where}")
     return 0
 
 

@@ -270,7 +270,7 @@ class _Demo:
 
 def _environ() -> dict[str, str]:
     own = {f"RATCHET_{setting}" for setting in _OWN_SETTINGS}
-    kept = {key: value for key, value in os.environ.items() if key not in own}
+    kept = {key: value for key, value in os.environ.items() if value and key not in own}
     return {
         # Slots are folded so soon that one can watch it.
         "RATCHET_FOLD_GRACE": "30",

@@ -29,7 +29,7 @@ TOLD_TIMES: Final = 2
 HAND_OVER_S: Final = 5.0
 # The same where it is for good, and some peer is there to take them: a million rows take a while.
 LONG_HAND_OVER_S: Final = 60.0
-# How long whoever waits for the end may take to ask what was left behind.
+# How long a node that leaves something behind answers what, before it ends.
 LAST_WORDS_S: Final = 1.0
 _LOOK_S: Final = 0.02
 
@@ -46,8 +46,6 @@ class Departure:
         self._stored = stored
         # How many changes no other node has, of a node that has left all the same.
         self.left_behind = 0
-        # Whoever waits for the end has been told so.
-        self.told = False
         self.hurried = False
         self._last_probe = -PROBED_S
         self._refused_probes = 0
@@ -88,7 +86,9 @@ class Departure:
         if not (self.leaving or self._stored):
             keeper.ask_who_has()
             if not await self._until_handed_over(replica):
-                _log.error("%d changes are lost with this node's memory", replica.unshared())
+                self.left_behind = replica.unshared()
+                _log.error("%d changes are lost with this node's memory", self.left_behind)
+                await self._last_words()
             return
         if not self.leaving:
             keeper.ask_who_has()
@@ -112,11 +112,13 @@ class Departure:
         if not await self._until_handed_over(replica):
             self.left_behind = replica.unshared()
             _log.error(
-                "leaving with %d changes that no other node has: they are only in this node's "
-                "data. Start it there once more to hand them over",
+                "leaving with %d changes that no other node has: %s",
                 self.left_behind,
+                "they are only in this node's data. Start it there once more to hand them over"
+                if self._stored
+                else "they are lost with its memory",
             )
-            await self._until(lambda: self.told, LAST_WORDS_S)
+            await self._last_words()
         reached("leave-handed-over")
 
     async def give_way(self, keeper: Keeper) -> None:
@@ -127,6 +129,10 @@ class Departure:
         replica = keeper.replica
         if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
             _log.error("no other node has all of our rows; they are only in this process's data")
+
+    async def _last_words(self) -> None:
+        """Whoever waits for the end can ask what was left behind."""
+        await self._until(lambda: False, LAST_WORDS_S)
 
     async def _written(self, keeper: Keeper) -> None:
         try:

@@ -283,8 +283,9 @@ async def _goodbye(server: AsyncioServer, parts: Parts) -> None:
     """Take no more connections, let the open ones end, and end those that don't."""
     closing = server.close()
     parts.watchers.close()
-    begun = time.monotonic()
-    while server.connections:
+    begun, waited_s = time.monotonic(), 0.0
+    # One that doesn't end even when it is cut off is left to the end of the process.
+    while server.connections and waited_s < LONG_GOODBYE_S + GOODBYE_S:
         waited_s = time.monotonic() - begun
         for connection in tuple(server.connections):
             patience_s = LONG_GOODBYE_S if connection.is_being_read else GOODBYE_S

@@ -56,7 +56,8 @@ class Parts:
     def last_answer(self, request: Request) -> None:
         """Of a node that goes, an answer is the last on its connection, and says so: else the next
         request would be on its way when the connection is closed."""
-        if not self.departure.stays and isinstance(request.stream, Http):
+        goes = not self.departure.stays or self.keeper.superseded.is_set()
+        if goes and isinstance(request.stream, Http):
             request.stream.keep_alive = False
 
     def must_be_ready(self) -> None:

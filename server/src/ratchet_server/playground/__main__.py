@@ -63,7 +63,7 @@ async def serve(asked: argparse.Namespace, secret: str | None) -> None:
 def main() -> int:
     asked = _parser().parse_args()
     try:
-        secret = secret_of(os.environ, os.environ.get("RATCHET_SECRET_FILE"))
+        secret = secret_of(os.environ, os.environ.get("RATCHET_SECRET_FILE") or None)
     except SettingError as error:
         print(f"playground: {error}", file=sys.stderr)
         return 1
