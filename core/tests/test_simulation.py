@@ -107,7 +107,8 @@ def test_a_run_that_holds_cannot_be_shrunk() -> None:
 )
 def test_it_turns_red(name: str) -> None:
     verdict = hunt(next(it for it in MUTANTS if it.name == name), runs=100)
-    assert verdict.which not in (None, "start"), verdict
+    # A mutant that only crashes breaks no promise: it doesn't fit the core any more.
+    assert verdict.which not in (None, "start", "crash"), verdict
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
