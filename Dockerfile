@@ -29,9 +29,6 @@ COPY media/ /opt/ratchet/media/
 
 ENV PATH=/opt/ratchet/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    RATCHET_HOST=0.0.0.0 \
-    RATCHET_PORT=1234 \
-    RATCHET_DATA=/data \
     RATCHET_MEDIA=/opt/ratchet/media
 
 USER 10001
@@ -40,9 +37,10 @@ EXPOSE 1234
 
 # `Via`: without it a node takes whoever asks for its balancer, and waits for it when it stops.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s CMD ["python", "-c", \
-    "import os, urllib.request as r; url = 'http://127.0.0.1:' + (os.environ['RATCHET_PORT'] or '1234') + '/readyz'; r.urlopen(r.Request(url, headers={'Via': '1.1 health'}), timeout=2)"]
+    "import os, urllib.request as r; url = 'http://127.0.0.1:' + (os.environ.get('RATCHET_PORT') or '1234') + '/readyz'; r.urlopen(r.Request(url, headers={'Via': '1.1 health'}), timeout=2)"]
 
-# A name of its own for every container that isn't given one: the container's host name. `exec`: the node is process 1 and
+# The settings that differ from those outside a container, also where a variable is given and empty. The name is the container's
+# host name. `exec`: the node is process 1 and
 # gets Ctrl-C and SIGTERM itself.
 ENTRYPOINT ["sh", "-c", \
     "export RATCHET_NAME=\"${RATCHET_NAME:-$(uname -n | tr A-Z_. a-z-- | cut -c1-63)}\" RATCHET_HOST=\"${RATCHET_HOST:-0.0.0.0}\" RATCHET_DATA=\"${RATCHET_DATA:-/data}\"; exec ratchet \"$@\"", "ratchet"]

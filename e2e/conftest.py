@@ -13,7 +13,7 @@ from ratchet_server import balancer
 from e2e import cluster as clusters
 from e2e import life
 from e2e.cluster import Cluster
-from e2e.setup import FLAGS, browser_program, quick_program
+from e2e.setup import FLAGS, QUICK_BROWSER, browser_program
 from e2e.viewer import Viewer
 
 # Screenshots and logs of what failed; not in git.
@@ -55,7 +55,7 @@ def program(playwright: Playwright) -> str:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    quick = quick_program(playwright.chromium)
+    quick = browser_program(playwright.chromium, QUICK_BROWSER)
     opened = playwright.chromium.launch(executable_path=quick, args=list(FLAGS))
     yield opened
     opened.close()

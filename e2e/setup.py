@@ -34,17 +34,17 @@ FLAGS: Final = (
 PACKAGE_TIMEOUT_S: Final = 900
 
 
-def browser_programs(chromium: BrowserType) -> list[str]:
+def browser_programs(chromium: BrowserType, *preferred: str) -> list[str]:
     """Every browser that this machine has, the best first."""
-    found = [shutil.which(name) for name in SYSTEM_BROWSERS]
+    found = [shutil.which(name) for name in (*preferred, *SYSTEM_BROWSERS)]
     downloaded = chromium.executable_path
     return [*filter(None, found), *([downloaded] if Path(downloaded).exists() else [])]
 
 
-def browser_program(chromium: BrowserType) -> str:
+def browser_program(chromium: BrowserType, *preferred: str) -> str:
     """The first browser that really starts. Raises `LookupError`: how to mend it."""
     problems = []
-    for program in browser_programs(chromium):
+    for program in browser_programs(chromium, *preferred):
         try:
             chromium.launch(executable_path=program, args=list(FLAGS), timeout=60_000).close()
         except Error as error:
@@ -57,11 +57,6 @@ def browser_program(chromium: BrowserType) -> str:
         f"{said}. Install Chromium (Debian: apt-get install chromium), or let Playwright fetch "
         f"one: {sys.executable} -m playwright install --with-deps chromium"
     )
-
-
-def quick_program(chromium: BrowserType) -> str:
-    """The one for whatever needs no profile's settings. Raises `LookupError`: how to mend it."""
-    return shutil.which(QUICK_BROWSER) or browser_program(chromium)
 
 
 def main() -> int:

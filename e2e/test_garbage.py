@@ -14,20 +14,12 @@ const database = await new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 """
+# Puts this text in the place of what is stored there.
 _SPOIL: Final = (
-    f"async () => {{ {_OPEN}"
+    f"async ([store, key, text]) => {{ {_OPEN}"
     """
-  const transaction = database.transaction('folded', 'readwrite');
-  transaction.objectStore('folded').put('{"a": -1}', 'all');
-  await new Promise((resolve) => (transaction.oncomplete = resolve));
-  database.close();
-}"""
-)
-_NEST: Final = (
-    f"async ([video, text]) => {{ {_OPEN}"
-    """
-  const transaction = database.transaction('counters', 'readwrite');
-  transaction.objectStore('counters').put(text, video);
+  const transaction = database.transaction(store, 'readwrite');
+  transaction.objectStore(store).put(text, key);
   await new Promise((resolve) => (transaction.oncomplete = resolve));
   database.close();
 }"""
@@ -51,7 +43,7 @@ def test_counters_whose_folded_is_garbage_are_forgotten_all_of_them(
         viewer.open(cluster.a.url, each)
         viewer.merged(1)
     assert sorted(viewer.page.evaluate(_STORED)) == sorted([video, other_video])
-    viewer.page.evaluate(_SPOIL)
+    viewer.page.evaluate(_SPOIL, ["folded", "all", '{"a": -1}'])
 
     viewer.open(cluster.a.url, video)
 
@@ -67,7 +59,7 @@ def test_what_is_nested_so_deep_that_no_stack_holds_it_counts_as_nothing(
     cluster.a.view(video)
     viewer.open(cluster.a.url, video)
     viewer.merged(1)
-    viewer.page.evaluate(_NEST, [video, nested * 100_000])
+    viewer.page.evaluate(_SPOIL, ["counters", video, nested * 100_000])
 
     viewer.reload()
 

@@ -3,7 +3,7 @@
 // Every word that it changed, and none else: what a browser has put there by itself, such as where
 // it does calls in its own way, stays. In words of 32 bits, little-endian: a checksum of all that
 // follows; how many pages were changed, and how many words of JSON there are; the JSON that Pyodide
-// wants back, padded with spaces; the pages' numbers; for each a bit for each of its words, set where
+// wants back, with its version, padded with spaces; the pages' numbers; for each a bit for each of its words, set where
 // it was changed; and the pages, 0 where not.
 'use strict';
 
