@@ -7,17 +7,18 @@ ever brought to its disk, which is all that anybody may ever see of it.
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from ratchet import codec
 from ratchet.changes import Changes
 from ratchet.column import Row
-from ratchet.exchange import Send
-from ratchet.frames import MAX_ROWS, Extent, Frame, Hello, Want
-from ratchet.generations import covers, join
+from ratchet.frames import MAX_ROWS, Extent, Frame, Hello, Send, Want
+from ratchet.generations import join
+from ratchet.journal import MAX_LIFTED
 from ratchet.replica import Replica
 from ratchet.slot import Slot
+from ratchet.talk import MAX_SLOTS
 from simulation.disk import Disk
 
 F = TypeVar("F", bound=Frame)
@@ -38,6 +39,8 @@ class Node:
     replica: Replica
     alive: bool = True
     writing: Changes | None = None
+    # At how many addresses that it was given nobody was ever met.
+    unmet: int = 0
     # Views that it has brought to the disk, and those of them that it has answered.
     waiting: Tally[str] = field(default_factory=Tally)
     answered: Tally[str] = field(default_factory=Tally)
@@ -48,8 +51,8 @@ class Node:
 
 def slot_of(node: Node) -> Slot:
     """Where it counts."""
-    assert node.replica.slot
-    return node.replica.slot
+    assert node.replica.table.own
+    return node.replica.table.own
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,10 @@ class World:
         chunk: int = MAX_ROWS,
         grace_s: float = 3600.0,
         retire_after_s: float | None = None,
+        max_slots: int = MAX_SLOTS,
+        max_lifted: int = MAX_LIFTED,
     ) -> None:
-        """`chunk` is how many rows a frame holds at the most; the others are `Replica`'s."""
+        """`chunk` is `Replica`'s `max_rows`; the others are called as they are there."""
         self.now = 0.0
         self.nodes: list[Node] = []
         self.wire: list[Packet] = []
@@ -94,6 +99,8 @@ class World:
         self._chunk = chunk
         self._grace_s = grace_s
         self._retire_after_s = retire_after_s
+        self._max_slots = max_slots
+        self._max_lifted = max_lifted
 
     # -- processes -------------------------------------------------------------------------
 
@@ -111,7 +118,9 @@ class World:
             self.now,
             grace_s=self._grace_s,
             retire_after_s=self._retire_after_s,
-            chunk=self._chunk,
+            max_rows=self._chunk,
+            max_slots=self._max_slots,
+            max_lifted=self._max_lifted,
         )
         disk = Disk() if disk is None else disk
         for part in disk.read():
@@ -183,19 +192,20 @@ class World:
         answers = replica.receive(packet.frame, packet.sender.process, self.now)
         self.send(packet.receiver, answers)
 
-    def tell_heard(self, node: Node, heard: dict[str, int]) -> None:
+    def tell_newest(self, node: Node, newest: dict[str, int]) -> None:
         """`node` hears from any of its peers of newer generations."""
         peer = next(other for other in self.alive() if self.linked(node, other))
         said = peer.replica.digest()
-        digest = said._replace(heard=join(said.heard, heard))
+        digest = replace(said, newest=join(said.newest, newest))
         self.hand(Packet(peer, node, codec.encode(digest)))
 
     def tell_folded(self, node: Node, folded: dict[str, int]) -> None:
         """`node` hears from any of its peers that these slots are folded now."""
         peer = next(other for other in self.alive() if self.linked(node, other))
         said = peer.replica.digest()
-        heard, closed = join(said.heard, folded), join(said.closed, folded)
-        digest = said._replace(heard=heard, closed=closed, folded=join(said.folded, folded))
+        newest, closed = join(said.newest, folded), join(said.closed, folded)
+        folds = join(said.folded, folded)
+        digest = replace(said, newest=newest, closed=closed, folded=folds)
         self.hand(Packet(peer, node, codec.encode(digest)))
 
     def lose_all(self) -> None:
@@ -210,7 +220,7 @@ class World:
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         for node in self.alive():
-            self.send(node, node.replica.tick(self.now))
+            self.send(node, node.replica.tick(self.now, node.unmet))
 
     def begin_write(self, node: Node) -> Changes | None:
         node.writing = node.replica.changes()
@@ -290,7 +300,8 @@ class World:
                 self.check(packet.receiver)
 
     def _shape(self) -> object:
-        return [(n.replica.digest(), n.replica.slot, n.replica.fingerprint()) for n in self.alive()]
+        replicas = [node.replica for node in self.alive()]
+        return [(each.digest(), each.table.own, each.table.fingerprint()) for each in replicas]
 
     # -- what must hold --------------------------------------------------------------------
 
@@ -300,9 +311,9 @@ class World:
     def assert_equal(self) -> None:
         """All that live have said and counted the same."""
         replicas = [node.replica for node in self.alive()]
-        assert len({replica.fingerprint() for replica in replicas}) <= 1
+        assert len({replica.table.fingerprint() for replica in replicas}) <= 1
         for video in self.videos():
-            assert len({replica.value(video) for replica in replicas}) <= 1, video
+            assert len({replica.table.value(video) for replica in replicas}) <= 1, video
 
     def latest(self, slot: Slot, upto: int | None = None) -> dict[str, int]:
         """What the owner of `slot` had counted at `upto`, or until now."""
@@ -312,26 +323,27 @@ class World:
         """What holds of every replica at every moment (numbers: ARCHITECTURE.md, "Invariants")."""
         replica = node.replica
         for video in self.videos():
-            assert replica.value(video) <= self.truth[video], "1: above the truth"
-            assert replica.value(video) == replica.counter(video).value
+            assert replica.table.value(video) <= self.truth[video], "1: above the truth"
+            assert replica.table.value(video) == replica.table.counter(video).value
         claims = replica.digest().slots
-        for slot, column in replica.columns.items():
-            assert not covers(replica.folded, slot), "6: a folded slot is still here"
+        for slot, column in replica.table.columns.items():
+            assert not replica.table.folded.covers(slot), "6: a folded slot is still here"
             said = claims[slot].fingerprint
             assert said in (None, node.disk.fingerprint(slot)), "a digest tells of another disk"
-            latest, claimed = self.latest(slot), self.latest(slot, claims[slot].upto)
+            latest, claimed = self.latest(slot), self.latest(slot, claims[slot].durable)
             for video in self.videos():
-                held = column.count(video)
+                held = column.views(video)
                 assert held <= latest.get(video, 0), "8: more than its owner ever counted"
                 assert held >= claimed.get(video, 0), "a digest claims what is not here"
-                assert node.disk.count(slot, video) >= claimed.get(video, 0) or covers(
-                    node.disk.folded, slot
+                assert node.disk.count(slot, video) >= claimed.get(video, 0) or (
+                    node.disk.folded.covers(slot)
                 ), "a digest claims what is not on disk"
 
     def check_disk(self, node: Node) -> None:
         """Once all is written, a process that starts from this disk has what this one has."""
         for video in self.videos():
-            assert node.disk.value(video) == node.replica.value(video), "disk and memory differ"
+            in_memory = node.replica.table.value(video)
+            assert node.disk.value(video) == in_memory, "disk and memory differ"
 
     def finish(self) -> None:
         """Heal everything and demand what holds where nothing was destroyed."""
@@ -342,7 +354,7 @@ class World:
             self.check(node)
             self.check_disk(node)
             for video in self.videos():
-                assert node.replica.value(video) == self.truth[video]
+                assert node.replica.table.value(video) == self.truth[video]
 
 
 def meet(*names: str) -> tuple[World, list[Node]]:
@@ -355,7 +367,7 @@ def meet(*names: str) -> tuple[World, list[Node]]:
 
 def single(name: str, chunk: int = MAX_ROWS) -> Replica:
     """One without a world around it."""
-    return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, chunk=chunk)
+    return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, max_rows=chunk)
 
 
 def wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
@@ -365,7 +377,7 @@ def wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
 
 def claim(node: Node, slot: Slot) -> int:
     """Up to where `node` says to have `slot` on disk."""
-    return node.replica.digest().slots.get(slot, Extent(0, 0)).upto
+    return node.replica.digest().slots.get(slot, Extent(0, 0)).durable
 
 
 def packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:

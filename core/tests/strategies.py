@@ -23,7 +23,7 @@ from ratchet.frames import (
     Want,
     WantBase,
 )
-from ratchet.generations import join
+from ratchet.generations import Generations, join
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
@@ -46,7 +46,7 @@ nodes: Final = st.one_of(
 )
 _generation: Final = st.one_of(st.integers(0, 5), st.integers(0, MAX_GENERATION))
 slots: Final = st.builds(Slot, nodes, _generation)
-generations: Final = st.dictionaries(nodes, _generation, max_size=4)
+generations: Final = st.dictionaries(nodes, _generation, max_size=4).map(Generations)
 counters: Final = st.builds(Counter, counts, st.dictionaries(slots, counts, max_size=6))
 # Far from MAX_COUNT, where a value is held instead of growing.
 small_counters: Final = st.builds(
@@ -58,7 +58,9 @@ small_counters: Final = st.builds(
         max_size=8,
     ),
 )
-small_generations: Final = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, 5))
+small_generations: Final = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, 5)).map(
+    Generations
+)
 snapshots: Final = st.builds(Snapshot, videos, counters, generations)
 
 
@@ -85,11 +87,11 @@ def _digests(draw: st.DrawFn) -> Digest:
         slots=draw(
             st.dictionaries(slots, st.builds(Extent, counts, st.none() | words), max_size=4)
         ),
-        heard=join(closed, draw(generations)),
+        newest=join(closed, draw(generations)),
         closed=closed,
         folded=folded,
-        lifted=draw(st.dictionaries(nodes, counts, max_size=3)),
-        base=draw(st.none() | words),
+        lifted_views=draw(st.dictionaries(nodes, counts, max_size=3)),
+        base_fingerprint=draw(st.none() | words),
         alive=draw(
             st.dictionaries(
                 processes, st.builds(Alive, nodes, st.none() | _generation, urls), max_size=3

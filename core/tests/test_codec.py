@@ -22,6 +22,7 @@ from ratchet.frames import (
     Want,
     WantBase,
 )
+from ratchet.generations import Generations
 from ratchet.names import MAX_GENERATION, Invalid
 from ratchet.slot import Slot
 from strategies import frames, json_values
@@ -64,12 +65,12 @@ def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
             DIGEST % (f'{{"a@7": [{2**53 - 1}, {FINGERPRINT}], "b@1": [3, null]}}', '{"a": 0}',
                       FINGERPRINT),
             Digest(None, {Slot("a", 7): Extent(2**53 - 1, 255), Slot("b", 1): Extent(3, None)},
-                   {"a": 0}, {}, {}, {"a": 9}, 255,
+                   Generations(a=0), Generations(), Generations(), {"a": 9}, 255,
                    {"0123456789abcdef": Alive("b", None, "")}),
         ),
         (
             MAPS % ('{"a": 7}', '{"a": 6}', '{"a": 5}', '{"0123456789abcdef": ["b", 3, ""]}'),
-            Digest(Slot("a", 7), {}, {"a": 7}, {"a": 6}, {"a": 5}, {}, None,
+            Digest(Slot("a", 7), {}, Generations(a=7), Generations(a=6), Generations(a=5), {}, None,
                    {"0123456789abcdef": Alive("b", 3, "")}),
         ),
         (WANT % 0, Want(Slot("a", 7), 0, 5)),
@@ -79,10 +80,10 @@ def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
          Rows(Slot("a", 7), 3, 9, True, (Row("tide", 5, 12),))),
         (ROWS % "[]", Rows(Slot("a", 7), 3, 9, False, ())),
         (ROWS.replace('tell": false', 'tell": true') % "[]",
-         Rows(Slot("a", 7), 3, 9, False, (), tell=True)),
+         Rows(Slot("a", 7), 3, 9, False, (), confirm=True)),
         ('{"is": "have", "slot": "a@7", "upto": 9}', Have(Slot("a", 7), 9)),
         ('{"is": "want-base", "start": 1000}', WantBase(1000)),
-        (BASE % '[["tide", 5]]', BaseRows({}, 0, 1, (("tide", 5),))),
+        (BASE % '[["tide", 5]]', BaseRows(Generations(), 0, 1, (("tide", 5),))),
     ],
 )  # fmt: skip
 def test_a_text_of_each_kind_means(text: str, frame: Frame) -> None:
@@ -174,7 +175,7 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
                               "only closed slots are folded, not a@5"),
     "folded beyond closed": (MAPS % ('{"a": 7}', '{"a": 4}', '{"a": 5}', "{}"), "not a@5"),
     "closed and not heard of": (MAPS % ("{}", '{"a": 4}', "{}", "{}"),
-                                "only what has been heard of is closed, not a@4"),
+                                "only known slots are closed, not a@4"),
     "closed beyond heard": (MAPS % ('{"a": 3}', '{"a": 4}', "{}", "{}"), "not a@4"),
     "a process that is alive by a number": (MAPS % ("{}", "{}", "{}", '{"7": ["b", 3, ""]}'),
                                             "16 hex digits"),
@@ -188,7 +189,7 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "rows out of order": (ROWS % '[["tide", 1, 5], ["moss", 1, 4]]', "row 4 is out of order"),
     "a seq twice": (ROWS % '[["tide", 1, 5], ["moss", 1, 5]]', "row 5 is out of order"),
     "a row at start": (ROWS % '[["tide", 1, 3]]', "row 3 is out of order after 3"),
-    "more after none": ((ROWS % "[]").replace("false", "true", 1), "more rows can't be asked for"),
+    "more after none": ((ROWS % "[]").replace("false", "true", 1), "can't say that more follow"),
     "more as a number": ((ROWS % "[]").replace("false", "0", 1), "true or false is expected"),
     "more as text": ((ROWS % "[]").replace("false", '"yes"'), "is expected, not 'yes'"),
     "more as null": ((ROWS % "[]").replace("false", "null"), "is expected, not None"),
@@ -219,8 +220,8 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "a negative base": (BASE % '[["tide", -1]]', "not -1"),
     "1,001 base rows": (BASE % json.dumps([["tide", 1]] * 1001), "1001 rows in one frame"),
     # Size and shape
-    "10 MB": (WANT % 1 + " " * 10_000_000, "more than the 1048576"),
-    "10 MB of one text": (ROWS % f'[["{"v" * 10_000_000}", 1, 4]]', "more than the 1048576"),
+    "10 MB": (WANT % 1 + " " * 10_000_000, "more than the limit of 1048576"),
+    "10 MB of one text": (ROWS % f'[["{"v" * 10_000_000}", 1, 4]]', "than the limit of 1048576"),
     "100,000 arrays deep": ("[" * 100_000, "not JSON"),
     "100,000 arrays deep and closed": (ROWS % ("[" * 100_000 + "]" * 100_000), "not JSON"),
     "100,000 objects deep": ('{"is":' * 100_000 + "1" + "}" * 100_000, "not JSON"),

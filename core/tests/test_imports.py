@@ -1,7 +1,8 @@
-"""The core touches nothing: it imports little of the standard library, and nothing that does IO."""
+"""The core touches nothing outside, and its modules stand on each other in one direction."""
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ MODULES: Final = sorted(SOURCE.rglob("*.py"))
 
 # Whatever is not named here would have to be argued for: no sockets, files, clocks or chance.
 ALLOWED: Final = {
-    "abc", "array", "bisect", "collections.abc", "dataclasses", "hashlib", "itertools", "json",
+    "array", "bisect", "collections.abc", "dataclasses", "enum", "hashlib", "itertools", "json",
     "re", "typing",
 }  # fmt: skip
 # Ways round an import statement, and the built-in ways to the outside; also when only named.
@@ -44,6 +45,54 @@ def _own(name: str) -> bool:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_a_module_of_the_core_imports_nothing_but_the_allowed(module: Path) -> None:
     assert _foreign(module.read_text("utf-8")) == set()
+
+
+def _floors() -> list[str]:
+    """The modules in the order in which the package's docstring lists them."""
+    return re.findall(r"^    ([a-z_]+)  +\S", ratchet.__doc__ or "", re.MULTILINE)
+
+
+def _imported(module: Path) -> set[str]:
+    """The modules of the core that `module` imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "ratchet":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ratchet."):
+            found.add((node.module or "").removeprefix("ratchet."))
+    return found
+
+
+def test_the_package_lists_each_of_its_modules_once() -> None:
+    assert sorted(_floors()) == sorted(path.stem for path in MODULES if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_modules_that_are_listed_before_it(module: Path) -> None:
+    if module.stem != "__init__":
+        below = _floors()[: _floors().index(module.stem)]
+        assert _imported(module) <= set(below)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_uses_no_private_name_of_another(module: Path) -> None:
+    source = module.read_text("utf-8")
+    private = {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+    }
+    assert private == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_names_no_command_line(module: Path) -> None:
+    # Who drives the core, and with which commands, is not its business.
+    assert not re.search(r"ratchet (retire|leave|drain|status|node)\b|--[a-z]|RATCHET_",
+                         module.read_text("utf-8"))  # fmt: skip
 
 
 def test_every_module_is_looked_at() -> None:

@@ -1,13 +1,17 @@
-"""The laws that make it a CRDT: of merge and lift, for counters, columns, the base and the maps."""
+"""The laws that make it a CRDT: of merge, for all that is merged, and of lift."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any, Final, TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ratchet.algebra import Semilattice
 from ratchet.base import Base
 from ratchet.column import Column, Row
 from ratchet.counter import Counter
-from ratchet.generations import Generations, covers, join
+from ratchet.generations import Generations, join
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from strategies import (
@@ -19,32 +23,127 @@ from strategies import (
     videos,
 )
 
+S = TypeVar("S", bound=Semilattice)
+Triple = tuple[S, S, S]
+
+# One owner's history: the video of each change; its count is how often it has come up so far.
+histories = st.lists(st.sampled_from(["tide", "moss", "fern"]), max_size=30)
+entries = st.lists(
+    st.tuples(st.one_of(st.sampled_from(["tide", "moss"]), videos), counts), max_size=8
+)
+
+
+def _history(changes: list[str]) -> list[Row]:
+    return [Row(video, changes[:seq].count(video), seq) for seq, video in enumerate(changes, 1)]
+
+
+def _column(rows: list[Row]) -> Column:
+    column = Column(Slot("a", 1))
+    column.merge(rows)
+    return column
+
+
+def _base(*parts: list[tuple[str, int]]) -> Base:
+    base = Base()
+    for part in parts:
+        base.merge(part)
+    return base
+
+
+@st.composite
+def _columns(draw: st.DrawFn) -> Triple[Column]:
+    """Three replicas of one column: of one owner's rows each has got some."""
+    history = _history(draw(histories))
+    some = st.lists(st.sampled_from(history)) if history else st.just([])
+    return _column(draw(some)), _column(draw(some)), _column(draw(some))
+
+
+def _three(values: st.SearchStrategy[S]) -> st.SearchStrategy[Triple[S]]:
+    return st.tuples(values, values, values)
+
+
+def _merged(one: S, other: S) -> S:
+    """What `one` is after it has merged `other`. Neither is changed."""
+    copy = deepcopy(one)
+    result = copy.merge(other)
+    return result if isinstance(one, Counter) else copy  # type: ignore[return-value]
+
+
+def _numbers(value: Semilattice) -> Mapping[Any, int]:
+    """The numbers that merging takes the larger of."""
+    match value:
+        case Counter():
+            return {"base": value.base, **{str(slot): n for slot, n in value.slots.items()}}
+        case Column():
+            return {row.video: row.views for row in value}
+        case Base() | Generations():
+            return dict(value)
+    raise AssertionError(value)
+
+
+ALGEBRAS: Final[
+    dict[str, tuple[st.SearchStrategy[Triple[Semilattice]], Callable[[], Semilattice]]]
+] = {
+    "counters": (_three(counters), Counter),
+    "columns": (_columns(), lambda: Column(Slot("a", 1))),
+    "bases": (_three(entries.map(_base)), Base),
+    "generations": (_three(generations), Generations),
+}
+
+
+@pytest.mark.parametrize("name", ALGEBRAS)
+class TestMerge:
+    """The laws of `ratchet.algebra`. (Of counters that were lifted by the same `folded`, which
+    every replica does first.)"""
+
+    @given(data=st.data())
+    def test_is_commutative(self, name: str, data: st.DataObject) -> None:
+        x, y, _ = data.draw(ALGEBRAS[name][0])
+        assert _numbers(_merged(x, y)) == _numbers(_merged(y, x))
+
+    @given(data=st.data())
+    def test_is_associative(self, name: str, data: st.DataObject) -> None:
+        x, y, z = data.draw(ALGEBRAS[name][0])
+        left, right = _merged(_merged(x, y), z), _merged(x, _merged(y, z))
+        assert _numbers(left) == _numbers(right)
+
+    @given(data=st.data())
+    def test_is_idempotent(self, name: str, data: st.DataObject) -> None:
+        x, y, _ = data.draw(ALGEBRAS[name][0])
+        assert _numbers(_merged(x, x)) == _numbers(x)
+        assert _numbers(_merged(_merged(x, y), y)) == _numbers(_merged(x, y))
+
+    @given(data=st.data())
+    def test_lowers_no_number_and_invents_none(self, name: str, data: st.DataObject) -> None:
+        x, y, _ = data.draw(ALGEBRAS[name][0])
+        ours, theirs, both = _numbers(x), _numbers(y), _numbers(_merged(x, y))
+        assert both == {
+            key: max(ours.get(key, -1), theirs.get(key, -1)) for key in {*ours, *theirs}
+        }
+
+    @given(data=st.data())
+    def test_has_the_empty_one_for_its_neutral_element(
+        self, name: str, data: st.DataObject
+    ) -> None:
+        triples, empty = ALGEBRAS[name]
+        x, _, _ = data.draw(triples)
+        assert _numbers(_merged(x, empty())) == _numbers(_merged(empty(), x)) == _numbers(x)
+
+    @given(data=st.data())
+    def test_leaves_the_other_as_it_was(self, name: str, data: st.DataObject) -> None:
+        x, y, _ = data.draw(ALGEBRAS[name][0])
+        before = _numbers(y)
+        _merged(x, y)
+        assert _numbers(y) == before
+
 
 class TestMergeOfCounters:
-    """For states that were lifted by the same `folded`, which is what everybody does first."""
-
-    @given(counters, counters)
-    def test_is_commutative(self, x: Counter, y: Counter) -> None:
-        assert x.merge(y) == y.merge(x)
-
-    @given(counters)
-    def test_is_idempotent(self, x: Counter) -> None:
-        assert x.merge(x) == x
-
-    @given(counters, counters, counters)
-    def test_is_associative(self, x: Counter, y: Counter, z: Counter) -> None:
-        assert x.merge(y).merge(z) == x.merge(y.merge(z))
-
-    @given(counters)
-    def test_has_the_empty_counter_for_its_neutral_element(self, x: Counter) -> None:
-        assert x.merge(Counter()) == Counter().merge(x) == x
-
     @given(counters, counters)
     def test_never_lowers_the_value(self, x: Counter, y: Counter) -> None:
         assert x.merge(y).value >= max(x.value, y.value)
 
     @given(counters, counters)
-    def test_leaves_its_operands_as_they_were(self, x: Counter, y: Counter) -> None:
+    def test_leaves_both_as_they_were(self, x: Counter, y: Counter) -> None:
         before = (x.base, dict(x.slots), y.base, dict(y.slots))
         x.merge(y)
         assert (x.base, dict(x.slots), y.base, dict(y.slots)) == before
@@ -64,7 +163,7 @@ class TestLift:
         self, x: Counter, folded: Generations
     ) -> None:
         lifted = x.lift(folded)
-        assert lifted.slots == {s: n for s, n in x.slots.items() if not covers(folded, s)}
+        assert lifted.slots == {s: n for s, n in x.slots.items() if not folded.covers(s)}
 
     @given(counters, generations, generations)
     def test_by_one_fold_after_another_is_lift_by_both(
@@ -77,8 +176,8 @@ class TestLift:
         self, x: Counter, y: Counter, folded: Generations
     ) -> None:
         # What a fold waits for (`ratchet.folding`). Then nothing depends on who lifts when.
-        shared = {s: n for s, n in x.slots.items() if covers(folded, s)}
-        own = {s: n for s, n in y.slots.items() if not covers(folded, s)}
+        shared = {s: n for s, n in x.slots.items() if folded.covers(s)}
+        own = {s: n for s, n in y.slots.items() if not folded.covers(s)}
         x, y = x._replace(base=7), Counter(7, {**shared, **own})
         assert x.merge(y).lift(folded) == x.lift(folded).merge(y.lift(folded))
 
@@ -111,34 +210,27 @@ class TestAdd:
     def test_holds_at_the_largest_count_instead_of_wrapping(self) -> None:
         full = Counter(0, {Slot("a", 1): MAX_COUNT})
         assert full.add(Slot("a", 1)).value == MAX_COUNT
-        assert full.add(Slot("b", 1)).lift({"a": 1, "b": 1}) == Counter(MAX_COUNT, {})
+        assert full.add(Slot("b", 1)).lift(Generations(a=1, b=1)) == Counter(MAX_COUNT, {})
 
 
-class TestJoinOfGenerations:
-    @given(generations, generations, generations)
-    def test_is_commutative_idempotent_and_associative(
-        self, f: Generations, g: Generations, h: Generations
-    ) -> None:
-        assert join(f, g) == join(g, f)
-        assert join(f, f) == f
-        assert join(join(f, g), h) == join(f, join(g, h))
-
+class TestGenerations:
     @given(generations, generations, st.builds(Slot, st.sampled_from("abc"), st.integers(0, 6)))
-    def test_covers_what_either_covers(self, f: Generations, g: Generations, slot: Slot) -> None:
-        assert covers(join(f, g), slot) == (covers(f, slot) or covers(g, slot))
+    def test_joined_cover_what_either_covers(
+        self, f: Generations, g: Generations, slot: Slot
+    ) -> None:
+        assert join(f, g).covers(slot) == (f.covers(slot) or g.covers(slot))
 
-    def test_tells_generation_0_from_nothing_known(self) -> None:
-        assert covers({"a": 0}, Slot("a", 0))
-        assert not covers({}, Slot("a", 0))
+    @given(generations, generations)
+    def test_merge_says_what_was_news(self, f: Generations, g: Generations) -> None:
+        before = Generations(f)
+        news = f.merge(g)
+        assert {slot.node for slot in news} == {n for n in f if f[n] != before.get(n)}
+        assert all(not before.covers(slot) and f.covers(slot) for slot in news)
+
+    def test_tell_generation_0_from_nothing_known(self) -> None:
+        assert Generations(a=0).covers(Slot("a", 0))
+        assert not Generations().covers(Slot("a", 0))
         assert join({}, {"a": 0}) == {"a": 0}
-
-
-# One owner's history: the video of each change; its count is how often it has come up so far.
-histories = st.lists(st.sampled_from(["tide", "moss", "fern"]), max_size=30)
-
-
-def _history(changes: list[str]) -> list[Row]:
-    return [Row(video, changes[:seq].count(video), seq) for seq, video in enumerate(changes, 1)]
 
 
 def _state(column: Column) -> tuple[int, dict[str, int]]:
@@ -166,9 +258,9 @@ class TestMergeOfColumns:
     def test_says_which_rows_were_larger(self, changes: list[str], data: st.DataObject) -> None:
         column = Column(Slot("a", 1))
         for row in data.draw(st.permutations(_history(changes))):
-            before = column.count(row.video)
+            before = column.views(row.video)
             assert column.merge([row]) == ([row] if row.views > before else [])
-            assert column.count(row.video) == max(row.views, before)
+            assert column.views(row.video) == max(row.views, before)
             assert column.merge([row]) == []
 
     @given(histories, histories)
@@ -184,12 +276,12 @@ class TestMergeOfColumns:
     def test_never_lowers_a_count_whatever_a_later_row_says(self) -> None:
         column = Column(Slot("a", 1))
         assert column.merge([Row("tide", 5, 1), Row("tide", 3, 2)]) == [Row("tide", 5, 1)]
-        assert column.count("tide") == 5
+        assert column.views("tide") == 5
 
     def test_claims_nothing_by_itself(self) -> None:
         column = Column(Slot("a", 1))
         column.merge([Row("tide", 5, 7)])
-        assert (column.upto, column.durable) == (0, 0)
+        assert (column.complete, column.durable) == (0, 0)
 
     @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.booleans())
     def test_gives_the_same_rows_after_its_log_was_rebuilt(
@@ -202,7 +294,7 @@ class TestMergeOfColumns:
             column.merge([Row("w", 1, 200)])
         for row in history:
             column.merge([row])
-            assert all(column.count(v) == changes[: row.seq].count(v) for v in set(changes))
+            assert all(column.views(v) == changes[: row.seq].count(v) for v in set(changes))
             assert [each.seq for each in column] == sorted(each.seq for each in column)
         newest = {row.video: row for row in [*history, *([Row("w", 1, 200)] if late else [])]}
         rows = sorted(newest.values(), key=lambda row: row.seq)
@@ -212,47 +304,24 @@ class TestMergeOfColumns:
             assert column.above(above, 1) == (wanted[:1], len(wanted) > 1)
 
 
-entries = st.lists(
-    st.tuples(st.one_of(st.sampled_from(["tide", "moss"]), videos), counts), max_size=8
-)
-
-
-def _base(*parts: Iterable[tuple[str, int]]) -> tuple[dict[str, int], int]:
-    base = Base()
-    for part in parts:
-        base.merge(part)
-    return {video: base.count(video) for video in base}, base.fingerprint
-
-
 class TestMergeOfBases:
-    @given(entries, entries, entries)
-    def test_is_commutative_idempotent_and_associative(
-        self, x: list[tuple[str, int]], y: list[tuple[str, int]], z: list[tuple[str, int]]
-    ) -> None:
-        assert _base(x, y) == _base(y, x)
-        assert _base(x, y, y, x) == _base(x, y)
-        assert _base(x, [*y, *z]) == _base([*x, *y], z) == _base(z, y, x)
-
     def test_takes_the_larger_also_of_two_entries_of_one_frame(self) -> None:
-        assert _base([("tide", 5), ("tide", 3)])[0] == {"tide": 5}
+        assert dict(_base([("tide", 5), ("tide", 3)])) == {"tide": 5}
 
     @given(entries, entries)
-    def test_says_which_videos_grew_and_lowers_none(
+    def test_says_which_videos_grew(
         self, x: list[tuple[str, int]], y: list[tuple[str, int]]
     ) -> None:
-        base = Base()
-        base.merge(x)
-        before = {video: base.count(video) for video in base}
+        base = _base(x)
+        before = dict(base)
         grown = base.merge(y)
-        assert set(grown) == {v for v in base if base.count(v) > before.get(v, 0)}
-        assert all(base.count(video) >= n for video, n in before.items())
+        assert set(grown) == {video for video, n in base if n > before.get(video, 0)}
 
     @given(entries, entries)
     def test_has_equal_fingerprints_exactly_for_equal_bases(
         self, x: list[tuple[str, int]], y: list[tuple[str, int]]
     ) -> None:
-        (ours, our_fingerprint), (theirs, their_fingerprint) = _base(x), _base(y)
-        ours = {video: n for video, n in ours.items() if n}
-        theirs = {video: n for video, n in theirs.items() if n}
-        assert (ours == theirs) == (our_fingerprint == their_fingerprint)
-        assert 0 <= our_fingerprint < 2**64
+        one, two = _base(x), _base(y)
+        assert (dict(one) == dict(two)) == (one.fingerprint == two.fingerprint)
+        assert _base(x, y).fingerprint == _base(y, x, y).fingerprint
+        assert 0 <= one.fingerprint < 2**64

@@ -1,17 +1,33 @@
 """The life of a cluster, core to core: folding, leaving, retiring, coming back, giving way."""
 
 import pytest
-from ratchet import codec, exchange, table
+from ratchet import codec
+from ratchet.cluster import REMIND_S
 from ratchet.column import Row
 from ratchet.frames import Rows
-from ratchet.replica import HEARTBEAT_S, REMIND_S, RIVAL_S, Refused
+from ratchet.journal import MAX_LIFTED
+from ratchet.members import Refused
+from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import Slot
+from ratchet.talk import MAX_SLOTS
+from ratchet.tenure import RIVAL_S
 from small_world import TIDE, Node, Packet, World, slot_of
 
 
-def _world(*names: str, grace_s: float = 0.0, retire_after_s: float | None = None) -> World:
+def _world(
+    *names: str,
+    grace_s: float = 0.0,
+    retire_after_s: float | None = None,
+    max_slots: int = MAX_SLOTS,
+    max_lifted: int = MAX_LIFTED,
+) -> World:
     """Nodes that know each other and have opened their slots."""
-    world = World(grace_s=grace_s, retire_after_s=retire_after_s)
+    world = World(
+        grace_s=grace_s,
+        retire_after_s=retire_after_s,
+        max_slots=max_slots,
+        max_lifted=max_lifted,
+    )
     for name in names:
         world.start(name)
     world.settle()
@@ -19,11 +35,11 @@ def _world(*names: str, grace_s: float = 0.0, retire_after_s: float | None = Non
 
 
 def _values(world: World, video: str = TIDE) -> set[int]:
-    return {node.replica.value(video) for node in world.alive()}
+    return {node.replica.table.value(video) for node in world.alive()}
 
 
 def _hot(world: World) -> set[Slot]:
-    return {slot for node in world.alive() for slot in node.replica.columns}
+    return {slot for node in world.alive() for slot in node.replica.table.columns}
 
 
 def _kinds(node: Node) -> list[str]:
@@ -49,8 +65,8 @@ class TestFolding:
         world.start("a", world.crash(a))
         world.settle()
         assert old not in _hot(world)
-        assert {node.replica.base.count(TIDE) for node in world.alive()} == {5}
-        assert {node.replica.lifted["a"] for node in world.alive()} == {5}
+        assert {node.replica.table.base.views(TIDE) for node in world.alive()} == {5}
+        assert {node.replica.table.lifted_views["a"] for node in world.alive()} == {5}
         world.finish()
 
     def test_it_waits_for_the_grace(self) -> None:
@@ -60,7 +76,7 @@ class TestFolding:
         old = slot_of(a)
         world.start("a", world.crash(a))
         world.settle()
-        (fold,) = b.replica.folds()
+        (fold,) = b.replica.observe().folds
         (obstacle,) = fold.obstacles
         assert (fold.node, fold.slots, obstacle.kind) == ("a", (old,), "grace")
         assert 0 < obstacle.amount <= 60
@@ -77,7 +93,7 @@ class TestFolding:
             world.pass_time(30)
             a = world.start("a", world.crash(a))
             world.settle()
-        assert len([slot for slot in b.replica.columns if slot.node == "a"]) <= 3
+        assert len([slot for slot in b.replica.table.columns if slot.node == "a"]) <= 3
         world.finish()
 
     def test_a_peer_that_was_never_met_is_in_the_way(self) -> None:
@@ -85,13 +101,13 @@ class TestFolding:
         (a,) = world.alive()
         world.count(a, TIDE)
         a = world.start("a", world.crash(a))
-        a.replica.unmet = 1
+        a.unmet = 1
         world.settle()
-        ((obstacle,),) = [fold.obstacles for fold in a.replica.folds()]
+        ((obstacle,),) = [fold.obstacles for fold in a.replica.observe().folds]
         assert obstacle.kind == "unmet"
-        a.replica.unmet = 0
+        a.unmet = 0
         world.settle()
-        assert a.replica.base.count(TIDE) == 1
+        assert a.replica.table.base.views(TIDE) == 1
 
     def test_a_member_that_is_missing_is_in_the_way_and_is_named(self) -> None:
         world = _world("a", "b", "c")
@@ -101,10 +117,10 @@ class TestFolding:
         world.crash(c)
         world.start("a", world.crash(a))
         world.settle()
-        (fold,) = b.replica.folds()
+        (fold,) = b.replica.observe().folds
         assert [(obstacle.kind, obstacle.node) for obstacle in fold.obstacles] == [("missing", "c")]
         assert "missing" in _kinds(b)
-        assert "ratchet retire c" in next(n.text for n in b.replica.notices if n.kind == "missing")
+        assert [notice.node for notice in b.replica.notices if notice.kind == "missing"] == ["c"]
 
     def test_it_is_said_again_each_hour_that_one_is_missing(self) -> None:
         world = _world("a", "b", "c")
@@ -131,7 +147,7 @@ class TestFolding:
         world.start("a", disk)
         # c has heard of nothing yet.
         world.pass_time(HEARTBEAT_S)
-        assert all(fold.obstacles for fold in b.replica.folds())
+        assert all(fold.obstacles for fold in b.replica.observe().folds)
         world.finish()
         assert len(_hot(world)) == 3
 
@@ -150,11 +166,8 @@ class TestFolding:
         assert "folded" not in _kinds(b) + _kinds(a)
         world.finish()
 
-    def test_a_large_slot_is_lifted_in_parts_and_the_value_stands(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(table, "MAX_LIFTED", 4)
-        world = _world("a", "b")
+    def test_a_large_slot_is_lifted_in_parts_and_the_value_stands(self) -> None:
+        world = _world("a", "b", max_lifted=4)
         a, _ = world.alive()
         for number in range(30):
             a.replica.count(f"video-{number}", number + 1)
@@ -173,42 +186,36 @@ class TestFolding:
                     # A crash now: what is on the disk is as much.
                     world.check_disk(node)
                     world.confirm(node)
-                seen |= {len(column) for column in node.replica.lifting.values()}
-                assert node.replica.value("video-9") == 10
+                seen |= {len(column) for column in node.replica.table.lifting.values()}
+                assert node.replica.table.value("video-9") == 10
         assert len(seen) > 5
         world.finish()
         assert len(_hot(world)) == 2
 
-    def test_a_crash_between_two_parts_loses_nothing_and_doubles_nothing(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(table, "MAX_LIFTED", 4)
-        world = _world("a", "b")
+    def test_a_crash_between_two_parts_loses_nothing_and_doubles_nothing(self) -> None:
+        world = _world("a", "b", max_lifted=4)
         a, b = world.alive()
         for number in range(10):
             a.replica.count(f"video-{number}", 2)
         world.flush(a)
         world.settle()
         a = world.start("a", world.crash(a))
-        while not b.replica.lifting:
+        while not b.replica.table.lifting:
             world.pass_time(HEARTBEAT_S)
             world.settle_wire(write=False)
             world.flush(a)
-            if b.replica.lifting:
+            if b.replica.table.lifting:
                 break
             world.flush(b)
         world.begin_write(b)
         world.reach_disk(b)
         b = world.start("b", world.crash(b))
-        assert sum(len(column) for column in b.replica.lifting.values()) == 6
-        assert [b.replica.value(f"video-{number}") for number in range(10)] == [2] * 10
+        assert sum(len(column) for column in b.replica.table.lifting.values()) == 6
+        assert [b.replica.table.value(f"video-{number}") for number in range(10)] == [2] * 10
         world.finish()
 
-    def test_a_digest_of_too_many_slots_tells_of_the_same_ones_everywhere(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(exchange, "MAX_SLOTS", 3)
-        world = _world("a", "b", "c", grace_s=1e6)
+    def test_a_digest_of_too_many_slots_tells_of_the_same_ones_everywhere(self) -> None:
+        world = _world("a", "b", "c", grace_s=1e6, max_slots=3)
         for _ in range(6):
             first = world.alive()[0]
             world.count(first, TIDE)
@@ -232,7 +239,7 @@ class TestLeaving:
         world.finish()
         assert _values(world) == {9}
         assert {slot.node for slot in _hot(world)} == {"b", "c"}
-        assert [member.state for member in b.replica.members()] == ["here", "connected"]
+        assert [one.member.state for one in b.replica.observe().members] == ["here", "connected"]
 
     def test_nothing_is_handed_over_to_one_that_leaves_too(self) -> None:
         world = _world("a", "b")
@@ -259,7 +266,7 @@ class TestLeaving:
         world.cuts.clear()
         world.connect(b, c)
         _leave(world, b)
-        assert c.replica.value(TIDE) == 7
+        assert c.replica.table.value(TIDE) == 7
 
     def test_before_the_slot_is_open_closes_what_the_name_had(self) -> None:
         world = _world("a", "b")
@@ -271,7 +278,7 @@ class TestLeaving:
         a.replica.leave()
         world.flush(a)
         world.pass_time(5)
-        assert a.replica.slot is None
+        assert a.replica.table.own is None
         world.heal()
         while a.replica.unshared():
             world.pass_time(HEARTBEAT_S)
@@ -286,7 +293,7 @@ class TestLeaving:
         world.count(a, TIDE, 3)
         a = world.start("a", world.crash(a), alone=True)
         world.settle()
-        assert a.replica.base.count(TIDE) == 3
+        assert a.replica.table.base.views(TIDE) == 3
         b = world.start("b")
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(write=False)
@@ -365,14 +372,14 @@ class TestRetiring:
         a.replica.retire("b")
         world.count(a, TIDE, 10)
         world.settle()
-        assert a.replica.value(TIDE) == 17
+        assert a.replica.table.value(TIDE) == 17
         world.heal()
         world.settle()
         texts = [notice.text for notice in c.replica.notices if notice.kind == "unseen"]
         assert len(texts) == 1
         assert "2 of its views" in texts[0]
         assert len(_values(world)) == 1
-        assert 17 <= a.replica.value(TIDE) <= 19
+        assert 17 <= a.replica.table.value(TIDE) <= 19
         world.count(c, TIDE)
         world.settle()
         world.assert_equal()
@@ -386,10 +393,10 @@ class TestRetiring:
         for _ in range(3):
             world.pass_time(60)
             world.settle()
-        assert a.replica.gone("c")
-        assert b.replica.gone("c")
+        assert a.replica.table.is_gone("c")
+        assert b.replica.table.is_gone("c")
         # c is alone, and must not take all others for dead.
-        assert not c.replica.gone("a")
+        assert not c.replica.table.is_gone("a")
         world.finish()
 
     def test_one_that_only_lives_far_away_is_not_retired_again_and_again(self) -> None:
@@ -416,16 +423,16 @@ class TestSuperseded:
         world.settle()
         twin = world.start("a", a.disk.copy())
         world.settle()
-        assert "a newer process" in (a.replica.superseded() or "")
-        assert twin.replica.superseded() is None
+        assert "a newer process" in (a.replica.tenure.superseded or "")
+        assert twin.replica.tenure.superseded is None
         a.replica.count(TIDE)
         assert a.replica.changes() is None
-        assert a.replica.shared(a.replica.extents())
+        assert a.replica.holdings.shared(a.replica.holdings.own_seqs())
         world.crash(a)
         world.count(twin, TIDE)
         world.finish()
         assert _values(world) == {4}
-        assert not any(node.replica.superseded() for node in world.alive())
+        assert not any(node.replica.tenure.superseded for node in world.alive())
 
     def test_once_superseded_it_opens_no_slot_above_the_newer_one(self) -> None:
         world = _world("a", "b")
@@ -435,7 +442,7 @@ class TestSuperseded:
         old = slot_of(a)
         rows = Rows(old, 0, 9, False, (Row(TIDE, 1, 9),))
         world.hand(Packet(b, a, codec.encode(rows)))
-        assert a.replica.slot == old
+        assert a.replica.table.own == old
         assert not a.replica.counting
 
     def test_two_that_never_hear_each_other_live_take_turns_ever_more_slowly(self) -> None:
@@ -470,7 +477,7 @@ class TestSuperseded:
         assert not a.replica.counting
         world.pass_time(1)
         world.pass_time(RIVAL_S)
-        assert a.replica.superseded() is None
+        assert a.replica.tenure.superseded is None
         assert "reopened" in _kinds(a)
         world.count(a, TIDE)
         world.finish()
@@ -479,7 +486,7 @@ class TestSuperseded:
     def test_views_wait_while_it_is_not_known(self) -> None:
         world = _world("a", "b")
         a, _ = world.alive()
-        world.tell_heard(a, {"a": slot_of(a).generation + 5})
+        world.tell_newest(a, {"a": slot_of(a).generation + 5})
         a.replica.count(TIDE)
         changes = a.replica.changes()
         assert changes is None or not changes.columns
@@ -489,7 +496,7 @@ class TestSuperseded:
             world.pass_time(1)
             world.settle_wire()
             world.flush(a)
-        assert a.replica.value(TIDE) == 1
+        assert a.replica.table.value(TIDE) == 1
 
     def test_one_whose_rows_a_copy_of_its_disk_tells_it_goes_on(self) -> None:
         world = _world("a", "b")
@@ -515,24 +522,24 @@ class TestSharing:
         world = _world("a", "b")
         a, b = world.alive()
         a.replica.count(TIDE)
-        changes = a.replica.changes(tell=True)
+        changes = a.replica.changes(confirm=True)
         assert changes
         a.disk.write(changes)
         world.send(a, a.replica.committed(changes))
-        extents = a.replica.extents()
+        extents = a.replica.holdings.own_seqs()
         world.settle_wire(write=False)
-        assert not a.replica.shared(extents)
+        assert not a.replica.holdings.shared(extents)
         world.flush(b)
         world.settle_wire()
-        assert a.replica.shared(extents)
+        assert a.replica.holdings.shared(extents)
 
     def test_peers_can_be_asked(self) -> None:
         world = _world("a", "b")
         a, _ = world.alive()
         world.count(a, TIDE)
         world.settle_wire()
-        extents = a.replica.extents()
-        assert not a.replica.shared(extents)
-        world.send(a, a.replica.ask_who_has())
+        extents = a.replica.holdings.own_seqs()
+        assert not a.replica.holdings.shared(extents)
+        world.send(a, a.replica.ask_to_confirm())
         world.settle_wire()
-        assert a.replica.shared(extents)
+        assert a.replica.holdings.shared(extents)

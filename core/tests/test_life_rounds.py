@@ -19,7 +19,7 @@ def hear(browser: Passive, node: Node) -> int:
 
 
 def _told(replica: Replica) -> Snapshot:
-    return Snapshot(VIDEO, replica.counter(VIDEO), dict(replica.folded))
+    return replica.table.snapshot(VIDEO)
 
 
 def a_round(world: World, chance: random.Random) -> set[Slot]:
@@ -33,7 +33,7 @@ def a_round(world: World, chance: random.Random) -> set[Slot]:
     for node in world.alive():
         world.count(node, VIDEO, chance.randrange(1, 4))
     world.settle()
-    gone = {node.replica.slot for node in (dying, leaving, restarting)}
+    gone = {node.replica.table.own for node in (dying, leaving, restarting)}
     world.crash(dying)
     leaving.replica.leave()
     world.settle()
@@ -67,10 +67,10 @@ def test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are
         living = world.alive()
         assert sorted(node.name for node in living) == ["a", "b", "c"]
         for node in living:
-            assert set(node.replica.columns) <= {each.replica.slot for each in living}
-            assert set(node.disk.rows) <= set(node.replica.columns)
-            assert len(node.replica.folded) <= 5
-            assert node.replica.value(VIDEO) == world.truth[VIDEO]
+            assert set(node.replica.table.columns) <= {each.replica.table.own for each in living}
+            assert set(node.disk.rows) <= set(node.replica.table.columns)
+            assert len(node.replica.table.folded) <= 5
+            assert node.replica.table.value(VIDEO) == world.truth[VIDEO]
         assert hear(regular, chance.choice(living)) == world.truth[VIDEO]
         stored.append(_told(chance.choice(living).replica))
     assert len(gone) == 3 * ROUNDS

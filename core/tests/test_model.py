@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ratchet import passive, snapshot
 from ratchet.frames import MAX_ROWS, Extent
-from ratchet.generations import covers
 from simulation.disk import Disk
 from small_world import Node, World
 from strategies import PROFILE
@@ -177,7 +176,7 @@ class Model(RuleBasedStateMachine):
     def _lives_nowhere_else(self) -> Tally[str]:
         lost: Tally[str] = Tally()
         for slot in self.world.history:
-            if not any(covers(disk.folded, slot) for disk in self._disks()):
+            if not any(disk.folded.covers(slot) for disk in self._disks()):
                 for video, views in self.world.latest(slot).items():
                     held = max(disk.count(slot, video) for disk in self._disks())
                     lost[video] += views - held
@@ -192,13 +191,13 @@ class Model(RuleBasedStateMachine):
         node = self.up.get(by)
         if self.down or not node or not any(world.linked(node, other) for other in nodes):
             return
-        closed = min(each.replica.closed.get(name, -1) for each in nodes)
-        for slot in {slot for each in nodes for slot in each.replica.columns}:
+        closed = min(each.replica.table.closed.get(name, -1) for each in nodes)
+        for slot in {slot for each in nodes for slot in each.replica.table.columns}:
             if slot.node == name and slot.generation <= closed:
                 claims = {
                     each.replica.digest().slots.get(slot, Extent(0, 0))
                     for each in nodes
-                    if not covers(each.replica.folded, slot)
+                    if not each.replica.table.folded.covers(slot)
                 }
                 if len(claims) > 1 or any(extent.fingerprint is None for extent in claims):
                     return
@@ -221,7 +220,7 @@ class Model(RuleBasedStateMachine):
     @rule(name=names, video=videos, browser=st.integers(0, 1))
     def load_a_page(self, name: str, video: str, browser: int) -> None:
         if node := self.up.get(name):
-            text = json.dumps(snapshot.encode(node.replica.snapshot(video)))
+            text = json.dumps(snapshot.encode(node.replica.table.snapshot(video)))
             self.told.append((video, text))
             self._tell(self.browsers[browser], video, text)
 
@@ -244,12 +243,12 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def every_replica_holds_what_it_promises(self) -> None:
-        opened = set(self.world.history) | {n.replica.slot for n in self.world.nodes}
+        opened = set(self.world.history) | {n.replica.table.own for n in self.world.nodes}
         for name, node in self.up.items():
             self.world.check(node)
-            assert opened.issuperset(node.replica.columns), "6: a slot that nobody opened"
+            assert opened.issuperset(node.replica.table.columns), "6: a slot that nobody opened"
             for video in VIDEOS:
-                value = node.replica.value(video)
+                value = node.replica.table.value(video)
                 key = (node.process, video)
                 assert value >= self.reached[key], "2: the value of a replica fell"
                 self.reached[key] = value
@@ -260,8 +259,8 @@ class Model(RuleBasedStateMachine):
     def equal_fingerprints_mean_equal_counts(self) -> None:
         said: dict[str, tuple[int, ...]] = {}
         for node in self.up.values():
-            values = tuple(node.replica.value(video) for video in VIDEOS)
-            assert said.setdefault(node.replica.fingerprint(), values) == values
+            values = tuple(node.replica.table.value(video) for video in VIDEOS)
+            assert said.setdefault(node.replica.table.fingerprint(), values) == values
 
     def _rest(self) -> None:
         for node in self.up.values():
@@ -281,7 +280,7 @@ class Model(RuleBasedStateMachine):
         self.every_replica_holds_what_it_promises()
         for node in self.up.values():
             for video in VIDEOS:
-                truth, value = self.world.truth[video], node.replica.value(video)
+                truth, value = self.world.truth[video], node.replica.table.value(video)
                 if self.lost is None:
                     assert value == truth, "5: a view was lost"
                 assert value >= truth - (self.lost or Tally())[video], "5: more was lost"

@@ -8,6 +8,7 @@ from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.counter import Counter
 from ratchet.frames import Alive, Digest, Extent, Hello, Rows
+from ratchet.generations import Generations
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
@@ -35,17 +36,17 @@ def test_two_states_merge_to(ours: dict[Slot, int], theirs: dict[Slot, int], val
     ("ours", "theirs", "folded", "value"),
     [
         # b@1 is folded on one side and still a slot on the other: it counts once.
-        (Counter(10, {A: 7}), Counter(0, {A: 4, B: 10}), {"b": 1}, 17),
+        (Counter(10, {A: 7}), Counter(0, {A: 4, B: 10}), Generations(b=1), 17),
         # The late side had not seen all of it.
-        (Counter(10, {A: 7}), Counter(0, {A: 7, B: 6}), {"b": 1}, 17),
+        (Counter(10, {A: 7}), Counter(0, {A: 7, B: 6}), Generations(b=1), 17),
         # Both lifted, each with another slot missing.
-        (Counter(0, {A: 7, B: 10}), Counter(0, {A: 7, B: 10}), {"a": 1, "b": 1}, 17),
+        (Counter(0, {A: 7, B: 10}), Counter(0, {A: 7, B: 10}), Generations(a=1, b=1), 17),
         # A later generation of the folded name is a slot as ever.
-        (Counter(10, {}), Counter(0, {B: 10, Slot("b", 2): 5}), {"b": 1}, 15),
+        (Counter(10, {}), Counter(0, {B: 10, Slot("b", 2): 5}), Generations(b=1), 15),
     ],
 )
 def test_two_states_with_a_fold_merge_to(
-    ours: Counter, theirs: Counter, folded: dict[str, int], value: int
+    ours: Counter, theirs: Counter, folded: Generations, value: int
 ) -> None:
     x, y = ours.lift(folded), theirs.lift(folded)
     assert x.merge(y).value == y.merge(x).value == value
@@ -72,7 +73,7 @@ def test_a_stored_replica_of_5_and_7_counts_on_to_13() -> None:
                 ColumnChange(A, 5, (Row("tide", 5, 5),)),
                 ColumnChange(B, 7, (Row("tide", 7, 7),)),
             ),
-            heard={"a": 1, "b": 1},
+            newest={"a": 1, "b": 1},
         )
     )
     replica.tick(0.0)
@@ -81,12 +82,12 @@ def test_a_stored_replica_of_5_and_7_counts_on_to_13() -> None:
     changes = replica.changes()
     assert changes
     replica.committed(changes)
-    assert replica.value("tide") == replica.counter("tide").value == 13
+    assert replica.table.value("tide") == replica.table.counter("tide").value == 13
 
 
 def test_a_counter_of_1000_slots_goes_through_the_snapshot_codec_and_back() -> None:
     slots = {Slot(f"node-{n % 250}", 1_763_800_000_000_000 + n): n for n in range(1000)}
-    before = Snapshot("tide", Counter(40, slots), {f"node-{n}": n for n in range(250)})
+    before = Snapshot("tide", Counter(40, slots), Generations({f"node-{n}": n for n in range(250)}))
     text = json.dumps(snapshot.encode(before))
     assert snapshot.decode(text) == before
     assert snapshot.decode(text).counter.value == 40 + 999 * 1000 // 2
@@ -98,7 +99,7 @@ def test_a_counter_of_1000_slots_goes_through_the_snapshot_codec_and_back() -> N
 
 def test_1000_slots_and_1000_rows_go_through_the_frame_codec_and_back() -> None:
     slots = {Slot(f"node-{n % 250}", 1_763_800_000_000_000 + n): n for n in range(1000)}
-    maps = {f"node-{n}": n for n in range(250)}
+    maps = Generations({f"node-{n}": n for n in range(250)})
     extents = {slot: Extent(n, n) for slot, n in slots.items()}
     alive = {f"{n:016x}": Alive(f"node-{n}", n, f"http://10.0.0.{n}:1234") for n in range(250)}
     digest = Digest(A, extents, maps, maps, maps, maps, 2**64 - 1, alive)

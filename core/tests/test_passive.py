@@ -3,6 +3,7 @@ above, and never falls."""
 
 import json
 from collections import Counter as Tally
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple, Self
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ratchet import passive, snapshot
 from ratchet.counter import Counter
-from ratchet.generations import Generations, covers, join
+from ratchet.generations import Generations, join
 from ratchet.names import Invalid
 from ratchet.passive import Passive
 from ratchet.slot import Slot
@@ -39,8 +40,8 @@ class Merged(NamedTuple):
 NOTHING: Final = Merged("", "", 0, [])
 
 
-def _text(base: int, slots: dict[Slot, int], folded: Generations, video: str = "tide") -> str:
-    return json.dumps(snapshot.encode(Snapshot(video, Counter(base, slots), folded)))
+def _text(base: int, slots: dict[Slot, int], folded: Mapping[str, int], video: str = "tide") -> str:
+    return json.dumps(snapshot.encode(Snapshot(video, Counter(base, slots), Generations(folded))))
 
 
 def _merge(stored: Merged, received: str, video: str = "tide") -> Merged:
@@ -188,7 +189,7 @@ class TestSnapshots:
         value = replica.receive(Snapshot("tide", x, folded)).value
         assert value == x.value
         said = replica.snapshot("tide")
-        assert not any(covers(said.folded, slot) for slot in said.counter.slots)
+        assert not any(said.folded.covers(slot) for slot in said.counter.slots)
         assert said.counter.value == value
 
 
@@ -211,7 +212,7 @@ def _told(history: list[tuple[str, str, int]], late: int) -> list[tuple[int, str
     """
     generation = dict.fromkeys("abc", 1)
     views: Tally[Slot] = Tally()
-    folded: dict[str, int] = {}
+    folded = Generations()
     told = [(0, _text(0, {}, {}))]
     for step, node, n in history:
         if step == "count":

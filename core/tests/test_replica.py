@@ -3,10 +3,11 @@
 from ratchet import codec
 from ratchet.changes import Changes
 from ratchet.column import Row
-from ratchet.exchange import Send
-from ratchet.frames import BaseRows, Digest, Hello, Rows, Want, WantBase
-from ratchet.replica import ALONE_S, HEARTBEAT_S
+from ratchet.frames import BaseRows, Digest, Hello, Rows, Send, Want, WantBase
+from ratchet.generations import Generations
+from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import Slot
+from ratchet.tenure import ALONE_S
 from small_world import TIDE, Packet, World, claim, meet, single, slot_of
 
 
@@ -15,22 +16,22 @@ class TestCounting:
         world, nodes = meet("a", "b", "c")
         world.count(nodes[0], TIDE)
         world.finish()
-        assert [node.replica.value(TIDE) for node in nodes] == [1, 1, 1]
+        assert [node.replica.table.value(TIDE) for node in nodes] == [1, 1, 1]
 
     def test_three_nodes_with_three_views_each_count_nine(self) -> None:
         world, nodes = meet("a", "b", "c")
         for node in nodes:
             world.count(node, TIDE, 3)
         world.finish()
-        assert [node.replica.value(TIDE) for node in nodes] == [9, 9, 9]
+        assert [node.replica.table.value(TIDE) for node in nodes] == [9, 9, 9]
 
     def test_a_push_alone_carries_a_view_without_waiting_for_a_digest(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         while world.wire:
             world.deliver()
-        assert b.replica.value(TIDE) == 1
-        assert b.replica.changed == {TIDE}
+        assert b.replica.table.value(TIDE) == 1
+        assert b.replica.table.changed == {TIDE}
 
     def test_views_wait_until_the_slot_is_open(self) -> None:
         world = World()
@@ -38,11 +39,12 @@ class TestCounting:
         world.count(a, TIDE)
         world.pass_time(ALONE_S / 2)
         world.flush(a)
-        assert (a.replica.slot, a.replica.value(TIDE), a.replica.pending(TIDE)) == (None, 0, 1)
+        assert a.replica.table.own is None
+        assert (a.replica.table.value(TIDE), a.replica.journal.waiting(TIDE)) == (0, 1)
         assert a.disk.rows == {}
         world.pass_time(ALONE_S / 2)
         world.flush(a)
-        assert (a.replica.value(TIDE), a.replica.pending(TIDE)) == (1, 0)
+        assert (a.replica.table.value(TIDE), a.replica.journal.waiting(TIDE)) == (1, 0)
 
     def test_the_slot_opens_at_the_first_contact_without_waiting(self) -> None:
         world = World()
@@ -50,8 +52,8 @@ class TestCounting:
         world.count(a, TIDE)
         world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is a))
         world.flush(a)
-        assert a.replica.value(TIDE) == 1
-        assert b.replica.slot is None
+        assert a.replica.table.value(TIDE) == 1
+        assert b.replica.table.own is None
 
 
 class TestDurableBeforeVisible:
@@ -63,13 +65,13 @@ class TestDurableBeforeVisible:
             world.pass_time(HEARTBEAT_S)
             while world.wire:
                 world.deliver()
-        assert a.replica.value(TIDE) == b.replica.value(TIDE) == 0
-        assert a.replica.snapshot(TIDE).counter.value == 0
+        assert a.replica.table.value(TIDE) == b.replica.table.value(TIDE) == 0
+        assert a.replica.table.snapshot(TIDE).counter.value == 0
         assert claim(a, slot_of(a)) == 0
         world.reach_disk(a)
-        assert a.replica.value(TIDE) == 0
+        assert a.replica.table.value(TIDE) == 0
         world.confirm(a)
-        assert a.replica.value(TIDE) == 1
+        assert a.replica.table.value(TIDE) == 1
         assert world.on_wire(Rows, b)[0].rows == (Row(TIDE, 1, 1),)
 
     def test_a_view_that_died_with_its_process_was_seen_by_nobody(self) -> None:
@@ -80,7 +82,7 @@ class TestDurableBeforeVisible:
         world.settle_wire()
         a = world.start("a", world.crash(a))
         world.finish()
-        assert b.replica.value(TIDE) == 1
+        assert b.replica.table.value(TIDE) == 1
 
     def test_a_view_that_was_written_but_never_answered_counts_after_the_restart(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -89,7 +91,7 @@ class TestDurableBeforeVisible:
         world.reach_disk(a)
         world.start("a", world.crash(a))
         world.finish()
-        assert b.replica.value(TIDE) == 1
+        assert b.replica.table.value(TIDE) == 1
 
     def test_views_that_come_while_others_are_written_wait_for_the_next_write(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -98,10 +100,10 @@ class TestDurableBeforeVisible:
         a.replica.count(TIDE, 2)
         world.reach_disk(a)
         world.confirm(a)
-        assert (a.replica.value(TIDE), a.replica.pending(TIDE)) == (1, 2)
+        assert (a.replica.table.value(TIDE), a.replica.journal.waiting(TIDE)) == (1, 2)
         world.flush(a)
         world.finish()
-        assert b.replica.value(TIDE) == 3
+        assert b.replica.table.value(TIDE) == 3
 
     def test_aborted_changes_forget_own_views_and_keep_the_rows_of_others(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -112,7 +114,7 @@ class TestDurableBeforeVisible:
         assert changes
         assert {slot.node for slot, _, _ in changes.columns} == {"a", "b"}
         world.fail_write(a)
-        assert (a.replica.value(TIDE), a.replica.pending(TIDE)) == (0, 0)
+        assert (a.replica.table.value(TIDE), a.replica.journal.waiting(TIDE)) == (0, 0)
         world.count(a, "fern")
         world.check_disk(a)
         assert a.disk.value("moss") == 5
@@ -125,9 +127,9 @@ class TestDurableBeforeVisible:
         world.begin_write(a)
         world.fail_write(a)
         world.count(a, "moss")
-        assert a.replica.columns[slot_of(a)].upto == 1
+        assert a.replica.table.columns[slot_of(a)].complete == 1
         world.finish()
-        assert b.replica.value("moss") == 1
+        assert b.replica.table.value("moss") == 1
 
 
 class TestDigest:
@@ -135,16 +137,16 @@ class TestDigest:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         world.settle_wire(write=False)
-        assert b.replica.value(TIDE) == 1
+        assert b.replica.table.value(TIDE) == 1
         assert claim(b, slot_of(a)) == 0
-        assert a.replica.behind(b.process) == 1
+        assert a.replica.holdings.behind(b.process) == 1
         world.begin_write(b)
         assert claim(b, slot_of(a)) == 0
         world.reach_disk(b)
         world.confirm(b)
         assert claim(b, slot_of(a)) == 1
         world.settle()
-        assert a.replica.behind(b.process) == 0
+        assert a.replica.holdings.behind(b.process) == 0
 
     def test_claims_nothing_of_changes_that_were_aborted(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -161,9 +163,9 @@ class TestDigest:
         world.count(a, TIDE)
         world.settle_wire(write=False)
         b = world.start("b", world.crash(b))
-        assert b.replica.value(TIDE) == 0
+        assert b.replica.table.value(TIDE) == 0
         world.finish()
-        assert b.replica.value(TIDE) == 1
+        assert b.replica.table.value(TIDE) == 1
 
     def test_is_said_every_heartbeat(self) -> None:
         world, _ = meet("a", "b")
@@ -179,26 +181,26 @@ class TestDigest:
             world.count(a, TIDE)
         world.lose_all()
         world.finish()
-        assert b.replica.value(TIDE) == 5
+        assert b.replica.table.value(TIDE) == 5
 
     def test_equal_fingerprints_mean_equal_counts_and_an_empty_slot_makes_no_difference(
         self,
     ) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
-        assert a.replica.fingerprint() != b.replica.fingerprint()
+        assert a.replica.table.fingerprint() != b.replica.table.fingerprint()
         world.settle()
-        assert a.replica.fingerprint() == b.replica.fingerprint()
+        assert a.replica.table.fingerprint() == b.replica.table.fingerprint()
         world.start("c")
         world.settle()
-        assert len({node.replica.fingerprint() for node in world.alive()}) == 1
+        assert len({node.replica.table.fingerprint() for node in world.alive()}) == 1
 
     def test_fingerprints_tell_apart_what_only_the_base_tells_apart(self) -> None:
         _, (a, b) = meet("a", "b")
-        assert a.replica.fingerprint() == b.replica.fingerprint()
+        assert a.replica.table.fingerprint() == b.replica.table.fingerprint()
         a.replica.restore(Changes(base=((TIDE, 5),)))
-        assert a.replica.fingerprint() != b.replica.fingerprint()
-        assert a.replica.digest().base != b.replica.digest().base
+        assert a.replica.table.fingerprint() != b.replica.table.fingerprint()
+        assert a.replica.digest().base_fingerprint != b.replica.digest().base_fingerprint
 
 
 class TestOtherFrames:
@@ -213,7 +215,7 @@ class TestOtherFrames:
         world, (a, b) = meet("a", "b")
         world.hand(Packet(b, a, codec.encode(Want(Slot("z", 1), 0))))
         assert not world.wire
-        assert Slot("z", 1) not in a.replica.columns
+        assert Slot("z", 1) not in a.replica.table.columns
 
     def test_a_want_beyond_the_end_gets_an_answer_that_changes_nothing(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -229,7 +231,7 @@ class TestOtherFrames:
     def test_a_want_base_beyond_the_end_gets_an_empty_answer(self) -> None:
         world, (a, b) = meet("a", "b")
         world.hand(Packet(b, a, codec.encode(WantBase(2**53 - 1))))
-        assert world.on_wire(BaseRows, b) == [BaseRows({}, 2**53 - 1, 0, ())]
+        assert world.on_wire(BaseRows, b) == [BaseRows(Generations(), 2**53 - 1, 0, ())]
 
     def test_without_peers_nothing_is_sent(self) -> None:
         replica = single("a")

@@ -1,11 +1,15 @@
 """Core to core: who counts in which slot, through restarts, copies and clocks that are set back."""
 
+from dataclasses import replace
+
 import pytest
 from ratchet import codec
 from ratchet.column import Row
 from ratchet.frames import Extent, Rows
-from ratchet.replica import ALONE_S, HEARTBEAT_S
+from ratchet.generations import Generations
+from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import new_generation
+from ratchet.tenure import ALONE_S
 from small_world import TIDE, Packet, meet, slot_of
 
 
@@ -19,11 +23,11 @@ class TestSlots:
         a = world.start("a", world.crash(a))
         world.settle()
         assert slot_of(a).generation > old.generation
-        assert b.replica.counter(TIDE).slots == {old: 5}
+        assert b.replica.table.counter(TIDE).slots == {old: 5}
         world.count(a, TIDE)
         world.finish()
-        assert b.replica.counter(TIDE).slots == {old: 5, slot_of(a): 1}
-        assert b.replica.closed["a"] == slot_of(a).generation - 1
+        assert b.replica.table.counter(TIDE).slots == {old: 5, slot_of(a): 1}
+        assert b.replica.table.closed["a"] == slot_of(a).generation - 1
 
     @pytest.mark.parametrize("clock_ms", [0, 1, 1_000_000_000_000])
     def test_a_restart_with_the_clock_set_back_opens_a_new_slot(self, clock_ms: int) -> None:
@@ -35,7 +39,7 @@ class TestSlots:
         world.count(a, TIDE)
         assert slot_of(a).generation > old.generation
         world.finish()
-        assert b.replica.value(TIDE) == 6
+        assert b.replica.table.value(TIDE) == 6
 
     def test_a_restart_without_its_disk_and_with_the_clock_set_back_opens_a_new_slot(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -47,7 +51,7 @@ class TestSlots:
         world.count(a, TIDE)
         world.finish()
         assert slot_of(a).generation > old.generation
-        assert a.replica.value(TIDE) == b.replica.value(TIDE) == 6
+        assert a.replica.table.value(TIDE) == b.replica.table.value(TIDE) == 6
 
     def test_a_restart_from_an_old_backup_gets_back_all_that_others_have(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -57,10 +61,10 @@ class TestSlots:
         world.settle()
         world.crash(a)
         a = world.start("a", backup)
-        assert a.replica.value(TIDE) == 2
+        assert a.replica.table.value(TIDE) == 2
         world.count(a, TIDE)
         world.finish()
-        assert a.replica.value(TIDE) == b.replica.value(TIDE) == 6
+        assert a.replica.table.value(TIDE) == b.replica.table.value(TIDE) == 6
 
     def test_two_starts_from_one_disk_with_the_clock_set_back_open_different_slots(self) -> None:
         world, (a,) = meet("a")
@@ -77,8 +81,8 @@ class TestSlots:
 
     def test_a_start_names_everything_before_it_closed(self) -> None:
         _, (a,) = meet("a")
-        assert a.replica.closed == {"a": slot_of(a).generation - 1}
-        assert a.replica.superseded() is None
+        assert a.replica.table.closed == {"a": slot_of(a).generation - 1}
+        assert a.replica.tenure.superseded is None
 
     def test_a_process_hears_that_a_newer_one_of_its_name_has_started(self) -> None:
         world, (a, _b) = meet("a", "b")
@@ -86,14 +90,14 @@ class TestSlots:
         world.pass_time(1)
         newer = world.start("a")
         world.settle()
-        assert newer.replica.superseded() is None
-        assert str(slot_of(newer)) in (a.replica.superseded() or "")
+        assert newer.replica.tenure.superseded is None
+        assert str(slot_of(newer)) in (a.replica.tenure.superseded or "")
         world.finish()
 
     def test_a_process_hears_that_its_slot_was_closed(self) -> None:
         world, (a, b) = meet("a", "b")
-        closed = {"a": slot_of(a).generation}
-        digest = b.replica.digest()._replace(closed=closed)
+        closed = Generations(a=slot_of(a).generation)
+        digest = replace(b.replica.digest(), closed=closed)
         world.hand(Packet(b, a, codec.encode(digest)))
         assert not a.replica.counting
 
@@ -109,24 +113,25 @@ class TestSlots:
         if by_digest:
             world.count(a, "moss", 1)  # What is on its way when the news comes is not lost.
             digest = b.replica.digest()
-            frame = digest._replace(slots={**digest.slots, old: Extent(9, None)})
+            frame = replace(digest, slots={**digest.slots, old: Extent(9, None)})
             world.hand(Packet(b, a, codec.encode(frame)))
         else:
             world.hand(Packet(b, a, codec.encode(rows)))
         assert slot_of(a).generation > old.generation
-        assert a.replica.superseded() is None
+        assert a.replica.tenure.superseded is None
         world.count(a, TIDE)
-        assert a.replica.counter(TIDE).slots == {old: 1, slot_of(a): 1}
+        assert a.replica.table.counter(TIDE).slots == {old: 1, slot_of(a): 1}
 
     def test_views_that_failed_while_the_slot_was_given_up_stay_forgotten(self) -> None:
         world, (a, b) = meet("a", "b")
         a.replica.count(TIDE)
         world.begin_write(a)
         digest = b.replica.digest()
-        world.hand(Packet(b, a, codec.encode(digest._replace(slots={slot_of(a): Extent(9, None)}))))
+        world.hand(Packet(b, a, codec.encode(replace(digest, slots={slot_of(a): Extent(9, None)}))))
         world.fail_write(a)
         world.flush(a)
-        assert (a.replica.value(TIDE), a.disk.value(TIDE), a.replica.pending(TIDE)) == (0, 0, 0)
+        assert (a.replica.table.value(TIDE), a.disk.value(TIDE)) == (0, 0)
+        assert a.replica.journal.waiting(TIDE) == 0
 
     def test_a_slot_that_was_folded_while_its_process_lived_is_given_up(self) -> None:
         # Retired by mistake.
@@ -139,8 +144,8 @@ class TestSlots:
         assert slot_of(a).generation > old.generation
         world.count(a, TIDE)
         world.finish()
-        assert b.replica.value(TIDE) == 4
-        assert old not in b.replica.columns
+        assert b.replica.table.value(TIDE) == 4
+        assert old not in b.replica.table.columns
 
     def test_a_slot_that_is_folded_together_with_others_is_given_up_all_the_same(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -152,12 +157,12 @@ class TestSlots:
         world.count(a, TIDE, 3)
         world.settle()
         # a's own column came before b's older one.
-        a_first = sorted(a.replica.columns, key=lambda slot: slot.node != "a")
+        a_first = sorted(a.replica.table.columns, key=lambda slot: slot.node != "a")
         assert a_first[0] == slot_of(a)
         world.tell_folded(a, {"a": slot_of(a).generation, "b": old.generation})
         world.count(a, TIDE)
         world.finish()
-        assert b.replica.value(TIDE) == 6
+        assert b.replica.table.value(TIDE) == 6
 
     def test_views_on_their_way_to_disk_when_their_slot_is_folded_still_count(self) -> None:
         world, (a, b) = meet("a", "b")
@@ -169,7 +174,7 @@ class TestSlots:
         world.reach_disk(a)
         world.confirm(a)
         world.flush(a)
-        assert a.replica.value(TIDE) == 4
+        assert a.replica.table.value(TIDE) == 4
         world.check_disk(a)
         world.finish()
-        assert b.replica.value(TIDE) == 4
+        assert b.replica.table.value(TIDE) == 4

@@ -1,26 +1,40 @@
 """Ratchet's core: a view counter that many nodes count on at once and that never goes down.
 
-Nothing in this package touches a socket, a file, a clock or a random source: time and chance are
-handed in, text goes in and comes out. So the same code runs on a server, in a browser (Pyodide)
-and in a simulator. Each module holds one idea; read them in this order:
+Nothing in this package touches a socket, a file, a clock or a random source. Time and chance are
+arguments; text goes in and comes out. So the same code runs on a server, in a browser (Pyodide) and
+in a simulator. Each module holds one idea, and imports only modules that stand above it here. Read
+them in this order:
 
     names        what a video id, a node name and a count may be
-    slot         who counted: one start of one process
+    slot         the part of every counter that one start of one process owns
     generations  maps of node -> generation: which slots are closed, which are folded
+    algebra      the four laws that merging obeys
     counter      THE IDEA: base + slots, merge and lift
+    strict_json  JSON with exactly one meaning
     snapshot     one counter as text
-    passive      a replica that only listens: a browser
+    passive      a replica that only merges: a browser
+
     fingerprint  whether two maps are equal, in one number
     column       one slot's counts of all videos, in the order they changed
     base         what folded slots have left behind
-    table        what a replica has: a row a video, a column a slot, the base beside them
-    frames       what replicas say to each other
-    codec        frames as text, strictly
-    transfers    who has been asked for which rows
-    exchange     the talk: digests, pushes, questions and answers
-    peers        who else is there
+    changes      what is to be written in one transaction
+    table        a row for each video, a column for each slot, the base beside them
+    journal      what is in memory and not yet on disk
+
+    frames       the messages between replicas
+    codec        frames as text
+    peers        the processes that are connected
+    transfers    which rows were asked for, and whom
+    talk         digests, pushes, questions and answers
+    holdings     what is safe on other disks
+
     folding      when a slot may be forgotten, and what is in the way
-    replica      a replica that counts: the state machine that a node drives
+    members      who belongs to the cluster, and when each was last heard
+    notices      what the person who runs a node should know
+    cluster      what a replica learns about the others, and does about them
+    tenure       the life of our own slot
+    observation  the whole cluster at one moment, for people to read
+    replica      all of it together: the state machine that a node drives
 
 The names are the literature's: Shapiro, Preguiça, Baquero, Zawirski, "Conflict-free Replicated
 Data Types" (2011) for state-based counters; van Renesse, Dumitriu, Gough, Thomas, "Efficient

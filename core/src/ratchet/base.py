@@ -1,4 +1,4 @@
-"""What folded slots have left behind: one number a video."""
+"""The base: what folded slots have left behind, one number for each video."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,44 +8,46 @@ from ratchet.names import MAX_COUNT
 
 
 class Base:
-    """The base column. It only grows; two equal ones have equal fingerprints."""
+    """The base column. It only grows. Two equal bases have equal fingerprints."""
 
-    __slots__ = ("_counts", "fingerprint")
+    __slots__ = ("_views", "fingerprint")
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+        self._views: dict[str, int] = {}
         self.fingerprint = 0
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._views)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._counts)
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """Every entry: a video and its views."""
+        return iter(self._views.items())
 
-    def count(self, video: str) -> int:
+    def views(self, video: str) -> int:
         """The views of `video` in folded slots."""
-        return self._counts.get(video, 0)
+        return self._views.get(video, 0)
 
     def add(self, video: str, views: int) -> None:
-        """Lift: `views` of a slot that is folded now."""
-        self._set(video, min(self.count(video) + views, MAX_COUNT))
+        """Lift `views` of a folded slot into the base."""
+        self._set(video, min(self.views(video) + views, MAX_COUNT))
 
-    def merge(self, entries: Iterable[tuple[str, int]]) -> list[str]:
-        """The larger of each; the videos that grew."""
+    def merge(self, entries: Iterable[tuple[str, int]], /) -> list[str]:
+        """Take the larger of each. Return the videos that grew."""
         grown = []
         for video, views in entries:
-            if views > self.count(video):
+            if views > self.views(video):
                 self._set(video, views)
                 grown.append(video)
         return grown
 
     def chunk(self, start: int, limit: int) -> list[tuple[str, int]]:
-        """Entries number `start` and following. Entries never leave, so numbers stay."""
-        return list(islice(self._counts.items(), start, start + limit))
+        """At most `limit` entries, from number `start` on. Entries never leave, so their numbers
+        stay."""
+        return list(islice(self._views.items(), start, start + limit))
 
     def _set(self, video: str, views: int) -> None:
-        if before := self.count(video):
+        if before := self.views(video):
             self.fingerprint -= entry(video, before)
         if views:
-            self._counts[video] = views
+            self._views[video] = views
             self.fingerprint = (self.fingerprint + entry(video, views)) % WORD

@@ -1,23 +1,23 @@
-"""What a replica hands out to be written, and what it is given back at the next start."""
+"""Changes: what a replica asks its driver to write, and gets back when it starts again."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ratchet.column import Row
-from ratchet.generations import Generations
 from ratchet.slot import Slot
 
 
 class ColumnChange(NamedTuple):
-    """New rows of one slot, which is complete up to `upto` with them."""
+    """New rows of one slot, which is complete up to `complete` with them."""
 
     slot: Slot
-    upto: int
+    complete: int
     rows: tuple[Row, ...]
 
 
 class Lift(NamedTuple):
-    """The rows of these videos leave a folded slot, and their views go into the base; with the
-    `last`, all that is left of the slot, and the slot itself."""
+    """The rows of these videos leave a folded slot, and their views go into the base. With the
+    `last` lift, the rest of the slot leaves too, and the slot itself."""
 
     slot: Slot
     videos: tuple[str, ...]
@@ -25,18 +25,18 @@ class Lift(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What must be on disk before the replica claims it, in the order in which it is written.
+    """What must be on disk before the replica claims it, in the order of writing.
 
-    First the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of `lifts`.
-    Then the entries of the four maps, by larger-of. Reading a store back gives the same form (with
-    nothing in `lifts`), maps first, in as many parts as it likes.
+    First write the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of
+    `lifts`. Then the entries of the four maps, by larger-of. A store returns the same form, in as
+    many parts as it likes: the maps first, and nothing in `lifts`.
     """
 
     columns: tuple[ColumnChange, ...] = ()
     base: tuple[tuple[str, int], ...] = ()
     lifts: tuple[Lift, ...] = ()
-    heard: Generations = {}
-    closed: Generations = {}
-    folded: Generations = {}
-    # By name: how many views of its slots have been lifted in all.
-    lifted: Generations = {}
+    # The four maps have an entry for each node name. See `table` for their meanings.
+    newest: Mapping[str, int] = {}
+    closed: Mapping[str, int] = {}
+    folded: Mapping[str, int] = {}
+    lifted_views: Mapping[str, int] = {}

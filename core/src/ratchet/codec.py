@@ -1,17 +1,17 @@
-"""Frames as text and back: strict and bounded. PROTOCOL.md says the same in prose.
+"""The codec: frames as text and back, strict and bounded. PROTOCOL.md says the same in prose.
 
-A frame is one JSON object whose `"is"` names its kind. Whatever comes in is either exactly a
-frame or `Invalid`, with the reason; nothing half-read ever reaches a replica.
+A frame is one JSON object whose `"is"` names its kind. `_FORMS` below is the whole format: for
+each kind its fields in order, each with its key and how its value is written and parsed. A text is
+either exactly one frame or `Invalid`, with the reason. Nothing half-parsed ever reaches a replica.
 """
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ratchet import names, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
-    MAX_ROWS,
     VERSION,
     Alive,
     BaseRows,
@@ -32,191 +32,224 @@ from ratchet.strict_json import array, mapping, record
 # In characters, all of them ASCII. A digest of 10,000 slots of ordinary names is half of this.
 MAX_TEXT: Final = 2**20
 
-_PROCESS: Final = re.compile(r"[0-9a-f]{16}")
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
-_URL: Final = re.compile(r"(https?://[!-~]{1,200})?")
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 def encode(frame: Frame) -> str:
     """`frame` as text."""
-    said: dict[str, object]
-    match frame:
-        case Hello(node, process, url):
-            said = {"is": "hello", "version": VERSION, "node": node, "process": process, "url": url}
-        case Digest():
-            said = {
-                "is": "digest",
-                "slot": None if frame.slot is None else str(frame.slot),
-                "slots": {
-                    str(slot): [upto, _hex(content)]
-                    for slot, (upto, content) in frame.slots.items()
-                },
-                "heard": dict(frame.heard),
-                "closed": dict(frame.closed),
-                "folded": dict(frame.folded),
-                "lifted": dict(frame.lifted),
-                "base": _hex(frame.base),
-                "alive": dict(frame.alive),
-            }
-        case Want(slot, above, number):
-            said = {"is": "want", "slot": str(slot), "above": above, "number": number}
-        case Rows(slot, start, upto, more, rows, tell, answers):
-            said = {"is": "rows", "slot": str(slot), "start": start, "upto": upto, "more": more}
-            said |= {"rows": rows, "tell": tell, "answers": answers}
-        case Have(slot, upto):
-            said = {"is": "have", "slot": str(slot), "upto": upto}
-        case WantBase(start):
-            said = {"is": "want-base", "start": start}
-        case BaseRows(folded, start, total, entries):
-            said = {"is": "base", "folded": dict(folded), "start": start, "total": total}
-            said["rows"] = entries
-    return strict_json.dumps(said)
+    form = _BY_CLASS[type(frame)]
+    text: dict[str, object] = {"is": form.kind}
+    if isinstance(frame, Hello):
+        text["version"] = VERSION
+    for field in form.fields:
+        text[field.key] = field.value.write(getattr(frame, field.name))
+    return strict_json.dumps(text)
 
 
 def decode(text: str) -> Frame:
     """The frame in `text`. Raises `Invalid`."""
-    said = mapping(strict_json.loads(text, MAX_TEXT))
-    read = _READERS.get(str(said.get("is")))
-    if read is None:
-        raise Invalid(f"no frame is called {names.shown(said.get('is'))}")
-    return read(said)
+    value = mapping(strict_json.loads(text, MAX_TEXT))
+    form = _BY_KIND.get(str(value.get("is")))
+    if form is None:
+        raise Invalid(f"no frame is called {names.shown(value.get('is'))}")
+    first = ["is"]
+    if form.frame is Hello:
+        # Check the version before anything else: a later version may have more fields.
+        _check_version(value.get("version"))
+        first.append("version")
+    value = record(value, *first, *(field.key for field in form.fields))
+    return form.frame(**{field.name: field.value.parse(value[field.key]) for field in form.fields})
 
 
-def _hello(said: object) -> Hello:
-    # The version is looked at before anything else: a later version may say more than we know.
-    version = mapping(said).get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise Invalid(f"this node speaks version {VERSION}, not {names.shown(version)}")
-    said = record(said, "is", "version", "node", "process", "url")
-    return Hello(names.node(said["node"]), _process(said["process"]), _url(said["url"]))
+# -- values: how each is written and parsed ----------------------------------------------------
 
 
-def _digest(said: object) -> Digest:
-    said = record(
-        said, "is", "slot", "slots", "heard", "closed", "folded", "lifted", "base", "alive"
-    )
-    heard, closed, folded = (decode_generations(said[key]) for key in ("heard", "closed", "folded"))
-    for lesser, greater, rule in (
-        (folded, closed, "only closed slots are folded"),
-        (closed, heard, "only what has been heard of is closed"),
-    ):
-        for node, generation in lesser.items():
-            if generation > greater.get(node, -1):
-                raise Invalid(f"{rule}, not {node}@{generation}")
-    return Digest(
-        None if said["slot"] is None else Slot.parse(said["slot"]),
-        {Slot.parse(slot): _extent(extent) for slot, extent in mapping(said["slots"]).items()},
-        heard,
-        closed,
-        folded,
-        {names.node(node): names.count(n) for node, n in mapping(said["lifted"]).items()},
-        _content(said["base"]),
-        {_process(process): _alive(known) for process, known in mapping(said["alive"]).items()},
-    )
+class Value(NamedTuple, Generic[T]):
+    """One type of value: to JSON, and from JSON or `Invalid`."""
+
+    write: Callable[[T], object]
+    parse: Callable[[object], T]
 
 
-def _alive(value: object) -> Alive:
-    parts = array(value)
-    if len(parts) != 3:
-        raise Invalid("a process that is alive has 3 parts")
-    node, generation, url = parts
-    return Alive(
-        names.node(node), None if generation is None else names.generation(generation), _url(url)
-    )
+def _same(value: T) -> T:
+    return value
 
 
-def _extent(value: object) -> Extent:
-    parts = array(value)
-    if len(parts) != 2:
-        raise Invalid("an extent has 2 parts")
-    upto, content = parts
-    return Extent(names.count(upto), _content(content))
+def _matching(pattern: str, rule: str) -> Value[str]:
+    """A text of one form."""
+    form = re.compile(pattern)
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and form.fullmatch(value):
+            return value
+        raise Invalid(f"{rule}, not {names.shown(value)}")
+
+    return Value(_same, parse)
 
 
-def _want(said: object) -> Want:
-    said = record(said, "is", "slot", "above", "number")
-    slot, above = Slot.parse(said["slot"]), names.count(said["above"])
-    return Want(slot, above, names.count(said["number"]))
+def _optional(inner: Value[T]) -> Value[T | None]:
+    """A value or null."""
+
+    def write(value: T | None) -> object:
+        return None if value is None else inner.write(value)
+
+    def parse(value: object) -> T | None:
+        return None if value is None else inner.parse(value)
+
+    return Value(write, parse)
 
 
-def _rows(said: object) -> Rows:
-    said = record(said, "is", "slot", "start", "upto", "more", "rows", "tell", "answers")
-    start = last = names.count(said["start"])
-    rows = []
-    for video, views, seq in _tuples(said["rows"], 3):
-        row = Row(names.video(video), names.count(views), names.count(seq))
-        if row.seq <= last:
-            raise Invalid(f"row {row.seq} is out of order after {last}")
-        last = row.seq
-        rows.append(row)
-    more, tell = _switch(said["more"]), _switch(said["tell"])
-    if more and not rows:
-        raise Invalid("more rows can't be asked for after none")
-    slot, upto = Slot.parse(said["slot"]), names.count(said["upto"])
-    return Rows(slot, start, upto, more, tuple(rows), tell, names.count(said["answers"]))
+def _map(keys: Value[K], values: Value[T]) -> Value[Mapping[K, T]]:
+    """An object, its keys as text."""
+
+    def write(entries: Mapping[K, T]) -> object:
+        return {keys.write(key): values.write(value) for key, value in entries.items()}
+
+    def parse(value: object) -> Mapping[K, T]:
+        return {keys.parse(key): values.parse(each) for key, each in mapping(value).items()}
+
+    return Value(write, parse)
 
 
-def _have(said: object) -> Have:
-    said = record(said, "is", "slot", "upto")
-    return Have(Slot.parse(said["slot"]), names.count(said["upto"]))
+def _tuple(build: Callable[..., T], name: str, *parts: Value[Any]) -> Value[T]:
+    """An array of fixed length, made into a tuple by `build`."""
+
+    def write(value: Any) -> object:
+        return [part.write(each) for part, each in zip(parts, value, strict=True)]
+
+    def parse(value: object) -> T:
+        given = array(value)
+        if len(given) != len(parts):
+            raise Invalid(f"{name} has {len(parts)} parts")
+        return build(*(part.parse(each) for part, each in zip(parts, given, strict=True)))
+
+    return Value(write, parse)
 
 
-def _want_base(said: object) -> WantBase:
-    return WantBase(names.count(record(said, "is", "start")["start"]))
+def _tuples(inner: Value[T]) -> Value[tuple[T, ...]]:
+    """An array of any length."""
+
+    def write(values: tuple[T, ...]) -> object:
+        return [inner.write(value) for value in values]
+
+    def parse(value: object) -> tuple[T, ...]:
+        return tuple(inner.parse(each) for each in array(value))
+
+    return Value(write, parse)
 
 
-def _base(said: object) -> BaseRows:
-    said = record(said, "is", "folded", "start", "total", "rows")
-    rows = tuple((names.video(video), names.count(n)) for video, n in _tuples(said["rows"], 2))
-    folded = decode_generations(said["folded"])
-    return BaseRows(folded, names.count(said["start"]), names.count(said["total"]), rows)
-
-
-_READERS: Final[dict[str, Callable[[object], Frame]]] = {
-    "hello": _hello,
-    "digest": _digest,
-    "want": _want,
-    "rows": _rows,
-    "have": _have,
-    "want-base": _want_base,
-    "base": _base,
-}
-
-
-def _hex(content: int | None) -> str | None:
-    return None if content is None else f"{content:016x}"
-
-
-def _content(value: object) -> int | None:
-    if value is None:
-        return None
-    return int(_text(value, _FINGERPRINT, "a fingerprint is 16 hex digits"), 16)
-
-
-def _process(value: object) -> str:
-    return _text(value, _PROCESS, "a process is 16 hex digits")
-
-
-def _url(value: object) -> str:
-    return _text(value, _URL, "a url is http(s)://…")
-
-
-def _switch(value: object) -> bool:
+def _parse_switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise Invalid(f"true or false is expected, not {names.shown(value)}")
 
 
-def _tuples(value: object, width: int) -> list[list[object]]:
-    rows = [array(row) for row in array(value)]
-    if len(rows) > MAX_ROWS:
-        raise Invalid(f"{len(rows)} rows in one frame are more than {MAX_ROWS}")
-    if any(len(row) != width for row in rows):
-        raise Invalid(f"a row has {width} parts")
-    return rows
+def _entry(video: str, views: int) -> tuple[str, int]:
+    return video, views
 
 
-def _text(value: object, form: re.Pattern[str], rule: str) -> str:
-    if isinstance(value, str) and form.fullmatch(value):
-        return value
-    raise Invalid(f"{rule}, not {names.shown(value)}")
+_VIDEO: Final = Value[str](_same, names.video)
+_NODE: Final = Value[str](_same, names.node)
+_NATURAL: Final = Value[int](_same, names.natural)
+_GENERATION: Final = Value[int](_same, names.generation)
+_GENERATIONS: Final = Value[Any](dict, decode_generations)
+_SLOT: Final = Value[Slot](str, Slot.parse)
+_SWITCH: Final = Value[bool](_same, _parse_switch)
+_PROCESS: Final = _matching("[0-9a-f]{16}", "a process is 16 hex digits")
+_URL: Final = _matching("(https?://[!-~]{1,200})?", "a url is http(s)://…")
+_HEX: Final = _matching("[0-9a-f]{16}", "a fingerprint is 16 hex digits")
+_FINGERPRINT: Final = _optional(
+    Value[int](lambda number: f"{number:016x}", lambda text: int(_HEX.parse(text), 16))
+)
+_EXTENT: Final = _tuple(Extent, "an extent", _NATURAL, _FINGERPRINT)
+_ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _URL)
+_ROW: Final = _tuple(Row, "a row", _VIDEO, _NATURAL, _NATURAL)
+_BASE_ROW: Final = _tuple(_entry, "a row", _VIDEO, _NATURAL)
+
+
+# -- the format --------------------------------------------------------------------------------
+
+
+class Field(NamedTuple):
+    """One field of a frame: its name in `frames`, its key in the text, its value."""
+
+    name: str
+    key: str
+    value: Value[Any]
+
+
+class Form(NamedTuple):
+    """One kind of frame."""
+
+    frame: type[Frame]
+    kind: str
+    fields: tuple[Field, ...]
+
+
+_FORMS: Final = (
+    Form(
+        Hello,
+        "hello",
+        (
+            Field("node", "node", _NODE),
+            Field("process", "process", _PROCESS),
+            Field("url", "url", _URL),
+        ),
+    ),
+    Form(
+        Digest,
+        "digest",
+        (
+            Field("slot", "slot", _optional(_SLOT)),
+            Field("slots", "slots", _map(_SLOT, _EXTENT)),
+            Field("newest", "heard", _GENERATIONS),
+            Field("closed", "closed", _GENERATIONS),
+            Field("folded", "folded", _GENERATIONS),
+            Field("lifted_views", "lifted", _map(_NODE, _NATURAL)),
+            Field("base_fingerprint", "base", _FINGERPRINT),
+            Field("alive", "alive", _map(_PROCESS, _ALIVE)),
+        ),
+    ),
+    Form(
+        Want,
+        "want",
+        (
+            Field("slot", "slot", _SLOT),
+            Field("above", "above", _NATURAL),
+            Field("number", "number", _NATURAL),
+        ),
+    ),
+    Form(
+        Rows,
+        "rows",
+        (
+            Field("slot", "slot", _SLOT),
+            Field("start", "start", _NATURAL),
+            Field("complete", "upto", _NATURAL),
+            Field("more", "more", _SWITCH),
+            Field("rows", "rows", _tuples(_ROW)),
+            Field("confirm", "tell", _SWITCH),
+            Field("answers", "answers", _NATURAL),
+        ),
+    ),
+    Form(Have, "have", (Field("slot", "slot", _SLOT), Field("durable", "upto", _NATURAL))),
+    Form(WantBase, "want-base", (Field("start", "start", _NATURAL),)),
+    Form(
+        BaseRows,
+        "base",
+        (
+            Field("folded", "folded", _GENERATIONS),
+            Field("start", "start", _NATURAL),
+            Field("total", "total", _NATURAL),
+            Field("entries", "rows", _tuples(_BASE_ROW)),
+        ),
+    ),
+)
+_BY_KIND: Final = {form.kind: form for form in _FORMS}
+_BY_CLASS: Final = {form.frame: form for form in _FORMS}
+
+
+def _check_version(version: object) -> None:
+    if version != VERSION or isinstance(version, bool):
+        raise Invalid(f"this node speaks version {VERSION}, not {names.shown(version)}")

@@ -1,14 +1,14 @@
-"""One slot's counts of all videos, in the order in which its owner changed them.
+"""A column: one slot's counts of all videos, in the order in which its owner changed them.
 
 A replica's state is a table: a row for each video, a column for each slot, and the base beside
-them. A column has one writer, who numbers its changes 1, 2, 3, …: that number is the `seq`. A
-replica that is complete `upto` some seq has, of every video, at least what the owner had counted
-then. So one number a column tells what a replica has, the map of these numbers is its digest (a
-version vector), and what another replica lacks is "the rows above its number".
+them. A column has one writer, who numbers its changes 1, 2, 3, ...: that number is the `seq`.
+A replica that is complete up to some seq has, for every video, at least what the owner had counted
+by then. So one number for each column tells what a replica has. The map of these numbers is the
+replica's digest (a version vector), and what another replica lacks is "the rows above its number".
 
-A later change of a video replaces the earlier. That is why rows which come in several chunks make
-nothing complete before the last of them: the views of a video that was changed again stand behind
-its higher seq, in a later chunk, and nowhere else.
+A later change of a video replaces the earlier one. Therefore rows that come in several chunks make
+nothing complete before the last chunk: if a video changed again, its views stand behind the higher
+seq, in a later chunk, and nowhere else.
 """
 
 from array import array
@@ -30,40 +30,40 @@ class Row(NamedTuple):
 
 
 class Column:
-    """The counts of one slot, complete up to `upto`; up to `durable` that is known to be on disk.
+    """The counts of one slot: complete in memory up to `complete`, on disk up to `durable`.
 
-    Rows above `upto` may be here too: they count, and nothing is claimed of them.
+    Rows above `complete` may be here too. They count, and nothing is claimed about them.
 
-    Kept as an append-only log with an index of each video's newest entry: the log answers "what
-    changed above seq?" by bisection, also for a million videos; entries that a newer change has
-    replaced are dropped when they outnumber the others. Arrays instead of row objects keep it at
-    some 170 bytes a video.
+    The column is an append-only log with an index of each video's newest entry. The log answers
+    "what changed above seq?" by bisection, also for a million videos. Entries that a newer change
+    has replaced are dropped when they outnumber the others. Arrays instead of row objects keep a
+    column at some 170 bytes a video.
     """
 
     __slots__ = (
-        "_counts",
         "_late",
         "_newest",
         "_seqs",
         "_videos",
+        "_views",
+        "complete",
         "durable",
         "fingerprint",
         "slot",
-        "upto",
-        "views",
+        "total",
     )
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self.upto = 0
+        self.complete = 0
         self.durable = 0
         # Equal on two replicas exactly when their counts of this slot are equal.
         self.fingerprint = 0
-        # Of all videos together.
-        self.views = 0
+        # The views of all videos together.
+        self.total = 0
         self._newest: dict[str, int] = {}
         self._videos: list[str] = []
-        self._counts = array("Q")
+        self._views = array("Q")
         self._seqs = array("Q")
         # Some entry stands behind one with a higher seq: it came in a second attempt to get it.
         self._late = False
@@ -75,58 +75,34 @@ class Column:
         """Every video's newest row, in the order of seq."""
         return self._rows(-1)
 
-    def count(self, video: str) -> int:
-        """How many views of `video` this slot has counted."""
+    def views(self, video: str) -> int:
+        """The views of `video` that this slot has counted."""
         at = self._newest.get(video)
-        return 0 if at is None else self._counts[at]
+        return 0 if at is None else self._views[at]
 
-    def merge(self, rows: Iterable[Row]) -> list[Row]:
-        """The larger of each; the rows that were larger. In any order, as often as one likes."""
+    def merge(self, rows: Iterable[Row], /) -> list[Row]:
+        """Take the larger of each, in any order and as often as one likes. Return the rows that
+        were larger."""
         new = []
         for row in rows:
             video, views, seq = row
             at = self._newest.get(video)
             if at is not None:
-                if views <= self._counts[at]:
+                if views <= self._views[at]:
                     continue
-                self.fingerprint -= entry(video, self._counts[at])
-                self.views -= self._counts[at]
+                self.fingerprint -= entry(video, self._views[at])
+                self.total -= self._views[at]
             self.fingerprint = (self.fingerprint + entry(video, views)) % WORD
-            self.views += views
+            self.total += views
             self._late |= bool(self._seqs) and seq < self._seqs[-1]
             self._newest[video] = len(self._videos)
             self._videos.append(video)
-            self._counts.append(views)
+            self._views.append(views)
             self._seqs.append(seq)
             new.append(row)
         if len(self._videos) > 2 * len(self._newest) + 64:
             self._rebuild()
         return new
-
-    def last(self, limit: int) -> tuple[str, ...]:
-        """The `limit` videos that were changed last, or all."""
-        newest = (
-            video
-            for index in range(len(self._videos) - 1, -1, -1)
-            if self._newest.get(video := self._videos[index]) == index
-        )
-        return tuple(islice(newest, limit))
-
-    def take(self, videos: Iterable[str]) -> list[tuple[str, int]]:
-        """The counts of these videos, which leave the column: they are lifted into the base."""
-        taken = []
-        for video in videos:
-            at = self._newest.pop(video, None)
-            if at is not None:
-                taken.append((video, self._counts[at]))
-                self.views -= self._counts[at]
-                self.fingerprint = (self.fingerprint - entry(video, self._counts[at])) % WORD
-        # So that what is last is found at once again, however much has been taken.
-        while self._videos and self._newest.get(self._videos[-1]) != len(self._videos) - 1:
-            self._videos.pop()
-            self._counts.pop()
-            self._seqs.pop()
-        return taken
 
     def above(self, seq: int, limit: int) -> tuple[list[Row], bool]:
         """The first `limit` rows above `seq`, and whether there are more."""
@@ -137,19 +113,44 @@ class Column:
             rows.append(row)
         return rows, False
 
+    def last(self, limit: int) -> tuple[str, ...]:
+        """The `limit` videos that were changed last, or all of them."""
+        newest = (
+            video
+            for index in range(len(self._videos) - 1, -1, -1)
+            if self._newest.get(video := self._videos[index]) == index
+        )
+        return tuple(islice(newest, limit))
+
+    def take(self, videos: Iterable[str]) -> list[tuple[str, int]]:
+        """Remove these videos, to lift them into the base. Return them with their views."""
+        taken = []
+        for video in videos:
+            at = self._newest.pop(video, None)
+            if at is not None:
+                taken.append((video, self._views[at]))
+                self.total -= self._views[at]
+                self.fingerprint = (self.fingerprint - entry(video, self._views[at])) % WORD
+        # `last` then finds the last ones at once, however much has been taken.
+        while self._videos and self._newest.get(self._videos[-1]) != len(self._videos) - 1:
+            self._videos.pop()
+            self._views.pop()
+            self._seqs.pop()
+        return taken
+
     def _rows(self, above: int) -> Iterator[Row]:
         if self._late:
             self._rebuild()
         for index in range(bisect_right(self._seqs, above), len(self._videos)):
             video = self._videos[index]
             if self._newest.get(video) == index:
-                yield Row(video, self._counts[index], self._seqs[index])
+                yield Row(video, self._views[index], self._seqs[index])
 
     def _rebuild(self) -> None:
-        """Drop what is replaced, and put what came late in its place."""
+        """Drop the replaced entries, and put the late ones in their place."""
         newest = sorted(self._newest.values(), key=self._seqs.__getitem__)
         self._videos = [self._videos[index] for index in newest]
-        self._counts = array("Q", [self._counts[index] for index in newest])
+        self._views = array("Q", [self._views[index] for index in newest])
         self._seqs = array("Q", [self._seqs[index] for index in newest])
         self._newest = {video: index for index, video in enumerate(self._videos)}
         self._late = False

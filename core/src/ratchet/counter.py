@@ -2,36 +2,36 @@
 
     value = base + sum of slots
 
-**Counting.** Every process counts in a slot of its own, only upwards. Nobody waits for anybody.
+**Counting.** Every process counts in a slot of its own, only upwards. No process waits for another.
 
 **Merging.** Two replicas of a counter become one by taking the larger number of each slot. A slot
-has one writer and only grows, so the larger number is simply the later one. Larger-of doesn't care
-about order, repetition or grouping: messages may be late, doubled, lost and sent again. This is
-the G-counter of Shapiro et al. (2011).
+has one writer and only grows, so the larger number is the later one. Taking the larger does not
+care about order, repetition or grouping: messages may be late, doubled, lost and sent again. This
+is the G-counter of Shapiro et al. (2011).
 
-**Forgetting.** Slots of processes that are gone would pile up for ever. Adding a slot into a
-shared base and dropping it is easy; the hard part is a late replica that still has the slot:
-merged, it would count twice. So it is written down, apart from the counters, which generations
-are *folded*, and before two counters meet each is **lifted** to what either side has folded:
+**Forgetting.** Slots of dead processes would pile up for ever. It is easy to add a slot into a
+shared base and drop it. The hard part is a late replica that still has the slot: merged, the slot
+would count twice. So a map beside the counters says which generations are *folded*, and before two
+counters merge, both are **lifted** by everything that either side has folded:
 
-    lift: for every folded slot   base += slots.pop(slot)        the value stays what it was
+    lift: for every folded slot   base += slots.pop(slot)        the value stays the same
 
-After that a folded slot is in the base on both sides, and on neither as a slot. `base` is never
-above the true total of the folded slots; lifting and larger-of both keep that, so nothing counts
-twice, in whatever order retirements, partitions and year-old copies come. There is no time-out
-behind this.
+After that a folded slot is in the base on both sides, and a slot on neither. `base` is never above
+the true total of the folded slots. Lifting and taking the larger both keep that, so nothing counts
+twice, in whatever order retirements, partitions and year-old copies come. No time-out stands behind
+this promise.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
-from ratchet.generations import Generations, covers
+from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 
 
 class Counter(NamedTuple):
-    """One video's views as one replica knows them. Immutable; every method gives a new one."""
+    """One video's views as one replica knows them. Every method returns a new one."""
 
     base: int = 0
     slots: Mapping[Slot, int] = {}
@@ -50,11 +50,11 @@ class Counter(NamedTuple):
 
     def lift(self, folded: Generations) -> Self:
         """The same value, with every folded slot moved into the base."""
-        kept = {slot: n for slot, n in self.slots.items() if not covers(folded, slot)}
+        kept = {slot: n for slot, n in self.slots.items() if not folded.covers(slot)}
         lifted = sum(n for slot, n in self.slots.items() if slot not in kept)
         return self._replace(base=min(self.base + lifted, MAX_COUNT), slots=kept)
 
-    def merge(self, other: "Counter") -> Self:
+    def merge(self, other: "Counter", /) -> Self:
         """The larger of each. Both must have been lifted by the same `folded` (see `lift`)."""
         slots = dict(self.slots)
         for slot, n in other.slots.items():

@@ -1,7 +1,8 @@
-"""Fingerprints: one number that two maps of video -> views share exactly when they are equal.
+"""Fingerprints: one number that is equal for two maps of video -> views exactly when the maps are.
 
-The sum of a hash of each entry, so that a change costs one entry and not all of them, and order
-doesn't matter (an incremental multiset hash: Bellare and Micciancio, 1997).
+A fingerprint is the sum of a hash of each entry. So a change costs one entry instead of all of
+them, and the order of entries does not matter (an incremental multiset hash: Bellare and
+Micciancio, 1997).
 """
 
 from hashlib import blake2b
@@ -11,5 +12,5 @@ WORD: Final = 2**64
 
 
 def entry(video: str, views: int) -> int:
-    """What one entry adds, modulo `WORD`."""
+    """The number that one entry adds to a fingerprint, modulo `WORD`."""
     return int.from_bytes(blake2b(f"{video} {views}".encode(), digest_size=8).digest(), "big")

@@ -1,30 +1,28 @@
-"""What replicas say to each other. `codec` says how each is written.
+"""Frames: the messages that replicas send to each other. `codec` says how each is written.
 
-A transport may lose, double, delay and reorder frames; none of them relies on another having
-arrived. `Hello` comes first on a connection and tells who is there.
+A transport may lose, double, delay and reorder frames: no frame relies on another having arrived.
+`Hello` comes first on a connection. A frame whose parts contradict each other can't be built: it
+raises `Invalid`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ratchet.column import Row
 from ratchet.generations import Generations
+from ratchet.names import Invalid
 from ratchet.slot import Slot
 
 VERSION: Final = 1
 
-# Rows in one frame: some 100 kB at the longest ids. Large enough that a million videos take a
-# thousand frames, small enough that none of them holds anybody up for more than milliseconds.
+# Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
+# thousand frames, small enough that no frame holds anybody up for more than milliseconds.
 MAX_ROWS: Final = 1000
 
 
-# Slots in one digest. A cluster has as many as nodes, and some that wait to be folded; this many
-# there are only where a fold was blocked for years. Then the others are not told of until these
-# are folded: the maps, which unblock it, must come through.
-MAX_SLOTS: Final = 5000
-
-
-class Hello(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hello:
     """Who I am. `process` tells two processes of one name apart; `url` is where others reach me."""
 
     node: str
@@ -33,8 +31,8 @@ class Hello(NamedTuple):
 
 
 class Alive(NamedTuple):
-    """A process that somebody is connected to: its name, the generation of its slot (None while
-    that isn't open), and where it is reached."""
+    """A process that the sender is connected to: its name, the generation of its slot (None while
+    the slot is not open), and the url where others reach it."""
 
     node: str
     generation: int | None
@@ -42,79 +40,124 @@ class Alive(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """How much of a slot is on disk: complete up to `upto`; and the fingerprint of all that is
-    there, or None while more is there, or on its way, than is claimed."""
+    """How much of a slot is on disk: everything up to seq `durable`. `fingerprint` is of all that
+    is on disk; None while more than that is in memory or on its way."""
 
-    upto: int
+    durable: int
     fingerprint: int | None
 
 
-class Digest(NamedTuple):
-    """What I have on disk: how much of each slot, and what I know of the cluster.
+NOTHING: Final = Extent(0, 0)
 
-    `slot` is where I count. `heard` is the highest generation that I know of each name, `lifted`
-    how many views of a name's slots I have lifted in all. `base` is the fingerprint of the base
-    column, None while it changes. `alive` are the processes that I am connected
-    to. Said every second, so that whatever was lost is noticed.
-    """
 
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What I have on disk, and what I know of the cluster. Sent every second, so that everything
+    that was lost is noticed."""
+
+    # The slot that I count in.
     slot: Slot | None
+    # How much I have of each slot.
     slots: Mapping[Slot, Extent]
-    heard: Generations
+    # The highest generation of each name that I know, that is closed, that is folded.
+    newest: Generations
     closed: Generations
     folded: Generations
-    lifted: Mapping[str, int]
-    base: int | None
+    # For each name, how many views of its slots I have lifted into my base.
+    lifted_views: Mapping[str, int]
+    # None while the base changes.
+    base_fingerprint: int | None
+    # The processes that I am connected to.
     alive: Mapping[str, Alive]
 
+    def __post_init__(self) -> None:
+        for lesser, greater, rule in (
+            (self.folded, self.closed, "only closed slots are folded"),
+            (self.closed, self.newest, "only known slots are closed"),
+        ):
+            for node, generation in lesser.items():
+                if generation > greater.get(node, -1):
+                    raise Invalid(f"{rule}, not {node}@{generation}")
 
-class Want(NamedTuple):
-    """Send me the rows of `slot` above this seq; the answer repeats my `number`, unless it's 0."""
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Send me the rows of `slot` above this seq. The answer repeats my `number`, unless it is 0."""
 
     slot: Slot
     above: int
     number: int = 0
 
 
-class Rows(NamedTuple):
-    """Rows of `slot` above `start`, in the order of seq, from a peer that is complete to `upto`.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of `slot` above seq `start`, in the order of seq.
 
-    Pushed by the slot's owner as it counts, or sent by anybody in answer to `Want`. Where there
-    are `more`, they are asked for above the last row. Whoever had everything up to `start` is
-    complete, too, when the last frame is there: up to the `upto` of the first one. Whoever is to
-    `tell` answers with `Have` once it is on disk. `answers` is the number of the question, 0 for
-    what nobody asked for.
+    The owner of the slot pushes them as it counts, or any replica sends them in answer to `Want`.
+    With `more`, the receiver asks again, above the last row. A receiver that had everything up to
+    `start` has, with the last frame, everything up to `complete` of the first frame: in memory,
+    like its sender.
     """
 
     slot: Slot
     start: int
-    upto: int
+    complete: int
     more: bool
     rows: tuple[Row, ...]
-    tell: bool = False
+    # Answer with `Have` once the rows are on disk.
+    confirm: bool = False
+    # The number of the question; 0 if nobody asked.
     answers: int = 0
 
+    def __post_init__(self) -> None:
+        _check_size(self.rows)
+        last = self.start
+        for row in self.rows:
+            if row.seq <= last:
+                raise Invalid(f"row {row.seq} is out of order after {last}")
+            last = row.seq
+        if self.more and not self.rows:
+            raise Invalid("a frame without rows can't say that more follow")
 
-class Have(NamedTuple):
-    """Of `slot` I have on disk all up to `upto`."""
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """I have everything of `slot` up to seq `durable` on disk."""
 
     slot: Slot
-    upto: int
+    durable: int
 
 
-class WantBase(NamedTuple):
-    """Send me your base column from entry number `start` on."""
+@dataclass(frozen=True, slots=True)
+class WantBase:
+    """Send me your base from entry number `start` on."""
 
     start: int
 
 
-class BaseRows(NamedTuple):
-    """Entries `start` and following of my base column, of `total`, lifted by `folded`."""
+@dataclass(frozen=True, slots=True)
+class BaseRows:
+    """Entries `start` and following of my base, of `total`. It stands on the folds `folded`."""
 
     folded: Generations
     start: int
     total: int
-    rows: tuple[tuple[str, int], ...]
+    entries: tuple[tuple[str, int], ...]
+
+    def __post_init__(self) -> None:
+        _check_size(self.entries)
 
 
 Frame = Hello | Digest | Want | Rows | Have | WantBase | BaseRows
+
+
+class Send(NamedTuple):
+    """A frame for one peer (its process), or for every peer where `to` is None."""
+
+    to: str | None
+    frame: Frame
+
+
+def _check_size(rows: tuple[object, ...]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise Invalid(f"{len(rows)} rows in one frame are more than {MAX_ROWS}")

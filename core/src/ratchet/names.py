@@ -1,4 +1,7 @@
-"""What a video id, a node name and a count may be: the limits on everything that comes in."""
+"""Names and numbers: what a video id, a node name, a count and a generation may be.
+
+Each function takes a value of any type from outside and returns it, or raises `Invalid`.
+"""
 
 import re
 from typing import Final
@@ -6,8 +9,8 @@ from typing import Final
 # The largest integer that JavaScript, SQLite and JSON all hold exactly.
 MAX_COUNT: Final = 2**53 - 1
 
-# The largest generation that is taken from others. One process with a clock gone mad, or a hostile
-# one, must leave its name room for some thousand million further starts.
+# The largest generation that a replica takes from others. A process with a broken clock, or a
+# hostile one, must leave its name room for some thousand million further starts.
 MAX_GENERATION: Final = MAX_COUNT - 2**42
 
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -15,7 +18,7 @@ _NODE: Final = re.compile(r"[a-z0-9-]{1,63}")
 
 
 class Invalid(ValueError):
-    """What came in is not of the form it must have. The message names the part and the rule."""
+    """A value from outside does not have the form it must have. The message names the rule."""
 
 
 def video(value: object) -> str:
@@ -32,7 +35,7 @@ def node(value: object) -> str:
     raise Invalid(f"a node name is 1 to 63 of a-z 0-9 -, not {shown(value)}")
 
 
-def count(value: object) -> int:
+def natural(value: object) -> int:
     """`value` as a count or a sequence number: 0 to 2**53-1. Raises `Invalid`."""
     # bool is an int in Python, and `true` is no count.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
@@ -42,9 +45,9 @@ def count(value: object) -> int:
 
 def generation(value: object) -> int:
     """`value` as a generation: 0 to `MAX_GENERATION`. Raises `Invalid`."""
-    if count(value) <= MAX_GENERATION:
-        return count(value)
-    raise Invalid("a generation is a start time in microseconds, not one in two centuries")
+    if natural(value) <= MAX_GENERATION:
+        return natural(value)
+    raise Invalid("a generation is a start time in microseconds since 1970, before the year 2255")
 
 
 def shown(value: object) -> str:

@@ -1,12 +1,12 @@
-"""A replica that only listens: a browser. It merges what nodes tell it and never counts.
+"""A passive replica: a browser. It merges the snapshots of nodes and never counts.
 
-It may hop from node to node, sleep for a year and load what it stored: whatever it hears is merged
+A browser may hop from node to node, sleep for a year and load what it stored. It merges everything
 into what it has, so a stale node can't take its number back.
 """
 
 from typing import Final
 
-from ratchet import generations, names, snapshot, strict_json
+from ratchet import names, snapshot, strict_json
 from ratchet.counter import Counter
 from ratchet.generations import Generations
 from ratchet.names import Invalid
@@ -19,38 +19,38 @@ class Passive:
     """The counters that one browser has seen, and the one `folded` that they all stand on."""
 
     def __init__(self) -> None:
-        self.folded: Generations = {}
+        self.folded = Generations()
         self.counters: dict[str, Counter] = {}
 
-    def receive(self, heard: Snapshot) -> Counter:
-        """Merge what a node, another tab or the storage says; the merged counter of its video."""
-        self.folded = generations.join(self.folded, heard.folded)
-        # The other counters are lifted when they are next touched: lift gives the same counter
-        # early or late.
-        ours = self.counters.get(heard.video, _NOTHING).lift(self.folded)
-        merged = ours.merge(heard.counter.lift(self.folded))
-        self.counters[heard.video] = merged
+    def receive(self, received: Snapshot) -> Counter:
+        """Merge a snapshot of a node, another tab or the storage. Return its video's counter."""
+        self.folded.merge(received.folded)
+        # The other counters are lifted when they are next touched: early or late, lift gives the
+        # same counter.
+        ours = self.counters.get(received.video, _NOTHING).lift(self.folded)
+        merged = ours.merge(received.counter.lift(self.folded))
+        self.counters[received.video] = merged
         return merged
 
     def snapshot(self, video: str) -> Snapshot:
-        """What this replica would tell another."""
+        """The snapshot that this replica would send to another."""
         counter = self.counters.get(video, _NOTHING).lift(self.folded)
-        return Snapshot(video, counter, self.folded)
+        return Snapshot(video, counter, Generations(self.folded))
 
 
 def merge(video: str, stored_counter: str, stored_folded: str, received: str) -> str:
     """One step of a browser, text in and text out, made for a storage transaction around it.
 
-    Reads what is stored (``{"base", "slots"}`` of this video, and ``folded`` of all; either may be
-    empty), merges the text of one received snapshot (or nothing, if empty), and answers
+    Parse what is stored: ``{"base", "slots"}`` of this video, and ``folded`` of all videos. Either
+    may be empty. Merge the text of one received snapshot, if it is not empty. Return
     ``{"video", "base", "slots", "folded", "value", "discarded"}``. The caller stores base and
     slots, and `folded`, in one transaction, or `folded` first: counters that are newer than their
     `folded` could count a slot twice.
 
-    What is stored may be anything (another version, a hand in the developer tools), so garbage
-    there counts as nothing, and `discarded` names it: "counter", "folded". A counter without the
-    `folded` it stood on is not safe to merge, so garbage there, or none, discards both. Garbage in
-    `received`, or a snapshot of another video, raises `Invalid`, a ValueError.
+    The storage may hold anything (another version's data, a developer's edits), so garbage there
+    counts as nothing, and `discarded` names it: "counter", "folded". A counter is safe to merge
+    only with the `folded` it stood on, so garbage in `folded`, or no `folded`, discards both.
+    Garbage in `received`, or a snapshot of another video, raises `Invalid`, a ValueError.
     """
     replica = Passive()
     discarded = []
@@ -70,10 +70,10 @@ def merge(video: str, stored_counter: str, stored_folded: str, received: str) ->
     except Invalid:
         discarded.append("counter")
     if received:
-        heard = snapshot.decode(received)
-        if heard.video != video:
-            raise Invalid(f"a snapshot of {heard.video}, not of {names.shown(video)}")
-        replica.receive(heard)
+        theirs = snapshot.decode(received)
+        if theirs.video != video:
+            raise Invalid(f"a snapshot of {theirs.video}, not of {names.shown(video)}")
+        replica.receive(theirs)
     now = replica.snapshot(names.video(video))
     extra = {"value": now.counter.value, "discarded": discarded}
     return strict_json.dumps({**snapshot.encode(now), **extra})

@@ -1,9 +1,9 @@
-"""Who counted: a slot is one start of one process, and only that process ever writes it.
+"""A slot: the part of every counter that one start of one process owns, and nobody else writes.
 
-Why not simply one slot a node? Because a node can come back with less than it had (an old backup,
-an empty disk) or twice at once (a copied directory). Under one name it would write numbers that
-others have already seen there, and merging by maximum would swallow real views. A slot that is
-never written by a second process can't be written wrongly; a restart is simply another slot.
+Why not one slot for each node? A node can come back with less than it had (an old backup, an empty
+disk), or twice at once (a copied directory). In its old slot it would write numbers that others
+have already seen there, and merging by maximum would swallow real views. No second process ever
+writes a slot, so no slot can be written wrongly. A restart is simply another slot.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ratchet.names import Invalid
 
 
 class Slot(NamedTuple):
-    """`node@generation`: the part of every counter that one process start owns."""
+    """`node@generation`."""
 
     node: str
     generation: int
@@ -24,10 +24,10 @@ class Slot(NamedTuple):
 
     @classmethod
     def parse(cls, text: object) -> "Slot":
-        """The slot that `str` wrote. Raises `Invalid`."""
+        """The slot whose `str` is `text`. Raises `Invalid`."""
         if isinstance(text, str):
             node, at, generation = text.partition("@")
-            # One slot has one spelling: `a@007` or `a@+7` beside `a@7` would count twice.
+            # One slot has one spelling: `a@007` beside `a@7` would count twice.
             if at and generation.isascii() and generation.isdecimal() and len(generation) <= 16:
                 slot = cls(names.node(node), names.generation(int(generation)))
                 if str(slot) == text:
@@ -35,12 +35,12 @@ class Slot(NamedTuple):
         raise Invalid(f"a slot is node@generation, not {names.shown(text)}")
 
 
-def new_generation(started_ms: int, chance: Callable[[int], int], heard: int) -> int:
-    """The generation of a process that starts now: above `heard`, and unlike any other's.
+def new_generation(started_ms: int, chance: Callable[[int], int], newest: int) -> int:
+    """The generation of a process that starts now: above `newest`, and unlike any other.
 
-    `started_ms` is the wall clock in milliseconds since 1970; `chance(n)` gives an integer from 0
-    to n-1. The random part is there because two starts can fall into one millisecond, on two
-    machines that know nothing of each other. `heard`, the highest generation of this name that
-    the process has stored or heard of, is there because clocks are sometimes set back.
+    `started_ms` is the wall clock in milliseconds since 1970. `chance(n)` returns an integer from
+    0 to n-1: two starts can fall into one millisecond, on two machines that know nothing of each
+    other. `newest` is the highest generation of this name that the process has stored or heard of:
+    clocks are sometimes set back.
     """
-    return max(started_ms * 1000, heard + 1) + chance(1000)
+    return max(started_ms * 1000, newest + 1) + chance(1000)

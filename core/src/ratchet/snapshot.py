@@ -1,9 +1,9 @@
-"""One counter as text: what a node tells a browser.
+"""A snapshot: one counter as text, as a node sends it to a browser.
 
     {"video": "tide", "base": 40, "slots": {"a@1763800000000123": 3}, "folded": {"b": 1763…}}
 
-A snapshot carries `folded` because a counter without it is only half of a state: whoever merges
-the counter must first lift its own by the same folds.
+A snapshot carries `folded`, because a counter without it is only half of a state: a receiver must
+lift its own counter by the same folds before it merges.
 """
 
 from collections.abc import Mapping
@@ -52,11 +52,11 @@ def decode(text: str) -> Snapshot:
 
 
 def parse(text: str) -> object:
-    """The JSON in `text`, which is a snapshot or a part of one. Raises `Invalid`."""
-    # Looked at first: in a browser deep nesting exhausts a stack that isn't Python's, and nothing
-    # here could catch that.
+    """The JSON in `text`, a snapshot or a part of one. Raises `Invalid`."""
+    # Check the nesting before parsing: in a browser deep nesting exhausts the JavaScript stack, and
+    # no `except` here could catch that.
     if text.count("{") > MAX_OBJECTS or "[" in text:
-        raise Invalid("it is nested as no snapshot is")
+        raise Invalid("it is nested deeper than a snapshot")
     return strict_json.loads(text, MAX_TEXT)
 
 
@@ -65,11 +65,12 @@ def decode_counter(value: object) -> Counter:
     value = strict_json.record(value, "base", "slots")
     slots: Mapping[str, object] = strict_json.mapping(value["slots"])
     return Counter(
-        names.count(value["base"]),
-        {Slot.parse(slot): names.count(n) for slot, n in slots.items()},
+        names.natural(value["base"]),
+        {Slot.parse(slot): names.natural(n) for slot, n in slots.items()},
     )
 
 
-def decode_generations(value: object) -> dict[str, int]:
+def decode_generations(value: object) -> Generations:
     """A map of generations in parsed JSON. Raises `Invalid`."""
-    return {names.node(k): names.generation(n) for k, n in strict_json.mapping(value).items()}
+    entries = strict_json.mapping(value).items()
+    return Generations({names.node(node): names.generation(n) for node, n in entries})

@@ -1,4 +1,4 @@
-"""JSON that has exactly one meaning: whole numbers only, no key twice, no more than a bound."""
+"""JSON with exactly one meaning: whole numbers only, no key twice, no text above a limit."""
 
 import json
 from typing import NoReturn
@@ -7,9 +7,9 @@ from ratchet.names import Invalid
 
 
 def loads(text: str, limit: int) -> object:
-    """What `text` says. `limit` is in characters. Raises `Invalid`, whatever the text is."""
+    """The value in `text`, of at most `limit` characters. Raises `Invalid`, and nothing else."""
     if len(text) > limit:
-        raise Invalid(f"{len(text)} characters are more than the {limit} that are read")
+        raise Invalid(f"{len(text)} characters are more than the limit of {limit}")
     try:
         value: object = json.loads(
             text, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_no_key_twice
@@ -22,7 +22,7 @@ def loads(text: str, limit: int) -> object:
 
 
 def dumps(value: object) -> str:
-    """`value` without needless spaces."""
+    """`value` as text, without needless spaces."""
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -33,7 +33,7 @@ def record(value: object, *keys: str, optional: tuple[str, ...] = ()) -> dict[st
     missing = [key for key in keys if key not in value]
     unknown = [key for key in value if key not in keys and key not in optional]
     if missing or unknown:
-        # ascii(): what came in may hold half a surrogate pair, which no log can write.
+        # ascii(): the keys may hold half a surrogate pair, which no log can write.
         given = ascii(", ".join(value)[:200])[1:-1]
         raise Invalid(f"an object with {', '.join(keys)} was expected, not {given}")
     return value

@@ -1,64 +1,64 @@
-"""Rows that are missing here, and who has been asked for them: at most one peer for each slot.
+"""Transfers: which missing rows we have asked for, and whom. At most one peer for each slot.
 
-A transfer comes chunk by chunk, the next when the last is on disk. It claims at its end what its
-sender claimed at its beginning, and nothing before: a row that was replaced while it ran stands
-behind its higher seq, in a later chunk, and nowhere else. So each chunk must have been sent after
-the one before it had come: questions are numbered, and answers repeat the number. (A late push
-that happened to begin where the next chunk was awaited ended a transfer, and claimed rows that
-had moved on meanwhile.)
+A transfer comes chunk by chunk; we ask for the next chunk when the last one is on disk. It claims
+at its end what its sender claimed at its beginning, and nothing before: if a row was replaced while
+the transfer ran, it stands behind its higher seq, in a later chunk, and nowhere else. So each chunk
+must have been sent after the one before it had arrived: questions are numbered, and answers repeat
+the number. (A late push once began exactly where the next chunk was awaited. It ended the transfer,
+and rows were claimed that had moved on meanwhile.)
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final
 
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.slot import Slot
 
-# After this long without an answer, rows are asked for again, from whoever has them.
+# After this long without an answer, we ask again, anybody who has the rows.
 ASK_AGAIN_S: Final = 2.0
-# After this long without a chunk, a transfer is begun anew with another peer.
+# After this long without a chunk, we begin the transfer anew with another peer.
 GIVE_UP_S: Final = 10.0
 
 
 @dataclass(slots=True)
 class Transfer:
-    """An open question: to whom, when it was last said, and above what."""
+    """An open question: to which peer, when it was last sent, for the rows above which seq."""
 
     peer: str
     at: float
     above: int
     number: int
-    # Up to where it makes complete: what the peer claimed with its first frame.
-    upto: int | None = None
-    # A chunk has come, and the next is asked for when it is on disk.
+    # Up to which seq it will make us complete: what the peer's first frame said.
+    complete: int | None = None
+    # A chunk has come. We ask for the next one when it is on disk.
     writing: bool = False
 
 
 class Transfers:
-    """All open questions of a replica."""
+    """All open questions of this replica."""
 
     def __init__(self, process: str) -> None:
-        """`process`: who asks, 16 hex digits."""
+        """`process`: this one, 16 hex digits."""
         self._by_slot: dict[Slot, Transfer] = {}
         self._base: Transfer | None = None
-        # Not from 0: an answer to the process that had our name before must not be one to us.
+        # Don't start at 0: an answer to the last process of our name must not be one to us.
         self._questions = int(process, 16) % 2**52
 
     def ask(
         self, slot: Slot, above: int, process: str, now: float, connected: Container[str]
     ) -> Want | None:
-        """The question to `process` for the rows of `slot` above a seq, unless one is open."""
+        """The question to `process` for the rows of `slot` above a seq; None while one is open."""
         transfer = self._by_slot.get(slot)
         if _awaited(transfer, now):
             return None
         if transfer and transfer.peer in connected:
-            # A slow peer is asked the same again. Begun anew each time, a transfer would never
-            # end; in its middle another peer takes over only when this one is as good as dead.
+            # Ask a slow peer the same again: a transfer that began anew each time would never end.
+            # In the middle of a transfer, another peer takes over only when this one seems dead.
             if transfer.peer == process:
                 transfer.at = now
                 return Want(slot, transfer.above, transfer.number)
-            if transfer.upto is not None and now - transfer.at < GIVE_UP_S:
+            if transfer.complete is not None and now - transfer.at < GIVE_UP_S:
                 return None
         self._by_slot[slot] = Transfer(process, now, above, self._number())
         return Want(slot, above, self._questions)
@@ -71,18 +71,18 @@ class Transfers:
         return None
 
     def advance(self, transfer: Transfer, frame: Rows, now: float) -> int | None:
-        """`frame` continues the transfer. Up to where all is here now, if it was the last."""
-        if transfer.upto is None:
-            transfer.upto = frame.upto
+        """`frame` continues the transfer. If it is the last, up to which seq we are complete."""
+        if transfer.complete is None:
+            transfer.complete = frame.complete
         if not frame.more:
             del self._by_slot[frame.slot]
-            return transfer.upto
+            return transfer.complete
         transfer.at, transfer.above, transfer.writing = now, frame.rows[-1].seq, True
         transfer.number = self._number()
         return None
 
     def next_chunk(self, slot: Slot) -> tuple[str, Want] | None:
-        """What came of `slot` is on disk: whom to ask for the next chunk."""
+        """The last chunk of `slot` is on disk: the peer and the question for the next one."""
         transfer = self._by_slot.get(slot)
         if transfer is None or not transfer.writing:
             return None
@@ -90,7 +90,7 @@ class Transfers:
         return transfer.peer, Want(slot, transfer.above, transfer.number)
 
     def ask_for_base(self, process: str, now: float) -> WantBase | None:
-        """The question for the whole base, unless one is open."""
+        """The question for the whole base; None while one is open."""
         if _awaited(self._base, now):
             return None
         self._base = Transfer(process, now, 0, self._number())
@@ -102,36 +102,36 @@ class Transfers:
         return bool(transfer and transfer.peer == process and transfer.above == frame.start)
 
     def advance_base(self, frame: BaseRows, now: float) -> WantBase | None:
-        """`frame` continues the transfer; the next question, None if it was the last."""
+        """`frame` continues the transfer of the base. The next question, None after the last."""
         assert self._base
-        above = frame.start + len(frame.rows)
-        if frame.rows and above < frame.total:
+        above = frame.start + len(frame.entries)
+        if frame.entries and above < frame.total:
             self._base.at, self._base.above = now, above
             return WantBase(above)
         self._base = None
         return None
 
     def drop_base(self) -> None:
-        """The base has changed under it: it is begun anew, if need be."""
+        """The base has changed under the transfer. It begins anew if need be."""
         self._base = None
 
     def awaits(self, slot: Slot, now: float) -> bool:
         """Whether rows of `slot` may be on their way here."""
         return _awaited(self._by_slot.get(slot), now)
 
-    def drop(self, slot: Slot) -> None:
-        """Its rows aren't needed any more."""
-        self._by_slot.pop(slot, None)
+    def drop(self, useless: Callable[[Slot], bool]) -> None:
+        """Forget the questions about the slots that are `useless`."""
+        self._by_slot = {s: one for s, one in self._by_slot.items() if not useless(s)}
+
+    def left(self, process: str) -> None:
+        """`process` will not answer any more."""
+        self._by_slot = {s: one for s, one in self._by_slot.items() if one.peer != process}
+        if self._base and self._base.peer == process:
+            self._base = None
 
     def _number(self) -> int:
         self._questions += 1
         return self._questions
-
-    def left(self, process: str) -> None:
-        """It won't answer any more."""
-        self._by_slot = {s: one for s, one in self._by_slot.items() if one.peer != process}
-        if self._base and self._base.peer == process:
-            self._base = None
 
 
 def _awaited(transfer: Transfer | None, now: float) -> bool:

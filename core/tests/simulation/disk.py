@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.fingerprint import WORD, entry
-from ratchet.generations import covers, join
+from ratchet.generations import Generations
 from ratchet.slot import Slot
 
 
@@ -15,12 +15,12 @@ class Disk:
 
     def __init__(self) -> None:
         self.rows: dict[Slot, dict[str, Row]] = {}
-        self.upto: dict[Slot, int] = {}
+        self.complete: dict[Slot, int] = {}
         self.base: dict[str, int] = {}
-        self.heard: dict[str, int] = {}
-        self.closed: dict[str, int] = {}
-        self.folded: dict[str, int] = {}
-        self.lifted: dict[str, int] = {}
+        self.newest = Generations()
+        self.closed = Generations()
+        self.folded = Generations()
+        self.lifted_views: dict[str, int] = {}
         # Views that processes on this disk have answered.
         self.answered: Tally[str] = Tally()
         # The newest slot that a process on this disk has opened, written down or not.
@@ -31,13 +31,13 @@ class Disk:
     def write(self, changes: Changes) -> None:
         """One transaction."""
         self.version += 1
-        for slot, upto, rows in changes.columns:
+        for slot, complete, rows in changes.columns:
             stored = self.rows.setdefault(slot, {})
             for row in rows:
                 before = stored.get(row.video, row)
                 larger = max(row.views, before.views), max(row.seq, before.seq)
                 stored[row.video] = Row(row.video, *larger)
-            self.upto[slot] = max(upto, self.upto.get(slot, 0))
+            self.complete[slot] = max(complete, self.complete.get(slot, 0))
         for video, count in changes.base:
             self.base[video] = max(count, self.base.get(video, 0))
         for slot, videos, last in changes.lifts:
@@ -47,21 +47,22 @@ class Disk:
                     self.base[video] = self.base.get(video, 0) + lifted.views
             if last:
                 self.rows.pop(slot, None)
-                self.upto.pop(slot, None)
-        self.heard = join(self.heard, changes.heard)
-        self.closed = join(self.closed, changes.closed)
-        self.folded = join(self.folded, changes.folded)
-        self.lifted = join(self.lifted, changes.lifted)
+                self.complete.pop(slot, None)
+        self.newest.merge(changes.newest)
+        self.closed.merge(changes.closed)
+        self.folded.merge(changes.folded)
+        for node, views in changes.lifted_views.items():
+            self.lifted_views[node] = max(views, self.lifted_views.get(node, 0))
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
         """Everything, in parts, as a store that doesn't want it all in memory gives it."""
-        maps = [dict(it) for it in (self.heard, self.closed, self.folded, self.lifted)]
+        maps = [dict(it) for it in (self.newest, self.closed, self.folded, self.lifted_views)]
         yield Changes((), tuple(self.base.items()), (), *maps)
         for slot, stored in self.rows.items():
             rows = sorted(stored.values(), key=lambda row: row.seq)
             for at in range(0, max(1, len(rows)), rows_in_a_part):
                 part = tuple(rows[at : at + rows_in_a_part])
-                yield Changes((ColumnChange(slot, self.upto[slot], part),))
+                yield Changes((ColumnChange(slot, self.complete[slot], part),))
 
     def count(self, slot: Slot, video: str) -> int:
         """What is stored of `video` in `slot`."""
@@ -84,9 +85,9 @@ class Disk:
         """A backup."""
         copy = Disk()
         copy.rows = {slot: dict(rows) for slot, rows in self.rows.items()}
-        copy.upto, copy.base = dict(self.upto), dict(self.base)
-        copy.heard, copy.closed = dict(self.heard), dict(self.closed)
-        copy.folded, copy.lifted = dict(self.folded), dict(self.lifted)
+        copy.complete, copy.base = dict(self.complete), dict(self.base)
+        copy.newest, copy.closed = Generations(self.newest), Generations(self.closed)
+        copy.folded, copy.lifted_views = Generations(self.folded), dict(self.lifted_views)
         # Its own slot stays with the process that opened it.
         copy.answered, copy.version = Tally(self.answered), self.version
         return copy
@@ -98,15 +99,15 @@ def merged(disks: Iterable[Disk]) -> Tally[str]:
     This is what a cluster of these disks must come to, and nothing less.
     """
     disks = list(disks)
-    folded: dict[str, int] = {}
+    folded = Generations()
     for disk in disks:
-        folded = join(folded, disk.folded)
+        folded.merge(disk.folded)
     base: Tally[str] = Tally()
     slots: dict[Slot, Tally[str]] = {}
     for disk in disks:
         lifted = Tally(disk.base)
         for slot, rows in disk.rows.items():
-            into = lifted if covers(folded, slot) else slots.setdefault(slot, Tally())
+            into = lifted if folded.covers(slot) else slots.setdefault(slot, Tally())
             for video, views, _ in rows.values():
                 into[video] = into[video] + views if into is lifted else max(into[video], views)
         base |= lifted

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from ratchet.changes import Changes
 from ratchet.counter import Counter
 from ratchet.frames import BaseRows, Digest, Extent, Frame, Have
-from ratchet.generations import Generations, covers, join
+from ratchet.generations import Generations, join
 from ratchet.slot import Slot
 
 from simulation.disk import Disk
@@ -44,7 +44,7 @@ class Invariants:
         self._world = world
         self._truth = world.truth
         # What has been folded by anybody, in memory.
-        self._folded: dict[str, int] = {}
+        self._folded = Generations()
         # Who had been closed and was cut off when a slot was folded.
         self._cut_off: dict[Slot, list[Disk]] = {}
 
@@ -54,16 +54,16 @@ class Invariants:
         """Something has happened to `process`."""
         replica = process.replica
         self._opened(process)
-        if replica.folded != process.seen_folded:
+        if replica.table.folded != process.seen_folded:
             self._folds(process)
-        if replica.columns.keys() != process.seen_columns:
+        if replica.table.columns.keys() != process.seen_columns:
             self._slots(process)
-        changed, replica.changed = replica.changed, set()
+        changed, replica.table.changed = replica.table.changed, set()
         for video in changed:
             self._video(process, video)
 
     def _opened(self, process: Process) -> None:
-        slot = process.replica.slot
+        slot = process.replica.table.own
         if slot is not None and slot != process.seen_slot:
             self._truth.opened(slot, process.label, process.sane_clock)
             process.seen_slot = process.disk.own = slot
@@ -74,12 +74,12 @@ class Invariants:
         self._slots(process)
         for video in self._world.videos:
             self._video(process, video)
-            if replica.counter(video).value != replica.value(video):
+            if replica.table.counter(video).value != replica.table.value(video):
                 raise Broken("4", f"{process} has two values of {video}")
         self._digest(process, replica.digest())
 
     def _video(self, process: Process, video: str) -> None:
-        value = process.replica.value(video)
+        value = process.replica.table.value(video)
         if value > self._truth.total[video]:
             raise Broken(
                 "1", f"{process} counts {value} of {video}: there were {self._truth.total[video]}"
@@ -95,19 +95,19 @@ class Invariants:
                 f"{process} counts {value} of {video}: its node has answered "
                 f"{process.disk.answered[video]}",
             )
-        for columns in (process.replica.columns, process.replica.lifting):
+        for columns in (process.replica.table.columns, process.replica.table.lifting):
             for slot, column in columns.items():
-                if column.count(video) > self._truth.latest(slot).get(video, 0):
+                if column.views(video) > self._truth.latest(slot).get(video, 0):
                     raise Broken("8", f"{process} has more of {video} in {slot} than its owner")
 
     def _slots(self, process: Process) -> None:
-        process.seen_columns = set(process.replica.columns)
+        process.seen_columns = set(process.replica.table.columns)
         for slot in process.seen_columns:
             if slot not in self._truth.history:
                 raise Broken("6", f"{process} has {slot}, which nobody ever opened")
-            if covers(process.replica.folded, slot):
+            if process.replica.table.folded.covers(slot):
                 raise Broken("6", f"{process} still has {slot}, which it has folded")
-            if slot in process.replica.lifting:
+            if slot in process.replica.table.lifting:
                 raise Broken("6", f"{process} has {slot} twice")
 
     # -- writing ---------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Invariants:
         for slot, _, rows in changes.columns:
             latest = self._truth.latest(slot)
             own = self._truth.owner.get(slot) == process.label
-            closed = covers(process.replica.closed, slot)
+            closed = process.replica.table.closed.covers(slot)
             if own and closed and any(row.views > latest.get(row.video, 0) for row in rows):
                 raise Broken("8", f"{process} raises {slot}, which it knows to be closed")
 
@@ -136,7 +136,7 @@ class Invariants:
     def restored(self, process: Process) -> None:
         """A process has read its disk."""
         for video in self._world.videos:
-            there, here = process.disk.value(video), process.replica.value(video)
+            there, here = process.disk.value(video), process.replica.table.value(video)
             if there != here:
                 raise Broken("9", f"{process} reads {here} of {video} from a disk with {there}")
         self.all(process)
@@ -149,7 +149,7 @@ class Invariants:
         if isinstance(frame, Digest):
             self._digest(process, frame)
         elif isinstance(frame, Have):
-            self._claim(process, frame.slot, Extent(frame.upto, None))
+            self._claim(process, frame.slot, Extent(frame.durable, None))
 
     def _digest(self, process: Process, digest: Digest) -> None:
         for slot, extent in digest.slots.items():
@@ -157,18 +157,18 @@ class Invariants:
             if process.claims.get(slot) != said:
                 self._claim(process, slot, extent)
                 process.claims[slot] = said
-        if digest.base not in (None, process.disk.base_fingerprint()):
+        if digest.base_fingerprint not in (None, process.disk.base_fingerprint()):
             raise Broken("claim", f"{process} tells of another base than its disk has")
 
     def _claim(self, process: Process, slot: Slot, extent: Extent) -> None:
         disk = process.disk
-        if covers(disk.folded, slot):
+        if disk.folded.covers(slot):
             return
-        for video, views in self._truth.at(slot, extent.upto).items():
+        for video, views in self._truth.at(slot, extent.durable).items():
             if disk.count(slot, video) < views:
                 raise Broken(
                     "claim",
-                    f"{process} claims {slot} up to {extent.upto}, and has "
+                    f"{process} claims {slot} up to {extent.durable}, and has "
                     f"{disk.count(slot, video)} of {views} views of {video} on disk",
                 )
         if self._truth.owner[slot] == process.label and process.written:
@@ -179,7 +179,7 @@ class Invariants:
     def merged_base(self, process: Process, frame: BaseRows) -> None:
         """The base of `process` has grown by `frame`. (The larger of two bases is only right where
         the same slots are in both.)"""
-        if frame.folded != process.replica.folded:
+        if frame.folded != process.replica.table.folded:
             raise Broken("base", f"{process} merges a base with {frame.folded} folded into its own")
 
     def shared(self, process: Process, extents: dict[Slot, int]) -> None:
@@ -189,7 +189,7 @@ class Invariants:
         for slot, upto in extents.items():
             need = self._truth.at(slot, upto)
             if not any(
-                covers(disk.folded, slot)
+                disk.folded.covers(slot)
                 or all(disk.count(slot, video) >= views for video, views in need.items())
                 for disk in others
             ):
@@ -205,10 +205,10 @@ class Invariants:
 
     def _folds(self, process: Process) -> None:
         replica = process.replica
-        before, process.seen_folded = process.seen_folded, dict(replica.folded)
-        if any(g > replica.closed.get(node, -1) for node, g in replica.folded.items()):
+        before, process.seen_folded = process.seen_folded, dict(replica.table.folded)
+        if any(g > replica.table.closed.get(node, -1) for node, g in replica.table.folded.items()):
             raise Broken("barrier", f"{process} has folded what isn't closed")
-        for node, generation in replica.folded.items():
+        for node, generation in replica.table.folded.items():
             if generation > self._folded.get(node, -1):
                 self._first_fold(process, node, generation)
                 self._folded = join(self._folded, {node: generation})
@@ -220,7 +220,7 @@ class Invariants:
         now, disk, replica = self._world.agenda.now, process.disk, process.replica
         self._world.tally["fold"] += 1
         known = [time for time, g in process.closings.get(node, []) if g >= generation]
-        if not known or now - known[0] < replica.grace_s - 1e-3:
+        if not known or now - known[0] < self._world.setup.habits.grace_s - 1e-3:
             raise Broken("barrier", f"{process} folds {node}@{generation} within the grace")
         slots = [
             slot
@@ -238,7 +238,7 @@ class Invariants:
                 continue
             if not self._is_member(process, other):
                 cut_off.append(other)
-                if other.own and not covers(replica.closed, other.own):
+                if other.own and not replica.table.closed.covers(other.own):
                     self._world.tally["fold by one who had never heard of a member"] += 1
                 continue
             members.append(other)
@@ -252,7 +252,7 @@ class Invariants:
         self._asked(process, node, generation, slots)
         for slot in slots:
             for other in members:
-                if covers(other.folded, slot) or returned:
+                if other.folded.covers(slot) or returned:
                     continue
                 for video, views, _ in other.rows.get(slot, {}).values():
                     # What a cut off one has may just have come to a member after it agreed.
@@ -270,10 +270,10 @@ class Invariants:
         for other in self._world.running():
             if other.id not in process.peers:
                 continue
-            if other.replica.closed.get(node, -1) < generation:
+            if other.replica.table.closed.get(node, -1) < generation:
                 raise Broken("barrier", f"{process} folds {node}@{generation}, open for {other}")
             for slot in slots:
-                if covers(other.disk.folded, slot):
+                if other.disk.folded.covers(slot):
                     continue
                 for video, views, _ in process.disk.rows.get(slot, {}).values():
                     if other.disk.count(slot, video) < views:
@@ -290,7 +290,8 @@ class Invariants:
         own = other.own
         if own is None or own.node == process.name:
             return False
-        return replica.closed.get(own.node, -1) < own.generation <= replica.heard.get(own.node, -1)
+        table = replica.table
+        return table.newest.covers(own) and not table.closed.covers(own)
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
         """Whether `slot` was folded without `process`."""
@@ -317,7 +318,7 @@ class Invariants:
                 continue
             self.all(process)
             for video in self._world.videos:
-                if process.disk.value(video) != process.replica.value(video):
+                if process.disk.value(video) != process.replica.table.value(video):
                     raise Broken("9", f"{process} hasn't written down what it has of {video}")
         self._algebra()
 
@@ -328,13 +329,13 @@ class Invariants:
         running = [*self._world.running()]
         if not running:
             return
-        self._same(running, lambda process: process.replica.fingerprint(), "fingerprints")
-        for what in ("heard", "closed", "folded"):
-            self._same(running, partial(_of_replica, what), what)
+        self._same(running, lambda process: process.replica.table.fingerprint(), "fingerprints")
+        for what in ("newest", "closed", "folded"):
+            self._same(running, partial(_map, what), what)
         there = self._world.merged(process.disk for process in running)
         for video in self._world.videos:
             for process in running:
-                value = process.replica.value(video)
+                value = process.replica.table.value(video)
                 if value != there[video]:
                     raise Broken(
                         "5", f"{process} counts {value} of {video}; all disks make {there[video]}"
@@ -349,18 +350,18 @@ class Invariants:
     def small(self) -> None:
         """At rest, after the grace: only the living have slots."""
         running = [*self._world.running()]
-        open_slots = {process.replica.slot for process in running}
+        open_slots = {process.replica.table.own for process in running}
         for process in running:
             replica = process.replica
-            if replica.lifting or not replica.columns.keys() <= open_slots:
-                left = sorted(map(str, replica.columns.keys() - open_slots)) or "none"
-                why = [f"{f.node}: {f.obstacles}" for f in replica.folds()]
+            if replica.table.lifting or not replica.table.columns.keys() <= open_slots:
+                left = sorted(map(str, replica.table.columns.keys() - open_slots)) or "none"
+                why = [f"{f.node}: {f.obstacles}" for f in replica.observe().folds]
                 raise Broken("6", f"{process} still has closed slots {left} ({why})")
             for video in self._world.videos:
-                slots = replica.snapshot(video).counter.slots
+                slots = replica.table.snapshot(video).counter.slots
                 if not open_slots.issuperset(slots):
                     raise Broken("6", f"{process} tells browsers of dead slots of {video}")
-        self._same(running, lambda process: process.replica.base.fingerprint, "bases")
+        self._same(running, lambda process: process.replica.table.base.fingerprint, "bases")
 
     def _same(self, running: list[Process], what: Callable[[Process], object], name: str) -> None:
         first = what(running[0])
@@ -377,10 +378,10 @@ class Invariants:
         if not replicas:
             return
         video = self._world.videos[int(self._world.agenda.now) % len(self._world.videos)]
-        folded: dict[str, int] = {}
+        folded = Generations()
         for replica in replicas:
-            folded = join(folded, replica.folded)
-        plain = [replica.counter(video) for replica in replicas]
+            folded = join(folded, replica.table.folded)
+        plain = [replica.table.counter(video) for replica in replicas]
         lifted = [counter.lift(folded) for counter in plain]
         if [counter.value for counter in plain] != [counter.value for counter in lifted]:
             raise Broken("4", f"lifting changes {video}")
@@ -395,5 +396,5 @@ class Invariants:
                 raise Broken("4", f"{law}: {left} {right}")
 
 
-def _of_replica(what: str, process: Process) -> object:
-    return getattr(process.replica, what)
+def _map(name: str, process: Process) -> object:
+    return getattr(process.replica.table, name)

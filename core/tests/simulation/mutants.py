@@ -58,7 +58,8 @@ MUTANTS: Final = (
         "nodes merge by sum",
         "column",
         "            video, views, seq = row\n            at =",
-        "            video, views, seq = row\n            views += self.count(video)\n"
+        "            video, views, seq = row\n"
+        "            views += self.views(video)\n"
         "            at =",
     ),
     Mutant(
@@ -87,34 +88,34 @@ MUTANTS: Final = (
     ),
     Mutant(
         "slot reused after a restart",
-        "replica",
-        "Slot(self.node, new_generation(self._started_ms, self._chance, heard))",
-        "Slot(self.node, heard or new_generation(self._started_ms, self._chance, heard))",
+        "tenure",
+        "Slot(node, new_generation(self._started_ms, self._chance, newest))",
+        "Slot(node, newest or new_generation(self._started_ms, self._chance, newest))",
     ),
     Mutant(
         "rows visible before they are durable",
-        "replica",
-        "        return self._begin_writing(own)",
-        "        if own:\n            self._column(own.slot).merge(own.rows)\n"
-        "            self.changed.update(row.video for row in own.rows)\n"
-        "        return self._begin_writing(own)",
+        "journal",
+        "            columns.append(self._own_rows)\n",
+        "            columns.append(self._own_rows)\n"
+        "            self._table.column(own).merge(self._own_rows.rows)\n"
+        "            self._table.changed.update(row.video for row in self._own_rows.rows)\n",
     ),
     Mutant(
         "digest advanced past a gap",
-        "exchange",
-        "if frame.start > self._upto(slot) and not transfer:",
+        "talk",
+        "if frame.start > table.complete(slot) and not transfer:",
         "if False:",
     ),
     Mutant(
         "base not exchanged",
-        "exchange",
-        "if peer.base_due and settled and theirs.folded == self.folded:",
+        "talk",
+        "if peer.base_due and settled and theirs.folded == table.folded:",
         "if False:",
     ),
     Mutant(
         "bases of different folds are merged",
-        "exchange",
-        "if self.lifting or frame.folded != self.folded:",
+        "talk",
+        "if self._table.lifting or frame.folded != self._table.folded:",
         "if False:",
     ),
     Mutant(
@@ -125,23 +126,23 @@ MUTANTS: Final = (
     ),
     Mutant(
         "digests claim what is not on disk",
-        "exchange",
+        "talk",
         "return Extent(column.durable, ",
-        "return Extent(column.upto, ",
+        "return Extent(column.complete, ",
     ),
     Mutant(
         "counts moved to a new slot",
-        "replica",
-        "        heard = self.heard.get(self.node, 0)\n        self.slot =",
-        "        for row in self.columns.get(self.slot, ()) if self.slot else ():\n"
-        "            self.count(row.video, row.views)\n"
-        "        heard = self.heard.get(self.node, 0)\n        self.slot =",
+        "tenure",
+        "        newest = table.newest.get(node, 0)\n",
+        "        for row in table.columns.get(table.own, ()) if table.own else ():\n"
+        "            self._journal.count(row.video, row.views, answered=False)\n"
+        "        newest = table.newest.get(node, 0)\n",
     ),
     Mutant(
         "a chunk claims before the last has come",
-        "exchange",
-        "0 if frame.more else upto or 0",
-        "frame.upto if upto is None else upto",
+        "talk",
+        "            complete = self._transfers.advance(transfer, frame, now)",
+        "            complete = self._transfers.advance(transfer, frame, now) or frame.complete",
     ),
     Mutant(
         "fingerprints ignored in the barrier",
@@ -152,34 +153,34 @@ MUTANTS: Final = (
     Mutant(
         "fold without asking who knows of the closing",
         "folding",
-        "if peer.digest is None or not generations.covers(peer.digest.closed, last):",
+        "if peer.digest is None or not peer.digest.closed.covers(last):",
         "if peer.digest is None:",
     ),
     Mutant(
         "missing members don't hold up a fold",
         "folding",
-        "    for node, unheard_s in missing(view).items():\n        yield",
+        "    for node, unheard_s in view.missing_s.items():\n        yield",
         "    for node, unheard_s in {}.items():\n        yield",
     ),
     Mutant(
         "the living may be retired",
-        "replica",
-        "if any(alive.node == node for alive in self.peers.alive().values()):",
+        "members",
+        "if any(alive.node == node for alive in self._peers.alive().values()):",
         "if False:",
     ),
     Mutant(
         "the last part of a lift is told of the first",
-        "table",
+        "journal",
         "last=len(videos) == len(column)",
         "last=True",
     ),
     Mutant(
         "a lifted part is added to the base before it is on disk",
-        "table",
+        "journal",
         "            videos = column.last(room)\n",
         "            videos = column.last(room)\n"
         "            for video in videos:\n"
-        "                self.base.add(video, column.count(video))\n",
+        "                self._table.base.add(video, column.views(video))\n",
     ),
     Mutant(
         "a half lifted slot is forgotten at a start",
@@ -189,40 +190,41 @@ MUTANTS: Final = (
     ),
     Mutant(
         "failed writes are forgotten",
-        "table",
+        "journal",
         "            if change is not own:",
         "            if False:",
     ),
     Mutant(
         "a closed slot counts on",
-        "replica",
-        "            and not self.is_closed(self.slot)\n",
-        "",
+        "tenure",
+        "(self._newer_known() or self._closed())",
+        "self._newer_known()",
     ),
     Mutant(
         "handed over is what any peer has, also one that leaves",
-        "replica",
-        "[peer for peer in self.peers if peer.slot and not self.is_closed(peer.slot)]",
-        "[peer for peer in self.peers if peer.slot]",
+        "holdings",
+        "[peer for peer in self._peers if peer.slot and not self._table.is_closed(peer.slot)]",
+        "[peer for peer in self._peers if peer.slot]",
     ),
     Mutant(
         "nothing is handed over before the end",
-        "replica",
+        "holdings",
         "        rows += not self._base_shared(staying)\n",
         "        rows = 0\n",
     ),
     Mutant(
         "rows are told to be on disk when they have come",
-        "exchange",
-        "        if column.durable < column.upto:\n            return []\n"
+        "talk",
+        "        if column.durable < column.complete:\n"
+        "            return []\n"
         "        have = Have(slot, column.durable)",
-        "        have = Have(slot, column.upto)",
+        "        have = Have(slot, column.complete)",
     ),
     Mutant(
         "equal claims of different rows are believed",
-        "exchange",
-        "or self._doubt(slot, extent, process)",
-        "or []",
+        "talk",
+        "            sends += self._doubt(slot, extent, process, now)\n",
+        "",
     ),
 )
 

@@ -5,12 +5,12 @@ changes as little as possible of all the others: schedules shrink well.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ratchet import codec
-from ratchet.exchange import Send
-from ratchet.frames import Digest, Frame, Have, Rows
+from ratchet.frames import Digest, Frame, Have, Rows, Send
 from ratchet.slot import Slot
 
 from simulation.process import Process
@@ -171,7 +171,7 @@ class Network:
             return False
         sender, to, frame = self.sent[pick % len(self.sent)]
         if isinstance(frame, Rows) and to != receiver.id:
-            frame = frame._replace(answers=0)  # Nobody gets an answer that is for another.
+            frame = replace(frame, answers=0)  # Nobody gets an answer that is for another.
         if sender not in receiver.peers:
             if isinstance(frame, (Digest, Have)):
                 return False

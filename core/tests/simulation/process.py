@@ -94,7 +94,8 @@ class Process:
             self.clock(now),
             grace_s=habits.grace_s,
             retire_after_s=habits.retire_after_s,
-            chunk=habits.chunk,
+            max_rows=habits.chunk,
+            max_lifted=habits.lifted,
         )
         for part in disk.read():
             self.replica.restore(part)
@@ -113,7 +114,7 @@ class Process:
 
     def view(self, video: str, views: int, peers: bool) -> bool:
         """Somebody views; False if that is refused. With `peers`, two disks are asked for."""
-        if self.stage != "serving" or self.replica.superseded():
+        if self.stage != "serving" or self.replica.tenure.superseded:
             return False
         self.replica.count(video, views)
         self.viewed[video] += views
@@ -123,7 +124,7 @@ class Process:
     def begin_write(self) -> bool:
         """Whether there is something to write, and no write on its way."""
         if self.writing is None:
-            self.writing = self.replica.changes(tell=self.wants_peers or self.stage != "serving")
+            self.writing = self.replica.changes(confirm=self.wants_peers or self.stage != "serving")
             self.written = False
             return self.writing is not None
         return False
@@ -136,14 +137,14 @@ class Process:
         if self.deadline is None:
             self.deadline = now + HAND_OVER_S[self.stage]
         replica = self.replica
-        waits = replica.counting and any(replica.pending(video) for video in self.viewed)
+        waits = replica.counting and any(replica.journal.waiting(video) for video in self.viewed)
         if self.writing is None and not waits:
             if self.stage == "leaving" and not self.left:
                 replica.leave()
                 self.left = True
                 return None
             if self.stage == "draining":
-                handed = bool(self.peers) and replica.shared(replica.extents())
+                handed = bool(self.peers) and replica.holdings.shared(replica.holdings.own_seqs())
             else:
                 handed = replica.unshared() == 0
             if handed:

@@ -5,8 +5,6 @@ from collections import Counter as Tally
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import ratchet.table
-
 from simulation import chooser
 from simulation.chooser import Chooser
 from simulation.steps import Step
@@ -29,20 +27,14 @@ class Result:
 
 def draw(setup: Setup, length: int = chooser.STEPS) -> Result:
     """A run of `length` steps, drawn from its seed."""
-    world = _world(setup)
+    world = World(setup)
     choose = Chooser(world)
     return _run(world, (choose() for _ in range(length)))
 
 
 def replay(setup: Setup, steps: Iterable[Step]) -> Result:
     """The same run with just these steps."""
-    return _run(_world(setup), steps)
-
-
-def _world(setup: Setup) -> World:
-    # A constant of a real node that is too large to be met by a few videos.
-    ratchet.table.__dict__["MAX_LIFTED"] = setup.habits.lifted
-    return World(setup)
+    return _run(World(setup), steps)
 
 
 def _run(world: World, steps: Iterable[Step]) -> Result:

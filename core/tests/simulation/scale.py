@@ -18,8 +18,8 @@ from time import perf_counter, process_time
 from typing import Final, NamedTuple
 
 from ratchet import codec
-from ratchet.exchange import Send
-from ratchet.frames import Alive, Digest, Extent, Frame, Hello
+from ratchet.frames import Alive, Digest, Extent, Frame, Hello, Send
+from ratchet.generations import Generations
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -84,7 +84,7 @@ class Cluster:
     def view(self, processes: Iterable[str], video: str) -> float | None:
         """One view at each; seconds until all count all of them, None if they never do."""
         begun = self.agenda.now
-        before = max(replica.value(video) for replica in self.replicas.values())
+        before = max(replica.table.value(video) for replica in self.replicas.values())
         views = 0
         for process in processes:
             self.replicas[process].count(video)
@@ -93,7 +93,7 @@ class Cluster:
         behind = [*self.replicas.values()]
         while behind and self.agenda.now - begun < PATIENCE_S:
             self.run(0.01)
-            behind = [replica for replica in behind if replica.value(video) < before + views]
+            behind = [replica for replica in behind if replica.table.value(video) < before + views]
         return None if behind else self.agenda.now - begun
 
     def _tick(self, process: str, replica: Replica) -> bool:
@@ -158,11 +158,11 @@ def computed(size: int, like: Figures) -> Figures:
     digest = Digest(
         slot=slots[0],
         slots={slot: Extent(2, n << 40) for n, slot in enumerate(slots)},
-        heard=dict(slots),
-        closed=dict(slots),
-        folded={},
-        lifted={},
-        base=0,
+        newest=Generations(slots),
+        closed=Generations(slots),
+        folded=Generations(),
+        lifted_views={},
+        base_fingerprint=0,
         alive={
             f"{n:016x}": Alive(*slot, f"http://{slot.node}.example:1234")
             for n, slot in enumerate(slots[1:])

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ratchet.changes import Changes
-from ratchet.generations import Generations, covers, join
+from ratchet.generations import Generations
 from ratchet.slot import Slot
 
 from simulation.disk import Disk, merged
@@ -56,7 +56,7 @@ class Truth:
         # Slots below a closing that their owners could not hear of: a clock was or is wrong.
         self.stillborn: set[Slot] = set()
         # Joined over all disks; and what the first to fold a slot had of it.
-        self.folded: dict[str, int] = {}
+        self.folded = Generations()
         self.agreed: dict[Slot, dict[str, int]] = {}
         # Disks that are gone, since when, and whether all of them had been handed over.
         self._graves: list[tuple[float, Disk, bool]] = []
@@ -72,7 +72,7 @@ class Truth:
         below = any(
             other.node == slot.node and other.generation > slot.generation for other in self.history
         )
-        if below or (covers(self.folded, slot) and not sane_clock):
+        if below or (self.folded.covers(slot) and not sane_clock):
             self.stillborn.add(slot)
         self.history.setdefault(slot, [{}])
 
@@ -145,16 +145,16 @@ class Truth:
     def newly_folded(self, folded: Generations) -> list[Slot]:
         """The slots that nobody had folded on disk before."""
         return [
-            slot for slot in self.history if covers(folded, slot) and not covers(self.folded, slot)
+            slot for slot in self.history if folded.covers(slot) and not self.folded.covers(slot)
         ]
 
     def fold(self, folded: Generations) -> None:
         """A disk has folded so far."""
-        self.folded = join(self.folded, folded)
+        self.folded.merge(folded)
 
     def counted_too_late(self, changes: Changes, process: str) -> Slot | None:
         """The slot in which `process` counts, if others have folded it already."""
         for slot, _, rows in changes.columns:
-            if rows and self.owner.get(slot) == process and covers(self.folded, slot):
+            if rows and self.owner.get(slot) == process and self.folded.covers(slot):
                 return slot
         return None

@@ -8,7 +8,8 @@ from random import Random
 from typing import Final
 
 from ratchet.frames import BaseRows, Frame
-from ratchet.replica import Refused
+from ratchet.generations import Generations
+from ratchet.members import Refused
 from ratchet.snapshot import Snapshot
 
 from simulation.agenda import Agenda
@@ -105,9 +106,9 @@ class World:
 
     def hand(self, receiver: Process, sender: str, frame: Frame) -> None:
         """A frame arrives."""
-        base = receiver.replica.base.fingerprint
+        base = receiver.replica.table.base.fingerprint
         sends = receiver.replica.receive(frame, sender, receiver.clock(self.agenda.now))
-        if receiver.replica.base.fingerprint != base:
+        if receiver.replica.table.base.fingerprint != base:
             self.tally["base fetched from another"] += 1
             if isinstance(frame, BaseRows):
                 self.checks.merged_base(receiver, frame)
@@ -117,16 +118,15 @@ class World:
     def touched(self, process: Process) -> None:
         """Look at a process to which something has happened, and let it write."""
         replica = process.replica
-        if replica.closed != process.seen_closed:
-            for node, generation in replica.closed.items():
+        if replica.table.closed != process.seen_closed:
+            for node, generation in replica.table.closed.items():
                 if generation > process.seen_closed.get(node, -1):
                     process.closings.setdefault(node, []).append((self.agenda.now, generation))
-            process.seen_closed = dict(replica.closed)
+            process.seen_closed = dict(replica.table.closed)
         self.checks.touched(process)
-        notices, replica.notices[:] = [*replica.notices], []
-        for notice in notices:
+        for notice in replica.notices.take():
             self.tally[f"notice: {notice.kind}"] += 1
-        if process.stage == "serving" and replica.superseded():
+        if process.stage == "serving" and replica.tenure.superseded:
             process.stage = "superseded"
             self.stir()
         if process.begin_write():
@@ -149,7 +149,7 @@ class World:
             if process.stage != "serving":
                 self.stir()
                 handed = process.hand_over(now)
-                self.network.send(process, process.replica.ask_who_has())
+                self.network.send(process, process.replica.ask_to_confirm())
                 if handed is not None:
                     self._end(process, handed)
             return True
@@ -160,7 +160,7 @@ class World:
         """Views that wait for a second disk are answered when there is one, or given up."""
         waiting = []
         for since, extents in process.unshared:
-            if process.replica.shared(extents):
+            if process.replica.holdings.shared(extents):
                 self.checks.shared(process, extents)
                 self.tally["view on a second disk"] += 1
             elif self.agenda.now - since < 5.0:
@@ -201,9 +201,10 @@ class World:
         process.counted = self.truth.count(changes, process.label)
         process.viewed.subtract(process.counted)
         self.checks.viewed(process)
-        newly = self.truth.newly_folded(changes.folded)
+        folded = Generations(changes.folded)
+        newly = self.truth.newly_folded(folded)
         if newly:
-            self.checks.fold_reaches_disk(changes.folded)
+            self.checks.fold_reaches_disk(folded)
         disk.write(changes)
         self.truth.fold(disk.folded)
         self.checks.wrote(process, before)
@@ -228,7 +229,7 @@ class World:
         self.network.send(process, process.replica.committed(changes))
         process.disk.answered += process.counted
         if process.counted and process.wants_peers:
-            process.unshared.append((self.agenda.now, process.replica.extents()))
+            process.unshared.append((self.agenda.now, process.replica.holdings.own_seqs()))
             process.wants_peers = False
         process.counted = Tally()
         self.touched(process)
@@ -245,9 +246,9 @@ class World:
             place, self._started[place], disk, wall_ms, now, self.setup.habits, self.setup.seed
         )
         process.sane_clock = clock_h >= 0
-        process.seen_closed = dict(process.replica.closed)
+        process.seen_closed = dict(process.replica.table.closed)
         process.closings = {node: [(now, g)] for node, g in process.seen_closed.items()}
-        process.seen_folded = dict(process.replica.folded)
+        process.seen_folded = dict(process.replica.table.folded)
         self.up[place] = self.by_id[process.id] = process
         self.checks.restored(process)
         self.agenda.every(TICK_S, self._tick(process), process.rng.uniform(0, TICK_S))
@@ -260,7 +261,7 @@ class World:
         self.stir()
         if process.writing is not None:
             self.tally["crash after a write" if process.written else "crash in a write"] += 1
-        if process.replica.lifting:
+        if process.replica.table.lifting:
             self.tally["crash in the middle of a lift"] += 1
         del self.up[process.place]
         return process.disk
@@ -276,7 +277,7 @@ class World:
         """It stops by itself: drained, left or superseded."""
         self.tally[f"{process.stage}: {'all handed over' if handed else 'gave up'}"] += 1
         if handed and process.peers:
-            self.checks.shared(process, process.replica.extents())
+            self.checks.shared(process, process.replica.holdings.own_seqs())
         disk = self.kill(process)
         if process.stage == "draining" or not handed:
             self.down[process.place] = (self.agenda.now, disk)
@@ -322,7 +323,7 @@ class World:
         left = [process.frozen_until - self.agenda.now for process in self.running()]
         retire_after_s = self.setup.habits.retire_after_s
         for process in self.running():
-            for fold in process.replica.folds():
+            for fold in process.replica.cluster.folds(process.clock(self.agenda.now)):
                 for obstacle in fold.obstacles:
                     if obstacle.kind == "grace":
                         left.append(obstacle.amount)
@@ -368,7 +369,7 @@ class World:
 
     def _retire_the_missing(self) -> None:
         for process in [*self.running()]:
-            for member in process.replica.members():
+            for member, _, _ in process.replica.observe().members:
                 if member.state == "missing":
                     self._retire(process.place, member.node)
             self.run_for(3.0)
@@ -401,12 +402,15 @@ class World:
         self.run_long(hours * 3600)
 
     def _until_lifting_step(self, hours: float) -> None:
-        self.run_long(hours * 3600, lambda: any(one.replica.lifting for one in self.running()))
+        self.run_long(hours * 3600, self._is_lifting)
+
+    def _is_lifting(self) -> bool:
+        return any(process.replica.table.lifting for process in self.running())
 
     def _crash_lifting_step(self) -> None:
         """Whoever is just lifting a slot is killed, and starts again."""
         for process in [*self.running()]:
-            if process.replica.lifting:
+            if process.replica.table.lifting:
                 self._crash_step(process.place)
                 self._start_step(process.place)
                 return
@@ -473,7 +477,7 @@ class World:
         if place not in self.down or place in self.up:
             return
         disk = self.down.pop(place)[1]
-        kind = "disk" if disk.heard else "empty disk"
+        kind = "disk" if disk.newest else "empty disk"
         clock = "" if not clock_h else ", clock back" if clock_h < 0 else ", clock ahead"
         self.tally[f"start from {kind}{clock}"] += 1
         if place.rstrip("+") in self.retired:
@@ -542,7 +546,7 @@ class World:
         process = self.up.get(place)
         if process and process.stage == "serving":
             self.tally[stage] += 1
-            if process.replica.slot is None:
+            if process.replica.table.own is None:
                 self.tally[f"{stage} during the start"] += 1
             process.stage = "draining" if stage == "draining" else "leaving"
 
@@ -596,7 +600,7 @@ class World:
             self._look(self.browsers[number], tab, process, video)
 
     def _look(self, browser: Browser, tab: int, process: Process, video: str) -> None:
-        told = process.replica.snapshot(video)
+        told = process.replica.table.snapshot(video)
         self.told.append(told)
         browser.hear(tab, told)
 

@@ -1,0 +1,135 @@
+"""The cluster: what this replica learns about the other members, and what it does about them.
+
+Frames carry what others know of starts, closings and folds. Once a heartbeat a replica looks
+around: it retires the members that are overdue, and folds the slots that nothing is in the way of.
+"""
+
+from typing import Final
+
+from ratchet import folding
+from ratchet.folding import Fold
+from ratchet.frames import Digest, Frame, Rows
+from ratchet.generations import join
+from ratchet.journal import Journal
+from ratchet.members import Members
+from ratchet.notices import Notices
+from ratchet.peers import Peers
+from ratchet.slot import Slot
+from ratchet.table import Table
+from ratchet.talk import Talk
+
+# How often a notice repeats that a missing member is in the way of a fold.
+REMIND_S: Final = 3600.0
+
+
+class Cluster:
+    """Joins what others know, retires, and folds."""
+
+    def __init__(
+        self,
+        table: Table,
+        journal: Journal,
+        peers: Peers,
+        talk: Talk,
+        members: Members,
+        notices: Notices,
+        node: str,
+        grace_s: float,
+    ) -> None:
+        """`node`: our own name. `grace_s`: how long a slot is closed before it may be folded."""
+        # At how many addresses, given to this node, nobody was ever met. The driver says so.
+        self.unmet = 0
+        self._table = table
+        self._journal = journal
+        self._peers = peers
+        self._talk = talk
+        self._members = members
+        self._notices = notices
+        self._node = node
+        self._grace_s = grace_s
+        # When we last said that a name is missing.
+        self._reminded: dict[str, float] = {}
+
+    def learn(self, frame: Frame, now: float) -> None:
+        """Join what `frame` says of the cluster, before anything else is done with it."""
+        if isinstance(frame, Rows):
+            joined = self._journal.join({frame.slot.node: frame.slot.generation})
+            self._members.note(frame, joined, now)
+        elif isinstance(frame, Digest):
+            slots = {slot.node: slot.generation for slot in sorted(frame.slots)}
+            joined = self._journal.join(join(frame.newest, slots), frame.closed, frame.folded)
+            self._members.note(frame, joined, now)
+            if any(slot.node == self._node for slot in joined.lifted):
+                self._say_what_nobody_had_seen(frame)
+            # After lifting: what was lifted here just now is among what they have lifted.
+            self._journal.join_lifted_views(frame.lifted_views)
+
+    def beat(self, now: float, *, counting: bool) -> None:
+        """Once a heartbeat. A replica that is not `counting` only looks."""
+        self._members.look(now)
+        if counting:
+            for node, unheard_s in self._members.overdue(now):
+                self._retire(node, f"{node} has not been heard for {unheard_s:.0f} s")
+            for fold in self.folds(now):
+                if not fold.obstacles:
+                    self._fold(fold)
+                self._remind(fold, now)
+
+    def folds(self, now: float) -> list[Fold]:
+        """The closed slots that are not folded yet, by name, and what is in the way."""
+        closed_s = self._members.closed_s(now)
+        if not closed_s:
+            return []
+        view = folding.View(
+            extents=self._talk.extents(now),
+            peers=self._peers,
+            missing_s=self._members.missing_s(now),
+            closed_s=closed_s,
+            grace_s=self._grace_s,
+            unmet=self.unmet,
+        )
+        return list(folding.folds(view))
+
+    def retire(self, node: str) -> None:
+        """Close all slots of a node that will not come back. Again, it changes nothing.
+
+        Raises `Refused`.
+        """
+        self._members.check_may_retire(node)
+        self._retire(node, "an operator retires it")
+
+    def _retire(self, node: str, why: str) -> None:
+        slot = Slot(node, self._table.newest[node])
+        if not self._table.is_closed(slot):
+            self._notices.add("retired", node, f"{why}: {slot} and all before it count no more")
+            self._journal.join(closed={node: slot.generation})
+
+    def _fold(self, fold: Fold) -> None:
+        views = sum(self._table.columns[slot].total for slot in fold.slots)
+        self._journal.join(folded={fold.node: fold.generation})
+        text = f"slots of {fold.node} up to {fold.node}@{fold.generation}, with {views} views"
+        self._notices.add("folded", fold.node, f"{text}, are folded into the base")
+
+    def _remind(self, fold: Fold, now: float) -> None:
+        for obstacle in fold.obstacles:
+            last = self._reminded.get(obstacle.node)
+            if obstacle.kind == "missing" and (last is None or now - last >= REMIND_S):
+                self._reminded[obstacle.node] = now
+                self._notices.add(
+                    "missing",
+                    obstacle.node,
+                    f"{obstacle.node} has not been heard for {obstacle.amount:.0f} s; closed slots "
+                    "can't be folded until it is back, or is retired",
+                )
+
+    def _say_what_nobody_had_seen(self, theirs: Digest) -> None:
+        """Our slots were folded while we were away. What we have lifted of our own name and they
+        have not, nobody else had seen."""
+        ours = self._table.lifted_views.get(self._node, 0)
+        if (unseen := ours - theirs.lifted_views.get(self._node, 0)) > 0:
+            self._notices.add(
+                "unseen",
+                self._node,
+                f"this node's slots were folded without it: {unseen} of its views nobody else had "
+                "seen, and they may be lost",
+            )

@@ -1,0 +1,83 @@
+"""Holdings: what the other processes have on disk of what is here, and the other way round."""
+
+from collections.abc import Iterable, Mapping
+
+from ratchet.peers import Peer, Peers
+from ratchet.slot import Slot
+from ratchet.table import Table
+
+
+class Holdings:
+    """The table beside what the peers have said about theirs."""
+
+    def __init__(self, table: Table, peers: Peers, node: str) -> None:
+        """`node`: our own name."""
+        self._table = table
+        self._peers = peers
+        self._node = node
+
+    def behind(self, process: str) -> int:
+        """How many changes that are here the peer does not have on disk, as far as it has said."""
+        peer = self._peers.by_process[process]
+        columns = self._table.columns.items()
+        return sum(max(0, column.complete - peer.durable(slot)) for slot, column in columns)
+
+    def ahead(self, process: str) -> int:
+        """How many changes that the peer has on disk are not here."""
+        peer = self._peers.by_process[process]
+        extents = peer.digest.slots if peer.digest else {}
+        return sum(self._table.lacks(slot, extent.durable) for slot, extent in extents.items())
+
+    def own_seqs(self) -> dict[Slot, int]:
+        """How many changes each slot of our name has."""
+        columns = self._table.columns.items()
+        return {slot: column.complete for slot, column in columns if slot.node == self._node}
+
+    def shared(self, seqs: Mapping[Slot, int]) -> bool:
+        """Whether all of each slot up to its seq is on another disk, perhaps in its base."""
+        return all(
+            any(peer.durable(slot) >= seq for peer in self._peers)
+            or (self._table.is_folded(slot) and self._base_shared(self._peers))
+            for slot, seq in seqs.items()
+        )
+
+    def unshared(self, left: Slot | None = None) -> int:
+        """How many changes here are on no disk of a process that stays; 0 when all is handed over.
+
+        `left`: our slot, if we have closed it to leave. Somebody must know of that, too.
+        """
+        staying = self.staying()
+        # An owner pushes a row only when the row is on its own disk.
+        theirs = {peer.slot for peer in staying}
+        rows = sum(
+            max(0, column.complete - max((peer.durable(slot) for peer in staying), default=0))
+            for slot, column in self._table.columns.items()
+            if slot not in theirs
+        )
+        rows += not self._base_shared(staying)
+        if left is None:
+            return rows
+        told = (peer.digest and peer.digest.closed.covers(left) for peer in staying)
+        return rows + (not any(told))
+
+    def staying(self) -> list[Peer]:
+        """The peers that count in an open slot, and so do not leave."""
+        return [peer for peer in self._peers if peer.slot and not self._table.is_closed(peer.slot)]
+
+    def by_node(self, slot: Slot) -> dict[str, int]:
+        """For each connected name, and ours: up to which seq it has all of `slot` on disk."""
+        column = self._table.columns.get(slot)
+        held = {self._node: column.durable if column else 0}
+        for peer in self._peers:
+            # Two processes may have one name for a while.
+            node = peer.hello.node
+            held[node] = max(held.get(node, 0), peer.durable(slot))
+        return held
+
+    def _base_shared(self, peers: Iterable[Peer]) -> bool:
+        """Whether one of them has all of our base. (A node that was alone, or nearly alone, may
+        have folded what nobody else has.)"""
+        table = self._table
+        if not (len(table.base) or table.lifting):
+            return True
+        return not table.lifting and any(peer.has_base(table.base, table.folded) for peer in peers)

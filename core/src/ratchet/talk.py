@@ -1,0 +1,300 @@
+"""The talk between replicas: digests, pushes, questions and answers (anti-entropy).
+
+Every second each replica tells the others what it has (its digest), and a replica that is behind
+asks *one* peer for the rows above its own seq (see `transfers`). In Scuttlebutt (van Renesse et
+al., 2008) the replica that is ahead sends them unasked; then a replica that comes back would get
+every row from every peer at once. The owner of a slot pushes its changes to all as it counts. A
+push that does not fit (a gap before it) is dropped, and its rows are asked for. Where two replicas
+claim the same and have not the same (a transfer broke off, and its sender is gone for ever), each
+asks the other for everything. Any replica passes on any slot's rows, so the last rows of a crashed
+node spread from the replica that has most of them.
+"""
+
+from typing import Final
+
+from ratchet.changes import ColumnChange
+from ratchet.frames import (
+    MAX_ROWS,
+    NOTHING,
+    BaseRows,
+    Digest,
+    Extent,
+    Frame,
+    Have,
+    Hello,
+    Rows,
+    Send,
+    Want,
+    WantBase,
+)
+from ratchet.generations import Generations
+from ratchet.journal import Journal
+from ratchet.peers import Peer, Peers
+from ratchet.slot import Slot
+from ratchet.table import Table
+from ratchet.transfers import Transfers
+
+# Slots in one digest. A cluster has as many as nodes, and some that wait to be folded. It has more
+# than this only where a fold was blocked for years. Then a digest leaves the others out until these
+# are folded: the maps, which unblock the fold, must come through.
+MAX_SLOTS: Final = 5000
+# How soon we ask a peer again for all of a slot of which it claims as much and has not the same.
+DOUBT_AGAIN_S: Final = 5.0
+
+
+class Talk:
+    """What this replica sends to its peers, and what it does with their frames."""
+
+    def __init__(
+        self,
+        table: Table,
+        journal: Journal,
+        peers: Peers,
+        process: str,
+        max_rows: int = MAX_ROWS,
+        max_slots: int = MAX_SLOTS,
+    ) -> None:
+        """`process`: this one. `max_rows` in a frame and `max_slots` in a digest, at most."""
+        self._table = table
+        self._journal = journal
+        self._peers = peers
+        self._max_rows = max_rows
+        self._max_slots = max_slots
+        self._transfers = Transfers(process)
+        # When we last asked a peer for all of a slot.
+        self._doubted: dict[tuple[Slot, str], float] = {}
+        # Peers that want a `Have` when what there is of a slot is on disk.
+        self._confirm_to: dict[Slot, set[str]] = {}
+        # What peers had when they first spoke. To have caught up means to have all of it.
+        self._goals: dict[Slot, int] = {}
+
+    # -- what we have --------------------------------------------------------------------------
+
+    def digest(self, now: float) -> Digest:
+        """What this replica has on disk, and what it knows of the cluster."""
+        table, slots = self._table, self.extents(now)
+        if len(slots) > self._max_slots:
+            # Every node leaves out the same slots: those it names can be agreed on, and folded.
+            named = {*sorted(slots)[: self._max_slots], table.own}
+            slots = {slot: extent for slot, extent in slots.items() if slot in named}
+        settled = self._journal.is_base_settled()
+        return Digest(
+            slot=table.own,
+            slots=slots,
+            newest=Generations(table.newest),
+            closed=Generations(table.closed),
+            folded=Generations(table.folded),
+            lifted_views=dict(table.lifted_views),
+            base_fingerprint=table.base.fingerprint if settled else None,
+            alive=self._peers.connected(),
+        )
+
+    def extents(self, now: float) -> dict[Slot, Extent]:
+        """How much of each slot is on disk."""
+        return {slot: self._extent(slot, now) for slot in self._table.columns}
+
+    def caught_up(self) -> bool:
+        """Whether we have everything that any peer had when it first spoke, gone since or not."""
+        if any(self._table.lacks(slot, seq) for slot, seq in self._goals.items()):
+            return False
+        return all(peer.digest and not peer.base_due for peer in self._peers)
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def joined(self, hello: Hello, now: float) -> list[Send]:
+        """A connection to another process is up."""
+        self._peers.by_process[hello.process] = Peer(hello)
+        return [Send(hello.process, self.digest(now))]
+
+    def left(self, process: str) -> None:
+        """The last connection to a process is down."""
+        self._peers.by_process.pop(process, None)
+        self._transfers.left(process)
+        self._doubted = {doubt: at for doubt, at in self._doubted.items() if doubt[1] != process}
+
+    def push(self, own: ColumnChange, *, confirm: bool) -> list[Send]:
+        """Send our new rows to all. `confirm`: peers answer when they have them on disk."""
+        if not self._peers.by_process:
+            return []
+        sends = []
+        # Don't take the column's `complete` for the start: if we have given up this slot since, a
+        # peer may have sent us these very rows, from a copy of our disk.
+        start = own.rows[0].seq - 1
+        for at in range(0, len(own.rows), self._max_rows):
+            # No row is replaced within one commit, so each chunk is complete by itself.
+            chunk = own.rows[at : at + self._max_rows]
+            frame = Rows(own.slot, start, chunk[-1].seq, False, chunk, confirm)
+            sends.append(Send(None, frame))
+            start = chunk[-1].seq
+        return sends
+
+    def ask_to_confirm(self, seqs: dict[Slot, int]) -> list[Send]:
+        """Ask all peers to say at once what they have on disk of these slots."""
+        asks = [
+            Rows(slot, seq, seq, more=False, rows=(), confirm=True) for slot, seq in seqs.items()
+        ]
+        return [Send(None, ask) for ask in asks]
+
+    def saved(self, slot: Slot) -> list[Send]:
+        """Rows of `slot` are on disk: ask for the next chunk of a transfer, and confirm."""
+        if slot not in self._table.columns:
+            return []
+        following = self._transfers.next_chunk(slot)
+        return ([Send(*following)] if following else []) + self._confirm(slot)
+
+    def prune(self) -> None:
+        """Forget the questions about folded slots: nobody needs their rows any more."""
+        self._transfers.drop(self._table.is_folded)
+        self._confirm_to = {s: to for s, to in self._confirm_to.items() if s in self._table.columns}
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def trespass(self, frame: Frame) -> bool:
+        """Whether `frame` shows that somebody else holds our own slot higher than we do."""
+        own = self._table.own
+        if own is None:
+            return False
+        match frame:
+            case Digest():
+                return self._table.lacks(own, frame.slots.get(own, NOTHING).durable) > 0
+            case Rows():
+                last = frame.rows[-1].seq if frame.rows else 0
+                return frame.slot == own and self._table.lacks(own, last) > 0
+        return False
+
+    def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
+        """A frame came from a connected peer. What to answer.
+
+        What the frame says of the cluster must be known already: join its maps first.
+        """
+        match frame:
+            case Digest():
+                return self._compare(frame, process, now)
+            case Rows():
+                return self._merge_rows(frame, process, now)
+            case Want():
+                return self._answer(frame, process)
+            case Have(slot, durable):
+                if slot in self._table.columns:
+                    confirmed = self._peers.by_process[process].confirmed
+                    confirmed[slot] = max(durable, confirmed.get(slot, 0))
+                return []
+            case WantBase(start):
+                return self._answer_base(start, process)
+            case BaseRows():
+                return self._merge_base(frame, process, now)
+            case Hello():  # A second one says nothing new.
+                return []
+
+    def _compare(self, theirs: Digest, process: str, now: float) -> list[Send]:
+        """Ask for what the peer has and we lack."""
+        table, peer = self._table, self._peers.by_process[process]
+        if peer.digest is None:
+            for slot, extent in theirs.slots.items():
+                self._goals[slot] = max(extent.durable, self._goals.get(slot, 0))
+        peer.digest = theirs
+        sends = []
+        for slot, extent in theirs.slots.items():
+            sends += self._want(slot, extent.durable, process, now)
+            sends += self._doubt(slot, extent, process, now)
+        # Bases can be compared only where the same slots have been folded into them. A peer that
+        # has folded less will have lifted, too, when it speaks again.
+        peer.base_due = table.lifting != {} or not peer.has_base(table.base, table.folded)
+        settled = theirs.base_fingerprint is not None and not table.lifting
+        if peer.base_due and settled and theirs.folded == table.folded:
+            ask = self._transfers.ask_for_base(process, now)
+            sends += [Send(process, ask)] if ask else []
+        return sends
+
+    def _want(self, slot: Slot, seq: int, process: str, now: float) -> list[Send]:
+        """Ask for the missing rows of `slot` up to `seq`."""
+        if slot == self._table.own or not self._table.lacks(slot, seq):
+            return []
+        return self._ask(slot, self._table.complete(slot), process, now)
+
+    def _doubt(self, slot: Slot, theirs: Extent, process: str, now: float) -> list[Send]:
+        """If the peer claims as much as we do and has not the same, ask for everything."""
+        table = self._table
+        if slot == table.own or theirs.fingerprint is None or table.is_folded(slot):
+            return []
+        ours = self._extent(slot, now)
+        if ours.fingerprint is None or ours.durable != theirs.durable or ours == theirs:
+            return []
+        # Not at each of its digests: a replica that always fetches never says what it has, and the
+        # other, which may lack something itself, never doubts.
+        last = self._doubted.get((slot, process))
+        if last is not None and now - last < DOUBT_AGAIN_S:
+            return []
+        self._doubted[slot, process] = now
+        return self._ask(slot, 0, process, now)
+
+    def _ask(self, slot: Slot, above: int, process: str, now: float) -> list[Send]:
+        ask = self._transfers.ask(slot, above, process, now, self._peers.by_process)
+        return [Send(process, ask)] if ask else []
+
+    def _answer(self, want: Want, process: str) -> list[Send]:
+        column = self._table.columns.get(want.slot)
+        if column is None:
+            return []
+        rows, more = column.above(want.above, self._max_rows)
+        answer = Rows(
+            want.slot, want.above, column.complete, more, tuple(rows), answers=want.number
+        )
+        return [Send(process, answer)]
+
+    def _merge_rows(self, frame: Rows, process: str, now: float) -> list[Send]:
+        table, slot = self._table, frame.slot
+        # Of a folded slot we need no rows: the sender lifts as soon as it hears of the fold. Our
+        # own slot is written by nobody else.
+        if table.is_folded(slot) or slot == table.own:
+            return []
+        transfer = self._transfers.answered_by(frame, process)
+        if frame.confirm:
+            self._confirm_to.setdefault(slot, set()).add(process)
+        if frame.start > table.complete(slot) and not transfer:
+            return self._want(slot, frame.complete, process, now)
+        complete: int | None = frame.complete
+        if transfer:
+            complete = self._transfers.advance(transfer, frame, now)
+        elif frame.more:
+            complete = None
+        if self._journal.merge_rows(slot, frame.rows, complete or 0):
+            return []  # `saved` goes on when they are on disk.
+        return self.saved(slot)
+
+    def _answer_base(self, start: int, process: str) -> list[Send]:
+        table = self._table
+        if table.lifting:
+            return []
+        entries = tuple(table.base.chunk(start, self._max_rows))
+        answer = BaseRows(Generations(table.folded), start, len(table.base), entries)
+        return [Send(process, answer)]
+
+    def _merge_base(self, frame: BaseRows, process: str, now: float) -> list[Send]:
+        if not self._transfers.base_answered_by(frame, process):
+            return []
+        if self._table.lifting or frame.folded != self._table.folded:
+            # The larger of each would lose what one side has in its base and the other in a slot.
+            self._transfers.drop_base()
+            return []
+        self._journal.merge_base(frame.entries)
+        if ask := self._transfers.advance_base(frame, now):
+            return [Send(process, ask)]
+        self._peers.by_process[process].base_due = False
+        return []
+
+    def _confirm(self, slot: Slot) -> list[Send]:
+        """Send `Have` to the peers that asked for it, once everything of `slot` is on disk."""
+        column = self._table.columns[slot]
+        if column.durable < column.complete:
+            return []
+        have = Have(slot, column.durable)
+        return [Send(process, have) for process in self._confirm_to.pop(slot, ())]
+
+    def _extent(self, slot: Slot, now: float) -> Extent:
+        """How much of a slot is on disk. No fingerprint while more than that is here or comes."""
+        column = self._table.columns.get(slot)
+        if column is None:
+            return NOTHING
+        settled = self._journal.is_settled(slot) and not self._transfers.awaits(slot, now)
+        return Extent(column.durable, column.fingerprint if settled else None)

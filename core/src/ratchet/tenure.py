@@ -1,0 +1,220 @@
+"""Tenure: the life of the slot in which this process counts.
+
+             met, alone                 lost                    outlived
+    WAITING ------------> OPEN <------------------> RIVALLED ------------> SUPERSEDED
+       |                 |    ^ taken    unrivalled     |
+       |           leave |    +--+                      |
+       +---------------> LEFT <-------------------------+
+
+- WAITING: no slot yet. Views wait. The slot opens at the first contact with a peer, so that its
+  generation is above all that anybody has heard of this name, also on an empty disk with the clock
+  set back; or after `ALONE_S` without a peer.
+- OPEN: the slot is ours, and views count. If somebody else holds it higher than we do (*taken*:
+  the disk was set back under us, or two starts drew one generation), we go on in a new slot.
+- RIVALLED: our slot was closed, or a newer process of our name was heard of (*lost*). Views wait.
+  If that process is alive, it has *outlived* us. If not, we go on in a new slot (*unrivalled*).
+- SUPERSEDED: a newer process of this name counts. This one hands over, and ends.
+- LEFT: this process has closed its slot for good, and ends.
+
+No count ever moves from one slot to another: a browser may have seen it where it is. The old slot's
+rows go on merging like those of any other slot.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Final
+
+from ratchet.journal import Journal
+from ratchet.notices import Notices
+from ratchet.peers import Peers
+from ratchet.slot import Slot, new_generation
+from ratchet.table import Table
+
+# How long a process waits to hear from a peer before it opens its slot alone.
+ALONE_S: Final = 2.0
+# How long a rivalled process waits to hear that its rival is alive: a heartbeat of the rival to a
+# peer, one of that peer to us, and one to spare.
+RIVAL_S: Final = 3.0
+# It waits twice as long each time. Two processes of one name that hear of each other over several
+# nodes, and so never hear each other alive, would open slots in turns.
+MAX_PATIENCE_S: Final = 300.0
+
+
+class State(Enum):
+    """Where in its life the slot is. The module's docstring has the picture."""
+
+    WAITING = auto()
+    OPEN = auto()
+    RIVALLED = auto()
+    SUPERSEDED = auto()
+    LEFT = auto()
+
+
+class Event(Enum):
+    """What moves a slot from one state to the next."""
+
+    MET = auto()
+    ALONE = auto()
+    TAKEN = auto()
+    LOST = auto()
+    UNRIVALLED = auto()
+    OUTLIVED = auto()
+    LEAVE = auto()
+
+
+# An event that a state does not list changes nothing.
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+    State.WAITING: {
+        Event.MET: State.OPEN,
+        Event.ALONE: State.OPEN,
+        Event.LEAVE: State.LEFT,
+    },
+    State.OPEN: {
+        Event.TAKEN: State.OPEN,
+        Event.LOST: State.RIVALLED,
+        Event.LEAVE: State.LEFT,
+    },
+    State.RIVALLED: {
+        Event.UNRIVALLED: State.OPEN,
+        Event.OUTLIVED: State.SUPERSEDED,
+        Event.LEAVE: State.LEFT,
+    },
+    State.SUPERSEDED: {},
+    State.LEFT: {},
+}
+
+
+class Tenure:
+    """Opens our slot, notices when it is lost, and closes it."""
+
+    def __init__(
+        self,
+        table: Table,
+        journal: Journal,
+        peers: Peers,
+        notices: Notices,
+        node: str,
+        started_ms: int,
+        chance: Callable[[int], int],
+    ) -> None:
+        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`."""
+        self.state = State.WAITING
+        # Why this process may not count any longer under its name.
+        self.superseded: str | None = None
+        self._table = table
+        self._journal = journal
+        self._peers = peers
+        self._notices = notices
+        self._node = node
+        self._started_ms = started_ms
+        self._chance = chance
+        # Set at the first tick: reading a large store back may take longer than `ALONE_S`.
+        self._begun: float | None = None
+        self._rivalled_since: float | None = None
+        self._patience_s = RIVAL_S
+
+    @property
+    def writable(self) -> Slot | None:
+        """The slot that views count in now. None: they wait, or are refused."""
+        return self._table.own if self.state is State.OPEN else None
+
+    @property
+    def left(self) -> Slot | None:
+        """The newest slot of our name, once we have closed it for good."""
+        if self.state is State.LEFT and self._node in self._table.closed:
+            return Slot(self._node, self._table.closed[self._node])
+        return None
+
+    # -- events --------------------------------------------------------------------------------
+
+    def met(self) -> None:
+        """A peer has said what it knows of our name, and the table has joined it."""
+        if self._move(Event.MET):
+            self._open()
+
+    def taken(self, by: str) -> None:
+        """The node `by` holds our slot higher than we do."""
+        lost = self._table.own
+        if self._move(Event.TAKEN):
+            self._reopen(f"{by} holds more of {lost} than this process, its owner, has counted")
+
+    def leave(self) -> None:
+        """This process has counted its last view, and will end for good: close the slot."""
+        if self._move(Event.LEAVE) and self._node in self._table.newest:
+            self._journal.join(closed={self._node: self._table.newest[self._node]})
+
+    def check(self) -> None:
+        """The maps have changed: is the slot still ours?"""
+        if self.state is State.OPEN and (self._newer_known() or self._closed()):
+            self._move(Event.LOST)
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        if self._begun is None:
+            self._begun = now
+        if self.state is State.WAITING and now >= self._begun + ALONE_S:
+            self._move(Event.ALONE)
+            self._open()
+        elif self.state is State.RIVALLED:
+            self._face_the_rival(now)
+
+    def _face_the_rival(self, now: float) -> None:
+        """A newer process that is alive supersedes us. One that only *was* there supersedes
+        nobody, but give it time to show itself."""
+        own = self._table.own
+        newest = self._newest_alive()
+        if own and newest > own.generation:
+            self._move(Event.OUTLIVED)
+            self.superseded = (
+                f"a newer process of this name is alive and counts in {self._node}@{newest}; "
+                f"this one, of {own}, takes no more views"
+            )
+            self._notices.add("superseded", self._node, self.superseded)
+            return
+        if self._newer_known():
+            if self._rivalled_since is None:
+                self._rivalled_since = now
+            if now - self._rivalled_since < self._patience_s:
+                return
+            self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
+        self._move(Event.UNRIVALLED)
+        self._reopen(f"{own} has been closed, and no newer process of this name is alive")
+
+    # -- the slot ------------------------------------------------------------------------------
+
+    def _move(self, event: Event) -> bool:
+        following = TRANSITIONS[self.state].get(event)
+        if following is None:
+            return False
+        self.state = following
+        return True
+
+    def _open(self) -> Slot:
+        """Count from now on in a slot that nobody has ever written."""
+        table, node = self._table, self._node
+        newest = table.newest.get(node, 0)
+        slot = Slot(node, new_generation(self._started_ms, self._chance, newest))
+        # All that this name counted before counts no more: those processes are gone.
+        self._journal.join({node: slot.generation}, closed={node: slot.generation - 1})
+        table.column(slot)
+        table.own = slot
+        self._rivalled_since = None
+        self._notices.add("opened", node, f"counting in {slot}")
+        return slot
+
+    def _reopen(self, why: str) -> None:
+        slot = self._open()
+        self._notices.add("reopened", self._node, f"{why}: this process goes on in {slot}")
+
+    def _closed(self) -> bool:
+        return self._table.own is not None and self._table.is_closed(self._table.own)
+
+    def _newer_known(self) -> bool:
+        """Whether a newer process of our name was ever heard of."""
+        own = self._table.own
+        return own is not None and self._table.newest[self._node] > own.generation
+
+    def _newest_alive(self) -> int:
+        """The highest generation of our name that counts and is alive, 0 for none."""
+        alive = self._peers.alive().values()
+        return max((one.generation or 0 for one in alive if one.node == self._node), default=0)

@@ -1,0 +1,80 @@
+"""An observation tells people what a replica knows of the cluster, and shares nothing with it."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+from ratchet.tenure import State
+from small_world import TIDE, meet, slot_of
+
+
+def test_tells_who_is_there_and_how_far_they_are_apart() -> None:
+    world, (a, _) = meet("a", "b")
+    world.count(a, TIDE, 3)
+    seen = a.replica.observe()
+    assert (seen.node, seen.process, seen.slot, seen.state) == (
+        "a", a.process, slot_of(a), State.OPEN,
+    )  # fmt: skip
+    here, other = seen.members
+    assert (here.member.node, here.member.state, here.behind, here.ahead) == (
+        "a", "here", None, None,
+    )  # fmt: skip
+    assert (other.member.node, other.member.state, other.behind, other.ahead) == (
+        "b", "connected", 1, 0,
+    )  # fmt: skip
+    world.settle()
+    assert [member.behind for member in a.replica.observe().members] == [None, 0]
+
+
+def test_tells_who_has_a_slot_on_disk() -> None:
+    world, (a, b) = meet("a", "b")
+    world.count(a, TIDE, 3)
+    world.settle()
+    slots = {each.slot: each for each in b.replica.observe().slots}
+    of_a = slots[slot_of(a)]
+    assert (of_a.state, of_a.videos, of_a.views, of_a.complete) == ("open", 1, 3, 1)
+    assert of_a.held == {"a": 1, "b": 1}
+    # Nothing was counted there yet, and it is open all the same.
+    assert slots[slot_of(b)].views == 0
+
+
+def test_tells_for_how_long_a_slot_is_closed_and_what_keeps_it_from_being_folded() -> None:
+    world, (a, b) = meet("a", "b")
+    world.count(a, TIDE)
+    old = slot_of(a)
+    world.settle()
+    a = world.start("a", world.crash(a))
+    world.settle()
+    world.pass_time(100)
+    world.settle()
+    seen = b.replica.observe()
+    (closed,) = [each for each in seen.slots if each.state == "closed"]
+    assert closed.slot == old
+    assert 100 <= (closed.closed_s or 0) < 200
+    (fold,) = seen.folds
+    assert [obstacle.kind for obstacle in fold.obstacles] == ["grace"]
+
+
+def test_tells_what_was_folded_into_the_base() -> None:
+    world, (a, b) = meet("a", "b")
+    world.count(a, TIDE, 5)
+    old = slot_of(a)
+    world.settle()
+    a = world.start("a", world.crash(a))
+    world.settle()
+    world.tell_folded(b, {"a": old.generation})
+    world.settle()
+    seen = b.replica.observe()
+    assert (seen.base_videos, seen.base_views, seen.folded["a"]) == (1, 5, old.generation)
+    assert seen.fingerprint == a.replica.observe().fingerprint
+
+
+def test_is_of_one_moment() -> None:
+    world, (a, _) = meet("a", "b")
+    before = a.replica.observe()
+    newest, slots = dict(before.newest), before.slots
+    world.count(a, TIDE)
+    world.start("c")
+    world.settle()
+    assert (before.newest, before.slots) == (newest, slots)
+    with pytest.raises(FrozenInstanceError):
+        before.node = "x"  # type: ignore[misc]
