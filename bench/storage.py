@@ -37,7 +37,7 @@ for name in "abc":
         rows = tuple(Row(f"video-{n:07}", 1000 + n, n + 1) for n in range(start, start + 1000))
         replica.receive(Rows(slot, start, start + 1000, False, rows), "1" * 16, 0.0)
         replica.committed(replica.changes())
-        replica.changed.clear()
+        replica.table.changed.clear()
 print((used() - before) / VIDEOS)
 """
 

@@ -85,7 +85,7 @@ def site(folder: Path, *, panel: bool = False, rising: int = 0) -> Iterator[Site
     # Counted by somebody long gone, and folded.
     past = {"w": 1}
     base = tuple((video, clip.views) for video, clip in clips.items() if clip.views)
-    changes = Changes(base=base, heard=past, closed=past, folded=past)
+    changes = Changes(base=base, newest=past, closed=past, folded=past)
     with ThreadPoolExecutor() as beside:  # Playwright keeps an event loop in this thread
         beside.submit(fill, folder / "a", changes).result()
     flags, environ = ("--media", str(media)), {"RATCHET_PANEL": "yes" if panel else "no"}

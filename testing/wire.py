@@ -12,6 +12,7 @@ import httpx
 import pytest
 from ratchet import codec
 from ratchet.frames import Digest, Frame, Hello, Rows, Want
+from ratchet.generations import Generations
 from ratchet.slot import Slot
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close
@@ -124,7 +125,7 @@ def digest(
 ) -> str:
     """What a peer says to have, and whatever else a digest has a field for."""
     said |= {"slots": slots or {}, "heard": heard or {}}
-    return _frame(Digest(None, {}, {}, {}, {}, {}, 0, {}), **said)
+    return _frame(Digest(None, {}, Generations(), Generations(), Generations(), {}, 0, {}), **said)
 
 
 def rows(

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
-from ratchet.replica import Refused
+from ratchet.members import Refused
 
 from .naive import WAYS, Naive
 from .scene import Scene, scene
@@ -136,10 +136,10 @@ class Lesson:
         asked = self._world.nodes[self._world.asked() or name].replica
         try:
             if asked:
-                asked.may_retire(name)
+                asked.members.check_may_retire(name)
         except Refused:
             return False
-        return asked is not None and not asked.gone(name)
+        return asked is not None and not asked.table.is_gone(name)
 
     def _must(self, *orders: str) -> None:
         possible = self.possible()

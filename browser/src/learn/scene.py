@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from ratchet import generations
 from ratchet.counter import Counter
 from ratchet.generations import Generations
 from ratchet.slot import Slot
@@ -84,10 +83,10 @@ class Scene:
 
 def scene(world: World, naive: dict[str, Naive]) -> Scene:
     """What it looks like now."""
-    closed: Generations = {}
+    closed = Generations()
     for node in world.nodes.values():
         if node.replica:
-            closed = generations.join(closed, node.replica.closed)
+            closed.merge(node.replica.table.closed)
     page = world.page
     return Scene(
         truth=world.truth,
@@ -108,15 +107,15 @@ def _node(world: World, name: str) -> NodeScene:
     replica = node.replica
     asked = world.nodes[world.asked() or name].replica
     # A node that doesn't run is drawn as what its disk has.
-    counter = replica.snapshot("tide").counter if replica else node.disk.known()[0]
-    closed = replica.closed if replica else node.disk.read().closed
-    folds = replica.folds() if replica else ()
+    counter = replica.table.counter("tide") if replica else node.disk.known()[0]
+    closed = replica.table.closed if replica else Generations(node.disk.read().closed)
+    folds = replica.observe().folds if replica else ()
     return NodeScene(
         name=name,
         running=replica is not None,
         cut=node.cut,
-        gone=not replica and asked is not None and asked.gone(name),
-        slot=label(replica.slot) if replica and replica.slot else "",
+        gone=not replica and asked is not None and asked.table.is_gone(name),
+        slot=label(replica.table.own) if replica and replica.table.own else "",
         others=tuple(world.linked_to(name)),
         only=world.known().value - world.known(without=name).value,
         bar=_bar(counter, closed),
@@ -133,7 +132,7 @@ def _node(world: World, name: str) -> NodeScene:
 def _bar(counter: Counter, closed: Generations) -> Bar:
     parts = [Part("base", counter.base)] if counter.base else []
     parts += [
-        Part(label(slot), views, generations.covers(closed, slot))
+        Part(label(slot), views, closed.covers(slot))
         for slot, views in sorted(counter.slots.items())
         if views
     ]

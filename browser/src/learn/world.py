@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from ratchet import codec, generations, passive, snapshot
+from ratchet import codec, passive, snapshot
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.counter import Counter
-from ratchet.exchange import Send
-from ratchet.frames import Hello, Rows
-from ratchet.generations import Generations
+from ratchet.frames import Hello, Rows, Send
+from ratchet.generations import Generations, join
 from ratchet.replica import HEARTBEAT_S, Replica
 from ratchet.slot import Slot
 from ratchet.strict_json import dumps
@@ -39,19 +38,19 @@ class Disk:
 
     def write(self, changes: Changes) -> None:
         """One transaction, in the order that `Changes` asks for."""
-        for slot, upto, rows in changes.columns:
+        for slot, complete, rows in changes.columns:
             known = self._columns.get(slot, ColumnChange(slot, 0, ()))
             newest = sorted((*known.rows, *rows), key=lambda row: row.views)[-1:]
-            self._columns[slot] = ColumnChange(slot, max(upto, known.upto), tuple(newest))
+            self._columns[slot] = ColumnChange(slot, max(complete, known.complete), tuple(newest))
         self._base = max(self._base, *(views for _, views in changes.base), 0)
         for slot, _, _ in changes.lifts:
             if lifted := self._columns.pop(slot, None):
                 self._base += sum(row.views for row in lifted.rows)
         self._maps = Changes(
-            heard=generations.join(self._maps.heard, changes.heard),
-            closed=generations.join(self._maps.closed, changes.closed),
-            folded=generations.join(self._maps.folded, changes.folded),
-            lifted=generations.join(self._maps.lifted, changes.lifted),
+            newest=join(self._maps.newest, changes.newest),
+            closed=join(self._maps.closed, changes.closed),
+            folded=join(self._maps.folded, changes.folded),
+            lifted_views=join(self._maps.lifted_views, changes.lifted_views),
         )
 
     def read(self) -> Changes:
@@ -62,7 +61,7 @@ class Disk:
     def known(self) -> tuple[Counter, Generations]:
         """The counter that is stored, and the folds it stands on."""
         slots = {slot: row.views for slot, _, rows in self._columns.values() for row in rows}
-        return Counter(self._base, slots), self._maps.folded
+        return Counter(self._base, slots), Generations(self._maps.folded)
 
 
 @dataclass
@@ -221,7 +220,7 @@ class World:
     def listen(self) -> None:
         """The page hears what its node counts now."""
         if replica := self.nodes[self.page.at].replica:
-            self.page.hear(replica.snapshot(VIDEO))
+            self.page.hear(replica.table.snapshot(VIDEO))
 
     # -- what there is ---------------------------------------------------------------------
 
@@ -235,9 +234,9 @@ class World:
         """What all disks have together: more than this no node will ever count. (All that a
         replica has is on its disk here: it writes before anybody looks.)"""
         held = [node.disk.known() for node in self.nodes.values() if node.name != without]
-        folded: Generations = {}
+        folded = Generations()
         for _, theirs in held:
-            folded = generations.join(folded, theirs)
+            folded.merge(theirs)
         together = Counter()
         for counter, _ in held:
             together = together.merge(counter.lift(folded))
@@ -294,7 +293,7 @@ class World:
 
     def _shape(self) -> object:
         return [
-            (node.replica.digest(), node.replica.fingerprint())
+            (node.replica.digest(), node.replica.table.fingerprint())
             for node in self._running()
             if node.replica
         ]
