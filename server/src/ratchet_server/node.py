@@ -22,33 +22,24 @@ from sanic import Request, Sanic
 from sanic.response import BaseHTTPResponse
 from sanic.server.async_server import AsyncioServer
 
-from ratchet_server import (
-    api,
-    catalogue,
-    cluster,
-    datadir,
-    early,
-    files,
-    headers,
-    metrics,
-    pages,
-    replication,
-)
-from ratchet_server.bounded import BoundedProtocol
-from ratchet_server.catalogue import Video
-from ratchet_server.datadir import DataError
-from ratchet_server.departure import Departure
-from ratchet_server.embedders import Embedders
-from ratchet_server.errors import NODE_HEADER, JsonErrors
-from ratchet_server.guard import Guard
-from ratchet_server.keeper import Keeper
-from ratchet_server.mesh import Mesh
-from ratchet_server.parts import Parts
-from ratchet_server.readiness import Readiness
+from ratchet_server import signals
+from ratchet_server.counting import datadir
+from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.departure import Departure
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.readiness import Readiness
+from ratchet_server.counting.store import Store
+from ratchet_server.crash_points import reached
+from ratchet_server.http import api, catalogue, cluster, files, headers, metrics, pages, peer
+from ratchet_server.http.bounded_protocol import BoundedProtocol
+from ratchet_server.http.catalogue import Video
+from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.errors import NODE_HEADER, JsonErrors
+from ratchet_server.http.guard import Guard
+from ratchet_server.http.parts import Parts
+from ratchet_server.http.watchers import Watchers
+from ratchet_server.peering.mesh import Mesh
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
-from ratchet_server.steps import reached
-from ratchet_server.store import Store
-from ratchet_server.watchers import Watchers
 
 # Requests carry a name, a key and a few words; nothing here takes a body of any size.
 MAX_REQUEST: Final = 64 * 1024
@@ -169,7 +160,7 @@ def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
         leave = number == signal.SIGQUIT or (number == signal.SIGTERM and on_term == "leave")
         departure.ask(leave=leave)
 
-    with early.listening(lambda number: loop.call_soon_threadsafe(heard, number)):
+    with signals.listening(lambda number: loop.call_soon_threadsafe(heard, number)):
         yield
 
 
@@ -201,7 +192,7 @@ def application(parts: Parts) -> Sanic[Any, Any]:
         api.node(parts),
         api.operators(parts),
         cluster.cluster(parts),
-        replication.peer(parts),
+        peer.peer(parts),
         metrics.metrics(parts),
         pages.pages(parts),
         files.clips(parts),

@@ -1,0 +1,165 @@
+"""How a node goes: the balancer hears of it first, then views are refused, and rows handed over.
+
+In this order no view fails: while the balancer still sends views, they are counted; when they are
+refused, it has stopped sending them. What was counted is on disk, and on a peer's disk, before the
+process ends. All of it takes bounded time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+from ratchet.replica import Replica
+
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.crash_points import reached
+from ratchet_server.http.errors import ApiError
+
+State = Literal["starting", "serving", "draining", "leaving", "superseded"]
+
+# A balancer that has asked /readyz in this time is one that must be told.
+PROBED_S: Final = 3.0
+# How long it may take to ask again, as often as it needs to believe it.
+TOLD_S: Final = 3.0
+# Our HAProxy takes a node out of service after the second refusal.
+TOLD_TIMES: Final = 2
+# How long peers may take to have our last rows on disk.
+HAND_OVER_S: Final = 5.0
+# The same where it is for good, and some peer is there to take them: a million rows take a while.
+LONG_HAND_OVER_S: Final = 60.0
+# How long a node that leaves something behind answers what, before it ends.
+LAST_WORDS_S: Final = 1.0
+_LOOK_S: Final = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+class Departure:
+    """Whether this node goes, why, and how far it has come."""
+
+    def __init__(self, *, stored: bool = True) -> None:
+        """`stored`: what this node has outlives its process."""
+        self.asked = asyncio.Event()
+        self.leaving = False
+        self._stored = stored
+        # How many changes no other node has, of a node that has left all the same.
+        self.left_behind = 0
+        self.hurried = False
+        self._last_probe = -PROBED_S
+        self._refused_probes = 0
+
+    def ask(self, *, leave: bool = False) -> None:
+        """Let the node stop: for now, or with `leave` for good. Again: a `leave` still counts."""
+        self.leaving |= leave
+        self.asked.set()
+
+    def hurry(self) -> None:
+        """Wait for nobody any more."""
+        self.hurried = True
+
+    @property
+    def stays(self) -> bool:
+        """Whether a balancer should send anything here."""
+        return not self.asked.is_set()
+
+    def probe(self) -> None:
+        """A balancer asks whether to send anything here."""
+        self._last_probe = time.monotonic()
+        self._refused_probes += not self.stays
+
+    async def tell_the_balancer(self) -> None:
+        """Return when no balancer sends anything here any more, as far as can be known."""
+        begun = time.monotonic()
+        if begun - self._last_probe < PROBED_S:
+            await self._until(lambda: self._refused_probes >= TOLD_TIMES, TOLD_S)
+
+    async def hand_over(self, keeper: Keeper) -> None:
+        """Write the last views, close the slot if this node leaves, and wait for a peer to have
+        all that would be gone with us. `run` of the keeper goes on meanwhile."""
+        replica = keeper.replica
+        keeper.refuse("draining", "This node is stopping; another one will count it.")
+        if self.leaving:
+            reached("leave-refusing")
+        await self._written(keeper)
+        if not (self.leaving or self._stored):
+            keeper.ask_who_has()
+            if not await self._until_handed_over(replica):
+                self.left_behind = replica.unshared()
+                _log.error("%d changes are lost with this node's memory", self.left_behind)
+                await self._last_words()
+            return
+        if not self.leaving:
+            keeper.ask_who_has()
+            mine = replica.extents()
+            # Who is told to leave meanwhile doesn't just stop.
+            await self._until(
+                lambda: self.leaving or replica.shared(mine) or not replica.peers.by_process,
+                HAND_OVER_S,
+            )
+            if not self.leaving:
+                if any(mine.values()) and not replica.shared(mine):
+                    _log.warning(
+                        "no other node has all of our rows yet; they are in this node's data"
+                    )
+                return
+        replica.leave()
+        reached("leave-closed")
+        await self._written(keeper)
+        reached("leave-written")
+        keeper.ask_who_has()
+        if not await self._until_handed_over(replica):
+            self.left_behind = replica.unshared()
+            _log.error(
+                "leaving with %d changes that no other node has: %s",
+                self.left_behind,
+                "they are only in this node's data. Start it there once more to hand them over"
+                if self._stored
+                else "they are lost with its memory",
+            )
+            await self._last_words()
+        reached("leave-handed-over")
+
+    async def give_way(self, keeper: Keeper) -> None:
+        """A newer process has our name: hand over all that we counted."""
+        keeper.refuse("superseded", "A newer process of this node counts; send it again.")
+        await self._written(keeper)
+        keeper.ask_who_has()
+        replica = keeper.replica
+        if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
+            _log.error("no other node has all of our rows; they are only in this process's data")
+
+    async def _last_words(self) -> None:
+        """Whoever waits for the end can ask what was left behind."""
+        await self._until(lambda: False, LAST_WORDS_S)
+
+    async def _written(self, keeper: Keeper) -> None:
+        try:
+            await keeper.written()
+        except ApiError as error:
+            # What is answered is on disk all the same.
+            _log.error("the last changes from others could not be written: %s", error)
+
+    async def _until_handed_over(self, replica: Replica) -> bool:
+        """Whether all of this node is on another's disk now; long, as long as there is another."""
+        # Of a name that nobody hears a process may come yet; a node all alone waits for nobody.
+        soon = time.monotonic() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
+
+        def over() -> bool:
+            # Of several that leave at once none waits for the others.
+            stays = any(peer.slot and not replica.is_closed(peer.slot) for peer in replica.peers)
+            in_vain = time.monotonic() > soon and not stays
+            return in_vain or replica.unshared() == 0
+
+        await self._until(over, LONG_HAND_OVER_S)
+        return replica.unshared() == 0
+
+    async def _until(self, holds: Callable[[], bool], patience_s: float) -> bool:
+        end = time.monotonic() + patience_s
+        # Looked at, not told: it happens once in a life, and needs no event in the core.
+        while not holds():
+            if self.hurried or time.monotonic() > end:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
