@@ -1,6 +1,8 @@
-"""A hook for tests of crashes: a node that kills itself, as by `kill -9`, at a named step.
+"""A hook for tests of crashes: a node that kills itself, or that fails, at a named step.
 
-`RATCHET_DIE_AT=<step>` in the environment; not set, `reached` does nothing.
+In the environment, `RATCHET_DIE_AT=<step>` kills the process as `kill -9` does, and
+`RATCHET_FAIL_AT=<step>` raises an error that no code expects. Where neither is set, `reached` does
+nothing.
 """
 
 import os
@@ -20,15 +22,19 @@ Step = Literal[
     "leave-closed",  # the slot is closed, in memory alone
     "leave-written",  # on disk, too
     "leave-handed-over",  # a peer has everything
+    "peer-dialled",  # a peer answers; nothing is said on the connection yet
     "retire-decided",  # in memory alone
     "retire-written",  # on disk, and not answered
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
 _die_at: Final = os.environ.get("RATCHET_DIE_AT")
+_fail_at: Final = os.environ.get("RATCHET_FAIL_AT")
 
 
 def reached(step: Step) -> None:
     """This process has come so far."""
     if step == _die_at:
         os.kill(os.getpid(), signal.SIGKILL)
+    if step == _fail_at:
+        raise RuntimeError(f"told to fail at {step}")

@@ -20,8 +20,8 @@ from ratchet.replica import Replica
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DATABASE
 from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.refusals import DiskFull, Refusal
 from ratchet_server.counting.store import Store, StoreFullError, Transaction
-from ratchet_server.http.errors import ApiError
 from websockets.exceptions import ConnectionClosed
 
 from testing.disk import on_disk
@@ -222,7 +222,7 @@ class TestWithoutRoom:
                 self: Transaction, keys: Iterable[str], now_s: int
             ) -> Mapping[str, str]:
                 if keeper.replica.pending("tide") == 0:
-                    assert (await keeper.count("tide", None, "memory")).counted
+                    assert (await keeper.count_view("tide", None, "memory")).counted
                 return await known_keys(self, keys, now_s)
 
             async def write_or_fail(self: Transaction, changes: Changes) -> None:
@@ -231,11 +231,11 @@ class TestWithoutRoom:
                 await write(self, changes)
 
             run = asyncio.create_task(keeper.run())
-            await keeper.count("moss", None, "disk")
+            await keeper.count_view("moss", None, "disk")
             monkeypatch.setattr(Transaction, "known_keys", look_up)
             monkeypatch.setattr(Transaction, "write", write_or_fail)
-            await asyncio.gather(keeper.count("moss", key(), "disk"), return_exceptions=True)
-            await asyncio.gather(keeper.count("fern", None, "disk"), return_exceptions=True)
+            await asyncio.gather(keeper.count_view("moss", key(), "disk"), return_exceptions=True)
+            await asyncio.gather(keeper.count_view("fern", None, "disk"), return_exceptions=True)
             keeper.end()
             await run
             assert not failing
@@ -255,27 +255,29 @@ class TestWithoutRoom:
             keeper = _keeper(store)
             replica = keeper.replica
             run = asyncio.create_task(keeper.run())
-            first = await keeper.count("x", None, "disk")
+            first = await keeper.count_view("x", None, "disk")
             assert first.views == 1
             counted = 1
             for kind in (None, "key"):
                 for _ in range(40):
-                    in_memory = await keeper.count("x", None, "memory")
+                    in_memory = await keeper.count_view("x", None, "memory")
                     assert in_memory.counted
                     counted += 1
                     views = [
-                        keeper.count("x" if kind else f"{n:064}", key() if kind else None, "disk")
+                        keeper.count_view(
+                            "x" if kind else f"{n:064}", key() if kind else None, "disk"
+                        )
                         for n in range(400)
                     ]
                     answers = await asyncio.gather(*views, return_exceptions=True)
-                    full = [answer for answer in answers if isinstance(answer, ApiError)]
-                    assert all(answer.status_code == 503 for answer in full)
+                    full = [answer for answer in answers if isinstance(answer, Refusal)]
+                    assert all(isinstance(answer, DiskFull) for answer in full)
                     counted += (len(answers) - len(full)) if kind else 0
             assert full
             # Reads go on, and show what was answered; others are told of it once it is on disk.
             assert replica.value("x") <= keeper.value("x") == counted
             await store._driver.execute(LIMIT.format(100_000))  # There is room again.
-            assert (await keeper.count("x", None, "disk")).views == counted + 1
+            assert (await keeper.count_view("x", None, "disk")).views == counted + 1
             keeper.end()
             await run
             await store.close()
@@ -293,11 +295,11 @@ def test_a_key_is_remembered_for_all_of_its_lifetime_and_not_a_part_of_a_second_
         keeper = _keeper(store, key_lifetime_s=1, wall_clock=lambda: now_s)
         run = asyncio.create_task(keeper.run())
         one = key()
-        assert (await keeper.count("x", one, "disk")).counted
+        assert (await keeper.count_view("x", one, "disk")).counted
         now_s += 0.99
-        assert not (await keeper.count("x", one, "disk")).counted
+        assert not (await keeper.count_view("x", one, "disk")).counted
         now_s += 1.01
-        assert (await keeper.count("x", one, "disk")).counted
+        assert (await keeper.count_view("x", one, "disk")).counted
         keeper.end()
         await run
         await store.close()

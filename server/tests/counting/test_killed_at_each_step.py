@@ -33,7 +33,7 @@ def steps_of(*names: str) -> list[Step]:
 
 
 def test_every_step_is_killed_at() -> None:
-    assert steps_of("start", "slot", "fold", "leave", "retire") == [*get_args(Step)]
+    assert steps_of("start", "slot", "fold", "leave", "peer", "retire") == [*get_args(Step)]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def settled(a: Node, b: Node) -> None:
     wait_until(lambda: hot(a) == hot(b) == sorted({*hot(a)}), "old slots are folded")
 
 
-@pytest.mark.parametrize("step", steps_of("start", "slot"))
+@pytest.mark.parametrize("step", steps_of("start", "slot", "peer"))
 def test_while_it_starts(a: Node, b: Node, step: Step) -> None:
     a.view("starts")
     b.view("starts")

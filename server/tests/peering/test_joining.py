@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ratchet.frames import Alive, Frame, Hello
+from ratchet_server.peering.addresses import Addresses
 from ratchet_server.peering.mesh import Mesh
 
 from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
@@ -107,7 +108,8 @@ class TestANodeThatStarts:
         alive: dict[str, Alive] = {}
 
         async def story() -> None:
-            mesh = Mesh(ME, [], secret=None, keeper=Nobody(), heard_of=lambda: alive)
+            addresses = Addresses([], lambda: alive, lambda _node: False)
+            mesh = Mesh(ME, addresses, Nobody(), secret=None)
             running = asyncio.create_task(mesh.run())
             assert mesh.tried()
             alive["1"] = Alive("c", None, nobody)
@@ -122,7 +124,7 @@ class TestANodeThatStarts:
 
 
 class Nobody:
-    """A keeper that is never told anything."""
+    """An inbox that nothing arrives in."""
 
     async def receive(self, frame: Frame, process: str) -> None:
         raise AssertionError(frame, process)

@@ -9,15 +9,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, Literal
-
-from ratchet.replica import Replica
+from typing import Final
 
 from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.refusals import Refusal, Stopping, Superseded
 from ratchet_server.crash_points import reached
-from ratchet_server.http.errors import ApiError
-
-State = Literal["starting", "serving", "draining", "leaving", "superseded"]
 
 # A balancer that has asked /readyz in this time is one that must be told.
 PROBED_S: Final = 3.0
@@ -39,11 +35,14 @@ _log = logging.getLogger(__name__)
 class Departure:
     """Whether this node goes, why, and how far it has come."""
 
-    def __init__(self, *, stored: bool = True) -> None:
+    def __init__(self, keeper: Keeper, *, stored: bool) -> None:
         """`stored`: what this node has outlives its process."""
         self.asked = asyncio.Event()
         self.leaving = False
-        self._stored = stored
+        # A part of the node has failed: it goes for that, if for nothing else.
+        self.failure: BaseException | None = None
+        self.stored = stored
+        self._keeper = keeper
         # How many changes no other node has, of a node that has left all the same.
         self.left_behind = 0
         self.hurried = False
@@ -55,37 +54,57 @@ class Departure:
         self.leaving |= leave
         self.asked.set()
 
+    def fail(self, failure: BaseException) -> None:
+        """Let the node stop, because a part of it has failed and it must not count on alone."""
+        self.failure = failure
+        self.ask()
+
     def hurry(self) -> None:
         """Wait for nobody any more."""
         self.hurried = True
 
     @property
-    def stays(self) -> bool:
-        """Whether a balancer should send anything here."""
-        return not self.asked.is_set()
+    def superseded(self) -> bool:
+        """Whether the node goes because a newer process has its name."""
+        return self._keeper.superseded.is_set()
+
+    @property
+    def goes(self) -> bool:
+        """Whether a balancer should send nothing here any more."""
+        return self.asked.is_set() or self.superseded
 
     def probe(self) -> None:
         """A balancer asks whether to send anything here."""
         self._last_probe = time.monotonic()
-        self._refused_probes += not self.stays
+        self._refused_probes += self.asked.is_set()
 
-    async def tell_the_balancer(self) -> None:
+    async def go(self) -> None:
+        """Do what has to be done before the process ends. `run` of the keeper goes on meanwhile."""
+        if self.asked.is_set():
+            _log.info("%s", "leaving for good" if self.leaving else "stopping")
+            await self._tell_the_balancer()
+        if self.superseded:
+            await self._give_way()
+        else:
+            await self._hand_over()
+
+    async def _tell_the_balancer(self) -> None:
         """Return when no balancer sends anything here any more, as far as can be known."""
         begun = time.monotonic()
         if begun - self._last_probe < PROBED_S:
             await self._until(lambda: self._refused_probes >= TOLD_TIMES, TOLD_S)
 
-    async def hand_over(self, keeper: Keeper) -> None:
+    async def _hand_over(self) -> None:
         """Write the last views, close the slot if this node leaves, and wait for a peer to have
-        all that would be gone with us. `run` of the keeper goes on meanwhile."""
-        replica = keeper.replica
-        keeper.refuse("draining", "This node is stopping; another one will count it.")
+        all that would be gone with us."""
+        keeper, replica = self._keeper, self._keeper.replica
+        keeper.refuse(Stopping)
         if self.leaving:
             reached("leave-refusing")
-        await self._written(keeper)
-        if not (self.leaving or self._stored):
+        await self._written()
+        if not (self.leaving or self.stored):
             keeper.ask_who_has()
-            if not await self._until_handed_over(replica):
+            if not await self._until_handed_over():
                 self.left_behind = replica.unshared()
                 _log.error("%d changes are lost with this node's memory", self.left_behind)
                 await self._last_words()
@@ -106,27 +125,27 @@ class Departure:
                 return
         replica.leave()
         reached("leave-closed")
-        await self._written(keeper)
+        await self._written()
         reached("leave-written")
         keeper.ask_who_has()
-        if not await self._until_handed_over(replica):
+        if not await self._until_handed_over():
             self.left_behind = replica.unshared()
             _log.error(
                 "leaving with %d changes that no other node has: %s",
                 self.left_behind,
                 "they are only in this node's data. Start it there once more to hand them over"
-                if self._stored
+                if self.stored
                 else "they are lost with its memory",
             )
             await self._last_words()
         reached("leave-handed-over")
 
-    async def give_way(self, keeper: Keeper) -> None:
+    async def _give_way(self) -> None:
         """A newer process has our name: hand over all that we counted."""
-        keeper.refuse("superseded", "A newer process of this node counts; send it again.")
-        await self._written(keeper)
+        keeper, replica = self._keeper, self._keeper.replica
+        keeper.refuse(Superseded)
+        await self._written()
         keeper.ask_who_has()
-        replica = keeper.replica
         if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
             _log.error("no other node has all of our rows; they are only in this process's data")
 
@@ -134,15 +153,16 @@ class Departure:
         """Whoever waits for the end can ask what was left behind."""
         await self._until(lambda: False, LAST_WORDS_S)
 
-    async def _written(self, keeper: Keeper) -> None:
+    async def _written(self) -> None:
         try:
-            await keeper.written()
-        except ApiError as error:
+            await self._keeper.written()
+        except Refusal as refusal:
             # What is answered is on disk all the same.
-            _log.error("the last changes from others could not be written: %s", error)
+            _log.error("the last changes from others could not be written: %r", refusal)
 
-    async def _until_handed_over(self, replica: Replica) -> bool:
+    async def _until_handed_over(self) -> bool:
         """Whether all of this node is on another's disk now; long, as long as there is another."""
+        replica = self._keeper.replica
         # Of a name that nobody hears a process may come yet; a node all alone waits for nobody.
         soon = time.monotonic() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
 

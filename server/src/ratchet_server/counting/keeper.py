@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
 from ratchet.exchange import Send
@@ -21,9 +21,18 @@ from ratchet.names import MAX_COUNT
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
+from ratchet_server.counting.refusals import (
+    DiskFull,
+    KeyReused,
+    NoPeer,
+    NotCounted,
+    NotShared,
+    Overloaded,
+    Refusal,
+    Stopped,
+)
 from ratchet_server.counting.store import Store, StoreFullError, Transaction
 from ratchet_server.crash_points import reached
-from ratchet_server.http.errors import ApiError
 from ratchet_server.settings import Ack
 
 # How often the replica hears that time has passed.
@@ -41,13 +50,6 @@ class Answer(NamedTuple):
 
     views: int
     counted: bool
-
-
-class Transport(Protocol):
-    """Carries frames to peers. Best effort: what can't be sent may be dropped."""
-
-    def send(self, sends: Iterable[Send]) -> None:
-        """Take the frames along; return at once."""
 
 
 class _View(NamedTuple):
@@ -85,15 +87,16 @@ class Keeper:
         *,
         key_lifetime_s: int,
         peers_timeout_s: float = 5.0,
+        send: Callable[[list[Send]], None] = lambda _sends: None,
+        unmet: Callable[[], int] = lambda: 0,
+        show: Callable[[set[str]], None] = lambda _videos: None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`send` takes frames to peers and returns at once; it may drop what it can't send.
+        `unmet`: at how many of the addresses that this node was given nobody was ever met.
+        `show` is called with the videos whose visible number may have changed."""
         self.replica = replica
-        # Called with the videos whose visible number may have changed.
-        self.on_change: Callable[[set[str]], None] = lambda _videos: None
-        self.transport: Transport | None = None
-        # At how many of the addresses it was given nobody has ever been met.
-        self.unmet: Callable[[], int] = lambda: 0
         # Whether all that is stored has been read back.
         self.loaded = False
         # Since this process started; for /metrics.
@@ -108,14 +111,17 @@ class Keeper:
         self._store = store
         self._key_lifetime_s = key_lifetime_s
         self._peers_timeout_s = peers_timeout_s
+        self._send_to_peers = send
+        self._unmet = unmet
+        self._show = show
         self._clock = clock
         self._wall_clock = wall_clock
         self._wake = asyncio.Event()
         self._ended = False
         # Why views are refused.
-        self._refusal: ApiError | None = None
-        # Set when `run` has returned, or failed.
-        self._over: ApiError | None = None
+        self._refusal: type[NotCounted] | None = None
+        # Whether `run` has returned, or failed.
+        self._over = False
         self._views: list[_View] = []
         self._sharing: list[_Shared] = []
         # Those who wait until what is in memory now is on disk.
@@ -138,12 +144,12 @@ class Keeper:
         unwritten = self._unwritten.get(video, 0) + self._writing.get(video, 0)
         return min(self.replica.value(video) + unwritten, MAX_COUNT)
 
-    async def count(self, video: str, key: str | None, ack: Ack) -> Answer:
+    async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
         A view with a key is answered from disk whatever `ack` says: only there is it known
         whether the key has come before. If the caller is cancelled the view may count or not.
-        Raises `ApiError`; 503 means surely not counted, 504 that it is on our disk alone.
+        Raises `NotCounted`, or `NotShared` where the view is on our disk alone.
         """
         if self._refusal:
             raise self._refusal
@@ -155,9 +161,9 @@ class Keeper:
             self.views_counted += 1
             return Answer(self.value(video), True)
         if len(self._views) >= MAX_WAITING:
-            raise ApiError(503, "overloaded", "Too many views wait here.", retry_after_s=1)
+            raise Overloaded
         if ack == "peers" and key is None and not self.replica.peers.by_process:
-            raise _no_peer()
+            raise NoPeer
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._views.append(_View(video, key, ack == "peers", answer))
         self._wake.set()
@@ -183,20 +189,20 @@ class Keeper:
         self._send(self.replica.ask_who_has())
 
     async def written(self) -> None:
-        """Returns when all that is in memory now is on disk. Raises `ApiError` if it can't be."""
+        """Returns when all that is in memory now is on disk. Raises `NotCounted` if it can't be."""
         if self._over:
-            raise self._over
+            raise Stopped
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushing.append(done)
         self._wake.set()
         await done
 
-    def refuse(self, code: str, message: str) -> None:
+    def refuse(self, why: type[NotCounted]) -> None:
         """Take no more views; those that wait are still counted, if they can be."""
-        self._refusal = ApiError(503, code, message, retry_after_s=1)
+        self._refusal = why
         if not self.replica.counting:
             views, self._views = self._views, []
-            _refuse(views, self._refusal)
+            _refuse(views, why)
 
     def end(self) -> None:
         """`run` writes what there is and returns."""
@@ -225,17 +231,15 @@ class Keeper:
             await self._round()
         finally:
             ticker.cancel()
-            stopped = ApiError(503, "stopped", "This node has stopped; nothing was done.")
-            self._over = self._refusal = stopped
-            _refuse(self._views, stopped)
+            self._over, self._refusal = True, Stopped
+            _refuse(self._views, Stopped)
             self._answer_shared(at_the_end=True)
             for done in self._flushing:
                 if not done.done():
-                    done.set_exception(stopped)
+                    done.set_exception(Stopped())
 
     async def _tick(self) -> None:
         while True:
-            self.replica.unmet = self.unmet()
             self._wake.set()
             await asyncio.sleep(TICK_S)
 
@@ -243,6 +247,7 @@ class Keeper:
         if self._unwritten and self._heard:
             # What is answered already goes first: a frame may tell that our slot is closed.
             await self._write()
+        self.replica.unmet = self._unmet()
         sends = self.replica.tick(self._clock())
         heard, self._heard = self._heard, []
         for frame, process, done in heard:
@@ -287,12 +292,10 @@ class Keeper:
             if not self._disk_is_full:
                 _log.error("the disk is full: views are refused until there is room")
             self._disk_is_full = True
-            message = "This node's disk is full; nothing was done."
-            full = ApiError(503, "disk_full", message, retry_after_s=1)
-            _refuse(views, full)
+            _refuse(views, DiskFull)
             for done in flushing:
                 if not done.done():
-                    done.set_exception(full)
+                    done.set_exception(DiskFull())
             return
         if self._disk_is_full and changes:
             self._disk_is_full = False
@@ -336,7 +339,7 @@ class Keeper:
                     if shared:
                         view.answer.set_result(Answer(self.value(view.video), is_new))
                     else:
-                        view.answer.set_exception(_only_here())
+                        view.answer.set_exception(NotShared())
 
     def _take_notices(self) -> None:
         notices, self.replica.notices = self.replica.notices, []
@@ -378,33 +381,34 @@ class Keeper:
             first_video = known.get(key) if key else None
             if on_peers and first_video is None and not self.replica.peers.by_process:
                 # Not before: of a key that was met, a refusal would say that it wasn't counted.
-                _refuse_one(answer, _no_peer())
+                _refuse_one(answer, NoPeer())
                 new.append(False)
                 continue
             new.append(first_video is None)
-            if key and first_video is None:
-                known[key] = fresh[key] = video
-            elif key and first_video != video:
-                _refuse_one(answer, _other_video(key, first_video))
+            if key:
+                if first_video is None:
+                    known[key] = fresh[key] = video
+                elif first_video != video:
+                    _refuse_one(answer, KeyReused(key, first_video))
         await transaction.remember_keys(fresh, now_s, since_s + self._key_lifetime_s)
         return new
 
     def _send(self, sends: list[Send]) -> None:
-        if sends and self.transport:
-            self.transport.send(sends)
+        if sends:
+            self._send_to_peers(sends)
 
     def _show_changes(self) -> None:
         if self.replica.changed:
             changed, self.replica.changed = self.replica.changed, set()
-            self.on_change(changed)
+            self._show(changed)
 
 
-def _refuse(views: Iterable[_View], why: ApiError) -> None:
+def _refuse(views: Iterable[_View], why: type[NotCounted]) -> None:
     for view in views:
-        _refuse_one(view.answer, why)
+        _refuse_one(view.answer, why())
 
 
-def _refuse_one(answer: "asyncio.Future[Answer]", why: ApiError) -> None:
+def _refuse_one(answer: "asyncio.Future[Answer]", why: Refusal) -> None:
     if not answer.done():
         answer.set_exception(why)
 
@@ -414,23 +418,3 @@ def _note_steps(changes: Changes) -> None:
         reached("slot-written")
     for lift in changes.lifts:
         reached("fold-written" if lift.last else "fold-part-written")
-
-
-def _only_here() -> ApiError:
-    return ApiError(
-        504,
-        "not_shared",
-        "It is counted on this node's disk, and no other node has said to have it. Send it again "
-        "with its Idempotency-Key.",
-    )
-
-
-def _no_peer() -> ApiError:
-    message = "No other node is connected to this one; it was not counted."
-    return ApiError(503, "no_peer", message, retry_after_s=1)
-
-
-def _other_video(key: str, video: str | None) -> ApiError:
-    return ApiError(
-        422, "key_reused", f"The Idempotency-Key {key} was used for {video}; use a new one a view."
-    )

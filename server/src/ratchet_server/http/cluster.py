@@ -14,31 +14,32 @@ from ratchet.slot import Slot
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
-from ratchet_server.http.parts import Parts
+from ratchet_server.counting.life import Life
 from ratchet_server.operator.advice import advice, obstacle
+from ratchet_server.peering.mesh import Mesh
 from ratchet_server.settings import SettingError, check_url
 
 # Nodes that are started together need not find each other at once.
 UNREACHED_S: Final = 10.0
 
 
-def cluster(parts: Parts) -> Blueprint:
+def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
     """The call. It needs no secret, and no readiness: a node that starts is looked at, too."""
     blueprint = Blueprint("cluster")
     started = time.time()
 
     @blueprint.get("/api/cluster")
     async def state(request: Request) -> HTTPResponse:
-        replica, now = parts.keeper.replica, time.time()
+        now = time.time()
         seen = view(replica, now, started)
-        seen["state"] = parts.state
-        # Who is missing says nothing any more; where it was is still known.
-        dialled = {one.node: one.said_url or one.url for one in parts.mesh.dialled}
+        seen["state"] = life.state
+        # A missing node sends no URL; use the last one that we dialled.
+        dialled = {one.node: one.said_url or one.url for one in mesh.dialled}
         for member in seen["members"]:
             member["url"] = member["url"] or dialled.get(member["node"])
         seen["unreached"] = [
             one.url
-            for one in parts.mesh.dialled
+            for one in mesh.dialled
             if one.node is None and one.tried and now - started > UNREACHED_S
         ]
         seen["advice"] = advice(seen, _reached_at(request) or replica.me.url)

@@ -18,6 +18,9 @@ from sanic.exceptions import (
 from sanic.handlers import ErrorHandler
 from sanic.response import json
 
+from ratchet_server.counting.refusals import Refusal
+from ratchet_server.http.refusals import told
+
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
     BadRequest: ("bad_request", "This is no HTTP/1.1 request that a node understands."),
     RequestTimeout: (
@@ -48,6 +51,12 @@ class ApiError(SanicException):
         self.code = code
 
 
+def refused(refusal: Refusal) -> ApiError:
+    """The answer for a refusal of the keeper."""
+    why = told(refusal)
+    return ApiError(why.status, why.code, why.message, retry_after_s=why.retry_after_s)
+
+
 class JsonErrors(ErrorHandler):
     """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
 
@@ -62,6 +71,8 @@ class JsonErrors(ErrorHandler):
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The answer for `exception`."""
+        if isinstance(exception, Refusal):
+            exception = refused(exception)
         status, headers = 500, {}
         code = "internal"
         message = "This node failed to answer; its log says why. The request may be sent again."

@@ -13,9 +13,9 @@ from sanic.response import file
 
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
+from ratchet_server.http.catalogue import Video
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freshness import still_fresh
-from ratchet_server.http.parts import Parts
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
@@ -29,15 +29,12 @@ _TYPES: Final = {
 }
 
 
-def clips(parts: Parts) -> Blueprint:
+def clips(videos: Mapping[str, Video]) -> Blueprint:
     """`/media/{video}.webm` and its poster."""
     blueprint = Blueprint("clips")
     # One route for all of them: some hundreds would take Sanic's router seconds to prepare.
     known = {
-        path.name: path
-        for video in parts.catalogue.values()
-        for path in (video.clip, video.poster)
-        if path
+        path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
 
     async def clip(request: Request, name: str) -> HTTPResponse:
@@ -57,10 +54,10 @@ def clips(parts: Parts) -> Blueprint:
     return blueprint
 
 
-def assets(parts: Parts) -> Blueprint:
-    """`/assets/{build}/…`, and `/view-count.js`."""
+def assets(page: Path | None) -> Blueprint:
+    """`/assets/{build}/…`, and `/view-count.js`. `page`: the folder of a page built elsewhere."""
     blueprint = Blueprint("assets")
-    built = Built.read(parts.settings.page)
+    built = Built.read(page)
     # Only what is there at the start can be asked for, so no path can lead out of the folder.
     known = {
         str(path.relative_to(built.assets)): path
@@ -85,7 +82,7 @@ def assets(parts: Parts) -> Blueprint:
     async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
         # Read again: another build may lie there since, whose files are not those of this name, and
         # whoever was given them would keep them for ever.
-        if not asked == built.name == Built.read(parts.settings.page).name or name not in known:
+        if not asked == built.name == Built.read(page).name or name not in known:
             raise ApiError(404, "not_found", "This build of the page has no such file.")
         return await send(name, encoding_for(request, name), headers.asset())
 

@@ -12,19 +12,25 @@ from ratchet.replica import Kind
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import raw
 
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.life import Life
 from ratchet_server.http import cluster
-from ratchet_server.http.parts import Parts
+from ratchet_server.http.watchers import Watchers
+from ratchet_server.peering.mesh import Mesh
 
 
 class NodeCollector(Collector):
     """Reads the parts of a node at each scrape."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> None:
+        self._keeper = keeper
+        self._mesh = mesh
+        self._watchers = watchers
+        self._life = life
 
     def collect(self) -> Iterator[Metric]:
         """What the node counts about itself. Names and units follow Prometheus' conventions."""
-        keeper, replica = self._parts.keeper, self._parts.keeper.replica
+        keeper, replica = self._keeper, self._keeper.replica
         counters = {
             "ratchet_views": (keeper.views_counted, "Views counted by this process."),
             "ratchet_keys_repeated": (
@@ -35,8 +41,8 @@ class NodeCollector(Collector):
             "ratchet_commit_seconds": (keeper.commit_s, "Seconds spent in them."),
         }
         gauges = {
-            "ratchet_ready": (self._parts.readiness.ready, "1 when reads are served."),
-            "ratchet_watchers": (len(self._parts.watchers), "Websockets and event streams open."),
+            "ratchet_ready": (self._life.reads, "1 when reads are served."),
+            "ratchet_watchers": (len(self._watchers), "Websockets and event streams open."),
             "ratchet_slots": (len(replica.columns), "Slots that are not folded."),
             "ratchet_base_videos": (len(replica.base), "Videos with views in folded slots."),
         }
@@ -46,7 +52,7 @@ class NodeCollector(Collector):
             yield GaugeMetricFamily(name, text, value=value)
         behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
         # Two processes may have one name for a while, and a sample its labels once only.
-        for process, link in self._parts.mesh.links().items():
+        for process, link in self._mesh.links().items():
             if process in replica.peers.by_process:
                 behind[link.peer.node] += replica.behind(process)
                 ahead[link.peer.node] += replica.ahead(process)
@@ -67,7 +73,7 @@ class NodeCollector(Collector):
 
     def _cluster(self) -> Iterator[Metric]:
         """What this node sees of the others, and of slots that come and go."""
-        keeper, replica = self._parts.keeper, self._parts.keeper.replica
+        keeper, replica = self._keeper, self._keeper.replica
         members = cluster.members(replica)
         yield _gauge(
             "ratchet_members",
@@ -140,11 +146,11 @@ def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> M
     return family
 
 
-def metrics(parts: Parts) -> Blueprint:
+def metrics(keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> Blueprint:
     """The call."""
     blueprint = Blueprint("metrics")
     registry = CollectorRegistry()
-    registry.register(NodeCollector(parts))
+    registry.register(NodeCollector(keeper, mesh, watchers, life))
 
     @blueprint.get("/metrics")
     async def scrape(_request: Request) -> HTTPResponse:

@@ -13,20 +13,26 @@ from jinja2 import (
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import html
 
+from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Video
+from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
-from ratchet_server.http.parts import Parts
+from ratchet_server.http.gate import Gate
+from ratchet_server.http.videos import Videos
+from ratchet_server.settings import Settings
 
 # How many other clips a watch page offers.
 MAX_OTHERS: Final = 6
 
 
-def pages(parts: Parts) -> Blueprint:
+def pages(
+    settings: Settings, videos: Videos, keeper: Keeper, embedders: Embedders, gate: Gate
+) -> Blueprint:
     """The HTML pages. Until they are built they say how to build them."""
     blueprint = Blueprint("pages")
-    built = Built.read(parts.settings.page)
+    built = Built.read(settings.page)
     templates = Environment(
         loader=FileSystemLoader(built.folder),
         autoescape=select_autoescape(default=True),
@@ -37,15 +43,15 @@ def pages(parts: Parts) -> Blueprint:
     )
     for page_file in built.folder.glob("*.html"):
         templates.get_template(page_file.name)
-    playground = parts.settings.playground or ""
+    playground = settings.playground or ""
     fixed = {
         "assets": f"/assets/{built.name}",
-        "node": parts.settings.name,
-        "panel": parts.settings.panel,
+        "node": settings.name,
+        "panel": settings.panel,
         "playground": playground,
     }
     page = headers.page(connects=playground)
-    frame = headers.page(framed_by=parts.embedders.sources)
+    frame = headers.page(framed_by=embedders.sources)
 
     def render(name: str, sent: Mapping[str, str] = page, **values: object) -> HTTPResponse:
         try:
@@ -62,32 +68,32 @@ def pages(parts: Parts) -> Blueprint:
             "video": video.id,
             "title": video.title,
             "description": video.description,
-            "views": parts.keeper.value(video.id),
+            "views": keeper.value(video.id),
             "clip": f"/media/{video.clip.name}",
             "poster": f"/media/{video.poster.name}" if video.poster else None,
         }
 
     @blueprint.get("/")
     async def index(_request: Request) -> HTTPResponse:
-        parts.must_be_ready()
-        return render("index.html", videos=[shown(video) for video in parts.catalogue.values()])
+        gate.must_be_ready()
+        return render("index.html", videos=[shown(video) for video in videos.clips.values()])
 
     @blueprint.get("/watch/<video:str>")
     async def watch(_request: Request, video: str) -> HTTPResponse:
-        parts.must_be_ready()
-        parts.video(video)
-        if video not in parts.catalogue:
+        gate.must_be_ready()
+        videos.known(video)
+        if video not in videos.clips:
             raise ApiError(
                 404, "no_clip", "This video is counted here, but there is no clip of it."
             )
         # Those behind it, and round again: so every clip is offered somewhere.
-        ids = list(parts.catalogue)
+        ids = list(videos.clips)
         at = ids.index(video)
         others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]
         return render(
             "watch.html",
-            video=shown(parts.catalogue[video]),
-            others=[shown(parts.catalogue[other]) for other in others],
+            video=shown(videos.clips[video]),
+            others=[shown(videos.clips[other]) for other in others],
         )
 
     @blueprint.get("/learn")
@@ -98,7 +104,7 @@ def pages(parts: Parts) -> Blueprint:
     @blueprint.get("/embed")
     async def embed(_request: Request) -> HTTPResponse:
         # The frame behind <view-count>. Its numbers come later, and from a node that is ready.
-        return render("embed.html", frame, origins=parts.embedders.sources)
+        return render("embed.html", frame, origins=embedders.sources)
 
     @blueprint.get("/cluster")
     async def cluster(_request: Request) -> HTTPResponse:

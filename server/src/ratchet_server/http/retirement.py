@@ -6,8 +6,10 @@ from ratchet.replica import Refused, Replica
 from ratchet.slot import Slot
 
 from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.refusals import Refusal
 from ratchet_server.crash_points import reached
 from ratchet_server.http.errors import ApiError
+from ratchet_server.http.refusals import told
 
 _MAX_BODY = 1000
 _STATUS = {"unknown": 404, "living": 409}
@@ -33,9 +35,10 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, object]:
     reached("retire-decided")
     try:
         await keeper.written()
-    except ApiError as error:
+    except Refusal as refusal:
+        why = told(refusal)
         message = f"{node} is retired, and the others hear of it, but not on this node's disk: "
-        raise ApiError(503, error.code, f"{message}{error}", retry_after_s=1) from None
+        raise ApiError(503, why.code, f"{message}{why.message}", retry_after_s=1) from None
     reached("retire-written")
     return {**stakes, "advice": _advice(replica, node)}
 

@@ -17,21 +17,26 @@ MAX_QUEUED: Final = 8 * 2**20
 SILENCE_S: Final = 6.0
 
 
+class Closed(Exception):
+    """The socket is closed: the usual end of a connection."""
+
+
 class LinkError(Exception):
     """The connection can't go on. The message says why; `remote` is whose fault it is."""
 
 
 class Socket(Protocol):
-    """A websocket of either library: Sanic's, and the dialling one of websockets."""
+    """A websocket, whichever library serves it. Each call may raise `Closed`, or the
+    `ConnectionClosed` of the library that dials."""
 
     async def send(self, message: str) -> None:
         """Returns when the system has taken it."""
 
     async def recv(self) -> str | bytes | None:
-        """The next message; None or an error when the connection is closed."""
+        """The next message; None when the connection is closed."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Say good-bye."""
+        """Send a close frame."""
 
 
 class Link:

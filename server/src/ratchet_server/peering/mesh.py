@@ -8,20 +8,21 @@ of the two to keep.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import websockets
 from ratchet import codec
 from ratchet.exchange import Send
-from ratchet.frames import Alive, Frame, Hello
+from ratchet.frames import Frame, Hello
 from ratchet.replica import HEARTBEAT_S
-from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from ratchet_server.crash_points import reached
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.peering.addresses import Addresses, Dialled
-from ratchet_server.peering.link import Link, LinkError, Socket
+from ratchet_server.peering.link import Closed, Link, LinkError, Socket
 
 # How long to wait before dialling again: doubled at each failure, and spread by chance, so that a
 # node that comes back isn't met by all others in one moment.
@@ -36,8 +37,8 @@ NOT_YET: Final = 503
 _log = logging.getLogger(__name__)
 
 
-class Keeper(Protocol):
-    """What the mesh needs of the task that owns the replica."""
+class Inbox(Protocol):
+    """Where what peers do arrives: the task that owns the replica."""
 
     async def receive(self, frame: Frame, process: str) -> None:
         """Returns when the frame is merged."""
@@ -55,19 +56,15 @@ class Mesh:
     def __init__(
         self,
         me: Hello,
-        urls: Iterable[str],
+        addresses: Addresses,
+        inbox: Inbox,
         *,
         secret: str | None,
-        keeper: Keeper,
-        heard_of: Callable[[], Mapping[str, Alive]] = dict,
-        gone: Callable[[str], bool] = lambda _node: False,
     ) -> None:
-        """`urls` are dialled for ever, and those of all processes in `heard_of()` until they are
-        of a node that is `gone`."""
         self._me = me
-        self._addresses = Addresses(urls, heard_of, gone)
+        self._addresses = addresses
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        self._keeper = keeper
+        self._inbox = inbox
         self._links: dict[str, list[Link]] = {}
         self._complaints = LogThrottle()
 
@@ -129,7 +126,8 @@ class Mesh:
 
     async def welcome(self, socket: Socket, address: str) -> None:
         """Serve a connection that came in from `address` (and was let in) to its end."""
-        await self._serve(socket, address, None)
+        with suppress(Closed):
+            await self._serve(socket, address, None)
 
     async def _keep_dialling(self, dialled: Dialled) -> None:
         url = dialled.url.replace("http", "ws", 1) + "/peer"
@@ -153,6 +151,7 @@ class Mesh:
                     ping_timeout=3 * HEARTBEAT_S,
                     close_timeout=HEARTBEAT_S,
                 ) as socket:
+                    reached("peer-dialled")
                     await self._serve(socket, dialled.url, dialled)
             except InvalidStatus as error:
                 status = error.response.status_code
@@ -234,21 +233,19 @@ class Mesh:
             if isinstance(end, ConnectionClosed) and end.rcvd and end.rcvd.code == POLICY_VIOLATION:
                 raise LinkError(f"does not understand us: {end.rcvd.reason}")
             # A closed connection is the usual end; whoever dialled it dials again.
-            if isinstance(end, Exception) and not isinstance(
-                end, WebSocketException | WebsocketClosed
-            ):
+            if isinstance(end, Exception) and not isinstance(end, WebSocketException | Closed):
                 raise end
 
     async def _read(self, link: Link) -> None:
         while True:
-            await self._keeper.receive(await link.read(), link.peer.process)
+            await self._inbox.receive(await link.read(), link.peer.process)
 
     def _add(self, link: Link) -> None:
         links = self._links.setdefault(link.peer.process, [])
         links.append(link)
         if len(links) == 1:
             _log.info("peer %s is connected", link.peer.node)
-            self._keeper.joined(link.peer)
+            self._inbox.joined(link.peer)
             # At once: it may be gone before the next look, and would be forgotten.
             self._addresses.look(self._links)
 
@@ -259,7 +256,7 @@ class Mesh:
         if not links:
             del self._links[link.peer.process]
             _log.info("peer %s is disconnected", link.peer.node)
-            self._keeper.left(link.peer.process)
+            self._inbox.left(link.peer.process)
 
     def _complain(self, who: str, what: str, *, loud: bool = True) -> None:
         if not loud:
