@@ -33,6 +33,7 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \

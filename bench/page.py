@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import BrowserType, sync_playwright
-from ratchet_server.built import PACKAGED
+from ratchet_server.http.built import PACKAGED
 
 from bench import plain_page, wire
 from e2e.setup import FLAGS, browser_program

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ratchet_server.datadir import DATABASE
+from ratchet_server.counting.datadir import DATABASE
 
 from bench import processes, storage
 

@@ -10,8 +10,8 @@ from typing import Final
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.slot import Slot
-from ratchet_server.datadir import DATABASE
-from ratchet_server.store import Store
+from ratchet_server.counting.datadir import DATABASE
+from ratchet_server.counting.store import Store
 
 from bench import processes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from ratchet_server import headers
+from ratchet_server.http import headers
 
 _TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 

@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 from ratchet_server import balancer
 
-from e2e.links import Link, Links, Style
+from testing.links import Link, Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until
 
 CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"

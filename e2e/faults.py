@@ -10,9 +10,9 @@ import httpx
 
 from e2e.cluster import Cluster
 from e2e.life import handed_over, wait_for_folds
-from e2e.links import Style
 from e2e.tape import Tape
 from testing.life import retired
+from testing.links import Style
 from testing.load import Load
 from testing.nodes import Node, connected, equal, wait_until
 

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Route
-from ratchet_server import datadir
+from ratchet_server.counting import datadir
 
 from e2e.cluster import Cluster
 from e2e.conftest import NewViewer

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from ratchet_server.built import Built
+from ratchet_server.http.built import Built
 
 from e2e.cluster import Cluster
 from e2e.other_site import other_site

@@ -8,9 +8,9 @@ import pytest
 
 from e2e.cluster import Cluster
 from e2e.life import add, new_videos, wait_for_folds
-from e2e.links import Links
 from testing.checker import Fate, History
 from testing.life import retired
+from testing.links import Links
 from testing.load import Load
 from testing.nodes import HTTP, Node, equal, wait_until
 from testing.wire import dial, digest, hello, rows, told_a, want

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from e2e.links import HOST, Link, Links
+from testing.links import HOST, Link, Links
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from e2e.cluster import Cluster
-from e2e.links import Style
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
+from testing.links import Style
 from testing.nodes import wait_until
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.slot import Slot
-from ratchet_server.datadir import DATABASE
-from ratchet_server.store import Store
+from ratchet_server.counting.datadir import DATABASE
+from ratchet_server.counting.store import Store
 
 from testing.nodes import Node
 

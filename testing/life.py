@@ -7,8 +7,8 @@ from typing import Any, Final
 import httpx
 from ratchet.slot import Slot
 
-from e2e.links import Link, Links
 from testing.disk import on_disk
+from testing.links import Link, Links
 from testing.nodes import Node, wait_until
 
 # Closed slots are folded as soon as all agree on them.

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import httpx
-from ratchet_server.datadir import DATABASE
+from ratchet_server.counting.datadir import DATABASE
 
 PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.02

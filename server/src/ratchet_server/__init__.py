@@ -1,25 +1,19 @@
-"""A Ratchet node: the IO around `ratchet`'s replica.
+"""A Ratchet node: the IO around `ratchet`'s replica, in wings that import one way.
 
-    early       the first line of the program: hears signals before anything else is read
-    cli         the command `ratchet`; status prints how a cluster is
-    demo        a local cluster; stand_in is its balancer where there is no HAProxy
-    settings    everything one can set, with unit and default
-    node        the composition root: makes the parts, joins them, runs and stops them
-    api, pages  HTTP: the contract's calls; the pages and files
-    cluster     the cluster as this node sees it; advice: what is wrong, and what mends it
-    retirement  the operator's word that a node won't come back
-    departure   how a node goes: the balancer first, then views, rows, sockets
-    metrics     numbers for Prometheus
-    readiness   when a node that has just started may show its numbers
-    keeper      the one task that owns the replica: counts, commits, answers
-    mesh, link  replication: connections to all peers, and one of them; addresses: whom to dial
-    store       what is on disk: one SQLite file
-    datadir     the folder of that file: made, checked, locked
-    watchers    browsers that watch a number: encoded once, written to all
-    guard       who may call what: secret, loopback, origin
-    catalogue   the clips that are shown
-    errors      the contract's error answers
-    steps       a hook for tests of crashes
+    __main__      the entry point: takes signals, then imports the rest
+    cli           the command `ratchet`
+    node          the composition root: makes the parts, joins them, runs and stops them
+    http          browsers, balancers, operators and peers come in here; Sanic is used here alone
+    peering       connections to all other nodes
+    counting      the one task that owns the replica and the disk
+    operator      what is wrong in a cluster, in sentences
+    demo          a local cluster; stand_in is its balancer where there is no HAProxy
 
-Imports point down this list; `settings`, `errors` and `steps` are for all.
+    settings      everything that can be set, with unit and default
+    signals       signals that stop a node
+    log_throttle  a log line once a minute
+    crash_points  a hook for tests of crashes
+
+`http` imports `counting`, `peering` and `operator`; those three import none of each other. The last
+four are for all.
 """

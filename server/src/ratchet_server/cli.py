@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from ratchet_server import demo, node, status
+from ratchet_server import demo, node
+from ratchet_server.operator import status
 from ratchet_server.settings import (
     MEMORY,
     Ack,

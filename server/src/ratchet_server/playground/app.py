@@ -14,7 +14,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse, empty, json
 
-from ratchet_server.errors import ApiError, JsonErrors
+from ratchet_server.http.errors import ApiError, JsonErrors
 from ratchet_server.playground.board import Board
 from ratchet_server.playground.orders import Orders
 

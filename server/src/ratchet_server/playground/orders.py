@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from ratchet_server.errors import ApiError
+from ratchet_server.http.errors import ApiError
 from ratchet_server.playground.ask import Answer, NoAnswer, ask
 from ratchet_server.playground.board import Board
 from ratchet_server.playground.links import Links

@@ -1,0 +1,420 @@
+"""The one task that owns the replica: it takes in views and frames, commits, and answers.
+
+Everybody else leaves work here and waits. A round takes all that has come in meanwhile, so one
+commit (a few milliseconds of disk) serves every view that waits for it: a group commit. No view is
+answered, shown or sent before it is on disk, but with `ack=memory`, which asks for just that.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import compress
+from typing import Final, NamedTuple
+
+from ratchet.changes import Changes
+from ratchet.exchange import Send
+from ratchet.frames import Frame, Hello
+from ratchet.names import MAX_COUNT
+from ratchet.replica import Replica
+from ratchet.slot import Slot
+
+from ratchet_server.counting.refusals import (
+    DiskFull,
+    KeyReused,
+    NoPeer,
+    NotCounted,
+    NotShared,
+    Overloaded,
+    Refusal,
+    Stopped,
+)
+from ratchet_server.counting.store import Store, StoreFullError, Transaction
+from ratchet_server.crash_points import reached
+from ratchet_server.settings import Ack
+
+# How often the replica hears that time has passed.
+TICK_S: Final = 0.25
+# How soon a view is on disk for which nobody waits: a commit for each would slow down all others.
+UNHURRIED_S: Final = 0.02
+# Views that may wait at once: at 20,000 a second, this is two seconds of them.
+MAX_WAITING: Final = 50_000
+
+_log = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """How often the video is viewed now, and whether this request is among them."""
+
+    views: int
+    counted: bool
+
+
+class _View(NamedTuple):
+    """A view that waits for its commit, and perhaps for a peer's."""
+
+    video: str
+    key: str | None
+    on_peers: bool
+    answer: "asyncio.Future[Answer]"
+
+
+class _Shared(NamedTuple):
+    """Views that are on our disk and wait until all of these slots are on a peer's, too."""
+
+    extents: Mapping[Slot, int]
+    until: float
+    views: list[tuple[_View, bool]]
+
+
+class _Heard(NamedTuple):
+    """A frame that waits for its turn."""
+
+    frame: Frame
+    process: str
+    done: "asyncio.Future[None]"
+
+
+class Keeper:
+    """Owns `replica` and `store`. `run` is its task; the other methods may be called by anybody."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        store: Store,
+        *,
+        key_lifetime_s: int,
+        peers_timeout_s: float = 5.0,
+        send: Callable[[list[Send]], None] = lambda _sends: None,
+        unmet: Callable[[], int] = lambda: 0,
+        show: Callable[[set[str]], None] = lambda _videos: None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`send` takes frames to peers and returns at once; it may drop what it can't send.
+        `unmet`: at how many of the addresses that this node was given nobody was ever met.
+        `show` is called with the videos whose visible number may have changed."""
+        self.replica = replica
+        # Whether all that is stored has been read back.
+        self.loaded = False
+        # Since this process started; for /metrics.
+        self.views_counted = 0
+        self.keys_met_again = 0
+        self.commits = 0
+        self.commit_s = 0.0
+        # Of each kind of the replica's notices, how many there were.
+        self.notices: Counter[str] = Counter()
+        # Set once a newer process of this name counts: this one is to end.
+        self.superseded = asyncio.Event()
+        self._store = store
+        self._key_lifetime_s = key_lifetime_s
+        self._peers_timeout_s = peers_timeout_s
+        self._send_to_peers = send
+        self._unmet = unmet
+        self._show = show
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._wake = asyncio.Event()
+        self._ended = False
+        # Why views are refused.
+        self._refusal: type[NotCounted] | None = None
+        # Whether `run` has returned, or failed.
+        self._over = False
+        self._views: list[_View] = []
+        self._sharing: list[_Shared] = []
+        # Those who wait until what is in memory now is on disk.
+        self._flushing: list[asyncio.Future[None]] = []
+        self._heard: list[_Heard] = []
+        # Views answered with ack=memory that are in no committed changes yet.
+        self._unwritten: dict[str, int] = {}
+        # Those among the changes that are just being written.
+        self._writing: dict[str, int] = {}
+        self._disk_is_full = False
+
+    # -- for everybody ---------------------------------------------------------------------
+
+    def value(self, video: str) -> int:
+        """The number to show: what is on disk, and what was answered with ack=memory since.
+
+        Without the latter a reader would see less than whoever has counted a moment ago. It is a
+        number of this node alone: what others merge (snapshots, rows) is on disk.
+        """
+        unwritten = self._unwritten.get(video, 0) + self._writing.get(video, 0)
+        return min(self.replica.value(video) + unwritten, MAX_COUNT)
+
+    async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
+        """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
+
+        A view with a key is answered from disk whatever `ack` says: only there is it known
+        whether the key has come before. If the caller is cancelled the view may count or not.
+        Raises `NotCounted`, or `NotShared` where the view is on our disk alone.
+        """
+        if self._refusal:
+            raise self._refusal
+        if ack == "memory" and key is None and self.replica.counting:
+            self.replica.count(video)
+            if not self._unwritten:
+                asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
+            self._unwritten[video] = self._unwritten.get(video, 0) + 1
+            self.views_counted += 1
+            return Answer(self.value(video), True)
+        if len(self._views) >= MAX_WAITING:
+            raise Overloaded
+        if ack == "peers" and key is None and not self.replica.peers.by_process:
+            raise NoPeer
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._views.append(_View(video, key, ack == "peers", answer))
+        self._wake.set()
+        return await answer
+
+    async def receive(self, frame: Frame, process: str) -> None:
+        """Take in a peer's frame; returns when it is merged, so that a peer can't outrun us."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heard.append(_Heard(frame, process, done))
+        self._wake.set()
+        await done
+
+    def joined(self, hello: Hello) -> None:
+        """A peer is connected."""
+        self._send(self.replica.joined(hello))
+
+    def left(self, process: str) -> None:
+        """A peer is gone."""
+        self.replica.left(process)
+
+    def ask_who_has(self) -> None:
+        """Peers are to say now what they have of us on disk."""
+        self._send(self.replica.ask_who_has())
+
+    async def written(self) -> None:
+        """Returns when all that is in memory now is on disk. Raises `NotCounted` if it can't be."""
+        if self._over:
+            raise Stopped
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._flushing.append(done)
+        self._wake.set()
+        await done
+
+    def refuse(self, why: type[NotCounted]) -> None:
+        """Take no more views; those that wait are still counted, if they can be."""
+        self._refusal = why
+        if not self.replica.counting:
+            views, self._views = self._views, []
+            _refuse(views, why)
+
+    def end(self) -> None:
+        """`run` writes what there is and returns."""
+        self._ended = True
+        self._wake.set()
+
+    # -- the task --------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read back what is stored. Before `run`. Raises `DataError`."""
+        async for part in self._store.load():
+            self.replica.restore(part)
+        self.loaded = True
+
+    async def run(self) -> None:
+        """Serve until `end`. Raises `DataError` when the disk fails; then the process must end."""
+        ticker = asyncio.create_task(self._tick())
+        try:
+            while not self._ended:
+                await self._wake.wait()
+                self._wake.clear()
+                # Whoever else is at the door comes along: a larger group, and fewer commits.
+                await asyncio.sleep(0)
+                await self._round()
+            # Once more for what came in while the last round was being written.
+            await self._round()
+        finally:
+            ticker.cancel()
+            self._over, self._refusal = True, Stopped
+            _refuse(self._views, Stopped)
+            self._answer_shared(at_the_end=True)
+            for done in self._flushing:
+                if not done.done():
+                    done.set_exception(Stopped())
+
+    async def _tick(self) -> None:
+        while True:
+            self._wake.set()
+            await asyncio.sleep(TICK_S)
+
+    async def _round(self) -> None:
+        if self._unwritten and self._heard:
+            # What is answered already goes first: a frame may tell that our slot is closed.
+            await self._write()
+        self.replica.unmet = self._unmet()
+        sends = self.replica.tick(self._clock())
+        heard, self._heard = self._heard, []
+        for frame, process, done in heard:
+            # A peer may have left while its frame waited here.
+            if process in self.replica.peers.by_process:
+                sends += self.replica.receive(frame, process, self._clock())
+            if not done.done():
+                done.set_result(None)
+        self._send(sends)
+        self._show_changes()
+        self._take_notices()
+        await self._write()
+        self._answer_shared()
+        if self.replica.lifting:
+            # A large slot is lifted part by part; whoever came meanwhile goes first.
+            self._wake.set()
+
+    async def _write(self) -> None:
+        views: list[_View] = []
+        # While the slot isn't open nobody can count here: the views wait.
+        if self.replica.counting:
+            views, self._views = self._views, []
+        flushing, self._flushing = self._flushing, []
+        started = self._clock()
+        changes: Changes | None = None
+        try:
+            if any(view.key for view in views):
+                async with self._store.transaction() as transaction:
+                    # Keys are stored with the counts that they stand for, or neither is.
+                    new = await self._meet_keys(views, transaction)
+                    if changes := self._changes(views, new):
+                        await transaction.write(changes)
+            else:
+                new = [True] * len(views)
+                if changes := self._changes(views, new):
+                    async with self._store.transaction() as transaction:
+                        await transaction.write(changes)
+        except StoreFullError:
+            if changes:
+                self.replica.aborted(changes)
+                self._count_again()
+            if not self._disk_is_full:
+                _log.error("the disk is full: views are refused until there is room")
+            self._disk_is_full = True
+            _refuse(views, DiskFull)
+            for done in flushing:
+                if not done.done():
+                    done.set_exception(DiskFull())
+            return
+        if self._disk_is_full and changes:
+            self._disk_is_full = False
+            _log.info("there is room on the disk again")
+        if changes:
+            self._send(self.replica.committed(changes))
+            self._writing = {}
+            self.commits += 1
+            self.commit_s += self._clock() - started
+            _note_steps(changes)
+        self._answer(list(zip(views, new, strict=True)))
+        for done in flushing:
+            if not done.done():
+                done.set_result(None)
+        self._show_changes()
+
+    def _answer(self, views: list[tuple[_View, bool]]) -> None:
+        on_peers = []
+        for view, is_new in views:
+            if view.answer.done() and not is_new:
+                continue  # refused, or nobody waits
+            self.views_counted += is_new
+            self.keys_met_again += not is_new
+            if view.on_peers:
+                on_peers.append((view, is_new))
+            elif not view.answer.done():
+                view.answer.set_result(Answer(self.value(view.video), is_new))
+        if on_peers:
+            until = self._clock() + self._peers_timeout_s
+            self._sharing.append(_Shared(self.replica.extents(), until, on_peers))
+
+    def _answer_shared(self, *, at_the_end: bool = False) -> None:
+        """Views with ack=peers: those that a peer has, and those that have waited too long."""
+        for group in self._sharing[:]:
+            shared = self.replica.shared(group.extents)
+            if shared or at_the_end or self._clock() > group.until:
+                self._sharing.remove(group)
+                for view, is_new in group.views:
+                    if view.answer.done():
+                        continue
+                    if shared:
+                        view.answer.set_result(Answer(self.value(view.video), is_new))
+                    else:
+                        view.answer.set_exception(NotShared())
+
+    def _take_notices(self) -> None:
+        notices, self.replica.notices = self.replica.notices, []
+        for kind, text in notices:
+            self.notices[kind] += 1
+            _log.log(logging.INFO if kind in {"opened", "folded"} else logging.WARNING, "%s", text)
+            if kind == "opened":
+                reached("slot-opened")
+            if kind == "superseded":
+                self.superseded.set()
+        if self.replica.lifting:
+            reached("fold-decided")
+
+    def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
+        for view in compress(views, new):
+            self.replica.count(view.video)
+        if self.replica.counting:
+            # In one step with changes(), which holds just these: more may be answered while it is
+            # being written.
+            self._writing, self._unwritten = self._unwritten, {}
+        return self.replica.changes(tell=any(view.on_peers for view in views))
+
+    def _count_again(self) -> None:
+        """Views that were answered with ack=memory, and whose changes were aborted."""
+        for video, views in self._writing.items():
+            self.replica.count(video, views)
+            self._unwritten[video] = self._unwritten.get(video, 0) + views
+        self._writing = {}
+
+    async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
+        """Which views are new: those without a key, and those whose key is met first."""
+        # Whole seconds, and never a part of one less than was promised.
+        now_s, since_s = int(self._wall_clock()), math.ceil(self._wall_clock())
+        keys = dict.fromkeys(view.key for view in views if view.key)
+        known = dict(await transaction.known_keys(keys, now_s))
+        fresh: dict[str, str] = {}
+        new = []
+        for video, key, on_peers, answer in views:
+            first_video = known.get(key) if key else None
+            if on_peers and first_video is None and not self.replica.peers.by_process:
+                # Not before: of a key that was met, a refusal would say that it wasn't counted.
+                _refuse_one(answer, NoPeer())
+                new.append(False)
+                continue
+            new.append(first_video is None)
+            if key:
+                if first_video is None:
+                    known[key] = fresh[key] = video
+                elif first_video != video:
+                    _refuse_one(answer, KeyReused(key, first_video))
+        await transaction.remember_keys(fresh, now_s, since_s + self._key_lifetime_s)
+        return new
+
+    def _send(self, sends: list[Send]) -> None:
+        if sends:
+            self._send_to_peers(sends)
+
+    def _show_changes(self) -> None:
+        if self.replica.changed:
+            changed, self.replica.changed = self.replica.changed, set()
+            self._show(changed)
+
+
+def _refuse(views: Iterable[_View], why: type[NotCounted]) -> None:
+    for view in views:
+        _refuse_one(view.answer, why())
+
+
+def _refuse_one(answer: "asyncio.Future[Answer]", why: Refusal) -> None:
+    if not answer.done():
+        answer.set_exception(why)
+
+
+def _note_steps(changes: Changes) -> None:
+    if changes.closed:
+        reached("slot-written")
+    for lift in changes.lifts:
+        reached("fold-written" if lift.last else "fold-part-written")

@@ -1,0 +1,81 @@
+"""A count as a picture, for pages without scripts: an SVG that needs nothing from elsewhere.
+
+A picture has no memory. It shows what its node counts at that moment, and that may be less than
+what another node has shown before: pages that must never show less use `<view-count>`.
+"""
+
+import base64
+import hashlib
+from typing import Final
+
+from sanic import HTTPResponse, Request
+
+from ratchet_server.http import headers
+from ratchet_server.http.freshness import still_fresh
+
+# How wide Arial's bold letters are, in thousandths of the font's size; Helvetica and Liberation
+# Sans have the same. Where there are none of them, the text is stretched to its place.
+_WIDTHS: Final = {",": 278, ".": 278, "K": 722, "M": 833, "B": 722, "T": 611}
+_DIGIT: Final = 556
+_WORDS: Final = {"view": 2000, "views": 2500}
+_SIZE: Final = 14
+_HEIGHT: Final = 28
+
+# The colours of our own pages.
+_STYLE: Final = (
+    "rect{fill:#fff;stroke:#e2dfd8}"
+    "path{fill:none;stroke:#ad4e06;stroke-width:1.6}"
+    "circle{fill:#ad4e06}"
+    f"text{{font:{_SIZE}px Arial,Helvetica,Liberation Sans,sans-serif;fill:#66625a}}"
+    ".n{font-weight:700;fill:#1c1b19}"
+    "@media(prefers-color-scheme:dark){"
+    "rect{fill:#1b1d27;stroke:#2c2f3d}path{stroke:#f2a65a}circle{fill:#f2a65a}"
+    "text{fill:#a3a0b1}.n{fill:#eceaf2}}"
+)
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+
+def answer(request: Request, views: int) -> HTTPResponse:
+    """The picture of `views`, or that the one which the client has still holds."""
+    compact = "compact" in request.get_args(keep_blank_values=True)
+    svg = picture(views, compact=compact)
+    etag = f'"{hashlib.sha256(svg.encode()).hexdigest()[:16]}"'
+    sent = headers.picture(etag, _STYLE_HASH)
+    if still_fresh(request, etag):
+        return HTTPResponse(status=304, headers=sent)
+    return HTTPResponse(svg, headers=sent, content_type="image/svg+xml")
+
+
+def picture(views: int, *, compact: bool = False) -> str:
+    """The SVG: an eye, the number, the word. Light or dark as its surroundings are."""
+    number = short(views) if compact else f"{views:,}"
+    word = "view" if views == 1 else "views"
+    number_wide = sum(_WIDTHS.get(character, _DIGIT) for character in number) * _SIZE / 1000
+    word_wide = _WORDS[word] * _SIZE / 1000
+    word_at = 34 + number_wide + 5
+    width = round(word_at + word_wide + 11)
+    said = f"{views:,} {word}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{said}">'
+        f"<title>{said}</title><style>{_STYLE}</style>"
+        f'<rect x=".5" y=".5" width="{width - 1}" height="{_HEIGHT - 1}" rx="8"/>'
+        '<path d="M11 14c4-6.5 12-6.5 16 0c-4 6.5-12 6.5-16 0z"/><circle cx="19" cy="14" r="2.4"/>'
+        f'<text class="n" x="34" y="19" {_fitted(number_wide)}>{number}</text>'
+        f'<text x="{word_at:.1f}" y="19" {_fitted(word_wide)}>{word}</text></svg>'
+    )
+
+
+def short(views: int) -> str:
+    """`1.2M`: at most three digits of `views`, never rounded up; below 10,000 all of them."""
+    if views < 10_000:
+        return f"{views:,}"
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if views >= size:
+            whole, tenth = divmod(views * 10 // size, 10)
+            return f"{whole:,}{letter}" if whole >= 10 or not tenth else f"{whole}.{tenth}{letter}"
+    raise AssertionError
+
+
+def _fitted(wide: float) -> str:
+    return f'textLength="{wide:.1f}" lengthAdjust="spacingAndGlyphs"'

@@ -1,0 +1,115 @@
+"""Clips, with byte ranges; the built assets, compressed and for ever; and the script for others."""
+
+import mimetypes
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.handlers import ContentRangeHandler
+from sanic.response import file
+
+from ratchet_server.http import headers
+from ratchet_server.http.built import Built
+from ratchet_server.http.catalogue import Video
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.freshness import still_fresh
+
+_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
+_TYPES: Final = {
+    # Said, since a page of another site may be written in another encoding.
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+}
+
+
+def clips(videos: Mapping[str, Video]) -> Blueprint:
+    """`/media/{video}.webm` and its poster."""
+    blueprint = Blueprint("clips")
+    # One route for all of them: some hundreds would take Sanic's router seconds to prepare.
+    known = {
+        path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
+    }
+
+    async def clip(request: Request, name: str) -> HTTPResponse:
+        path = known.get(name)
+        if path is None:
+            raise ApiError(404, "not_found", "There is no such clip here.")
+        asked = ContentRangeHandler(request, path.stat()) if "range" in request.headers else None
+        return await file(
+            path,
+            headers={**headers.OURS, "Accept-Ranges": "bytes"},
+            mime_type=_type(path),
+            request_headers=request.headers,
+            _range=asked,
+        )
+
+    blueprint.add_route(clip, "/media/<name:str>", methods=["GET", "HEAD"])
+    return blueprint
+
+
+def assets(page: Path | None) -> Blueprint:
+    """`/assets/{build}/…`, and `/view-count.js`. `page`: the folder of a page built elsewhere."""
+    blueprint = Blueprint("assets")
+    built = Built.read(page)
+    # Only what is there at the start can be asked for, so no path can lead out of the folder.
+    known = {
+        str(path.relative_to(built.assets)): path
+        for path in built.assets.rglob("*")
+        if path.is_file()
+    }
+
+    def encoding_for(request: Request, name: str) -> str | None:
+        accepted = _accepted(request.headers.get("accept-encoding", ""))
+        return next(
+            (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
+        )
+
+    async def send(name: str, encoding: str | None, sent: Mapping[str, str]) -> HTTPResponse:
+        kind = _type(known[name])
+        if encoding is None:
+            return await file(known[name], headers=dict(sent), mime_type=kind)
+        encoded = {**sent, "Content-Encoding": encoding}
+        return await file(known[name + _ENCODINGS[encoding]], headers=encoded, mime_type=kind)
+
+    @blueprint.get("/assets/<asked:str>/<name:path>")
+    async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
+        # Read again: another build may lie there since, whose files are not those of this name, and
+        # whoever was given them would keep them for ever.
+        if not asked == built.name == Built.read(page).name or name not in known:
+            raise ApiError(404, "not_found", "This build of the page has no such file.")
+        return await send(name, encoding_for(request, name), headers.asset())
+
+    @blueprint.get("/view-count.js")
+    async def view_count(request: Request) -> HTTPResponse:
+        name = "embed/view-count.js"
+        if name not in known:
+            raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
+        # Pages of others name it without its build, so it is asked for again now and then.
+        encoding = encoding_for(request, name)
+        content = sha256(known[name].read_bytes()).hexdigest()[:16]
+        etag = f'"{content}-{encoding or "plain"}"'
+        sent = headers.script_for_others(etag)
+        if still_fresh(request, etag):
+            return HTTPResponse(status=304, headers=sent)
+        return await send(name, encoding, sent)
+
+    return blueprint
+
+
+def _accepted(header: str) -> set[str]:
+    """What an Accept-Encoding names, without what it refuses (RFC 9110, 12.5.3)."""
+    parts = (part.partition(";") for part in header.lower().split(","))
+    return {name.strip() for name, _, weight in parts if not _NEVER.fullmatch(weight.strip())}
+
+
+def _type(path: Path) -> str:
+    return (
+        _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    )

@@ -1,0 +1,88 @@
+"""Who may call what: the secret for peers and operators, loopback where there is none, origins."""
+
+import hmac
+import logging
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from sanic import Request
+
+from ratchet_server.http.errors import ApiError
+from ratchet_server.log_throttle import LogThrottle
+
+_PASSED_ON: Final = {"forwarded", "via", "x-real-ip"}
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Checks requests; each check returns, or raises the `ApiError` to answer."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret
+        self._refusals = LogThrottle()
+
+    def operator(self, request: Request) -> None:
+        """The request comes from a peer or an operator: it has the secret or, where the node has
+        none, comes from this very machine. Browsers never hold the secret and never pass.
+
+        Who doesn't is named in the log: a node with another secret, or somebody who tries.
+        """
+        try:
+            self._check_operator(request)
+        except ApiError as refusal:
+            if self._refusals.due((request.ip, request.path, refusal.code)):
+                _log.warning("refused %s at %s: %s", request.ip, request.path, refusal)
+            raise
+
+    def _check_operator(self, request: Request) -> None:
+        if "origin" in request.headers:
+            raise ApiError(403, "not_for_browsers", "This call is not for browsers.")
+        if self._secret is None:
+            if not _from_loopback(request):
+                raise ApiError(
+                    403,
+                    "loopback_only",
+                    "This node has no secret, so only its own machine may call this. "
+                    "Give all nodes and operators one (--secret-file).",
+                )
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        # Bytes beyond ASCII come as surrogates; they are no secret, and no reason to fail.
+        given = token.strip().encode(errors="surrogateescape")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
+            what = (
+                "That is not the secret of this node." if given else "This call needs the secret."
+            )
+            how = "Authorization: Bearer <secret>, or --secret-file or RATCHET_SECRET for ratchet"
+            error = ApiError(401, "unauthorized", f"{what} ({how}.)")
+            error.headers = {"WWW-Authenticate": "Bearer"}
+            raise error
+
+    def same_origin(self, request: Request) -> None:
+        """A browser's websocket comes from a page of this site, or from no browser at all.
+
+        Browsers let any page open a websocket to any host; the Origin header is all that tells.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and _netloc(origin) != request.headers.get("host"):
+            raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def _from_loopback(request: Request) -> bool:
+    # Through a balancer on the same machine everybody comes from loopback: such a request is told
+    # by the headers that a balancer adds.
+    if any(header in _PASSED_ON or header.startswith("x-forwarded-") for header in request.headers):
+        return False
+    try:
+        return ip_address(request.ip).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,159 @@
+"""`/metrics`: the node's numbers for Prometheus, read when asked for: counting costs nothing."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from ratchet import generations
+from ratchet.replica import Kind
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.response import raw
+
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.life import Life
+from ratchet_server.http import cluster
+from ratchet_server.http.watchers import Watchers
+from ratchet_server.peering.mesh import Mesh
+
+
+class NodeCollector(Collector):
+    """Reads the parts of a node at each scrape."""
+
+    def __init__(self, keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> None:
+        self._keeper = keeper
+        self._mesh = mesh
+        self._watchers = watchers
+        self._life = life
+
+    def collect(self) -> Iterator[Metric]:
+        """What the node counts about itself. Names and units follow Prometheus' conventions."""
+        keeper, replica = self._keeper, self._keeper.replica
+        counters = {
+            "ratchet_views": (keeper.views_counted, "Views counted by this process."),
+            "ratchet_keys_repeated": (
+                keeper.keys_met_again,
+                "Views that came again with their key.",
+            ),
+            "ratchet_commits": (keeper.commits, "Transactions committed."),
+            "ratchet_commit_seconds": (keeper.commit_s, "Seconds spent in them."),
+        }
+        gauges = {
+            "ratchet_ready": (self._life.reads, "1 when reads are served."),
+            "ratchet_watchers": (len(self._watchers), "Websockets and event streams open."),
+            "ratchet_slots": (len(replica.columns), "Slots that are not folded."),
+            "ratchet_base_videos": (len(replica.base), "Videos with views in folded slots."),
+        }
+        for name, (value, text) in counters.items():
+            yield CounterMetricFamily(name, text, value=value)
+        for name, (value, text) in gauges.items():
+            yield GaugeMetricFamily(name, text, value=value)
+        behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
+        # Two processes may have one name for a while, and a sample its labels once only.
+        for process, link in self._mesh.links().items():
+            if process in replica.peers.by_process:
+                behind[link.peer.node] += replica.behind(process)
+                ahead[link.peer.node] += replica.ahead(process)
+            dropped[link.peer.node] += link.dropped
+        yield _gauge(
+            "ratchet_peer_behind_rows", "Changes that a connected peer lacks.", "peer", behind
+        )
+        yield _gauge(
+            "ratchet_peer_ahead_rows",
+            "Changes that a connected peer has and this node lacks.",
+            "peer",
+            ahead,
+        )
+        yield _counter(
+            "ratchet_peer_frames_dropped", "Frames a slow peer had no room for.", "peer", dropped
+        )
+        yield from self._cluster()
+
+    def _cluster(self) -> Iterator[Metric]:
+        """What this node sees of the others, and of slots that come and go."""
+        keeper, replica = self._keeper, self._keeper.replica
+        members = cluster.members(replica)
+        yield _gauge(
+            "ratchet_members",
+            "Processes of the cluster, and names that nobody hears: here (this one), connected, "
+            "heard (by a peer only), missing.",
+            "state",
+            dict.fromkeys(("here", "connected", "heard", "missing"), 0)
+            | Counter(member.state for member in members),
+        )
+        yield _gauge(
+            "ratchet_member_missing_seconds",
+            "How long ago a missing member was heard last.",
+            "member",
+            {member.node: member.unheard_s for member in members if member.state == "missing"},
+        )
+        # One in which nothing was counted yet has no column here.
+        slots = {member.slot for member in members if member.slot} | replica.columns.keys()
+        closed = sum(generations.covers(replica.closed, slot) for slot in slots)
+        yield _gauge(
+            "ratchet_slots_by_state",
+            "Slots: open, closed (waiting to be folded), lifting (being added to the base).",
+            "state",
+            {
+                "open": len(slots) - closed,
+                "closed": closed,
+                "lifting": len(replica.lifting),
+            },
+        )
+        yield GaugeMetricFamily(
+            "ratchet_lifting_rows",
+            "Rows of folded slots that are still to be added to the base.",
+            value=sum(map(len, replica.lifting.values())),
+        )
+        blocked = GaugeMetricFamily(
+            "ratchet_folds_blocked",
+            "1 for each name whose closed slots can't be folded though their grace is over, with "
+            "the member that is in the way and how.",
+            labels=["node", "member", "obstacle"],
+        )
+        for labels in sorted(
+            {
+                (fold.node, obstacle.node, obstacle.kind)
+                for fold in replica.folds()
+                for obstacle in fold.obstacles
+                if obstacle.kind != "grace"
+            }
+        ):
+            blocked.add_metric(labels, 1)
+        yield blocked
+        yield _counter(
+            "ratchet_notices",
+            "What a node says loudly, by kind: opened, superseded, reopened, retired, folded, "
+            "unseen (views that may be lost), missing.",
+            "kind",
+            dict.fromkeys(get_args(Kind), 0) | keeper.notices,
+        )
+
+
+def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value in sorted(values):
+        family.add_metric([value], values[value])
+    return family
+
+
+def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value in sorted(values):
+        family.add_metric([value], values[value])
+    return family
+
+
+def metrics(keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> Blueprint:
+    """The call."""
+    blueprint = Blueprint("metrics")
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(keeper, mesh, watchers, life))
+
+    @blueprint.get("/metrics")
+    async def scrape(_request: Request) -> HTTPResponse:
+        return raw(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return blueprint

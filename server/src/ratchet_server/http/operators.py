@@ -1,0 +1,34 @@
+"""What operators may tell a node, and the cluster through it: drain, leave, retire."""
+
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.response import json
+
+from ratchet_server.counting.departure import Departure
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.http import retirement
+from ratchet_server.http.guard import Guard
+
+
+def operators(name: str, keeper: Keeper, departure: Departure, guard: Guard) -> Blueprint:
+    """The calls. `name`: of this node."""
+    blueprint = Blueprint("operators")
+
+    @blueprint.on_request
+    async def only_operators(request: Request) -> None:
+        guard.operator(request)
+
+    @blueprint.post("/api/node/drain")
+    async def drain(_request: Request) -> HTTPResponse:
+        departure.ask()
+        return json({"node": name, "draining": True})
+
+    @blueprint.post("/api/node/leave")
+    async def leave(_request: Request) -> HTTPResponse:
+        departure.ask(leave=True)
+        return json({"node": name, "leaving": True})
+
+    @blueprint.post("/api/cluster/retire")
+    async def retire(request: Request) -> HTTPResponse:
+        return json(await retirement.retire(keeper, request.body))
+
+    return blueprint

@@ -1,0 +1,114 @@
+"""The pages, with the number in their HTML."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    select_autoescape,
+)
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.response import html
+
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.http import headers
+from ratchet_server.http.built import Built
+from ratchet_server.http.catalogue import Video
+from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.gate import Gate
+from ratchet_server.http.videos import Videos
+from ratchet_server.settings import Settings
+
+# How many other clips a watch page offers.
+MAX_OTHERS: Final = 6
+
+
+def pages(
+    settings: Settings, videos: Videos, keeper: Keeper, embedders: Embedders, gate: Gate
+) -> Blueprint:
+    """The HTML pages. Until they are built they say how to build them."""
+    blueprint = Blueprint("pages")
+    built = Built.read(settings.page)
+    templates = Environment(
+        loader=FileSystemLoader(built.folder),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        # A page names the files of its build: of another one that comes to lie there, none is to be
+        # read before the next start.
+        auto_reload=False,
+    )
+    for page_file in built.folder.glob("*.html"):
+        templates.get_template(page_file.name)
+    playground = settings.playground or ""
+    fixed = {
+        "assets": f"/assets/{built.name}",
+        "node": settings.name,
+        "panel": settings.panel,
+        "playground": playground,
+    }
+    page = headers.page(connects=playground)
+    frame = headers.page(framed_by=embedders.sources)
+
+    def render(name: str, sent: Mapping[str, str] = page, **values: object) -> HTTPResponse:
+        try:
+            # Of an older build there may be no such page.
+            template = templates.get_template(name) if built.name else None
+        except TemplateNotFound:
+            template = None
+        if template is None:
+            raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
+        return html(template.render(**fixed, **values), headers=dict(sent))
+
+    def shown(video: Video) -> dict[str, object]:
+        return {
+            "video": video.id,
+            "title": video.title,
+            "description": video.description,
+            "views": keeper.value(video.id),
+            "clip": f"/media/{video.clip.name}",
+            "poster": f"/media/{video.poster.name}" if video.poster else None,
+        }
+
+    @blueprint.get("/")
+    async def index(_request: Request) -> HTTPResponse:
+        gate.must_be_ready()
+        return render("index.html", videos=[shown(video) for video in videos.clips.values()])
+
+    @blueprint.get("/watch/<video:str>")
+    async def watch(_request: Request, video: str) -> HTTPResponse:
+        gate.must_be_ready()
+        videos.known(video)
+        if video not in videos.clips:
+            raise ApiError(
+                404, "no_clip", "This video is counted here, but there is no clip of it."
+            )
+        # Those behind it, and round again: so every clip is offered somewhere.
+        ids = list(videos.clips)
+        at = ids.index(video)
+        others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]
+        return render(
+            "watch.html",
+            video=shown(videos.clips[video]),
+            others=[shown(videos.clips[other]) for other in others],
+        )
+
+    @blueprint.get("/learn")
+    async def learn(_request: Request) -> HTTPResponse:
+        # All of it happens in the reader's browser: any node may serve it at any time.
+        return render("learn.html")
+
+    @blueprint.get("/embed")
+    async def embed(_request: Request) -> HTTPResponse:
+        # The frame behind <view-count>. Its numbers come later, and from a node that is ready.
+        return render("embed.html", frame, origins=embedders.sources)
+
+    @blueprint.get("/cluster")
+    async def cluster(_request: Request) -> HTTPResponse:
+        # For operators, who look at a node that starts, too.
+        return render("cluster.html")
+
+    return blueprint

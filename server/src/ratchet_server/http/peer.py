@@ -1,0 +1,51 @@
+"""`WS /peer`: where other nodes come in, and Sanic's socket as peering knows sockets."""
+
+from sanic import Blueprint, Request, Websocket
+from sanic.exceptions import WebsocketClosed
+
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.guard import Guard
+from ratchet_server.peering.link import Closed
+from ratchet_server.peering.mesh import NOT_YET, Mesh
+
+
+def peer(keeper: Keeper, mesh: Mesh, guard: Guard) -> Blueprint:
+    """The way in for peers, past the guard."""
+    blueprint = Blueprint("peer")
+
+    @blueprint.on_request
+    async def only_peers(request: Request) -> None:
+        guard.operator(request)
+        if not keeper.loaded:
+            # A digest from now would tell a peer that starts, too, that this is all there is.
+            message = "This node is reading its data; it will have more to tell."
+            raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
+
+    async def welcome(request: Request, socket: Websocket) -> None:
+        await mesh.welcome(_Socket(socket), request.ip)
+
+    blueprint.add_websocket_route(welcome, "/peer")
+    return blueprint
+
+
+class _Socket:
+    """Sanic's websocket, whose end is `Closed`."""
+
+    def __init__(self, socket: Websocket) -> None:
+        self._socket = socket
+
+    async def send(self, message: str) -> None:
+        try:
+            await self._socket.send(message)
+        except WebsocketClosed:
+            raise Closed from None
+
+    async def recv(self) -> str | bytes | None:
+        try:
+            return await self._socket.recv()
+        except WebsocketClosed:
+            raise Closed from None
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason)

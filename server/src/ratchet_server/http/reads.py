@@ -1,0 +1,159 @@
+"""Reading counts: lists, numbers, snapshots and pictures; and watching a number live."""
+
+import asyncio
+import re
+from typing import Final, cast
+
+from ratchet import names
+from sanic import Blueprint, HTTPResponse, Request, Websocket
+from sanic.exceptions import WebsocketClosed
+from sanic.response import BaseHTTPResponse, json, text
+
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.http import badge
+from ratchet_server.http.bounded_protocol import BoundedProtocol
+from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.gate import Gate
+from ratchet_server.http.guard import Guard
+from ratchet_server.http.videos import Videos
+from ratchet_server.http.watchers import Message, Watchers
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1000
+# What may wait for one watcher, in bytes, before it is cut off.
+MAX_BEHIND: Final = 256 * 1024
+# A comment now and then, so that nobody on the way takes a quiet event stream for a dead one.
+KEEPALIVE_S: Final = 15.0
+REFUSED: Final = 1008
+
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+
+
+def reads(
+    videos: Videos,
+    keeper: Keeper,
+    watchers: Watchers,
+    embedders: Embedders,
+    guard: Guard,
+    gate: Gate,
+) -> Blueprint:
+    """The calls. They are refused with 503 until the node has caught up."""
+    blueprint = Blueprint("reads")
+
+    @blueprint.on_request
+    async def check(request: Request) -> None:
+        # Before the handshake: once a websocket is open there is no status left to answer with.
+        if "upgrade" in request.headers:
+            guard.same_origin(request)
+        if "video" in request.match_info:
+            videos.known(request.match_info["video"])
+        gate.must_be_ready()
+
+    async def share(request: Request, response: BaseHTTPResponse) -> None:
+        response.headers.update(embedders.shared_with(request.headers.get("origin")))
+
+    blueprint.middleware(share, "response")
+
+    @blueprint.get("/api/videos")
+    async def listed(request: Request) -> HTTPResponse:
+        limit, after = _limit(request), _after(request)
+        page: list[dict[str, object]] = []
+        for video in videos.above(after):
+            if len(page) == limit:
+                return json({"videos": page, "next": page[-1]["video"]})
+            entry: dict[str, object] = {"video": video, "views": keeper.value(video)}
+            if shown := videos.clips.get(video):
+                entry |= {"title": shown.title, "description": shown.description}
+            page.append(entry)
+        return json({"videos": page, "next": None})
+
+    @blueprint.get("/api/videos/<video:str>")
+    async def value(_request: Request, video: str) -> HTTPResponse:
+        return json({"video": videos.known(video), "views": keeper.value(video)})
+
+    @blueprint.get("/api/videos/<video:str>/snapshot")
+    async def snapshot(_request: Request, video: str) -> HTTPResponse:
+        message = watchers.message(videos.known(video), with_node=False)
+        return text(message.text, content_type="application/json")
+
+    @blueprint.get("/api/videos/<video:str>/views.svg")
+    async def picture(request: Request, video: str) -> HTTPResponse:
+        return badge.answer(request, keeper.value(videos.known(video)))
+
+    @blueprint.get("/api/videos/<video:str>/events")
+    async def events(request: Request, video: str) -> None:
+        video, with_node = videos.known(video), _with_node(request)
+        # Only the newest snapshot waits for a slow reader: it says all that the older ones did.
+        newest: asyncio.Queue[Message | None] = asyncio.Queue(1)
+
+        def watcher(message: Message | None) -> None:
+            if newest.full():
+                newest.get_nowait()
+            newest.put_nowait(message)
+
+        response = await request.respond(
+            content_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+        watchers.add(video, watcher, with_node=with_node)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(KEEPALIVE_S):
+                        message = await newest.get()
+                except TimeoutError:
+                    await response.send(": still here\n\n")
+                else:
+                    if message is None:
+                        return
+                    await response.send(f"data: {message.text}\n\n")
+        finally:
+            watchers.remove(video, watcher, with_node=with_node)
+
+    async def live(request: Request, socket: Websocket, video: str) -> None:
+        with_node = _with_node(request)
+        protocol = cast(BoundedProtocol, request.protocol)
+        protocol.listens_only = True
+
+        def watcher(message: Message | None) -> None:
+            # Straight to the transport: the frame is encoded once for all, and nobody waits.
+            transport = protocol.transport
+            if message is None or transport is None or transport.is_closing():
+                return
+            if transport.get_write_buffer_size() > MAX_BEHIND:
+                transport.abort()
+                return
+            transport.write(message.websocket_frame)
+
+        watchers.add(video, watcher, with_node=with_node)
+        try:
+            await socket.recv()
+            await socket.close(REFUSED, "this connection only tells; it takes no messages")
+        except WebsocketClosed:
+            pass
+        finally:
+            watchers.remove(video, watcher, with_node=with_node)
+
+    blueprint.add_websocket_route(live, "/api/videos/<video:str>/live")
+    return blueprint
+
+
+def _limit(request: Request) -> int:
+    given = request.args.get("limit", str(DEFAULT_LIMIT))
+    if _DIGITS.fullmatch(given) and 1 <= int(given) <= MAX_LIMIT:
+        return int(given)
+    raise ApiError(400, "bad_limit", f"limit is a whole number from 1 to {MAX_LIMIT}.")
+
+
+def _after(request: Request) -> str:
+    after = cast(str, request.args.get("after", ""))
+    try:
+        return names.video(after) if after else ""
+    except names.Invalid as error:
+        raise ApiError(
+            400, "bad_after", f"after is the `next` of a page before: {error}."
+        ) from None
+
+
+def _with_node(request: Request) -> bool:
+    return bool(request.args.get("with") == "node")

@@ -1,0 +1,77 @@
+"""A node's listening socket: it is taken first, served, and given up without cutting an answer."""
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from sanic.server.async_server import AsyncioServer
+
+from ratchet_server.counting.departure import Departure
+from ratchet_server.http.app import App
+from ratchet_server.http.bounded_protocol import BoundedProtocol
+from ratchet_server.http.watchers import Watchers
+
+# How long connections may take to end when the node stops; and those on which an answer is still
+# being taken, bit by bit, such as a clip (`bounded_protocol` cuts off a client that takes nothing).
+GOODBYE_S: Final = 3.0
+LONG_GOODBYE_S: Final = 10.0
+
+
+class ListenError(Exception):
+    """The address can't be listened on. The message says why and how to mend it."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any that is free. Raises `ListenError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(
+                f"port {port} on {host} is taken, perhaps by another node; choose another --port"
+            ) from None
+        raise ListenError(f"can't listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def url_of(sock: socket.socket) -> str:
+    """http://host:port of a socket that listens."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def serving(
+    app: App, sock: socket.socket, watchers: Watchers, departure: Departure
+) -> AsyncIterator[None]:
+    """Serve `app` on `sock`; at the end, bounded in time, until its connections have ended."""
+    server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
+    assert server is not None
+    try:
+        await server.startup()
+        yield
+    finally:
+        await _goodbye(server, watchers, departure)
+
+
+async def _goodbye(server: AsyncioServer, watchers: Watchers, departure: Departure) -> None:
+    """Take no more connections, let the open ones end, and end those that don't."""
+    closing = server.close()
+    watchers.close()
+    begun, waited_s = time.monotonic(), 0.0
+    # One that doesn't end even when it is cut off is left to the end of the process.
+    while server.connections and waited_s < LONG_GOODBYE_S + GOODBYE_S:
+        waited_s = time.monotonic() - begun
+        for connection in tuple(server.connections):
+            patience_s = LONG_GOODBYE_S if connection.is_being_read else GOODBYE_S
+            if waited_s > patience_s or departure.hurried:
+                connection.abort()
+            else:
+                connection.close_if_idle()
+        await asyncio.sleep(0.02)
+    if closing:
+        await closing

@@ -1,0 +1,88 @@
+"""How this node is: `/api/node` for people and programs, `/readyz` for balancers, `/healthz`."""
+
+from ratchet.replica import Replica
+from sanic import Blueprint, HTTPResponse, Request
+from sanic.response import json
+
+from ratchet_server.counting.departure import Departure
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.life import Life
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.gate import Gate
+from ratchet_server.peering.mesh import Mesh
+
+
+def this_node(
+    keeper: Keeper, mesh: Mesh, life: Life, departure: Departure, gate: Gate
+) -> Blueprint:
+    """The calls. They need no readiness: a node that starts is looked at, too."""
+    blueprint = Blueprint("node")
+    replica = keeper.replica
+
+    @blueprint.get("/api/node")
+    async def state(_request: Request) -> HTTPResponse:
+        rare: dict[str, object] = {}
+        # Only where there is something to say: the other fields are the contract's.
+        if superseded := replica.superseded():
+            rare["superseded"] = superseded
+        if reopened := keeper.notices["reopened"]:
+            rare["reopened"] = reopened
+        if departure.left_behind:
+            rare["left_behind"] = departure.left_behind
+            rare["stored"] = departure.stored
+        return json(
+            {
+                "node": replica.node,
+                "generation": replica.slot.generation if replica.slot else None,
+                "ready": life.state == "serving",
+                "draining": departure.asked.is_set(),
+                "peers": _peers(replica, mesh),
+                "known": replica.heard,
+                "closed": replica.closed,
+                "folded": replica.folded,
+                "digest": replica.fingerprint(),
+            }
+            | rare
+        )
+
+    async def healthy(_request: Request) -> HTTPResponse:
+        return json({"node": replica.node, "alive": True})
+
+    async def ready(request: Request) -> HTTPResponse:
+        # A request that came through a balancer is not the balancer's own.
+        if "via" not in request.headers:
+            departure.probe()
+        if life.goes:
+            message = "This node is stopping: send nothing here any more."
+            raise ApiError(503, "draining", message)
+        gate.must_be_ready()
+        return json({"node": replica.node, "ready": True})
+
+    # Some monitors ask with HEAD.
+    blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
+    blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
+    return blueprint
+
+
+def _peers(replica: Replica, mesh: Mesh) -> list[dict[str, object]]:
+    """Every peer that was given or has come: who, where, and by how many changes it is behind."""
+    listed: dict[str, dict[str, object]] = {
+        process: {
+            "node": link.peer.node,
+            "url": link.peer.url,
+            "connected": True,
+            "behind": replica.behind(process),
+        }
+        for process, link in mesh.links().items()
+    }
+    for dialled in mesh.dialled:
+        if dialled.process in listed:
+            listed[dialled.process]["url"] = dialled.url
+        elif not mesh.is_self(dialled):
+            listed[dialled.url] = {
+                "node": dialled.node,
+                "url": dialled.url,
+                "connected": False,
+                "behind": None,
+            }
+    return list(listed.values())

@@ -1,0 +1,111 @@
+"""One connection to another process: frames out through a bounded queue, frames in one by one."""
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+from ratchet import codec
+from ratchet.frames import Frame, Hello
+from ratchet.names import Invalid
+
+# What may wait to be sent to a slow peer, in characters. What doesn't fit is dropped: digests
+# will tell what is missing, and it is asked for when there is room.
+MAX_QUEUED: Final = 8 * 2**20
+# Whoever dialled a connection says something on it every second. After this long in silence, or
+# with a frame unsent, the connection is dead, whatever TCP believes. (The other way the dialling
+# side pings: there may be nothing to hear, where both sides have dialled.)
+SILENCE_S: Final = 6.0
+
+
+class Closed(Exception):
+    """The socket is closed: the usual end of a connection."""
+
+
+class LinkError(Exception):
+    """The connection can't go on. The message says why; `remote` is whose fault it is."""
+
+
+class Socket(Protocol):
+    """A websocket, whichever library serves it. Each call may raise `Closed`, or the
+    `ConnectionClosed` of the library that dials."""
+
+    async def send(self, message: str) -> None:
+        """Returns when the system has taken it."""
+
+    async def recv(self) -> str | bytes | None:
+        """The next message; None when the connection is closed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame."""
+
+
+class Link:
+    """A connection on which both sides have said hello."""
+
+    def __init__(self, socket: Socket, peer: Hello, *, dialled: bool) -> None:
+        """Use `shake_hands`."""
+        self.peer = peer
+        self.dialled = dialled
+        self.dropped = 0
+        # Set when nothing is sent or heard on it any more.
+        self.ended = asyncio.Event()
+        self._socket = socket
+        self._queue: deque[str] = deque()
+        self._queued = 0
+        self._filled = asyncio.Event()
+
+    @classmethod
+    async def shake_hands(cls, socket: Socket, me: Hello, *, dialled: bool) -> "Link":
+        """Say hello and hear it. Raises `LinkError`."""
+        await socket.send(codec.encode(me))
+        hello = _decode(await _receive(socket, SILENCE_S))
+        if not isinstance(hello, Hello):
+            raise LinkError("a connection begins with hello")
+        return cls(socket, hello, dialled=dialled)
+
+    def send(self, text: str) -> None:
+        """Queue an encoded frame; drop it if the peer is too slow."""
+        if self._queued + len(text) > MAX_QUEUED:
+            self.dropped += 1
+            return
+        self._queue.append(text)
+        self._queued += len(text)
+        self._filled.set()
+
+    async def write(self) -> None:
+        """Send what is queued, until cancelled. Raises `LinkError`."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._queue:
+                text = self._queue.popleft()
+                self._queued -= len(text)
+                try:
+                    async with asyncio.timeout(SILENCE_S):
+                        await self._socket.send(text)
+                except TimeoutError:
+                    raise LinkError(f"took no data for {SILENCE_S:.0f} s") from None
+
+    async def read(self) -> Frame:
+        """The next frame. Raises `LinkError`, on silence too."""
+        return _decode(await _receive(self._socket, None if self.dialled else SILENCE_S))
+
+
+async def _receive(socket: Socket, patience_s: float | None) -> str:
+    try:
+        async with asyncio.timeout(patience_s):
+            message = await socket.recv()
+    except TimeoutError:
+        raise LinkError(f"said nothing for {patience_s:.0f} s") from None
+    if message is None:
+        raise LinkError("closed the connection")
+    if isinstance(message, bytes):
+        raise LinkError("sent bytes; frames are text")
+    return message
+
+
+def _decode(text: str) -> Frame:
+    try:
+        return codec.decode(text)
+    except Invalid as error:
+        raise LinkError(f"sent what is no frame: {error}") from None

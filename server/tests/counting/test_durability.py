@@ -1,0 +1,321 @@
+"""What was answered is there, whatever happens to the process; what anybody saw is, too."""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from ratchet.changes import Changes
+from ratchet.frames import Hello
+from ratchet.replica import Replica
+from ratchet_server.counting import schema
+from ratchet_server.counting.datadir import DATABASE
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.refusals import DiskFull, Refusal
+from ratchet_server.counting.store import Store, StoreFullError, Transaction
+from websockets.exceptions import ConnectionClosed
+
+from testing.disk import on_disk
+from testing.nodes import PATIENCE_S, Node, cluster, equal, wait_until
+from testing.wire import PROCESS, answers, dial, key, told
+
+
+def _keeper(
+    store: Store, *, key_lifetime_s: int = 900, wall_clock: Callable[[], float] = time.time
+) -> Keeper:
+    """A keeper whose replica, on a clock that hurries at first, has its slot open at once."""
+    replica = Replica(Hello("a", PROCESS, ""), 1, random.Random(1).randrange, 0.0)
+    replica.tick(0.0)
+    return Keeper(
+        replica, store, key_lifetime_s=key_lifetime_s, clock=lambda: 10.0, wall_clock=wall_clock
+    )
+
+
+class Load:
+    """Views from many clients at once, until the node doesn't answer any more."""
+
+    def __init__(self, node: Node, video: str, *, clients: int = 6, keys: bool = False) -> None:
+        self.answered = 0
+        self.refused = 0
+        # Keys of views that were sent and never answered.
+        self.unsure: list[str] = []
+        self._node, self._video, self._keys = node, video, keys
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._client) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+
+    def _client(self) -> None:
+        with httpx.Client(base_url=self._node.url, timeout=PATIENCE_S, trust_env=False) as client:
+            while self._view(client):
+                pass
+
+    def _view(self, client: httpx.Client) -> bool:
+        one = key()
+        headers = {"Idempotency-Key": one} if self._keys else {}
+        try:
+            answer = client.post(f"/api/videos/{self._video}/views", headers=headers)
+        except httpx.ConnectError:
+            return False
+        except httpx.TransportError:
+            with self._lock:
+                self.unsure.append(one)
+            return False
+        assert answer.status_code in {200, 503}
+        with self._lock:
+            if answer.status_code == 200:
+                self.answered += 1
+            else:
+                self.refused += 1
+        return True
+
+
+class Watch:
+    """The largest number that a watcher of a node was ever told."""
+
+    def __init__(self, node: Node, video: str) -> None:
+        self.largest = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(node, video))
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_S)
+
+    def join(self) -> int:
+        self._thread.join(PATIENCE_S)
+        return self.largest
+
+    def _watch(self, node: Node, video: str) -> None:
+        with dial(node, f"/api/videos/{video}/live") as live, suppress(ConnectionClosed):
+            while True:
+                self.largest = max(self.largest, sum(told(live)["slots"].values()))
+                self._ready.set()
+
+
+class TestKilled:
+    def test_at_any_moment_under_load_it_loses_nothing_that_was_answered_or_seen(
+        self, tmp_path: Path
+    ) -> None:
+        slots = set()
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            a, b = nodes["a"], nodes["b"]
+            for round_, after in enumerate([1, 4, 30, 120, 400]):
+                video, keys = f"v{round_}", bool(round_ % 2)
+                slots.add(a.slot)
+                watch = Watch(a, video)
+                load = Load(a, video, keys=keys)
+                wait_until(lambda load=load, n=after: load.answered >= n, "enough is answered")  # type: ignore[misc]
+                a.kill9()
+                load.join()
+                # b has nothing but what a has sent it.
+                shown = max(watch.join(), b.views(video))
+                kept = on_disk(a).counts[video]
+                assert max(load.answered, shown) <= kept <= load.answered + len(load.unsure)
+
+                a.start()
+                assert a.views(video) == kept
+                if keys:
+                    for one in load.unsure:
+                        a.post(f"/api/videos/{video}/views", {"Idempotency-Key": one})
+                    assert a.views(video) == load.answered + len(load.unsure)
+                wait_until(lambda: equal([a, b]), "both have the same again")
+            assert a.slot not in slots
+            assert len(slots) == 5
+
+    def test_a_key_is_remembered(self, tmp_path: Path) -> None:
+        # Two, only because a node that is alone opens its slot after two seconds.
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            headers = {"Idempotency-Key": key()}
+            first = nodes["a"].post("/api/videos/x/views", headers).json()
+            assert first == {"video": "x", "views": 1, "counted": True}
+            nodes["a"].restart()
+            again = nodes["a"].post("/api/videos/x/views", headers).json()
+            assert again == {"video": "x", "views": 1, "counted": False}
+
+
+def test_after_a_power_failure_nobody_shows_less_than_the_one_with_most(
+    large: Path, tmp_path: Path
+) -> None:
+    """All start at once; one can be asked long before it has read what it has."""
+    shutil.copytree(large, tmp_path / "a")
+    with Node("a", tmp_path) as a, Node("b", tmp_path, peers=[a.url]) as b:
+        a.peers = [b.url]
+        a.spawn()
+        wait_until(lambda: answers(a), "a can be asked")
+        b.spawn()
+        b.wait_for_log("ready: ")
+        assert b.views("video-100000") == 100_000
+
+
+class TestWithoutRoom:
+    @pytest.fixture
+    def small_disk(self, tmp_path: Path) -> Iterator[Path]:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("a small disk can't be mounted here; test_store has SQLite's own limit")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+    def test_views_are_refused_reads_go_on_and_all_goes_on_when_there_is_room(
+        self, small_disk: Path
+    ) -> None:
+        with Node("a", small_disk.parent, data=str(small_disk / "data")) as node:
+            node.start()
+            node.view("x")
+            filler = small_disk / "filler"
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            counted = {"x": 1}
+            refused = 0
+            for number in range(2000):
+                video = f"{number % 500:064}"
+                answer = node.post(f"/api/videos/{video}/views?ack=disk")
+                if answer.status_code == 200:
+                    counted[video] = counted.get(video, 0) + 1
+                else:
+                    assert answer.status_code == 503
+                    assert answer.json()["error"] == "disk_full"
+                    assert "disk is full" in answer.json()["message"]
+                    assert "retry-after" in answer.headers
+                    refused += 1
+                    if refused == 20:
+                        break
+            assert refused == 20
+            assert {video: node.views(video) for video in counted} == counted
+            filler.unlink()
+            assert node.view("x") == 2
+            counted["x"] = 2
+            node.restart()
+            assert {video: node.views(video) for video in counted} == counted
+            assert "Traceback" not in node.log
+
+    @pytest.mark.parametrize("fails", [(False, True), (True, False)])
+    def test_a_view_answered_from_memory_amid_a_commit_counts_once_whichever_commit_fails(
+        self, monkeypatch: pytest.MonkeyPatch, fails: tuple[bool, bool]
+    ) -> None:
+        """It comes while a key is looked up, and the disk is full at that commit or the next."""
+        failing = list(fails)
+        known_keys, write = Transaction.known_keys, Transaction.write
+
+        async def story() -> None:
+            store = await Store.open(None)
+            keeper = _keeper(store)
+
+            async def look_up(
+                self: Transaction, keys: Iterable[str], now_s: int
+            ) -> Mapping[str, str]:
+                if keeper.replica.pending("tide") == 0:
+                    assert (await keeper.count_view("tide", None, "memory")).counted
+                return await known_keys(self, keys, now_s)
+
+            async def write_or_fail(self: Transaction, changes: Changes) -> None:
+                if changes.columns and failing and failing.pop(0):
+                    raise StoreFullError
+                await write(self, changes)
+
+            run = asyncio.create_task(keeper.run())
+            await keeper.count_view("moss", None, "disk")
+            monkeypatch.setattr(Transaction, "known_keys", look_up)
+            monkeypatch.setattr(Transaction, "write", write_or_fail)
+            await asyncio.gather(keeper.count_view("moss", key(), "disk"), return_exceptions=True)
+            await asyncio.gather(keeper.count_view("fern", None, "disk"), return_exceptions=True)
+            keeper.end()
+            await run
+            assert not failing
+            assert keeper.replica.value("tide") == 1
+            await store.close()
+
+        asyncio.run(story())
+
+    def test_views_with_every_ack_count_once_when_there_is_room_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In one process, to have views of all kinds in the very round that fails."""
+        monkeypatch.setattr(schema, "CONNECTION", (*schema.CONNECTION, LIMIT.format(20)))
+
+        async def story() -> None:
+            store = await Store.open(tmp_path / DATABASE)
+            keeper = _keeper(store)
+            replica = keeper.replica
+            run = asyncio.create_task(keeper.run())
+            first = await keeper.count_view("x", None, "disk")
+            assert first.views == 1
+            counted = 1
+            for kind in (None, "key"):
+                for _ in range(40):
+                    in_memory = await keeper.count_view("x", None, "memory")
+                    assert in_memory.counted
+                    counted += 1
+                    views = [
+                        keeper.count_view(
+                            "x" if kind else f"{n:064}", key() if kind else None, "disk"
+                        )
+                        for n in range(400)
+                    ]
+                    answers = await asyncio.gather(*views, return_exceptions=True)
+                    full = [answer for answer in answers if isinstance(answer, Refusal)]
+                    assert all(isinstance(answer, DiskFull) for answer in full)
+                    counted += (len(answers) - len(full)) if kind else 0
+            assert full
+            # Reads go on, and show what was answered; others are told of it once it is on disk.
+            assert replica.value("x") <= keeper.value("x") == counted
+            await store._driver.execute(LIMIT.format(100_000))  # There is room again.
+            assert (await keeper.count_view("x", None, "disk")).views == counted + 1
+            keeper.end()
+            await run
+            await store.close()
+
+        asyncio.run(story())
+
+
+LIMIT = "PRAGMA max_page_count = {}"
+
+
+def test_a_key_is_remembered_for_all_of_its_lifetime_and_not_a_part_of_a_second_less() -> None:
+    async def story() -> None:
+        now_s = 1_800_000_000.95
+        store = await Store.open(None)
+        keeper = _keeper(store, key_lifetime_s=1, wall_clock=lambda: now_s)
+        run = asyncio.create_task(keeper.run())
+        one = key()
+        assert (await keeper.count_view("x", one, "disk")).counted
+        now_s += 0.99
+        assert not (await keeper.count_view("x", one, "disk")).counted
+        now_s += 1.01
+        assert (await keeper.count_view("x", one, "disk")).counted
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_without_storage_a_node_lives_by_what_its_peers_remember(tmp_path: Path) -> None:
+    with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url], data=":memory:") as a:
+        b.start()
+        a.start()
+        a.view("x")
+        wait_until(lambda: equal([a, b]), "b has it")
+        slot = a.slot
+        a.restart()
+        assert a.views("x") == 1
+        assert a.view("x") == 2
+        assert a.slot != slot
+        assert set(json.loads(a.get("/api/videos/x/snapshot").text)["slots"]) == {slot, a.slot}

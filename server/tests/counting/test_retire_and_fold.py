@@ -1,0 +1,163 @@
+"""A node that was retired and folded away: its views are in the base; come back, none counts twice.
+
+Without any grace: it is folded as soon as all others agree on what they have of it.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from testing.disk import on_disk
+from testing.life import NO_GRACE, Ways, has_folded, notices, retired, sees
+from testing.links import Links
+from testing.nodes import Node, cluster, connected, equal, wait_until
+
+
+@pytest.fixture(scope="module")
+def ways() -> Iterator[Ways]:
+    """The links between the nodes, which can be cut."""
+    with Links() as links:
+        yield Ways(links)
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory, ways: Ways) -> Iterator[dict[str, Node]]:
+    """Nodes of which c is killed, and comes back for the next test."""
+    folder, environ = tmp_path_factory.mktemp("trio"), NO_GRACE | {"RATCHET_DISCOVER": "no"}
+    with cluster(folder, environ=environ, route=ways.route) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(trio: dict[str, Node]) -> dict[str, Node]:
+    """All three, running and connected."""
+    if not trio["c"].running:
+        trio["c"].start()
+    wait_until(lambda: connected(trio.values()), "all are connected")
+    wait_until(lambda: equal(trio.values()), "all have the same")
+    return trio
+
+
+def test_the_base_of_all_holds_its_views(nodes: dict[str, Node]) -> None:
+    a, b, c = nodes.values()
+    for node in (a, b, c, c):
+        node.view("folded")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    slot = str(c.slot)
+    c.kill9()
+    retired(a, "c")
+    for node in (a, b):
+        wait_until(partial(has_folded, node, slot), "it is folded")
+        wait_until(
+            lambda node=node: not [s for s in on_disk(node).slots if s.node == "c"],  # type: ignore[misc]
+            "its rows are gone",
+        )
+        assert node.views("folded") == 4
+        assert on_disk(node).base["folded"] >= 2
+        assert on_disk(node).counts["folded"] == 4
+    wait_until(lambda: equal([a, b]), "both have the same")
+    assert a.get("/api/videos/folded/snapshot").json()["slots"].keys() == {a.slot, b.slot}
+
+
+def test_one_that_comes_back_with_a_slot_that_nobody_had_heard_of_is_exact(
+    nodes: dict[str, Node], tmp_path: Path
+) -> None:
+    a, b, c = nodes.values()
+    for node in (a, c):
+        node.view("late")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    c.kill9()
+    with Node("c", tmp_path, data=c.data) as alone:
+        alone.start()
+        for _ in range(3):
+            alone.view("unseen")
+    slot = f"c@{retired(a, 'c')['closed']}"
+    wait_until(lambda: has_folded(a, slot) and has_folded(b, slot), "it is folded")
+    c.start()
+    wait_until(lambda: connected(nodes.values()), "all are connected")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    # The fold was not of the slot that nobody had heard of: it merges as ever.
+    for node in nodes.values():
+        assert (node.views("late"), node.views("unseen")) == (2, 3)
+    assert notices(c, "unseen") == 0
+
+
+def test_of_a_folded_slot_it_says_how_many_views_nobody_had_seen(
+    nodes: dict[str, Node], ways: Ways
+) -> None:
+    a, b, c = nodes.values()
+    c.view("seen")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    slot = str(c.slot)
+    with ways.cut("ac", "bc"):
+        wait_until(lambda: not sees(c, "a") and not sees(c, "b"), "c is alone")
+        for video in ("hidden", "seen", "hidden"):
+            c.view(video)
+        assert c.slot == slot
+        c.kill9()
+        retired(a, "c")
+        wait_until(lambda: has_folded(a, slot) and has_folded(b, slot), "it is folded")
+        assert (a.views("seen"), a.views("hidden")) == (1, 0)
+    c.start()
+    c.wait_for_log("3 of its views nobody else had seen")
+    assert notices(c, "unseen") == 1
+    wait_until(lambda: connected(nodes.values()), "all are connected")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    # They may come back, where a base is compared; never more of them.
+    for node in nodes.values():
+        assert 1 <= node.views("seen") <= 2
+        assert 0 <= node.views("hidden") <= 2
+
+
+def test_its_old_disk_brings_nothing_back(nodes: dict[str, Node], tmp_path: Path) -> None:
+    a, b, c = nodes.values()
+    c.view("old")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    c.back_up(tmp_path / "backup")
+    c.view("old")
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    slot = str(c.slot)
+    c.kill9()
+    retired(b, "c")
+    wait_until(lambda: has_folded(a, slot) and has_folded(b, slot), "it is folded")
+    c.lose_disk(tmp_path / "backup")
+    c.start()
+    wait_until(lambda: equal(nodes.values()), "all have the same")
+    assert [node.views("old") for node in nodes.values()] == [2, 2, 2]
+    assert c.view("old") == 3
+    wait_until(lambda: a.views("old") == 3, "a has it")
+    assert "nobody else had seen" not in c.log
+
+
+def test_one_that_nobody_hears_is_retired_by_itself_where_that_is_set(tmp_path: Path) -> None:
+    """By the side that has more than half of all nodes; here two of three, and then one of two."""
+    environ = NO_GRACE | {"RATCHET_RETIRE_AFTER": "1"}
+    with cluster(tmp_path, environ=environ) as nodes:
+        a, b, c = nodes.values()
+        for node in (a, b, c):
+            node.view("x")
+        wait_until(lambda: equal(nodes.values()), "all have the same")
+        slot = c.slot
+        c.kill9()
+        wait_until(lambda: has_folded(a, slot) and has_folded(b, slot), "c is folded")
+        assert "c has not been heard for" in a.log + b.log
+        slot = b.slot
+        b.kill9()
+        wait_until(lambda: "not been heard for" in str(seen(a)["advice"]), "a misses b")
+        assert not has_folded(a, slot)
+        assert notices(a, "retired") <= 1
+        # Whoever was retired is welcome again.
+        b.start()
+        c.start()
+        wait_until(lambda: connected(nodes.values()), "all are connected")
+        wait_until(lambda: equal(nodes.values()), "all have the same")
+        assert [node.views("x") for node in (a, b, c)] == [3, 3, 3]
+
+
+def seen(node: Node) -> dict[str, object]:
+    """The cluster as the node sees it."""
+    state = node.get("/api/cluster").json()
+    assert isinstance(state, dict)
+    return state

@@ -1,0 +1,204 @@
+"""Whoever watches too slowly, or says too much, is cut off; nobody else notices."""
+
+import asyncio
+import base64
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from ratchet.counter import Counter
+from ratchet.slot import Slot
+from ratchet.snapshot import Snapshot
+from ratchet_server.http.watchers import Message, Watchers
+
+from testing.nodes import HOST, PATIENCE_S, Node, wait_until
+from testing.wire import dial, hello, rows, told_until
+
+# Slots with views of one video: they make a snapshot of some 200 kB.
+SLOTS = 2500
+# What a hostile client may cost: its own buffers, and some slack for the node's other doings.
+MEMORY_KIB = 40_000
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node whose snapshot of `big` is large, so that a socket's buffers are soon full."""
+    media = tmp_path_factory.mktemp("media")
+    (media / "clip.webm").write_bytes(os.urandom(2**23))
+    flags = ["--open", "--media", str(media)]
+    with Node("a", media, flags=flags, data=":memory:") as node:
+        node.start()
+        with dial(node, "/peer") as peer:
+            peer.send(hello())
+            for n in range(SLOTS):
+                peer.send(rows(f"{'long-name' * 7}@{2**52 + n}", 0, 1, ["big", 1, 1]))
+            wait_until(lambda: node.views("big") == SLOTS, "the node has all slots")
+        yield node
+
+
+def metric(node: Node, name: str) -> float:
+    lines = node.get("/metrics").text.splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+
+def connection(node: Node) -> socket.socket:
+    """One whose system takes as little as it can for a client that doesn't read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(PATIENCE_S)
+    client.connect((HOST, node.port))
+    return client
+
+
+def websocket_without_reading(node: Node, path: str) -> socket.socket:
+    client = connection(node)
+    client.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{node.port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n\r\n".encode()
+    )
+    # The first words of the answer: from now on it is a websocket.
+    assert client.recv(12) == b"HTTP/1.1 101"
+    return client
+
+
+def watch_without_reading(node: Node, video: str) -> socket.socket:
+    return websocket_without_reading(node, f"/api/videos/{video}/live")
+
+
+def send_without_end(client: socket.socket, part: bytes) -> int:
+    """Send until the node hangs up, or takes no more; how many bytes it took."""
+    sent, end = 0, time.monotonic() + PATIENCE_S
+    client.settimeout(4)
+    with suppress(ConnectionError, TimeoutError):
+        while time.monotonic() < end:
+            sent += client.send(part)
+        raise AssertionError("the node listens on and on")
+    return sent
+
+
+class TestASlowWatcher:
+    def test_is_cut_off_and_slows_down_nobody(self, busy: Node) -> None:
+        before = busy.memory_kib
+        with (
+            closing(watch_without_reading(busy, "big")),
+            closing(watch_without_reading(busy, "big")),
+            dial(busy, "/api/videos/big/live") as quick,
+        ):
+            wait_until(lambda: metric(busy, "ratchet_watchers") == 3, "all three watch")
+            views = busy.views("big")
+            slowest_s = 0.0
+            while metric(busy, "ratchet_watchers") > 1:
+                started = time.monotonic()
+                views = busy.view("big")
+                told_until(quick, views)
+                slowest_s = max(slowest_s, time.monotonic() - started)
+            # Whoever reads has all of it, the last number too, and soon.
+            assert slowest_s < 2
+            told_until(quick, busy.view("big"))
+        assert busy.memory_kib < before + MEMORY_KIB
+
+    def test_of_an_event_stream_is_cut_off(self, busy: Node) -> None:
+        before = busy.memory_kib
+        with closing(connection(busy)) as client:
+            client.sendall(b"GET /api/videos/big/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_until(lambda: metric(busy, "ratchet_watchers") == 1, "it watches")
+
+            def gone() -> bool:
+                busy.view("big")
+                return metric(busy, "ratchet_watchers") == 0
+
+            wait_until(gone, "it is cut off")
+        assert busy.memory_kib < before + MEMORY_KIB
+
+
+class TestAHostileClient:
+    def test_that_pings_and_never_reads_fills_no_memory(self, busy: Node) -> None:
+        before = busy.memory_kib
+        # A masked ping of 125 bytes, 1,000 times.
+        pings = (b"\x89\xfd" + b"\0" * 4 + b"x" * 125) * 1000
+        with closing(watch_without_reading(busy, "x")) as client:
+            assert send_without_end(client, pings) < 2**24
+        wait_until(lambda: metric(busy, "ratchet_watchers") == 0, "it is gone")
+        assert busy.memory_kib < before + MEMORY_KIB
+
+    def test_that_pings_peers_and_never_reads_fills_no_memory(self, busy: Node) -> None:
+        before = busy.memory_kib
+        pings = (b"\x89\xfd" + b"\0" * 4 + b"x" * 125) * 1000
+        with closing(websocket_without_reading(busy, "/peer")) as client:
+            send_without_end(client, pings)
+        assert busy.memory_kib < before + MEMORY_KIB
+
+    def test_that_sends_fragments_without_end_is_cut_off(self, busy: Node) -> None:
+        before = busy.memory_kib
+        first, more = b"\x01\x80" + b"\0" * 4, (b"\x00\x80" + b"\0" * 4) * 10_000
+        with closing(watch_without_reading(busy, "x")) as client:
+            client.sendall(first)
+            assert send_without_end(client, more) < 2**24
+        assert busy.memory_kib < before + MEMORY_KIB
+
+    def test_that_asks_and_asks_and_never_reads_fills_no_memory(self, busy: Node) -> None:
+        before = busy.memory_kib
+        request = b"GET /api/videos/big/snapshot HTTP/1.1\r\nHost: x\r\n\r\n"
+        with closing(connection(busy)) as client:
+            send_without_end(client, request * 100)
+        assert busy.memory_kib < before + MEMORY_KIB
+
+
+class TestASlowReader:
+    def test_that_takes_its_time_gets_all_of_a_clip(self, busy: Node) -> None:
+        """Somebody far away: 1 MB a second takes longer than a stalled client is kept."""
+        with closing(connection(busy)) as client:
+            client.sendall(b"GET /media/clip.webm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            received, started = 0, time.monotonic()
+            while part := client.recv(32_768):
+                received += len(part)
+                # What such a line would have brought by now, and no more.
+                pause_s = received / 1_000_000 - (time.monotonic() - started)
+                threading.Event().wait(max(0.0, pause_s))
+        assert received > 2**23
+
+    def test_that_stops_reading_is_cut_off(self, busy: Node) -> None:
+        with closing(connection(busy)) as client:
+            client.sendall(b"GET /media/clip.webm HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(1000)
+            # Nothing more is read, and only then one looks: the end comes long before the clip's.
+            port = client.getsockname()[1]
+            wait_until(lambda: not held(busy, port), "it is cut off")
+
+
+def held(node: Node, port: int) -> bool:
+    """Whether the node holds its end of the connection from `port`."""
+    ends, established = (f":{node.port:04X}", f":{port:04X}"), "01"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return any(
+        local.endswith(ends[0]) and remote.endswith(ends[1]) and state == established
+        for _, local, remote, state, *_ in lines
+    )
+
+
+def test_a_change_is_encoded_once_for_all_who_watch() -> None:
+    encoded: list[str] = []
+    heard: list[Message | None] = []
+
+    def snapshot(video: str) -> Snapshot:
+        encoded.append(video)
+        return Snapshot(video, Counter(0, {Slot("a", 1): len(encoded)}), {})
+
+    async def story() -> None:
+        watchers = Watchers("a", snapshot)
+        for _ in range(100):
+            watchers.add("x", lambda message: heard.append(message), with_node=False)
+        encoded.clear()
+        heard.clear()
+        watchers.changed({"x", "y"})
+        assert encoded == ["x"]
+        assert len(heard) == 100
+        assert len({id(message) for message in heard}) == 1
+
+    asyncio.run(story())

@@ -1,0 +1,136 @@
+"""Joining by one address: whom a node dials besides those it was given, and for how long."""
+
+import asyncio
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ratchet.frames import Alive, Frame, Hello
+from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.mesh import Mesh
+
+from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
+
+ME = Hello("a", "a" * 16, "http://a:1")
+
+
+def listed(node: Node) -> dict[str, bool]:
+    """Whom it lists as peers, and whether they are connected."""
+    return {peer["node"]: peer["connected"] for peer in node.get("/api/node").json()["peers"]}
+
+
+@contextmanager
+def seeded(folder: Path, names: Iterable[str], **settings: str) -> Iterator[list[Node]]:
+    """Nodes that serve: the first was given no address, all others that of the first."""
+    with ExitStack() as stack:
+        nodes: list[Node] = []
+        for name in names:
+            peers = [nodes[0].url] if nodes else []
+            node = Node(name, folder, peers=peers, environ=settings)
+            nodes.append(stack.enter_context(node))
+        for node in nodes:
+            node.start()
+        yield nodes
+
+
+class TestACluster:
+    def test_is_joined_by_one_address(self, tmp_path: Path) -> None:
+        with seeded(tmp_path, "abcd") as nodes:
+            wait_until(lambda: connected(nodes), "all are connected to all")
+            nodes[0].kill9()
+            # Nobody needs the one any more by whom they have found each other.
+            nodes[1].view("x")
+            wait_until(lambda: nodes[3].views("x") == 1, "d has what b counted")
+
+    def test_finds_together_again_without_the_one_by_whom_it_was_joined(
+        self, tmp_path: Path
+    ) -> None:
+        with seeded(tmp_path, "abc") as (a, b, c):
+            wait_until(lambda: connected((a, b, c)), "all are connected to all")
+            a.kill9()
+            # It was given only a's address, and has forgotten what it had learned.
+            b.restart()
+            wait_until(lambda: connected((b, c)), "c has found b again")
+            # Whoever it is that c dials or that dials c: c comes back by itself.
+            c.kill9()
+            b.view("x")
+            c.start()
+            wait_until(lambda: equal((b, c)), "c has what b counted")
+
+    def test_finds_together_again_whatever_starts_first(self, tmp_path: Path) -> None:
+        with seeded(tmp_path, "abc") as (a, b, c):
+            wait_until(lambda: connected((a, b, c)), "all are connected to all")
+            for node in (a, b, c):
+                node.kill9()
+            for node in (c, b, a):
+                node.start()
+            wait_until(lambda: connected((a, b, c)), "all are connected to all")
+
+    def test_forgets_who_has_left_and_waits_for_who_has_stopped(self, tmp_path: Path) -> None:
+        with seeded(tmp_path, "abcd") as (a, b, c, d):
+            wait_until(lambda: connected((a, b, c, d)), "all are connected to all")
+            assert c.stop() == 0
+            assert d.stop(signal.SIGQUIT) == 0
+            wait_until(lambda: listed(a) == {"b": True, "c": False}, "a has forgotten d")
+            wait_until(lambda: listed(b) == {"a": True, "c": False}, "b has forgotten d")
+            c.start()
+            wait_until(lambda: connected((a, b, c)), "c is back")
+
+    def test_is_not_harmed_by_an_address_that_is_told_wrongly(self, tmp_path: Path) -> None:
+        with seeded(tmp_path, "abc") as (a, b, c):
+            nobody = f"http://127.0.0.1:{free_port()}"
+            for name, told in (("d", a.url), ("e", c.url), ("f", nobody), ("g", "http://[::]:1")):
+                flags = ["--open", "--advertise", told]
+                with Node(name, tmp_path, peers=[a.url], flags=flags) as node:
+                    node.start()
+                    wait_until(lambda: connected((a, b, c, node)), "it is there all the same")
+                    node.view("x")
+                    wait_until(lambda: equal((a, b, c, node)), "all have its view")
+            for node in (a, b, c):
+                assert "WARNING" not in node.log
+                assert "Traceback" not in node.log
+
+    def test_with_discovery_off_only_what_was_given_is_dialled(self, tmp_path: Path) -> None:
+        with seeded(tmp_path, "abc", RATCHET_DISCOVER="no") as (a, b, c):
+            b.view("x")
+            wait_until(lambda: equal((a, b, c)), "b's view has come to c through a")
+            assert [listed(node) for node in (a, b, c)] == [
+                {"b": True, "c": True},
+                {"a": True},
+                {"a": True},
+            ]
+
+
+class TestANodeThatStarts:
+    def test_has_tried_also_those_that_others_have_told_of(self) -> None:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        alive: dict[str, Alive] = {}
+
+        async def story() -> None:
+            addresses = Addresses([], lambda: alive, lambda _node: False)
+            mesh = Mesh(ME, addresses, Nobody(), secret=None)
+            running = asyncio.create_task(mesh.run())
+            assert mesh.tried()
+            alive["1"] = Alive("c", None, nobody)
+            assert not mesh.tried()
+            async with asyncio.timeout(PATIENCE_S):
+                while not mesh.tried():  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.wait((running,))
+
+        asyncio.run(story())
+
+
+class Nobody:
+    """An inbox that nothing arrives in."""
+
+    async def receive(self, frame: Frame, process: str) -> None:
+        raise AssertionError(frame, process)
+
+    def joined(self, hello: Hello) -> None:
+        raise AssertionError(hello)
+
+    def left(self, process: str) -> None:
+        raise AssertionError(process)

@@ -1,0 +1,24 @@
+"""A thing that others can make a log say is logged once a minute."""
+
+from collections.abc import Callable
+
+from ratchet_server.log_throttle import MOST, PERIOD_S, LogThrottle
+
+
+class TestLogThrottle:
+    def test_each_thing_is_due_once_a_period(self) -> None:
+        now = 0.0
+        throttle = LogThrottle(clock=lambda: now)
+        assert [throttle.due("x"), throttle.due("x"), throttle.due("y")] == [True, False, True]
+        now = PERIOD_S - 1
+        assert not throttle.due("x")
+        now = PERIOD_S
+        assert [throttle.due("x"), throttle.due("x")] == [True, False]
+
+    def test_in_one_period_only_so_many_things_are_said(self) -> None:
+        now = 0.0
+        throttle = LogThrottle(clock=lambda: now)
+        due: Callable[[], int] = lambda: sum(throttle.due(n) for n in range(2 * MOST))  # noqa: E731
+        assert due() == MOST
+        now = PERIOD_S
+        assert due() == MOST

@@ -1,0 +1,113 @@
+"""A node that is told to stop ends well at every moment of its life, the first included."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from ratchet_server import signals
+from ratchet_server.__main__ import INTERRUPTED
+
+from testing.nodes import HOST, Node, wait_until
+
+# All the steps of a start lie within the first second: the imports, the data, the mesh. Each
+# signal takes every third of these moments.
+MOMENTS_S = [moment / 20 for moment in range(21)]
+# So many at once: more would take the processor from each other, and no start would get far.
+AT_ONCE = 4
+
+
+def imports_have_begun(pid: int) -> bool:
+    """Whether the process has read one of the first of some hundred modules."""
+    return "_asyncio" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def ended_well(node: Node) -> None:
+    assert (node.wait(), "Traceback" in node.log) == (0, False), node.log
+    socket.create_server((HOST, node.port)).close()
+    lock = Path(node.data) / "lock"
+    if lock.exists():
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("number", signals.STOPS, ids=lambda number: number.name)
+class TestANode:
+    def test_told_at_any_moment_ends_well(self, tmp_path: Path, number: signal.Signals) -> None:
+        moments_s = MOMENTS_S[signals.STOPS.index(number) :: len(signals.STOPS)]
+        for start in range(0, len(moments_s), AT_ONCE):
+            with ExitStack() as stack:
+                nodes = []
+                for moment_s in moments_s[start : start + AT_ONCE]:
+                    node = stack.enter_context(Node(f"a{moment_s * 1000:.0f}", tmp_path))
+                    pid = node.spawn().pid
+                    wait_until(lambda: imports_have_begun(pid), "the imports have begun")  # noqa: B023
+                    # It is time itself that is tried out, whatever has been reached by then.
+                    timer = threading.Timer(moment_s, os.kill, (pid, number))
+                    stack.callback(timer.join)
+                    timer.start()
+                    nodes.append(node)
+                for node in nodes:
+                    ended_well(node)
+
+    def test_told_before_python_itself_is_there_ends_well_if_it_was_held_back(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        with Node("a", tmp_path) as node:
+            # Processes inherit it. Without it, what comes so early nobody could answer.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPS)
+            try:
+                node.spawn()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPS)
+            # Again and again: also while it stops, and while Python itself is on its way out.
+            while node.running:
+                os.kill(node.pid, number)
+                time.sleep(0.002)
+            ended_well(node)
+
+
+class TestOtherCommands:
+    def test_ctrl_c_ends_them_without_a_word(self) -> None:
+        with asking() as (process, silent), silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            ended_by_ctrl_c(process)
+
+    def test_ctrl_c_ends_them_while_they_are_imported(self) -> None:
+        with asking() as (process, _):
+            wait_until(lambda: imports_have_begun(process.pid), "the imports have begun")
+            process.send_signal(signal.SIGINT)
+            ended_by_ctrl_c(process)
+
+
+@contextmanager
+def asking() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
+    """A command that asks somebody who never answers."""
+    with socket.create_server((HOST, 0)) as silent:
+        url = f"http://{HOST}:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "ratchet_server", "status", url]
+        with subprocess.Popen(
+            command, stdout=-1, stderr=subprocess.STDOUT, preexec_fn=as_in_a_terminal
+        ) as process:
+            try:
+                yield process, silent
+            finally:
+                process.kill()
+
+
+def as_in_a_terminal() -> None:
+    # Whoever runs the tests in the background may ignore Ctrl-C, and that is inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def ended_by_ctrl_c(process: "subprocess.Popen[bytes]") -> None:
+    assert process.stdout
+    assert (process.wait(20), process.stdout.read()) == (INTERRUPTED, b"")
