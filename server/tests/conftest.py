@@ -39,7 +39,9 @@ def http(node: Node) -> Iterator[httpx.Client]:
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a node that takes a second to read it; to be copied."""
     folder = tmp_path_factory.mktemp("large") / "data"
-    return fill(folder, Changes(columns=(many(Slot("old", 1), 100_000),), heard={"old": 1, "a": 1}))
+    return fill(
+        folder, Changes(columns=(many(Slot("old", 1), 100_000),), newest={"old": 1, "a": 1})
+    )
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ class Cluster:
         grace_s: float,
     ) -> None:
         """`node`: our own name. `grace_s`: how long a slot is closed before it may be folded."""
+        self.grace_s = grace_s
         # At how many addresses, given to this node, nobody was ever met. The driver says so.
         self.unmet = 0
         self._table = table
@@ -46,7 +47,6 @@ class Cluster:
         self._members = members
         self._notices = notices
         self._node = node
-        self._grace_s = grace_s
         # When we last said that a name is missing.
         self._reminded: dict[str, float] = {}
 
@@ -85,7 +85,7 @@ class Cluster:
             peers=self._peers,
             missing_s=self._members.missing_s(now),
             closed_s=closed_s,
-            grace_s=self._grace_s,
+            grace_s=self.grace_s,
             unmet=self.unmet,
         )
         return list(folding.folds(view))

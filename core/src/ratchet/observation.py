@@ -4,7 +4,7 @@ Made from a few numbers a slot; no row is looked at, so it may be made every sec
 the replica is. It is frozen, and shares nothing with the replica.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -56,8 +56,10 @@ class Observation:
     members: tuple[ObservedMember, ...]
     # Sorted; the open ones and the closed ones, then those being lifted.
     slots: tuple[ObservedSlot, ...]
-    # The closed slots by name, and what is in the way of folding them.
+    # The closed slots by name, and what is in the way of folding them; how many seconds a slot is
+    # closed before it is folded.
     folds: tuple[Fold, ...]
+    grace_s: float
     # The maps of `table`.
     newest: Mapping[str, int]
     closed: Mapping[str, int]
@@ -74,6 +76,7 @@ def observe(
     members: Members,
     holdings: Holdings,
     folds: Iterable[Fold],
+    grace_s: float,
     state: State,
     now: float,
 ) -> Observation:
@@ -87,9 +90,10 @@ def observe(
         url=me.url or "",
         state=state,
         slot=table.own,
-        members=tuple(_member(member, holdings) for member in everybody),
+        members=tuple(_members(everybody, holdings)),
         slots=(*_slots(table, members, holdings, everybody, now), *_lifting(table)),
         folds=tuple(folds),
+        grace_s=grace_s,
         newest=dict(table.newest),
         closed=dict(table.closed),
         folded=dict(table.folded),
@@ -100,11 +104,16 @@ def observe(
     )
 
 
-def _member(member: Member, holdings: Holdings) -> ObservedMember:
-    if member.process is None or member.state != "connected":
-        return ObservedMember(member, None, None)
-    behind, ahead = holdings.behind(member.process), holdings.ahead(member.process)
-    return ObservedMember(member, behind, ahead)
+def _members(everybody: list[Member], holdings: Holdings) -> Iterator[ObservedMember]:
+    # A process that has just started has no slot yet. Until then the last slot of its name is open
+    # and nobody's: a fold has to wait for it, but nobody is missing.
+    alive = {member.node for member in everybody if member.process}
+    for member in everybody:
+        if member.process and member.state == "connected":
+            behind, ahead = holdings.behind(member.process), holdings.ahead(member.process)
+            yield ObservedMember(member, behind, ahead)
+        elif member.process or member.node not in alive:
+            yield ObservedMember(member, None, None)
 
 
 def _slots(

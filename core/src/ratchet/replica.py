@@ -83,8 +83,9 @@ class Replica:
 
     def observe(self) -> Observation:
         """The whole cluster as this replica sees it now."""
-        folds, state = self.cluster.folds(self._now), self.tenure.state
-        return observe(self.table, self.members, self.holdings, folds, state, self._now)
+        cluster, now = self.cluster, self._now
+        folds, state = cluster.folds(now), self.tenure.state
+        return observe(self.table, self.members, self.holdings, folds, cluster.grace_s, state, now)
 
     def caught_up(self) -> bool:
         """Whether we have everything that any peer had when it first spoke."""

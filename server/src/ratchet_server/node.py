@@ -100,7 +100,7 @@ async def _live(
         # To leave for good, all that is here has to be known, and handed over.
         await load
         reached("start-loaded")
-        node.videos.counted(keeper.replica.videos())
+        node.videos.counted(keeper.replica.table.videos())
 
         # What is here now stays. Without this, each full collection looks through all of it again.
         gc.collect()
@@ -121,7 +121,7 @@ async def _live(
             f"a part of this node has failed, so it has stopped: {departure.failure!r}; the "
             "log says where. Start it again"
         )
-    reason = keeper.replica.superseded()
+    reason = keeper.replica.tenure.superseded
     if reason and not departure.asked.is_set():
         _log.error(
             "%s. This process stops: the newest of a name goes on. Started again, it would be the "
@@ -160,7 +160,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         retire_after_s=settings.retire_after_s,
     )
     videos = Videos(clips, open_to_any=settings.open)
-    watchers = Watchers(settings.name, replica.snapshot)
+    watchers = Watchers(settings.name, replica.table.snapshot)
 
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
@@ -174,11 +174,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         key_lifetime_s=settings.key_lifetime_s,
         peers_timeout_s=settings.peers_timeout_s,
         send=lambda sends: mesh.send(sends),
-        unmet=lambda: mesh.unmet(replica.heard),
+        unmet=lambda: mesh.unmet(replica.table.newest),
         show=show,
     )
     heard_of = replica.peers.alive if settings.discover else dict
-    addresses = Addresses(settings.peers, heard_of, replica.gone)
+    addresses = Addresses(settings.peers, heard_of, replica.table.is_gone)
     mesh = Mesh(me, addresses, keeper, secret=settings.secret)
 
     readiness = Readiness()

@@ -221,7 +221,7 @@ class TestWithoutRoom:
             async def look_up(
                 self: Transaction, keys: Iterable[str], now_s: int
             ) -> Mapping[str, str]:
-                if keeper.replica.pending("tide") == 0:
+                if keeper.replica.journal.waiting("tide") == 0:
                     assert (await keeper.count_view("tide", None, "memory")).counted
                 return await known_keys(self, keys, now_s)
 
@@ -239,7 +239,7 @@ class TestWithoutRoom:
             keeper.end()
             await run
             assert not failing
-            assert keeper.replica.value("tide") == 1
+            assert keeper.replica.table.value("tide") == 1
             await store.close()
 
         asyncio.run(story())
@@ -275,7 +275,7 @@ class TestWithoutRoom:
                     counted += (len(answers) - len(full)) if kind else 0
             assert full
             # Reads go on, and show what was answered; others are told of it once it is on disk.
-            assert replica.value("x") <= keeper.value("x") == counted
+            assert replica.table.value("x") <= keeper.value("x") == counted
             await store._driver.execute(LIMIT.format(100_000))  # There is room again.
             assert (await keeper.count_view("x", None, "disk")).views == counted + 1
             keeper.end()

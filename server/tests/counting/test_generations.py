@@ -21,7 +21,7 @@ def generation(node: Node) -> int:
 
 def test_above_what_is_stored(tmp_path: Path) -> None:
     slot = Slot("a", LATER)
-    history = Changes(columns=(many(slot, 3),), heard={"a": LATER})
+    history = Changes(columns=(many(slot, 3),), newest={"a": LATER})
     fill(tmp_path / "a", history)
     with Node("a", tmp_path) as node:
         seen = [LATER]
@@ -37,7 +37,7 @@ def test_above_what_is_stored(tmp_path: Path) -> None:
 def test_above_what_others_have_heard_of_also_on_an_empty_disk(tmp_path: Path) -> None:
     """Before the first contact it opens none; views wait meanwhile."""
     slot = Slot("a", LATER)
-    fill(tmp_path / "b", Changes(columns=(many(slot, 3),), heard={"a": LATER}))
+    fill(tmp_path / "b", Changes(columns=(many(slot, 3),), newest={"a": LATER}))
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
         b.start()
         for views in (4, 5):
@@ -52,7 +52,7 @@ def test_above_what_others_have_heard_of_also_on_an_empty_disk(tmp_path: Path) -
 def test_above_what_is_folded(tmp_path: Path) -> None:
     """Below it, its views would be dropped wherever the fold is known."""
     past = {"a": LATER}
-    fill(tmp_path / "b", Changes(base=(("x", 7),), heard=past, closed=past, folded=past))
+    fill(tmp_path / "b", Changes(base=(("x", 7),), newest=past, closed=past, folded=past))
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
         b.start()
         a.start()

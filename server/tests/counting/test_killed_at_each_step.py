@@ -106,7 +106,7 @@ def test_while_it_starts(a: Node, b: Node, step: Step) -> None:
 def fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a closed slot too large for one transaction, and a base; to be copied."""
     columns, base = (many(OLD, VIDEOS),), (("video-1", 10), ("another", 20))
-    history = Changes(columns=columns, base=base, heard={"old": 5}, closed={"old": 5})
+    history = Changes(columns=columns, base=base, newest={"old": 5}, closed={"old": 5})
     return fill(tmp_path_factory.mktemp("fold") / "data", history)
 
 

@@ -254,7 +254,7 @@ class TestWhileItStarts:
 
     def test_it_closes_the_slot_that_it_had_before(self, tmp_path: Path) -> None:
         slot = Slot("a", 5)
-        history = Changes(columns=(many(slot, 10),), heard={"a": 5})
+        history = Changes(columns=(many(slot, 10),), newest={"a": 5})
         fill(tmp_path / "a", history)
         with (
             Node("b", tmp_path, environ=NO_GRACE) as b,

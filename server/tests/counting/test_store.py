@@ -66,7 +66,7 @@ async def read(store: Store) -> Changes:
 
 
 def maps_of(changes: Changes) -> tuple[Mapping[str, int], ...]:
-    return changes.heard, changes.closed, changes.folded, changes.lifted
+    return changes.newest, changes.closed, changes.folded, changes.lifted_views
 
 
 def column(slot: Slot, upto: int, *rows: tuple[str, int, int]) -> Changes:
@@ -89,10 +89,10 @@ class TestAcceptance:
             everything = Changes(
                 columns=(ColumnChange(A, 9, (Row("v", 3, 4), Row("w", MAX, 9))),),
                 base=(("v", MAX),),
-                heard={"a": 5, "b": MAX},
+                newest={"a": 5, "b": MAX},
                 closed={"a": 4},
                 folded={"a": 0},
-                lifted={"a": 12, "c": MAX},
+                lifted_views={"a": 12, "c": MAX},
             )
             await write(store, everything)
             assert await read(store) == everything
@@ -108,10 +108,10 @@ class TestAcceptance:
 
     def test_older_changes_take_nothing_back(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
-            newest = column(A, 5, ("v", 4, 5))._replace(base=(("v", 9),), heard={"a": 6})
+            newest = column(A, 5, ("v", 4, 5))._replace(base=(("v", 9),), newest={"a": 6})
             await write(store, newest)
             await write(store, column(A, 3, ("v", 2, 3))._replace(base=(("v", 8),)))
-            await write(store, Changes(heard={"a": 5}))
+            await write(store, Changes(newest={"a": 5}))
             assert await read(store) == newest
 
         run(path, story)
@@ -123,10 +123,10 @@ class TestAcceptance:
                 column(A, 2, ("v", 3, 1), ("w", 4, 2)),
                 column(B, 1, ("v", 5, 1)),
                 Changes(base=(("v", 10),)),
-                Changes(lifts=(whole(A),), folded={"a": 5}, lifted={"a": 7}),
+                Changes(lifts=(whole(A),), folded={"a": 5}, lifted_views={"a": 7}),
             )
             assert await read(store) == column(B, 1, ("v", 5, 1))._replace(
-                base=(("v", 13), ("w", 4)), folded={"a": 5}, lifted={"a": 7}
+                base=(("v", 13), ("w", 4)), folded={"a": 5}, lifted_views={"a": 7}
             )
 
         run(path, story)
@@ -399,7 +399,7 @@ class TestAFile:
     ) -> None:
         path = tmp_path / "x.sqlite"
         whole = column(A, 1, ("v", 1, 1))._replace(
-            base=(("v", 2),), heard={"a": 5}, closed={"a": 4}
+            base=(("v", 2),), newest={"a": 5}, closed={"a": 4}
         )
         run(path, lambda store: write(store, whole))
         with closing(sqlite3.connect(path, isolation_level=None)) as database:

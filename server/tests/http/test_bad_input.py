@@ -310,7 +310,7 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
     ),
     "rows twice": ([HELLO, rows("x@1", 0, 3, ["v", 1, 1], ["v", 2, 1])], "out of order"),
     "rows below their start": ([HELLO, rows("x@1", 5, 9, ["v", 1, 5])], "out of order"),
-    "more rows after none": ([HELLO, rows("x@1", 0, 1, more=True)], "after none"),
+    "more rows after none": ([HELLO, rows("x@1", 0, 1, more=True)], "more follow"),
     "1 for true": ([HELLO, rows("x@1", 0, 1, ["v", 1, 1], more=1)], "true or false"),
     "a row of two": ([HELLO, rows("x@1", 0, 1, ["v", 1])], "3 parts"),
     "1,001 rows": (
@@ -330,7 +330,7 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
     "a bad generation": ([HELLO, digest(heard={"x": 2**53})], "a count is"),
     "a generation of the far future": (
         [HELLO, digest(heard={"x": 2**53 - 1})],
-        "not one in two centuries",
+        "before the year 2255",
     ),
     "a fold of what is not closed": (
         [HELLO, digest(heard={"x": 5}, closed={"x": 4}, folded={"x": 5})],
@@ -342,11 +342,11 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
     ),
     "a closing of what nobody has heard of": (
         [HELLO, digest(heard={"x": 4}, closed={"x": 5})],
-        "only what has been heard of is closed, not x@5",
+        "only known slots are closed, not x@5",
     ),
     "a closing of a name that nobody has heard of": (
         [HELLO, digest(closed={"x": 0})],
-        "only what has been heard of is closed, not x@0",
+        "only known slots are closed, not x@0",
     ),
     "a fold of nobody": ([HELLO, digest(folded={"X": 0})], "node name"),
     "a lifted half": ([HELLO, digest(lifted={"x": 0.5})], "whole numbers only"),

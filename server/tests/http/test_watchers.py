@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ratchet.counter import Counter
+from ratchet.generations import Generations
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 from ratchet_server.http.watchers import Message, Watchers
@@ -188,7 +189,7 @@ def test_a_change_is_encoded_once_for_all_who_watch() -> None:
 
     def snapshot(video: str) -> Snapshot:
         encoded.append(video)
-        return Snapshot(video, Counter(0, {Slot("a", 1): len(encoded)}), {})
+        return Snapshot(video, Counter(0, {Slot("a", 1): len(encoded)}), Generations())
 
     async def story() -> None:
         watchers = Watchers("a", snapshot)

@@ -196,7 +196,7 @@ WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((hello(), digest({"x@1": [-1, None]})), "sent what is no frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
     ((hello(), claim(heard={"c": 9}, closed={"c": 4}, folded={"c": 6})), "not c@6"),
-    ((hello(), claim(closed={"c": 7})), "only what has been heard of is closed, not c@7"),
+    ((hello(), claim(closed={"c": 7})), "only known slots are closed, not c@7"),
 ]
 
 

@@ -103,22 +103,25 @@ class Departure:
             reached("leave-refusing")
         await self._written()
         if not (self.leaving or self.stored):
-            keeper.ask_who_has()
+            keeper.ask_to_confirm()
             if not await self._until_handed_over():
                 self.left_behind = replica.unshared()
                 _log.error("%d changes are lost with this node's memory", self.left_behind)
                 await self._last_words()
             return
         if not self.leaving:
-            keeper.ask_who_has()
-            mine = replica.extents()
+            keeper.ask_to_confirm()
+            holdings = replica.holdings
+            mine = holdings.own_seqs()
             # Who is told to leave meanwhile doesn't just stop.
             await self._until(
-                lambda: self.leaving or replica.shared(mine) or not replica.peers.by_process,
+                lambda: (
+                    self.leaving or replica.holdings.shared(mine) or not replica.peers.by_process
+                ),
                 HAND_OVER_S,
             )
             if not self.leaving:
-                if any(mine.values()) and not replica.shared(mine):
+                if any(mine.values()) and not holdings.shared(mine):
                     _log.warning(
                         "no other node has all of our rows yet; they are in this node's data"
                     )
@@ -127,7 +130,7 @@ class Departure:
         reached("leave-closed")
         await self._written()
         reached("leave-written")
-        keeper.ask_who_has()
+        keeper.ask_to_confirm()
         if not await self._until_handed_over():
             self.left_behind = replica.unshared()
             _log.error(
@@ -145,7 +148,7 @@ class Departure:
         keeper, replica = self._keeper, self._keeper.replica
         keeper.refuse(Superseded)
         await self._written()
-        keeper.ask_who_has()
+        keeper.ask_to_confirm()
         if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
             _log.error("no other node has all of our rows; they are only in this process's data")
 
@@ -164,11 +167,11 @@ class Departure:
         """Whether all of this node is on another's disk now; long, as long as there is another."""
         replica = self._keeper.replica
         # Of a name that nobody hears a process may come yet; a node all alone waits for nobody.
-        soon = time.monotonic() + (HAND_OVER_S if len(replica.members()) > 1 else 0)
+        soon = time.monotonic() + (HAND_OVER_S if len(replica.observe().members) > 1 else 0)
 
         def over() -> bool:
             # Of several that leave at once none waits for the others.
-            stays = any(peer.slot and not replica.is_closed(peer.slot) for peer in replica.peers)
+            stays = bool(replica.holdings.staying())
             in_vain = time.monotonic() > soon and not stays
             return in_vain or replica.unshared() == 0
 

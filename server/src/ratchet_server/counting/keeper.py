@@ -15,9 +15,7 @@ from itertools import compress
 from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
-from ratchet.exchange import Send
-from ratchet.frames import Frame, Hello
-from ratchet.names import MAX_COUNT
+from ratchet.frames import Frame, Hello, Send
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -64,7 +62,7 @@ class _View(NamedTuple):
 class _Shared(NamedTuple):
     """Views that are on our disk and wait until all of these slots are on a peer's, too."""
 
-    extents: Mapping[Slot, int]
+    seqs: Mapping[Slot, int]
     until: float
     views: list[tuple[_View, bool]]
 
@@ -127,22 +125,15 @@ class Keeper:
         # Those who wait until what is in memory now is on disk.
         self._flushing: list[asyncio.Future[None]] = []
         self._heard: list[_Heard] = []
-        # Views answered with ack=memory that are in no committed changes yet.
-        self._unwritten: dict[str, int] = {}
-        # Those among the changes that are just being written.
-        self._writing: dict[str, int] = {}
+        # Views were answered with ack=memory since the last write began.
+        self._answered = False
         self._disk_is_full = False
 
     # -- for everybody ---------------------------------------------------------------------
 
     def value(self, video: str) -> int:
-        """The number to show: what is on disk, and what was answered with ack=memory since.
-
-        Without the latter a reader would see less than whoever has counted a moment ago. It is a
-        number of this node alone: what others merge (snapshots, rows) is on disk.
-        """
-        unwritten = self._unwritten.get(video, 0) + self._writing.get(video, 0)
-        return min(self.replica.value(video) + unwritten, MAX_COUNT)
+        """The number to show: what is on disk, and what was answered with ack=memory since."""
+        return self.replica.journal.shown(video)
 
     async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
@@ -154,10 +145,10 @@ class Keeper:
         if self._refusal:
             raise self._refusal
         if ack == "memory" and key is None and self.replica.counting:
-            self.replica.count(video)
-            if not self._unwritten:
+            self.replica.count(video, answered=True)
+            if not self._answered:
+                self._answered = True
                 asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
-            self._unwritten[video] = self._unwritten.get(video, 0) + 1
             self.views_counted += 1
             return Answer(self.value(video), True)
         if len(self._views) >= MAX_WAITING:
@@ -184,9 +175,9 @@ class Keeper:
         """A peer is gone."""
         self.replica.left(process)
 
-    def ask_who_has(self) -> None:
-        """Peers are to say now what they have of us on disk."""
-        self._send(self.replica.ask_who_has())
+    def ask_to_confirm(self) -> None:
+        """Ask the peers to say at once what they have of our slots on disk."""
+        self._send(self.replica.ask_to_confirm())
 
     async def written(self) -> None:
         """Returns when all that is in memory now is on disk. Raises `NotCounted` if it can't be."""
@@ -244,11 +235,10 @@ class Keeper:
             await asyncio.sleep(TICK_S)
 
     async def _round(self) -> None:
-        if self._unwritten and self._heard:
-            # What is answered already goes first: a frame may tell that our slot is closed.
+        if self._answered and self._heard:
+            # Write the answered views first: a frame may say that our slot is closed.
             await self._write()
-        self.replica.unmet = self._unmet()
-        sends = self.replica.tick(self._clock())
+        sends = self.replica.tick(self._clock(), self._unmet())
         heard, self._heard = self._heard, []
         for frame, process, done in heard:
             # A peer may have left while its frame waited here.
@@ -261,7 +251,7 @@ class Keeper:
         self._take_notices()
         await self._write()
         self._answer_shared()
-        if self.replica.lifting:
+        if self.replica.table.lifting:
             # A large slot is lifted part by part; whoever came meanwhile goes first.
             self._wake.set()
 
@@ -288,7 +278,7 @@ class Keeper:
         except StoreFullError:
             if changes:
                 self.replica.aborted(changes)
-                self._count_again()
+                self._answered = True  # Such views are kept, and wait again.
             if not self._disk_is_full:
                 _log.error("the disk is full: views are refused until there is room")
             self._disk_is_full = True
@@ -302,7 +292,6 @@ class Keeper:
             _log.info("there is room on the disk again")
         if changes:
             self._send(self.replica.committed(changes))
-            self._writing = {}
             self.commits += 1
             self.commit_s += self._clock() - started
             _note_steps(changes)
@@ -325,12 +314,12 @@ class Keeper:
                 view.answer.set_result(Answer(self.value(view.video), is_new))
         if on_peers:
             until = self._clock() + self._peers_timeout_s
-            self._sharing.append(_Shared(self.replica.extents(), until, on_peers))
+            self._sharing.append(_Shared(self.replica.holdings.own_seqs(), until, on_peers))
 
     def _answer_shared(self, *, at_the_end: bool = False) -> None:
         """Views with ack=peers: those that a peer has, and those that have waited too long."""
         for group in self._sharing[:]:
-            shared = self.replica.shared(group.extents)
+            shared = self.replica.holdings.shared(group.seqs)
             if shared or at_the_end or self._clock() > group.until:
                 self._sharing.remove(group)
                 for view, is_new in group.views:
@@ -342,32 +331,23 @@ class Keeper:
                         view.answer.set_exception(NotShared())
 
     def _take_notices(self) -> None:
-        notices, self.replica.notices = self.replica.notices, []
-        for kind, text in notices:
+        for kind, node, text in self.replica.notices.take():
             self.notices[kind] += 1
+            if kind == "missing":
+                text += f" (ratchet retire {node})"
             _log.log(logging.INFO if kind in {"opened", "folded"} else logging.WARNING, "%s", text)
             if kind == "opened":
                 reached("slot-opened")
             if kind == "superseded":
                 self.superseded.set()
-        if self.replica.lifting:
+        if self.replica.table.lifting:
             reached("fold-decided")
 
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
             self.replica.count(view.video)
-        if self.replica.counting:
-            # In one step with changes(), which holds just these: more may be answered while it is
-            # being written.
-            self._writing, self._unwritten = self._unwritten, {}
-        return self.replica.changes(tell=any(view.on_peers for view in views))
-
-    def _count_again(self) -> None:
-        """Views that were answered with ack=memory, and whose changes were aborted."""
-        for video, views in self._writing.items():
-            self.replica.count(video, views)
-            self._unwritten[video] = self._unwritten.get(video, 0) + views
-        self._writing = {}
+        self._answered &= not self.replica.counting
+        return self.replica.changes(confirm=any(view.on_peers for view in views))
 
     async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
         """Which views are new: those without a key, and those whose key is met first."""
@@ -398,8 +378,9 @@ class Keeper:
             self._send_to_peers(sends)
 
     def _show_changes(self) -> None:
-        if self.replica.changed:
-            changed, self.replica.changed = self.replica.changed, set()
+        table = self.replica.table
+        if table.changed:
+            changed, table.changed = table.changed, set()
             self._show(changed)
 
 

@@ -19,6 +19,10 @@ CONNECTION: Final = (
     "PRAGMA foreign_keys = ON",
 )
 
+# The maps of `Changes`, in its order: newest, closed, folded, lifted_views. The first and the last
+# keep the names that files of earlier versions have.
+KINDS: Final = ("heard", "closed", "folded", "lifted")
+
 # STRICT and CHECK: without them 2**63 silently turns into a float. `crc` is checked when the file
 # is read: a flipped bit that makes a number larger would be merged everywhere and kept for ever.
 _COUNT: Final = "INTEGER NOT NULL CHECK ({0} BETWEEN 0 AND 9007199254740991)"
@@ -44,8 +48,7 @@ TABLES: Final = (
         views {_COUNT.format("views")},
         crc INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
-    # One entry a node name and map: kind is 'heard', 'closed', 'folded' or 'lifted' (of which the
-    # number is one of views).
+    # One entry for each node name and map. `KINDS` are the maps.
     f"""CREATE TABLE generations (
         kind TEXT NOT NULL,
         node TEXT NOT NULL,

@@ -91,20 +91,21 @@ class Store:
 
     async def load(self) -> AsyncIterator[Changes]:
         """All that is stored, part by part. Raises `DataError` where a row isn't as written."""
-        maps: dict[str, dict[str, int]] = {"heard": {}, "closed": {}, "folded": {}, "lifted": {}}
+        maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
         async for part in self._read(schema.GENERATIONS):
             for kind, node, generation in part:
                 maps[kind][node] = generation
-        yield Changes(**maps)  # type: ignore[arg-type]  # these are four of its fields
+        heard, closed, folded, lifted = maps.values()
+        yield Changes(newest=heard, closed=closed, folded=folded, lifted_views=lifted)
         slots = [row async for part in self._read(schema.SLOTS) for row in part]
-        for slot_id, node, generation, upto in slots:
+        for slot_id, node, generation, complete in slots:
             slot = Slot(node, generation)
             self._ids[slot] = slot_id
             async for part in self._read(schema.ROWS, slot_id):
                 rows = tuple(Row(*row) for row in part)
                 yield Changes(columns=(ColumnChange(slot, 0, rows),))
             # Complete only now, with all of them.
-            yield Changes(columns=(ColumnChange(slot, upto, ()),))
+            yield Changes(columns=(ColumnChange(slot, complete, ()),))
         async for part in self._read(schema.BASE):
             yield Changes(base=tuple((video, views) for video, views in part))
 
@@ -176,20 +177,19 @@ class Transaction:
 
     async def write(self, changes: Changes) -> None:
         """Write `changes` in their documented order."""
-        for slot, upto, rows in changes.columns:
-            await self._driver.execute(schema.PUT_SLOT, (*slot, upto))
+        for slot, complete, rows in changes.columns:
+            await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
             slot_id = await self._id(slot)
             await self._many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
         await self._many(schema.PUT_BASE, changes.base)
         for lift in changes.lifts:
             await self._lift(lift)
-        maps = {
-            "heard": changes.heard,
-            "closed": changes.closed,
-            "folded": changes.folded,
-            "lifted": changes.lifted,
-        }
-        entries = [(kind, *entry) for kind, entries in maps.items() for entry in entries.items()]
+        maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
+        entries = [
+            (kind, *entry)
+            for kind, entries in zip(schema.KINDS, maps, strict=True)
+            for entry in entries.items()
+        ]
         await self._many(schema.PUT_GENERATION, entries)
 
     async def _lift(self, lift: Lift) -> None:

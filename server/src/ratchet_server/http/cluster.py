@@ -7,9 +7,8 @@ polled each second whatever the node holds.
 import time
 from typing import Any, Final
 
-from ratchet import generations
-from ratchet.column import Column
-from ratchet.replica import Member, Replica
+from ratchet.observation import Observation, ObservedMember, ObservedSlot
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
@@ -31,7 +30,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
     @blueprint.get("/api/cluster")
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
-        seen = view(replica, now, started)
+        seen = view(replica.observe(), now, started)
         seen["state"] = life.state
         # A missing node sends no URL; use the last one that we dialled.
         dialled = {one.node: one.said_url or one.url for one in mesh.dialled}
@@ -48,31 +47,20 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
     return blueprint
 
 
-def members(replica: Replica) -> list[Member]:
-    """The members; a name that is missing only as long as no process of it is alive.
-
-    (One that has just started has no slot yet. Until then its slot of before is still open, and
-    folding has to miss it; an operator needn't.)
-    """
-    found = replica.members()
-    alive = {member.node for member in found if member.state != "missing"}
-    return [one for one in found if one.state != "missing" or one.node not in alive]
-
-
-def view(replica: Replica, now: float, started: float) -> dict[str, Any]:
-    """What `replica` knows of the cluster. `now` and `started` (this process) are unix times."""
+def view(seen: Observation, now: float, started: float) -> dict[str, Any]:
+    """What `seen` says of the cluster. `now` and `started` (this process) are unix times."""
     return {
-        "node": replica.node,
-        "process": replica.me.process,
-        "slot": _text(replica.slot),
+        "node": seen.node,
+        "process": seen.process,
+        "slot": _text(seen.slot),
         "time": now,
-        "members": [_member(replica, member, now, started) for member in members(replica)],
-        "slots": [*_slots(replica, now)],
+        "members": [_member(member, now, started) for member in seen.members],
+        "slots": [_slot(slot, now) for slot in seen.slots],
         "folded": [
-            {"node": node, "generation": generation, "views": replica.lifted.get(node, 0)}
-            for node, generation in sorted(replica.folded.items())
+            {"node": node, "generation": generation, "views": seen.lifted_views.get(node, 0)}
+            for node, generation in sorted(seen.folded.items())
         ],
-        "base": {"videos": len(replica.base), "views": _base_views(replica)},
+        "base": {"videos": seen.base_videos, "views": seen.base_views},
         "folds": [
             {
                 "node": fold.node,
@@ -83,69 +71,42 @@ def view(replica: Replica, now: float, started: float) -> dict[str, Any]:
                         "kind": one.kind,
                         "node": one.node,
                         "amount": one.amount,
-                        "text": obstacle(one.kind, one.node, one.amount, replica.node),
+                        "text": obstacle(one.kind, one.node, one.amount, seen.node),
                     }
                     for one in fold.obstacles
                 ],
             }
-            for fold in replica.folds()
+            for fold in seen.folds
         ],
     }
 
 
-def _member(replica: Replica, member: Member, now: float, started: float) -> dict[str, Any]:
-    connected = member.process is not None and member.state == "connected"
+def _member(observed: ObservedMember, now: float, started: float) -> dict[str, Any]:
+    member = observed.member
     since = {"here": started, "missing": now - member.unheard_s}
     return {
         "node": member.node,
         "process": member.process,
         "state": member.state,
-        # Of this process: when it started. Of one that is missing: when it was last heard.
+        # When this process started; when a missing one was last heard.
         "since": since.get(member.state),
         "url": member.url,
         "slot": _text(member.slot),
-        "behind": replica.behind(member.process) if connected and member.process else None,
-        "ahead": replica.ahead(member.process) if connected and member.process else None,
+        "behind": observed.behind,
+        "ahead": observed.ahead,
     }
 
 
-def _slots(replica: Replica, now: float) -> list[dict[str, Any]]:
-    closed_s = replica.closed_s()
-    # A slot in which nothing was counted yet has no column here, and is open all the same.
-    empty = {member.slot: Column(member.slot) for member in replica.members() if member.slot}
-    slots = []
-    for slot, column in sorted((empty | replica.columns).items()):
-        closed = generations.covers(replica.closed, slot)
-        since = now - closed_s[slot] if slot in closed_s else None
-        slots.append(_slot(replica, column, "closed" if closed else "open", since))
-    # What is left of them.
-    slots += [_slot(replica, c, "lifting", None) for _, c in sorted(replica.lifting.items())]
-    return slots
-
-
-def _slot(replica: Replica, column: Column, state: str, since: float | None) -> dict[str, Any]:
-    held = {}
-    # Of a slot that is being lifted nobody is told any more.
-    if state != "lifting":
-        held[replica.node] = column.durable
-        for peer in replica.peers:
-            # Two processes may have one name for a while.
-            node = peer.hello.node
-            held[node] = max(held.get(node, 0), peer.claim(column.slot))
+def _slot(seen: ObservedSlot, now: float) -> dict[str, Any]:
     return {
-        "slot": str(column.slot),
-        "state": state,
-        "since": since,
-        "videos": len(column),
-        "views": column.views,
-        "upto": column.upto,
-        "held": held,
+        "slot": str(seen.slot),
+        "state": seen.state,
+        "since": None if seen.closed_s is None else now - seen.closed_s,
+        "videos": seen.videos,
+        "views": seen.views,
+        "upto": seen.complete,
+        "held": dict(seen.held),
     }
-
-
-def _base_views(replica: Replica) -> int:
-    lifting = sum(column.views for column in replica.lifting.values())
-    return max(0, sum(replica.lifted.values()) - lifting)
 
 
 def _reached_at(request: Request) -> str | None:

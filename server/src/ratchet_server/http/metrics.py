@@ -7,14 +7,13 @@ from typing import get_args
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from ratchet import generations
-from ratchet.replica import Kind
+from ratchet.notices import Kind
+from ratchet.observation import Observation
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import raw
 
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.life import Life
-from ratchet_server.http import cluster
 from ratchet_server.http.watchers import Watchers
 from ratchet_server.peering.mesh import Mesh
 
@@ -30,7 +29,8 @@ class NodeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """What the node counts about itself. Names and units follow Prometheus' conventions."""
-        keeper, replica = self._keeper, self._keeper.replica
+        keeper, seen = self._keeper, self._keeper.replica.observe()
+        slots = Counter(slot.state for slot in seen.slots)
         counters = {
             "ratchet_views": (keeper.views_counted, "Views counted by this process."),
             "ratchet_keys_repeated": (
@@ -43,19 +43,23 @@ class NodeCollector(Collector):
         gauges = {
             "ratchet_ready": (self._life.reads, "1 when reads are served."),
             "ratchet_watchers": (len(self._watchers), "Websockets and event streams open."),
-            "ratchet_slots": (len(replica.columns), "Slots that are not folded."),
-            "ratchet_base_videos": (len(replica.base), "Videos with views in folded slots."),
+            "ratchet_slots": (
+                slots["open"] + slots["closed"],
+                "Slots that are not folded.",
+            ),
+            "ratchet_base_videos": (seen.base_videos, "Videos with views in folded slots."),
         }
         for name, (value, text) in counters.items():
             yield CounterMetricFamily(name, text, value=value)
         for name, (value, text) in gauges.items():
             yield GaugeMetricFamily(name, text, value=value)
-        behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
         # Two processes may have one name for a while, and a sample its labels once only.
-        for process, link in self._mesh.links().items():
-            if process in replica.peers.by_process:
-                behind[link.peer.node] += replica.behind(process)
-                ahead[link.peer.node] += replica.ahead(process)
+        behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
+        for member, lacks, has in seen.members:
+            if lacks is not None and has is not None:
+                behind[member.node] += lacks
+                ahead[member.node] += has
+        for link in self._mesh.links().values():
             dropped[link.peer.node] += link.dropped
         yield _gauge(
             "ratchet_peer_behind_rows", "Changes that a connected peer lacks.", "peer", behind
@@ -69,12 +73,11 @@ class NodeCollector(Collector):
         yield _counter(
             "ratchet_peer_frames_dropped", "Frames a slow peer had no room for.", "peer", dropped
         )
-        yield from self._cluster()
+        yield from self._cluster(seen)
 
-    def _cluster(self) -> Iterator[Metric]:
+    def _cluster(self, seen: Observation) -> Iterator[Metric]:
         """What this node sees of the others, and of slots that come and go."""
-        keeper, replica = self._keeper, self._keeper.replica
-        members = cluster.members(replica)
+        members = [one.member for one in seen.members]
         yield _gauge(
             "ratchet_members",
             "Processes of the cluster, and names that nobody hears: here (this one), connected, "
@@ -89,23 +92,17 @@ class NodeCollector(Collector):
             "member",
             {member.node: member.unheard_s for member in members if member.state == "missing"},
         )
-        # One in which nothing was counted yet has no column here.
-        slots = {member.slot for member in members if member.slot} | replica.columns.keys()
-        closed = sum(generations.covers(replica.closed, slot) for slot in slots)
         yield _gauge(
             "ratchet_slots_by_state",
             "Slots: open, closed (waiting to be folded), lifting (being added to the base).",
             "state",
-            {
-                "open": len(slots) - closed,
-                "closed": closed,
-                "lifting": len(replica.lifting),
-            },
+            dict.fromkeys(("open", "closed", "lifting"), 0)
+            | Counter(slot.state for slot in seen.slots),
         )
         yield GaugeMetricFamily(
             "ratchet_lifting_rows",
             "Rows of folded slots that are still to be added to the base.",
-            value=sum(map(len, replica.lifting.values())),
+            value=sum(slot.videos for slot in seen.slots if slot.state == "lifting"),
         )
         blocked = GaugeMetricFamily(
             "ratchet_folds_blocked",
@@ -116,7 +113,7 @@ class NodeCollector(Collector):
         for labels in sorted(
             {
                 (fold.node, obstacle.node, obstacle.kind)
-                for fold in replica.folds()
+                for fold in seen.folds
                 for obstacle in fold.obstacles
                 if obstacle.kind != "grace"
             }
@@ -128,7 +125,7 @@ class NodeCollector(Collector):
             "What a node says loudly, by kind: opened, superseded, reopened, retired, folded, "
             "unseen (views that may be lost), missing.",
             "kind",
-            dict.fromkeys(get_args(Kind), 0) | keeper.notices,
+            dict.fromkeys(get_args(Kind), 0) | self._keeper.notices,
         )
 
 

@@ -1,9 +1,9 @@
 """`retire`: the operator's word that a node won't come back, and what is at stake before it."""
 
 from ratchet import names, strict_json
+from ratchet.members import Refused
 from ratchet.names import Invalid
-from ratchet.replica import Refused, Replica
-from ratchet.slot import Slot
+from ratchet.observation import Observation, ObservedSlot
 
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import Refusal
@@ -24,13 +24,20 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, object]:
     node, check = _asked(body)
     replica = keeper.replica
     try:
-        replica.may_retire(node)
+        replica.members.check_may_retire(node)
     except Refused as refused:
         code = f"{refused.code}_node"
         raise ApiError(_STATUS[refused.code], code, f"{refused}.") from None
-    stakes = {"node": node, "closed": replica.heard[node], "slots": _slots(replica, node)}
+    # Before it is retired: a slot may be folded a moment later.
+    seen = replica.observe()
+    stakes: dict[str, object] = {
+        "node": node,
+        "closed": seen.newest[node],
+        "slots": _slots(seen, node),
+    }
+    stakes["advice"] = _advice(seen, node)
     if check:
-        return {**stakes, "advice": _advice(replica, node)}
+        return stakes
     replica.retire(node)
     reached("retire-decided")
     try:
@@ -40,7 +47,7 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, object]:
         message = f"{node} is retired, and the others hear of it, but not on this node's disk: "
         raise ApiError(503, why.code, f"{message}{why.message}", retry_after_s=1) from None
     reached("retire-written")
-    return {**stakes, "advice": _advice(replica, node)}
+    return stakes
 
 
 def _asked(body: bytes) -> tuple[str, bool]:
@@ -56,39 +63,36 @@ def _asked(body: bytes) -> tuple[str, bool]:
     return node, check
 
 
-def _slots(replica: Replica, node: str) -> list[dict[str, object]]:
+def _slots(seen: Observation, node: str) -> list[dict[str, object]]:
     return [
         {
-            "slot": str(slot),
-            "views": column.views,
-            "held": _held(replica, slot),
-            "said": replica.most_heard(slot),
+            "slot": str(each.slot),
+            "views": each.views,
+            "held": dict(each.held),
+            "said": each.reported,
         }
-        for slot, column in replica.columns.items()
-        if slot.node == node
+        for each in _of(seen, node)
     ]
 
 
-def _held(replica: Replica, slot: Slot) -> dict[str, int]:
-    """Up to where each connected node has `slot` on disk."""
-    held = {replica.node: replica.columns[slot].durable}
-    for peer in replica.peers:
-        held[peer.hello.node] = max(peer.claim(slot), held.get(peer.hello.node, 0))
-    return held
-
-
-def _advice(replica: Replica, node: str) -> str:
-    lacking = sum(
-        replica.most_heard(slot) - max(_held(replica, slot).values())
-        for slot in replica.columns
-        if slot.node == node
-    )
+def _advice(seen: Observation, node: str) -> str:
+    lacking = sum(each.reported - max(each.held.values()) for each in _of(seen, node))
+    grace = f"the grace of {seen.grace_s:.0f} s"
     if lacking > 0:
         return (
             f"{lacking} changes that {node} was known to have are on no connected node. They are "
-            f"lost, unless {node} comes back within the grace of {replica.grace_s:.0f} s."
+            f"lost, unless {node} comes back within {grace}."
         )
     return (
         f"All that anybody ever heard of {node} is here. What it counted while it was cut off is "
-        f"lost, unless it comes back within the grace of {replica.grace_s:.0f} s."
+        f"lost, unless it comes back within {grace}."
     )
+
+
+def _of(seen: Observation, node: str) -> list[ObservedSlot]:
+    """The slots of `node` in which something was counted, and that are not folded."""
+    return [
+        each
+        for each in seen.slots
+        if each.slot.node == node and each.state != "lifting" and each.reported
+    ]

@@ -1,6 +1,6 @@
 """How this node is: `/api/node` for people and programs, `/readyz` for balancers, `/healthz`."""
 
-from ratchet.replica import Replica
+from ratchet.observation import Observation
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
@@ -21,9 +21,10 @@ def this_node(
 
     @blueprint.get("/api/node")
     async def state(_request: Request) -> HTTPResponse:
+        seen = replica.observe()
         rare: dict[str, object] = {}
         # Only where there is something to say: the other fields are the contract's.
-        if superseded := replica.superseded():
+        if superseded := replica.tenure.superseded:
             rare["superseded"] = superseded
         if reopened := keeper.notices["reopened"]:
             rare["reopened"] = reopened
@@ -32,21 +33,21 @@ def this_node(
             rare["stored"] = departure.stored
         return json(
             {
-                "node": replica.node,
-                "generation": replica.slot.generation if replica.slot else None,
+                "node": seen.node,
+                "generation": seen.slot.generation if seen.slot else None,
                 "ready": life.state == "serving",
                 "draining": departure.asked.is_set(),
-                "peers": _peers(replica, mesh),
-                "known": replica.heard,
-                "closed": replica.closed,
-                "folded": replica.folded,
-                "digest": replica.fingerprint(),
+                "peers": _peers(seen, mesh),
+                "known": seen.newest,
+                "closed": seen.closed,
+                "folded": seen.folded,
+                "digest": seen.fingerprint,
             }
             | rare
         )
 
     async def healthy(_request: Request) -> HTTPResponse:
-        return json({"node": replica.node, "alive": True})
+        return json({"node": replica.me.node, "alive": True})
 
     async def ready(request: Request) -> HTTPResponse:
         # A request that came through a balancer is not the balancer's own.
@@ -56,7 +57,7 @@ def this_node(
             message = "This node is stopping: send nothing here any more."
             raise ApiError(503, "draining", message)
         gate.must_be_ready()
-        return json({"node": replica.node, "ready": True})
+        return json({"node": replica.me.node, "ready": True})
 
     # Some monitors ask with HEAD.
     blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
@@ -64,14 +65,15 @@ def this_node(
     return blueprint
 
 
-def _peers(replica: Replica, mesh: Mesh) -> list[dict[str, object]]:
+def _peers(seen: Observation, mesh: Mesh) -> list[dict[str, object]]:
     """Every peer that was given or has come: who, where, and by how many changes it is behind."""
+    behind = {one.member.process: one.behind for one in seen.members}
     listed: dict[str, dict[str, object]] = {
         process: {
             "node": link.peer.node,
             "url": link.peer.url,
             "connected": True,
-            "behind": replica.behind(process),
+            "behind": behind.get(process),
         }
         for process, link in mesh.links().items()
     }

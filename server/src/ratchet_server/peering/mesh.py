@@ -14,8 +14,7 @@ from typing import Final, Protocol
 
 import websockets
 from ratchet import codec
-from ratchet.exchange import Send
-from ratchet.frames import Frame, Hello
+from ratchet.frames import Frame, Hello, Send
 from ratchet.replica import HEARTBEAT_S
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -203,7 +202,7 @@ class Mesh:
 
     def _is_awaited(self, link: Link, dialled: Dialled) -> bool:
         """Whether the one who answered is one to talk to, on this connection."""
-        node, process, url = link.peer
+        node, process, url = link.peer.node, link.peer.process, link.peer.url
         if not dialled.given and (node != dialled.node or process == self._me.process):
             _log.debug("peer %s is %s, not %s", dialled.url, node, dialled.node)
             self._addresses.refute(dialled)
