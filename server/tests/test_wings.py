@@ -29,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
 def broken(source: Path) -> str | None:
     """What the linter says is broken in this source; None if nothing is."""
     run = subprocess.run(
-        [LINTER, "--no-cache", "--no-logo", "--config", ROOT / "pyproject.toml"],
+        [LINTER, "--no-cache", "--no-logo", ROOT / "pyproject.toml"],
         cwd=source.parent,
         env=os.environ | {"PYTHONPATH": str(source.parent)},
         capture_output=True,
