@@ -35,12 +35,6 @@ from ratchet_server.playground.host import FIRST_PORT as PLAYGROUND_PORT
 from ratchet_server.playground.host import Playground
 from ratchet_server.playground.wire import Order
 
-ABOUT = (
-    "Runs nodes on ports 1234, 1235, ..., a balancer with the page on http://127.0.0.1:8080, and "
-    "on 8081 the control by which pages cut nodes off and kill them. All of it is on this machine "
-    "and ends with Ctrl-C; what was counted stays in data/demo below this folder for next time."
-)
-
 FIRST_PORT = 1234
 BALANCER_PORT = 8080
 MOST_NODES = 16

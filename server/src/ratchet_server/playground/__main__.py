@@ -22,7 +22,7 @@ from ratchet_server.demo_place import HOST
 from ratchet_server.playground.board import Board
 from ratchet_server.playground.links import Links
 from ratchet_server.playground.wire import PlaygroundEnd
-from ratchet_server.settings import SettingError, secret_of
+from ratchet_server.settings import SettingError, environment, sources
 
 # What a page on this machine is reached by. The browser's `Origin` says which one was used.
 NAMES = (HOST, "localhost")
@@ -63,7 +63,8 @@ async def serve(asked: argparse.Namespace, secret: str | None) -> None:
 def main() -> int:
     asked = _parser().parse_args()
     try:
-        secret = secret_of(os.environ, os.environ.get("RATCHET_SECRET_FILE") or None)
+        environ = environment.effective(os.environ)
+        secret = sources.read_one("secret", argparse.Namespace(), environ)
     except SettingError as error:
         print(f"playground: {error}", file=sys.stderr)
         return 1
