@@ -19,18 +19,19 @@ SNAPSHOT: Final = "started.snapshot"
 def fetch(browser: Path) -> Path:
     """The directory of the installed npm package, of exactly the locked version."""
     locked = json.loads((browser / "package-lock.json").read_text())["packages"]
-    # The other packages are for tests: brought along, for a checkout that is older than they are.
+    # Tools for development come with `make lint`: a page is built without them.
     wanted = {
         path: about["version"]
         for path, about in locked.items()
-        if path and not about.get("optional") and not about.get("peer")
+        if path and not any(about.get(kind) for kind in ("dev", "optional", "peer"))
     }
 
     def missing() -> list[str]:
         return [path for path, version in wanted.items() if _version(browser / path) != version]
 
     if missing():
-        node.npm(browser, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        quietly = ("--no-audit", "--no-fund", "--loglevel=error")
+        node.npm(browser, "ci", "--omit=dev", "--ignore-scripts", *quietly)
     if left := missing():
         raise CannotBuild(f"npm left no {left[0]} in {browser}; remove node_modules and try again")
     return browser / "node_modules" / "pyodide"
