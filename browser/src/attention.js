@@ -10,7 +10,10 @@ const LATE_MS = 15_000;
 
 /** Resolves when somebody can see the page; at once, if that is now. */
 export async function isSeen() {
-  while (document.hidden) await new Promise((seen) => document.addEventListener('visibilitychange', seen, { once: true }));
+  while (document.hidden)
+    await new Promise((seen) =>
+      document.addEventListener('visibilitychange', seen, { once: true }),
+    );
 }
 
 /**

@@ -17,6 +17,7 @@ export function canPlay(player) {
     };
     const timer = setTimeout(done, LONGEST_MS);
     if (player.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA || player.error) done();
-    for (const event of ['loadeddata', 'error']) player.addEventListener(event, done, { once: true });
+    for (const event of ['loadeddata', 'error'])
+      player.addEventListener(event, done, { once: true });
   });
 }

@@ -33,7 +33,7 @@ export function openPlot(seen) {
     const plot = /** @type {Element} */ (event.target).closest('.lane svg');
     if (!plot) return;
     const { left, width } = plot.getBoundingClientRect();
-    slider.value = String(Math.round((event.clientX - left - width) / width * WINDOW_S));
+    slider.value = String(Math.round(((event.clientX - left - width) / width) * WINDOW_S));
     draw();
   });
   lanes.addEventListener('pointerleave', () => {
@@ -73,7 +73,10 @@ export function openPlot(seen) {
       write(child(values, 'span', 'lane-lag'), then ? lagSaid(point) : 'not known');
       write(child(values, 'span', 'lane-slots'), point ? counted(point.slots, 'slot') : '');
       const worst = Math.max(0, ...samples.map(({ point }) => point.lag ?? 0));
-      plot.setAttribute('aria-label', `${name}: at most ${counted(worst, 'row')} behind in the last minutes`);
+      plot.setAttribute(
+        'aria-label',
+        `${name}: at most ${counted(worst, 'row')} behind in the last minutes`,
+      );
       paint(plot, samples, { now_ms, back_s, lagTop, slotsTop });
     });
   }
@@ -96,7 +99,8 @@ export function openPlot(seen) {
   function paint(svg, samples, { now_ms, back_s, lagTop, slotsTop }) {
     const width = svg.clientWidth || 300;
     svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-    const x = (/** @type {number} */ at_ms) => round(width - ((now_ms - at_ms) / 1000 / WINDOW_S) * width);
+    const x = (/** @type {number} */ at_ms) =>
+      round(width - ((now_ms - at_ms) / 1000 / WINDOW_S) * width);
     const lagY = (/** @type {number} */ lag) =>
       round(LAG_HEIGHT - (Math.log10(1 + lag) / Math.log10(1 + lagTop)) * (LAG_HEIGHT - 4));
     const slotsY = (/** @type {number} */ slots) =>
@@ -119,13 +123,25 @@ export function openPlot(seen) {
     for (let back = MINUTE_S; back < WINDOW_S; back += MINUTE_S) {
       add('path', { class: 'rule', d: `M${x(now_ms - back * 1000)} 0V${HEIGHT}` });
     }
-    for (const part of joined(samples, ({ point }) => point.state === 'missing' || point.state === 'heard')) {
+    for (const part of joined(
+      samples,
+      ({ point }) => point.state === 'missing' || point.state === 'heard',
+    )) {
       const [from, to] = [part[0], part[part.length - 1]].map(({ at_ms }) => x(at_ms));
-      add('rect', { class: 'gap', x: from, y: 0, width: Math.max(2, to - from), height: LAG_HEIGHT });
+      add('rect', {
+        class: 'gap',
+        x: from,
+        y: 0,
+        width: Math.max(2, to - from),
+        height: LAG_HEIGHT,
+      });
     }
     for (const part of joined(samples, ({ point }) => point.lag !== null)) {
       const line = part.map(({ at_ms, point }) => `${x(at_ms)} ${lagY(point.lag ?? 0)}`).join('L');
-      add('path', { class: 'lag-area', d: `M${x(part[0].at_ms)} ${LAG_HEIGHT}L${line}V${LAG_HEIGHT}Z` });
+      add('path', {
+        class: 'lag-area',
+        d: `M${x(part[0].at_ms)} ${LAG_HEIGHT}L${line}V${LAG_HEIGHT}Z`,
+      });
       add('path', { class: 'lag', d: `M${line}` });
     }
     for (const part of joined(samples, () => true)) {

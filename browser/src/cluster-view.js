@@ -26,7 +26,17 @@ const NODE_STATES = {
 /** @param {string} node */
 export function openView(node) {
   const [verdict, self, todo, advice, seen, members, slots, foldsSheet, folds, base, folded] = [
-    'verdict', 'self', 'todo', 'advice', 'seen', 'members', 'slots', 'folds-sheet', 'folds', 'base', 'folded',
+    'verdict',
+    'self',
+    'todo',
+    'advice',
+    'seen',
+    'members',
+    'slots',
+    'folds-sheet',
+    'folds',
+    'base',
+    'folded',
   ].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
 
   /** @type {(text: string, mood: string) => void} */
@@ -47,32 +57,58 @@ export function openView(node) {
 
       todo.hidden = !state.advice.length;
       const said = state.advice.map(split);
-      list(advice, said.map((one, at) => one.command || String(at)), 'li', (item, at) => {
-        write(child(item, 'p', 'said'), said[at].said);
-        if (said[at].command) write(child(item, 'code', 'command'), said[at].command);
-      });
+      list(
+        advice,
+        said.map((one, at) => one.command || String(at)),
+        'li',
+        (item, at) => {
+          write(child(item, 'p', 'said'), said[at].said);
+          if (said[at].command) write(child(item, 'code', 'command'), said[at].command);
+        },
+      );
 
       list(members, state.members.map(memberKey), 'tr', (row, at) => {
         member(row, state.members[at], state.time);
       });
-      list(slots, state.slots.map((one) => one.slot), 'tr', (row, at) => {
-        slot(row, state.slots[at], state);
-      });
+      list(
+        slots,
+        state.slots.map((one) => one.slot),
+        'tr',
+        (row, at) => {
+          slot(row, state.slots[at], state);
+        },
+      );
 
       foldsSheet.hidden = !state.folds.length;
-      list(folds, state.folds.map((one) => one.node), 'li', (item, at) => {
-        fold(item, state.folds[at]);
-      });
+      list(
+        folds,
+        state.folds.map((one) => one.node),
+        'li',
+        (item, at) => {
+          fold(item, state.folds[at]);
+        },
+      );
 
-      write(base, `${counted(state.base.views, 'view')} of ${counted(state.base.videos, 'video')}.`);
+      write(
+        base,
+        `${counted(state.base.views, 'view')} of ${counted(state.base.videos, 'video')}.`,
+      );
       const chips = state.folded
         .slice(0, MOST_FOLDED)
-        .map((one) => `${one.node}: ${counted(one.views, 'view')}, up to ${one.node}@${one.generation}`);
+        .map(
+          (one) =>
+            `${one.node}: ${counted(one.views, 'view')}, up to ${one.node}@${one.generation}`,
+        );
       const more = state.folded.length - MOST_FOLDED;
       if (more > 0) chips.push(`and ${counted(more, 'name')} more`);
-      list(folded, chips.map((_, at) => String(at)), 'li', (item, at) => {
-        write(item, chips[at]);
-      });
+      list(
+        folded,
+        chips.map((_, at) => String(at)),
+        'li',
+        (item, at) => {
+          write(item, chips[at]);
+        },
+      );
     },
     /**
      * The node doesn't answer.
@@ -179,14 +215,22 @@ function holders(one, members) {
  * @param {import('./cluster-state.js').Fold} one
  */
 function fold(item, { node, generation, slots, obstacles }) {
-  write(child(item, 'p', 'fold-name'), `${counted(slots, 'slot')} of ${node}, up to ${node}@${generation}`);
+  write(
+    child(item, 'p', 'fold-name'),
+    `${counted(slots, 'slot')} of ${node}, up to ${node}@${generation}`,
+  );
   const why = child(item, 'ul', 'obstacles');
   const texts = obstacles.map((one) => one.text);
   if (!texts.length) texts.push('Nothing is in the way: it is about to happen.');
-  list(why, texts.map((_, at) => String(at)), 'li', (line, at) => {
-    write(line, texts[at]);
-    line.dataset.mood = (obstacles[at]?.kind ?? 'grace') === 'grace' ? '' : 'warn';
-  });
+  list(
+    why,
+    texts.map((_, at) => String(at)),
+    'li',
+    (line, at) => {
+      write(line, texts[at]);
+      line.dataset.mood = (obstacles[at]?.kind ?? 'grace') === 'grace' ? '' : 'warn';
+    },
+  );
 }
 
 /**

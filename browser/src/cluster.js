@@ -25,7 +25,9 @@ let heard_ms;
 for (;;) {
   if (document.hidden) {
     fresh.textContent = 'paused while this tab is hidden';
-    await new Promise((shown) => document.addEventListener('visibilitychange', shown, { once: true }));
+    await new Promise((shown) =>
+      document.addEventListener('visibilitychange', shown, { once: true }),
+    );
     continue;
   }
   const asked_ms = Date.now();
@@ -48,7 +50,10 @@ for (;;) {
 async function ask() {
   let state;
   try {
-    const answer = await fetch('/api/cluster', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch('/api/cluster', {
+      cache: 'no-store',
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
     state = await answer.json();
     if (!answer.ok) return `It refuses (${answer.status}): ${state.message}`;
   } catch {

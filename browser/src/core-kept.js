@@ -14,7 +14,9 @@ const CACHE = 'ratchet-core';
 export async function whatIsKept() {
   try {
     const answers = await Promise.all(FILES.map((file) => caches.match(file)));
-    return answers.every(Boolean) ? new Map(answers.map((answer, n) => [FILES[n], answer])) : undefined;
+    return answers.every(Boolean)
+      ? new Map(answers.map((answer, n) => [FILES[n], answer]))
+      : undefined;
   } catch {
     return undefined;
   }

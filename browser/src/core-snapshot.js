@@ -29,7 +29,7 @@ export function pack(before, after, config) {
     for (let word = 0; word < PAGE; word += 1) {
       const at = page * PAGE + word;
       if (now[at] === old[at]) continue;
-      mask[word >>> 5] |= 1 << word % BITS;
+      mask[word >>> 5] |= 1 << (word % BITS);
       changed[word] = now[at];
     }
     if (!mask.some(Boolean)) continue;
@@ -65,13 +65,17 @@ export function unpack(packed) {
   const masks = next(count * MASK);
   const pages = next(count * PAGE);
   return {
-    config: JSON.parse(new TextDecoder().decode(new Uint8Array(packed, json.byteOffset, json.byteLength))),
+    config: JSON.parse(
+      new TextDecoder().decode(new Uint8Array(packed, json.byteOffset, json.byteLength)),
+    ),
     restore(memory) {
       const now = inWords(memory);
       numbers.forEach((number, n) => {
-        if ((number + 1) * PAGE > now.length) throw new RangeError('this snapshot is of a larger memory');
+        if ((number + 1) * PAGE > now.length)
+          throw new RangeError('this snapshot is of a larger memory');
         for (let word = 0; word < PAGE; word += 1) {
-          if ((masks[n * MASK + (word >>> 5)] >>> word % BITS) & 1) now[number * PAGE + word] = pages[n * PAGE + word];
+          if ((masks[n * MASK + (word >>> 5)] >>> (word % BITS)) & 1)
+            now[number * PAGE + word] = pages[n * PAGE + word];
         }
       });
     },

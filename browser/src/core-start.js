@@ -30,7 +30,8 @@ export async function startPyodide(kept) {
       const module = await createModule(settings);
       const snapshot = await unpacking;
       // In the memory of another one anything may happen.
-      if (snapshot && snapshot.config.version !== version) throw new Error('this snapshot is of another Pyodide');
+      if (snapshot && snapshot.config.version !== version)
+        throw new Error('this snapshot is of another Pyodide');
       settings.API.restoreSnapshot = () => {
         snapshot?.restore(module.HEAPU8);
         return snapshot?.config;

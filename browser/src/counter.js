@@ -137,7 +137,8 @@ class Connection {
     },
     failed: ({ why }) => this.#failed(why),
     merged: (merged) => this.#videos.get(merged.video)?.tells.merged(merged),
-    garbage: ({ video, why }) => this.#videos.get(video)?.tells.log(`a snapshot was not merged: ${why}`),
+    garbage: ({ video, why }) =>
+      this.#videos.get(video)?.tells.log(`a snapshot was not merged: ${why}`),
     storage: ({ kind, why }) => this.#all((tells) => tells.storage(kind, why)),
     cleared: () => this.#all((tells) => tells.log('what was stored is cleared')),
     replaced: ({ id, why }) => this.#replacing.get(id)?.(why),

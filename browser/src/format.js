@@ -13,7 +13,8 @@
  */
 
 /** @type {(text: string | null) => number} What was kept of a number of views; below 0 if it is none. */
-globalThis.viewsKept ??= (text) => (/^\d{1,16}$/.test(text ?? '') && Number.isSafeInteger(Number(text)) ? Number(text) : -1);
+globalThis.viewsKept ??= (text) =>
+  /^\d{1,16}$/.test(text ?? '') && Number.isSafeInteger(Number(text)) ? Number(text) : -1;
 
 /** @type {(languages: readonly string[], page: string) => ViewsFormat} */
 globalThis.viewsFormat ??= (languages, page) => {

@@ -16,10 +16,10 @@ const PAGE = 100;
 
 const keep = openKeep();
 const numbers = new Map(
-  Array.from(/** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-video]')), (element) => [
-    element.dataset.video ?? '',
-    viewsNumber(element, keep),
-  ]),
+  Array.from(
+    /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-video]')),
+    (element) => [element.dataset.video ?? '', viewsNumber(element, keep)],
+  ),
 );
 
 openOutbox(

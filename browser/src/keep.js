@@ -79,7 +79,8 @@ function open() {
       return problem;
     },
     read: (key) => (on() ? attempt((store) => store.getItem(PREFIX + key), null) : null),
-    write: (key, text) => on() && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
+    write: (key, text) =>
+      on() && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
     // Also while it is off: what was kept before is not to be found again.
     remove,
     keys: () => (on() ? keys() : []),
@@ -93,7 +94,8 @@ function open() {
     },
     listen(heard) {
       window.addEventListener('storage', ({ key, newValue }) => {
-        if (on() && newValue !== null && key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length), newValue);
+        if (on() && newValue !== null && key?.startsWith(PREFIX))
+          heard(key.slice(PREFIX.length), newValue);
       });
     },
     onChoice: (chosen) => void tellChoice.push(chosen),

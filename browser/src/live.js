@@ -189,7 +189,10 @@ function byEvents({ video, node, hear, stay_ms, signal }) {
 
 /** @param {Call} call @returns {Promise<void>} */
 async function byPolling({ video, node, hear, stay_ms, signal }) {
-  for (const since_ms = performance.now(); performance.now() - since_ms < stay_ms && !signal.aborted; ) {
+  for (
+    const since_ms = performance.now();
+    performance.now() - since_ms < stay_ms && !signal.aborted;
+  ) {
     const answer = await fetch(address(video, 'snapshot', node), {
       cache: 'no-store',
       signal: AbortSignal.timeout(CONNECT_MS),

@@ -42,7 +42,9 @@ function hearChannel(name, heard) {
   const clients = new Map();
   channel.onmessage = ({ data: { from, message } }) => {
     if (!from) return; // of another worker that once led
-    const client = clients.get(from) ?? { tell: (said) => channel.postMessage({ to: from, message: said }) };
+    const client = clients.get(from) ?? {
+      tell: (said) => channel.postMessage({ to: from, message: said }),
+    };
     if (message.does === 'bye') clients.delete(from);
     else clients.set(from, client);
     heard(client, message);

@@ -58,7 +58,9 @@ export async function replaceIn(merge, storage, video, wanted) {
  * @param {unknown} error
  */
 export function nameOf(error) {
-  const lines = String(error instanceof Garbage || error instanceof Broken ? error.message : error).split('\n');
+  const lines = String(
+    error instanceof Garbage || error instanceof Broken ? error.message : error,
+  ).split('\n');
   return lines.filter((line) => /^[\w.]+: /.test(line)).at(-1) ?? lines[0];
 }
 

@@ -214,11 +214,13 @@ async function mergeOne(merge, client, tab, job) {
     // Only news: an answer to a tab's own message would go back and forth for ever.
     if (!received || kind === 'off') return;
     for (const [other, { last, kind: its }] of tabs) {
-      if (other !== client && its === kind && last.has(video)) other.tell({ ...said, node: '', received: '' });
+      if (other !== client && its === kind && last.has(video))
+        other.tell({ ...said, node: '', received: '' });
     }
     others?.postMessage(video);
   } catch (error) {
-    if (error instanceof Garbage) return client.tell({ tells: 'garbage', video, why: nameOf(error) });
+    if (error instanceof Garbage)
+      return client.tell({ tells: 'garbage', video, why: nameOf(error) });
     if (error instanceof Broken) return spoilt(error);
     // The storage failed, not the merge: go on with the next one, from this very message.
     if (tab.kind === kind) tab.kind = INSTEAD[kind]; // unless the viewer has just chosen another

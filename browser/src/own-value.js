@@ -13,7 +13,9 @@ export function ownValue(text) {
   try {
     const { base, slots } = JSON.parse(text);
     const counts = [base, ...Object.values(slots)];
-    return counts.every((n) => Number.isSafeInteger(n) && n >= 0) ? counts.reduce((a, b) => a + b) : NaN;
+    return counts.every((n) => Number.isSafeInteger(n) && n >= 0)
+      ? counts.reduce((a, b) => a + b)
+      : NaN;
   } catch {
     return NaN;
   }

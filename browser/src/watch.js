@@ -45,7 +45,8 @@ const views = watchViews(
       story.tell({ kind: 'lost', state, way });
     },
     merged: (merged) => story.tell({ kind: 'merged', ...merged }),
-    state: (state, why, way) => story.tell({ kind: 'merge', state, why, way, after_ms: performance.now() }),
+    state: (state, why, way) =>
+      story.tell({ kind: 'merge', state, why, way, after_ms: performance.now() }),
     storage: (storage, why) => story.tell({ kind: 'storage', storage, why }),
     log,
   },
@@ -71,7 +72,9 @@ const { node = '', playground = '', panel } = document.documentElement.dataset;
 if (panel) {
   const toggle = byId('panel-toggle');
   // The node may go before it has come. The number doesn't need it.
-  const part = await import('./panel/panel.js').catch((error) => log(`the panel did not load: ${error}`));
+  const part = await import('./panel/panel.js').catch((error) =>
+    log(`the panel did not load: ${error}`),
+  );
   toggle.hidden = !part;
   part?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, story });
 }

@@ -20,13 +20,21 @@ test('a number is short from 10,000 up, and exact below', () => {
 });
 
 test('one view, two views', () => {
-  assert.deepEqual([0, 1, 2, 21, LARGEST].map(english.unit), ['views', 'view', 'views', 'views', 'views']);
+  assert.deepEqual([0, 1, 2, 21, LARGEST].map(english.unit), [
+    'views',
+    'view',
+    'views',
+    'views',
+    'views',
+  ]);
 });
 
 test('it is written as the reader writes numbers', () => {
   /** @type {(language: string, ...views: number[]) => string[]} */
   const read = (language, ...views) =>
-    views.map(globalThis.viewsFormat([language, 'en'], 'en').short).map((text) => text.replaceAll('\u00a0', ' '));
+    views
+      .map(globalThis.viewsFormat([language, 'en'], 'en').short)
+      .map((text) => text.replaceAll('\u00a0', ' '));
   assert.deepEqual(read('de-DE', 9_999, 12_345, 1_299_999), ['9.999', '12.345', '1,2 Mio.']);
   assert.deepEqual(read('hi', 12_345, 123_456), ['12 हज़ार', '1.2 लाख']);
 });
@@ -37,7 +45,18 @@ test('languages that are none leave it in the page’s own', () => {
 
 test('what is kept is a number of views, or less than any', () => {
   assert.deepEqual(['0', '7', String(LARGEST)].map(globalThis.viewsKept), [0, 7, LARGEST]);
-  for (const text of ['garbage', '-5', '1e9', '0x10', ' 7', '1.5', '', '9007199254740992', '9'.repeat(20), null])
+  for (const text of [
+    'garbage',
+    '-5',
+    '1e9',
+    '0x10',
+    ' 7',
+    '1.5',
+    '',
+    '9007199254740992',
+    '9'.repeat(20),
+    null,
+  ])
     assert.equal(globalThis.viewsKept(text), -1, `${text}`);
 });
 
@@ -51,7 +70,8 @@ const least = (text) => {
 function* manyNumbers() {
   for (let size = 1; size < LARGEST; size *= 10)
     for (const part of [1, 1.049_999, 1.05, 1.1, 1.95, 1.999_999, 5, 9.949_999, 9.95, 9.999_999])
-      for (const more of [-1, 0, 1]) yield Math.max(0, Math.min(LARGEST, Math.floor(size * part) + more));
+      for (const more of [-1, 0, 1])
+        yield Math.max(0, Math.min(LARGEST, Math.floor(size * part) + more));
   yield LARGEST;
 }
 
@@ -137,7 +157,10 @@ beforeEach(() => {
     cancelAnimationFrame: () => (frames = []),
     addEventListener: (name, heard) => name === 'pageshow' && (comesBack = heard),
   });
-  Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en'] }, configurable: true });
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { languages: ['en'] },
+    configurable: true,
+  });
 });
 
 afterEach(() => {
@@ -155,7 +178,10 @@ test('a large step is counted up: true for scripts at once, to the eye after 600
   paint(320);
   const seen = texts.map(least);
   assert.ok(midway > 5 && seen.length > midway);
-  assert.deepEqual(seen, [...seen].sort((a, b) => a - b));
+  assert.deepEqual(
+    seen,
+    [...seen].sort((a, b) => a - b),
+  );
   assert.equal(seen.at(-1), 5_010);
   assert.equal(line.textContent, 'views');
   assert.deepEqual(frames, []);
@@ -170,7 +196,10 @@ test('a target that moves while it counts does not make it jump back', () => {
   number.raise(2_001);
   paint(620);
   const seen = texts.map(least);
-  assert.deepEqual(seen, [...seen].sort((a, b) => a - b));
+  assert.deepEqual(
+    seen,
+    [...seen].sort((a, b) => a - b),
+  );
   assert.equal(seen.at(-1), 2_001);
 });
 

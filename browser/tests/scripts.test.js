@@ -28,7 +28,11 @@ test('a snapshot’s own value is its base and its slots', () => {
 
 test('garbage has no value', () => {
   const garbage = ['', 'null', '7', '[]', '{}', '{"base": 1}', '{"base": "1", "slots": {}}'];
-  garbage.push('{"base": -1, "slots": {}}', '{"base": 1.5, "slots": {}}', '{"base": 1, "slots": {"a": 1e400}}');
+  garbage.push(
+    '{"base": -1, "slots": {}}',
+    '{"base": 1.5, "slots": {}}',
+    '{"base": 1, "slots": {"a": 1e400}}',
+  );
   for (const text of garbage) assert.ok(Number.isNaN(ownValue(text)), text);
 });
 
@@ -95,7 +99,10 @@ test('a view is sent until it is answered, with one key, and then forgotten', as
   outboxWith(outcome).count('tide');
   assert.equal(kept.size, 1);
   await run(outcome, 120_000);
-  assert.deepEqual([outcome.video, outcome.views, sent.length, new Set(sent).size], ['tide', 7, 4, 1]);
+  assert.deepEqual(
+    [outcome.video, outcome.views, sent.length, new Set(sent).size],
+    ['tide', 7, 4, 1],
+  );
   assert.equal(kept.size, 0);
   mock.timers.reset();
 });
@@ -185,7 +192,8 @@ test('what one page does not know of a view, no page takes for surely not counte
 // -- what a view is ----------------------------------------------------------------------------
 
 /** A clip as it stands in the page when the script comes. */
-const player = (given = {}) => Object.assign(new EventTarget(), { played: { length: 0 }, ended: false }, given);
+const player = (given = {}) =>
+  Object.assign(new EventTarget(), { played: { length: 0 }, ended: false }, given);
 
 function viewsOf(clip) {
   const views = { counted: 0 };
@@ -198,7 +206,10 @@ function viewsOf(clip) {
 
 test('a play is counted once from its start to its end, however often it pauses', () => {
   const after = viewsOf(player());
-  assert.deepEqual([after(), after('playing'), after('playing', 'ended'), after('playing')], [0, 1, 1, 2]);
+  assert.deepEqual(
+    [after(), after('playing'), after('playing', 'ended'), after('playing')],
+    [0, 1, 1, 2],
+  );
 });
 
 test('a clip that was played before the script was here is counted, and not again before its end', () => {
@@ -219,19 +230,36 @@ function coreThatFails(error) {
 }
 
 test('what the core refuses is garbage; whatever else comes out of it means that it is broken', async () => {
-  const refused = Object.assign(new Error('Traceback\nratchet.names.Invalid: no'), { type: 'Invalid' });
-  const broken = [new WebAssembly.RuntimeError('table index is out of bounds'), Object.assign(new Error('x'), { type: 'MemoryError' })];
+  const refused = Object.assign(new Error('Traceback\nratchet.names.Invalid: no'), {
+    type: 'Invalid',
+  });
+  const broken = [
+    new WebAssembly.RuntimeError('table index is out of bounds'),
+    Object.assign(new Error('x'), { type: 'MemoryError' }),
+  ];
   const storage = noStorage();
-  await assert.rejects(mergeInto(coreThatFails(refused), storage, 'tide', '{}'), (error) => error instanceof Garbage);
+  await assert.rejects(
+    mergeInto(coreThatFails(refused), storage, 'tide', '{}'),
+    (error) => error instanceof Garbage,
+  );
   for (const error of broken) {
-    await assert.rejects(mergeInto(coreThatFails(error), storage, 'tide', '{}'), (said) => said instanceof Broken);
-    await assert.rejects(replaceIn(coreThatFails(error), storage, 'tide', EMPTY), (said) => said instanceof Broken);
+    await assert.rejects(
+      mergeInto(coreThatFails(error), storage, 'tide', '{}'),
+      (said) => said instanceof Broken,
+    );
+    await assert.rejects(
+      replaceIn(coreThatFails(error), storage, 'tide', EMPTY),
+      (said) => said instanceof Broken,
+    );
   }
 });
 
 test('a storage that fails is neither', async () => {
   const storage = { update: () => Promise.reject(new Error('full')), clear: async () => {} };
-  await assert.rejects(mergeInto(coreThatFails(new Error()), storage, 'tide', '{}'), { name: 'Error', message: 'full' });
+  await assert.rejects(mergeInto(coreThatFails(new Error()), storage, 'tide', '{}'), {
+    name: 'Error',
+    message: 'full',
+  });
 });
 
 // -- lists of elements -------------------------------------------------------------------------
@@ -242,7 +270,11 @@ function parentElement() {
     children: [],
     insertBefore(item, before) {
       item.remove();
-      parent.children.splice(before ? parent.children.indexOf(before) : parent.children.length, 0, item);
+      parent.children.splice(
+        before ? parent.children.indexOf(before) : parent.children.length,
+        0,
+        item,
+      );
     },
     get lastElementChild() {
       return parent.children.at(-1);
@@ -270,6 +302,7 @@ test('a list has an element for each key, in order, and keeps those that stay', 
   assert.deepEqual(after('c', 'a'), ['c', 'a']);
   assert.equal(parent.children[1], a);
   // Two that say the same: as many as there are, however often they are drawn.
-  for (let times = 0; times < 3; times += 1) assert.deepEqual(after('a', 'a', 'b'), ['a', 'a', 'b']);
+  for (let times = 0; times < 3; times += 1)
+    assert.deepEqual(after('a', 'a', 'b'), ['a', 'a', 'b']);
   assert.deepEqual(after('b'), ['b']);
 });

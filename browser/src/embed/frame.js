@@ -57,7 +57,8 @@ const idle = new Promise((resolve) => {
 async function watch(video) {
   if (watched.has(video)) return tellViews(video);
   if (!VIDEO.test(video)) return tell({ video, refused: 'this is no video’s id.' });
-  if (watched.size >= MOST_VIDEOS) return tell({ video, refused: `a page shows ${MOST_VIDEOS} videos at most.` });
+  if (watched.size >= MOST_VIDEOS)
+    return tell({ video, refused: `a page shows ${MOST_VIDEOS} videos at most.` });
   const key = `high:${video}`;
   /** @type {Watched} */
   const now = { highest: globalThis.viewsKept(keep.read(key)) };
@@ -73,7 +74,12 @@ async function watch(video) {
     return tell({ video, refused: 'the site counts no such video.' });
   }
   raise(video, Number(said.views));
-  now.views = watchViews(video, keep, { raise: (value) => raise(video, value) }, { mergeAfter: idle });
+  now.views = watchViews(
+    video,
+    keep,
+    { raise: (value) => raise(video, value) },
+    { mergeAfter: idle },
+  );
 }
 
 /**
@@ -96,7 +102,8 @@ function raise(video, value) {
   const now = watched.get(video);
   if (!now || !Number.isSafeInteger(value) || value <= now.highest) return;
   now.highest = value;
-  if (value > globalThis.viewsKept(keep.read(`high:${video}`))) keep.write(`high:${video}`, String(value));
+  if (value > globalThis.viewsKept(keep.read(`high:${video}`)))
+    keep.write(`high:${video}`, String(value));
   tellViews(video);
 }
 

@@ -29,13 +29,15 @@
   // An element that moves within its page is gone for a moment.
   const GONE_MS = 1_000;
   // Read by screen readers, seen by nobody. (Set by script, which a page's policy does not forbid.)
-  const UNSEEN = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
+  const UNSEEN =
+    'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
 
   /** @param {string} what */
   const warn = (what) => console.warn(`<${NAME}>: ${what}`);
 
   const source = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.src;
-  if (!source) return warn('load its script by a plain <script async src>, so that it knows its site.');
+  if (!source)
+    return warn('load its script by a plain <script async src>, so that it knows its site.');
   const SITE = new URL(source).origin;
   if (customElements.get(NAME)) return; // loaded twice
 
@@ -162,8 +164,10 @@
 
   /** Once somebody can see the page: one that is opened in the background costs nothing. */
   function needFrame() {
-    if (document.hidden) return document.addEventListener('visibilitychange', needFrame, { once: true });
-    if (frame && !frame.isConnected) closeFrame(); // somebody has removed it
+    if (document.hidden)
+      return document.addEventListener('visibilitychange', needFrame, { once: true });
+    if (frame && !frame.isConnected)
+      closeFrame(); // somebody has removed it
     else if (!frame) openFrame();
   }
 
@@ -172,7 +176,8 @@
     heard = true;
     clearTimeout(silence);
     if (!elements.has(data?.video)) return;
-    if (typeof data.refused === 'string') return warn(`no views of "${data.video}": ${data.refused}`);
+    if (typeof data.refused === 'string')
+      return warn(`no views of "${data.video}": ${data.refused}`);
     if (!isKnown(data)) return;
     remember(data.video, data);
     raise(data.video, data);

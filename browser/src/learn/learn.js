@@ -16,9 +16,13 @@ const SLOW_MS = 20_000;
 /** @typedef {{scenes: Scene[], said: string, naive: {[way: string]: string}, possible: string[]}} Answer */
 
 const lesson = /** @type {HTMLElement} */ (document.querySelector('.learn'));
-const [progress, spoken, way, happened, afresh] = ['progress', 'spoken', 'way', 'happened', 'afresh'].map(
-  (id) => /** @type {any} */ (document.getElementById(id)),
-);
+const [progress, spoken, way, happened, afresh] = [
+  'progress',
+  'spoken',
+  'way',
+  'happened',
+  'afresh',
+].map((id) => /** @type {any} */ (document.getElementById(id)));
 const stage = openStage(lesson);
 const steps = /** @type {HTMLButtonElement[]} */ ([...lesson.querySelectorAll('.step')]);
 const free = /** @type {HTMLButtonElement[]} */ ([...lesson.querySelectorAll('.choices button')]);
@@ -37,9 +41,11 @@ const answers = new Map();
 const worker = start();
 
 steps.forEach((button, at) => button.addEventListener('click', () => playStep(at)));
-free.forEach((button) => button.addEventListener('click', () => {
-  if (button.getAttribute('aria-disabled') !== 'true') void playFreely(button);
-}));
+free.forEach((button) =>
+  button.addEventListener('click', () => {
+    if (button.getAttribute('aria-disabled') !== 'true') void playFreely(button);
+  }),
+);
 way.addEventListener('change', () => {
   hurry();
   if (!last) return;
@@ -50,12 +56,18 @@ way.addEventListener('change', () => {
 function start() {
   lesson.dataset.lesson = 'waiting';
   tellProgress('busy', 'Python is starting in this page …');
-  const slow = setTimeout(() => tellProgress('busy', 'Python is still on its way; the text is all here.'), SLOW_MS);
+  const slow = setTimeout(
+    () => tellProgress('busy', 'Python is still on its way; the text is all here.'),
+    SLOW_MS,
+  );
   /** @type {(why: string) => void} */
   const fail = (why) => {
     clearTimeout(slow);
     lesson.dataset.lesson = 'failed';
-    tellProgress('bad', `The counter can’t run in this browser (${why}). The text says what it would show.`);
+    tellProgress(
+      'bad',
+      `The counter can’t run in this browser (${why}). The text says what it would show.`,
+    );
   };
   let made;
   try {

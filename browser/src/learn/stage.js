@@ -113,9 +113,14 @@ function drawBar(row, way, label, { value, parts }, off, scale) {
   const sum = /** @type {HTMLElement} */ (row.querySelector(`.sum.${way}`));
   meter.dataset.value = String(value);
   meter.toggleAttribute('data-over', value > scale);
-  const told = parts.map(({ name, views, closed }) => name && `${name} ${views}${closed ? ' closed' : ''}`);
+  const told = parts.map(
+    ({ name, views, closed }) => name && `${name} ${views}${closed ? ' closed' : ''}`,
+  );
   const wrong = off ? `, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}` : '';
-  meter.setAttribute('aria-label', `${label}: ${[`${value}${wrong}`, ...told].filter(Boolean).join('; ')}`);
+  meter.setAttribute(
+    'aria-label',
+    `${label}: ${[`${value}${wrong}`, ...told].filter(Boolean).join('; ')}`,
+  );
   for (const element of [meter, sum]) {
     if (off) element.dataset.off = String(off);
     else delete element.dataset.off;
@@ -123,15 +128,20 @@ function drawBar(row, way, label, { value, parts }, off, scale) {
   write(child(sum, 'b', 'n'), String(value));
   write(child(sum, 'small', 'off'), off ? `${off > 0 ? '+' : '−'}${Math.abs(off)}` : '');
 
-  list(meter, parts.map(({ name }) => name || 'number'), 'span', (item, at) => {
-    const { name, views, closed } = parts[at];
-    item.className = 'part';
-    item.dataset.part = name === 'base' ? 'base' : name.slice(0, 1);
-    item.dataset.views = String(views);
-    item.toggleAttribute('data-closed', closed);
-    item.toggleAttribute('data-later', /@\d*[02468]$/.test(name));
-    item.style.setProperty('--views', String(views));
-    write(child(item, 'b', 'n'), String(views));
-    write(child(item, 'i', 'of'), name);
-  });
+  list(
+    meter,
+    parts.map(({ name }) => name || 'number'),
+    'span',
+    (item, at) => {
+      const { name, views, closed } = parts[at];
+      item.className = 'part';
+      item.dataset.part = name === 'base' ? 'base' : name.slice(0, 1);
+      item.dataset.views = String(views);
+      item.toggleAttribute('data-closed', closed);
+      item.toggleAttribute('data-later', /@\d*[02468]$/.test(name));
+      item.style.setProperty('--views', String(views));
+      write(child(item, 'b', 'n'), String(views));
+      write(child(item, 'i', 'of'), name);
+    },
+  );
 }

@@ -9,7 +9,10 @@ const FILES = ['naive.py', 'world.py', 'scene.py', 'telling.py', 'lesson.py'];
 self.addEventListener('unhandledrejection', (event) => event.preventDefault());
 
 try {
-  const [{ pyodide, how }, sources] = await Promise.all([loadCore(), Promise.all(FILES.map(source))]);
+  const [{ pyodide, how }, sources] = await Promise.all([
+    loadCore(),
+    Promise.all(FILES.map(source)),
+  ]);
   pyodide.FS.mkdirTree('/lesson/learn');
   FILES.forEach((name, at) => pyodide.FS.writeFile(`/lesson/learn/${name}`, sources[at]));
   pyodide.pyimport('sys').path.append('/lesson');

@@ -30,9 +30,22 @@ export function openBars() {
   const hue = hues();
   const heads = make('tr');
   const body = tested(make('tbody'), 'panel-bars');
-  const table = make('table', { className: 'bars' }, make('caption', { className: 'unseen', textContent: 'Each slot’s part of the number, as stored, as received, and merged' }), make('thead', {}, heads), body);
+  const table = make(
+    'table',
+    { className: 'bars' },
+    make('caption', {
+      className: 'unseen',
+      textContent: 'Each slot’s part of the number, as stored, as received, and merged',
+    }),
+    make('thead', {}, heads),
+    body,
+  );
   const more = make('p', { className: 'soft' });
-  const scroll = make('div', { className: 'bars-scroll', tabIndex: 0, role: 'region', ariaLabel: 'The states' }, table);
+  const scroll = make(
+    'div',
+    { className: 'bars-scroll', tabIndex: 0, role: 'region', ariaLabel: 'The states' },
+    table,
+  );
 
   /** @param {Column[]} columns stored, received, merged */
   function draw(columns) {
@@ -47,7 +60,10 @@ export function openBars() {
     const rows = slots.slice(0, MOST_ROWS);
     const most = Math.max(1, ...columns.map(({ state }) => state?.value ?? 0));
     // Slots are compared with each other. A base of years would make all of them invisible.
-    const mostSlot = Math.max(1, ...columns.flatMap(({ state }) => Object.values(state?.slots ?? {})));
+    const mostSlot = Math.max(
+      1,
+      ...columns.flatMap(({ state }) => Object.values(state?.slots ?? {})),
+    );
 
     list(body, ['value', 'base', ...rows, 'folded'], 'tr', (row, at) => {
       row.className = 'bars-row';
@@ -58,16 +74,32 @@ export function openBars() {
       name(row, slot);
       const counts = columns.map(({ state }) => state && (slot ? state.slots[slot] : state.base));
       // Bases are compared as lift makes them equal: with what either side still has as slots.
-      const [ours, theirs] = [stored, received].map((state) => comparable(state, slot, merged ?? NOTHING));
+      const [ours, theirs] = [stored, received].map((state) =>
+        comparable(state, slot, merged ?? NOTHING),
+      );
       columns.forEach(({ key, name: title, state }, column) => {
         const cell = cellOf(row, key, title);
         const count = counts[column];
-        const wins = column < 2 && ours !== theirs && stored && received && [ours, theirs][column] === Math.max(ours, theirs);
-        const gone = Boolean(slot && state && count === undefined && merged && [stored, received].some((one) => one && lifted(one, state).slots.includes(slot)));
+        const wins =
+          column < 2 &&
+          ours !== theirs &&
+          stored &&
+          received &&
+          [ours, theirs][column] === Math.max(ours, theirs);
+        const gone = Boolean(
+          slot &&
+            state &&
+            count === undefined &&
+            merged &&
+            [stored, received].some((one) => one && lifted(one, state).slots.includes(slot)),
+        );
         cell.classList.toggle('wins', Boolean(wins));
         cell.classList.toggle('absent', count === undefined);
         bar(cell, count ?? 0, slot ? hue(slot) : '', (count ?? 0) / mostSlot);
-        write(child(cell, 'span', 'bars-count'), count === undefined ? (gone ? 'in the base' : state ? 'none' : '') : number(count));
+        write(
+          child(cell, 'span', 'bars-count'),
+          count === undefined ? (gone ? 'in the base' : state ? 'none' : '') : number(count),
+        );
         write(child(cell, 'span', 'unseen'), wins ? ', the larger one' : '');
       });
     });
@@ -87,7 +119,14 @@ export function openBars() {
     const label = child(head, 'span', 'bars-slot');
     write(label, slot || 'base');
     const since = slot ? started(parts(slot).generation) : undefined;
-    write(child(head, 'small', 'soft'), slot ? (since ? `started ${clock(since.getTime())}` : 'no start time') : 'all slots that were folded');
+    write(
+      child(head, 'small', 'soft'),
+      slot
+        ? since
+          ? `started ${clock(since.getTime())}`
+          : 'no start time'
+        : 'all slots that were folded',
+    );
   }
 
   /**
@@ -104,7 +143,12 @@ export function openBars() {
       const cell = cellOf(row, key, title);
       const track = child(cell, 'span', 'track-bar');
       track.style.setProperty('--share', String((state?.value ?? 0) / most));
-      const shown = state ? [...slots].filter((slot) => state.slots[slot]).sort((a, b) => state.slots[b] - state.slots[a]).slice(0, MOST_SEGMENTS) : [];
+      const shown = state
+        ? [...slots]
+            .filter((slot) => state.slots[slot])
+            .sort((a, b) => state.slots[b] - state.slots[a])
+            .slice(0, MOST_SEGMENTS)
+        : [];
       list(track, ['base', ...slots.filter((slot) => shown.includes(slot))], 'i', (segment) => {
         const slot = segment.dataset.key ?? '';
         segment.className = slot === 'base' ? 'segment chip-base' : 'segment';
@@ -128,12 +172,17 @@ function foldedRow(row, columns) {
   write(child(head, 'small', 'soft'), 'each of these starts, and older ones');
   for (const { key, name: title, state } of columns) {
     const names = Object.entries(state?.folded ?? {}).sort();
-    const said = names.slice(0, MOST_FOLDED).map(([node, generation]) => brief(`${node}@${generation}`));
+    const said = names
+      .slice(0, MOST_FOLDED)
+      .map(([node, generation]) => brief(`${node}@${generation}`));
     if (names.length > MOST_FOLDED) said.push(`and ${number(names.length - MOST_FOLDED)} more`);
     const cell = cellOf(row, key, title);
     const text = child(cell, 'span', 'bars-folded');
     write(text, said.join(', ') || (state ? 'none' : ''));
-    text.title = names.slice(0, MOST_ROWS).map(([node, generation]) => `${node}@${generation}`).join('\n');
+    text.title = names
+      .slice(0, MOST_ROWS)
+      .map(([node, generation]) => `${node}@${generation}`)
+      .join('\n');
   }
 }
 

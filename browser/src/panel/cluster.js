@@ -34,8 +34,15 @@ const ORDERS = [
  */
 export function openCluster(playground, { facts, say, changed, offer }) {
   const rows = tested(make('tbody'), 'panel-cluster');
-  const heads = ['Node', 'State', 'What to do'].map((text) => make('th', { scope: 'col', textContent: text }));
-  const table = make('table', { className: 'nodes' }, make('thead', {}, make('tr', {}, ...heads)), rows);
+  const heads = ['Node', 'State', 'What to do'].map((text) =>
+    make('th', { scope: 'col', textContent: text }),
+  );
+  const table = make(
+    'table',
+    { className: 'nodes' },
+    make('thead', {}, make('tr', {}, ...heads)),
+    rows,
+  );
   const result = tested(make('p', { className: 'result' }), 'panel-cluster-said');
   const seenFrom = make('p', { className: 'soft' });
   const seen = history();
@@ -63,44 +70,61 @@ export function openCluster(playground, { facts, say, changed, offer }) {
       facts.note(`${order} ${name}, by you`);
       changed();
     } catch (error) {
-      say(result, `Not done: the demo does not answer (${/** @type {Error} */ (error).message}).`, 'bad');
+      say(
+        result,
+        `Not done: the demo does not answer (${/** @type {Error} */ (error).message}).`,
+        'bad',
+      );
     }
   }
 
   /** @param {NodeState[]} nodes */
   function show(nodes) {
     offer(nodes.map(({ name }) => name));
-    list(rows, nodes.map(({ name }) => name), 'tr', (row, at) => {
-      const node = nodes[at];
-      row.dataset.node = node.name;
-      const head = child(row, 'th', 'nodes-name');
-      head.setAttribute('scope', 'row');
-      write(head, node.name);
-      const [text, mood] = stateOf(node);
-      const state = child(row, 'td', 'nodes-state');
-      state.dataset.mood = mood;
-      write(state, text);
-      const orders = child(row, 'td', 'nodes-orders');
-      for (const [order, title, possible, meaning] of ORDERS) {
-        let press = /** @type {HTMLButtonElement | null} */ (orders.querySelector(`[data-testid="${order}-${node.name}"]`));
-        if (!press) {
-          press = button(title, `${order}-${node.name}`, () => void carryOut(node.name, order));
-          press.title = meaning;
-          press.setAttribute('aria-label', `${title} node ${node.name}: ${meaning}`);
-          orders.append(press);
+    list(
+      rows,
+      nodes.map(({ name }) => name),
+      'tr',
+      (row, at) => {
+        const node = nodes[at];
+        row.dataset.node = node.name;
+        const head = child(row, 'th', 'nodes-name');
+        head.setAttribute('scope', 'row');
+        write(head, node.name);
+        const [text, mood] = stateOf(node);
+        const state = child(row, 'td', 'nodes-state');
+        state.dataset.mood = mood;
+        write(state, text);
+        const orders = child(row, 'td', 'nodes-orders');
+        for (const [order, title, possible, meaning] of ORDERS) {
+          let press = /** @type {HTMLButtonElement | null} */ (
+            orders.querySelector(`[data-testid="${order}-${node.name}"]`)
+          );
+          if (!press) {
+            press = button(title, `${order}-${node.name}`, () => void carryOut(node.name, order));
+            press.title = meaning;
+            press.setAttribute('aria-label', `${title} node ${node.name}: ${meaning}`);
+            orders.append(press);
+          }
+          press.disabled = !possible(node);
         }
-        press.disabled = !possible(node);
-      }
-    });
+      },
+    );
   }
 
   async function look() {
     try {
-      const answer = await fetch(`${playground}/state`, { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+      const answer = await fetch(`${playground}/state`, {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
       const { nodes, cluster, seen_from: from } = await answer.json();
       if (!open) return;
       show(nodes);
-      write(seenFrom, from ? `The plot is as node ${from} sees it.` : 'No node answers: the plot stands still.');
+      write(
+        seenFrom,
+        from ? `The plot is as node ${from} sees it.` : 'No node answers: the plot stands still.',
+      );
       if (!cluster) return;
       seen.add(Date.now(), cluster);
       plot ??= openPlot(seen);
@@ -114,7 +138,8 @@ export function openCluster(playground, { facts, say, changed, offer }) {
   async function run(mine) {
     const began_ms = Date.now();
     await look();
-    if (open && mine === turn) timer = setTimeout(run, Math.max(100, EVERY_MS - (Date.now() - began_ms)), mine);
+    if (open && mine === turn)
+      timer = setTimeout(run, Math.max(100, EVERY_MS - (Date.now() - began_ms)), mine);
   }
 
   /** @param {boolean} wanted */
@@ -129,7 +154,12 @@ export function openCluster(playground, { facts, say, changed, offer }) {
     element: part(
       'The demo’s nodes',
       'cluster',
-      make('div', { className: 'cluster-both' }, make('div', {}, table, result, recipes()), make('div', {}, plotFrame(), seenFrom)),
+      make(
+        'div',
+        { className: 'cluster-both' },
+        make('div', {}, table, result, recipes()),
+        make('div', {}, plotFrame(), seenFrom),
+      ),
     ),
     watch,
   };
@@ -144,7 +174,12 @@ function stateOf({ running, ready, cut }) {
 
 function recipes() {
   const all = RECIPES.map(({ title, steps }) =>
-    make('details', { name: 'recipe' }, make('summary', {}, make('span', { className: 'soft', textContent: 'Try: ' }), title), make('ol', {}, ...steps.map((step) => make('li', { textContent: step })))),
+    make(
+      'details',
+      { name: 'recipe' },
+      make('summary', {}, make('span', { className: 'soft', textContent: 'Try: ' }), title),
+      make('ol', {}, ...steps.map((step) => make('li', { textContent: step }))),
+    ),
   );
   return make('div', { className: 'recipes' }, ...all);
 }

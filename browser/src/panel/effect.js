@@ -20,15 +20,22 @@ export function effect(before, after) {
   const gained = after.value - before.value;
   const slots = allSlots(before, after);
   const name = (/** @type {string} */ slot) =>
-    slots.filter((other) => parts(other).node === parts(slot).node).length > 1 ? brief(slot) : parts(slot).node;
+    slots.filter((other) => parts(other).node === parts(slot).node).length > 1
+      ? brief(slot)
+      : parts(slot).node;
 
   const changes = slots.flatMap((slot) => {
     const [from, to] = [before.slots[slot], after.slots[slot]];
     if (to === undefined || to === from) return [];
-    return [from === undefined ? `new slot ${brief(slot)} ${number(to)}` : `${name(slot)} ${number(from)}→${number(to)}`];
+    return [
+      from === undefined
+        ? `new slot ${brief(slot)} ${number(to)}`
+        : `${name(slot)} ${number(from)}→${number(to)}`,
+    ];
   });
   const { slots: gone, views } = lifted(before, after);
-  for (const slot of gone) changes.push(`lifted ${brief(slot)} (${number(before.slots[slot])}) into the base`);
+  for (const slot of gone)
+    changes.push(`lifted ${brief(slot)} (${number(before.slots[slot])}) into the base`);
   const base = before.base + views;
   if (after.base !== base) changes.push(`base ${number(base)}→${number(after.base)}`);
   const names = new Set(gone.map((slot) => parts(slot).node));

@@ -16,7 +16,14 @@ export const MAX_BYTES = 2 ** 20;
  * @param {Date} now
  */
 export function exported(video, { counter, folded }, now) {
-  const file = { format: FORMAT, version: VERSION, video, exported: now.toISOString(), counter: JSON.parse(counter), folded: JSON.parse(folded) };
+  const file = {
+    format: FORMAT,
+    version: VERSION,
+    video,
+    exported: now.toISOString(),
+    counter: JSON.parse(counter),
+    folded: JSON.parse(folded),
+  };
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
@@ -29,18 +36,27 @@ export function exported(video, { counter, folded }, now) {
  */
 export function imported(text, video) {
   if (!text.trim()) throw new Error('there is nothing to import: choose a file, or paste one');
-  if (new TextEncoder().encode(text).length > MAX_BYTES) throw new Error('it is larger than 1 MiB, and no state is');
+  if (new TextEncoder().encode(text).length > MAX_BYTES)
+    throw new Error('it is larger than 1 MiB, and no state is');
   let file;
   try {
     file = JSON.parse(text);
   } catch (error) {
     throw new Error(`it is no JSON (${/** @type {Error} */ (error).message})`);
   }
-  if (file?.format !== FORMAT) throw new Error(`it is no state that was exported here: its format is not “${FORMAT}”`);
-  if (file.version !== VERSION) throw new Error(`it has version ${JSON.stringify(file.version)}, and this page knows ${VERSION} only`);
-  if (file.video !== video) throw new Error(`it is of the video ${JSON.stringify(file.video)?.slice(0, 80)}, not of “${video}”`);
+  if (file?.format !== FORMAT)
+    throw new Error(`it is no state that was exported here: its format is not “${FORMAT}”`);
+  if (file.version !== VERSION)
+    throw new Error(
+      `it has version ${JSON.stringify(file.version)}, and this page knows ${VERSION} only`,
+    );
+  if (file.video !== video)
+    throw new Error(
+      `it is of the video ${JSON.stringify(file.video)?.slice(0, 80)}, not of “${video}”`,
+    );
   const { counter, folded } = file;
-  if (!isRecord(counter) || !isRecord(folded)) throw new Error('its counter or its folded is missing');
+  if (!isRecord(counter) || !isRecord(folded))
+    throw new Error('its counter or its folded is missing');
   return { counter: JSON.stringify(counter), folded: JSON.stringify(folded) };
 }
 

@@ -47,18 +47,36 @@ export function explain(known) {
 /** @param {Known} known @returns {[string, string]} */
 function why(known) {
   const { merge, merged, received, shown, waiting } = known;
-  if (merge.state === 'failed') return ['failed', `${unmerged(known)} Merging doesn’t work in this browser (${merge.why}), so views that only other nodes know of are not added.`];
+  if (merge.state === 'failed')
+    return [
+      'failed',
+      `${unmerged(known)} Merging doesn’t work in this browser (${merge.why}), so views that only other nodes know of are not added.`,
+    ];
   if (!merged) return ['loading', `${unmerged(known)} Merging begins when Python has been loaded.`];
-  if (waiting && received && ahead(received.state, merged)) return ['merging', `${number(shown)}: ${who(received.node)} says ${number(received.state.value)}, and that is just being merged.`];
-  if (shown > merged.value) return ['mark', `${number(shown)}: it was shown, or answered to a view, before, and a number that was shown never goes down. What this browser has merged comes to ${number(merged.value)}.`];
+  if (waiting && received && ahead(received.state, merged))
+    return [
+      'merging',
+      `${number(shown)}: ${who(received.node)} says ${number(received.state.value)}, and that is just being merged.`,
+    ];
+  if (shown > merged.value)
+    return [
+      'mark',
+      `${number(shown)}: it was shown, or answered to a view, before, and a number that was shown never goes down. What this browser has merged comes to ${number(merged.value)}.`,
+    ];
 
   const ours = `${number(shown)}: that is what this browser has merged`;
-  if (!received) return ['stored', `${ours} in earlier visits. No node has been heard yet since this page began.`];
+  if (!received)
+    return [
+      'stored',
+      `${ours} in earlier visits. No node has been heard yet since this page began.`,
+    ];
   const lacks = lacking(merged, received.state, known.origins);
   const says = `${who(received.node)}, which answers here, says ${number(received.state.value)}`;
-  if (!lacks.length) return ['same', `${ours}, and ${who(received.node)}, which answers here, says the same.`];
+  if (!lacks.length)
+    return ['same', `${ours}, and ${who(received.node)}, which answers here, says the same.`];
   const unknown = lacks.filter(({ origin }) => !origin);
-  if (unknown.length) return ['unknown', `${ours}. ${capital(says)}: ${nobodyKnows(unknown, known.heardFrom)}`];
+  if (unknown.length)
+    return ['unknown', `${ours}. ${capital(says)}: ${nobodyKnows(unknown, known.heardFrom)}`];
   return ['stale', `${ours}. ${capital(says)}: it has not heard of ${told(lacks, known.now_ms)}.`];
 }
 
@@ -68,7 +86,8 @@ function why(known) {
  * @param {Known} known
  */
 function unmerged({ shown, received }) {
-  if (!received) return `${number(shown)}: the highest of what the page came with and what this browser has shown before; no node has been heard yet.`;
+  if (!received)
+    return `${number(shown)}: the highest of what the page came with and what this browser has shown before; no node has been heard yet.`;
   const { value } = received.state;
   return shown > value
     ? `${number(shown)}: the highest number that this browser has shown or any one node has said (${who(received.node)} says ${number(value)}).`
@@ -82,8 +101,8 @@ function unmerged({ shown, received }) {
  * @param {State} ours
  */
 function ahead(theirs, ours) {
-  return Object.entries(theirs.slots).some(
-    ([slot, count]) => slot in ours.slots ? count > ours.slots[slot] : !lifted(theirs, ours).slots.includes(slot),
+  return Object.entries(theirs.slots).some(([slot, count]) =>
+    slot in ours.slots ? count > ours.slots[slot] : !lifted(theirs, ours).slots.includes(slot),
   );
 }
 
@@ -101,15 +120,25 @@ export function lacking(merged, theirs, origins) {
     return known && known.count >= count ? known : undefined;
   };
   const lacks = Object.entries(merged.slots)
-    .map(([slot, count]) => ({ what: slot, views: count - (theirs.slots[slot] ?? 0), origin: origin(slot, count) }))
+    .map(([slot, count]) => ({
+      what: slot,
+      views: count - (theirs.slots[slot] ?? 0),
+      origin: origin(slot, count),
+    }))
     .filter(({ views }) => views > 0);
   // Their base as ours would be: with all that is folded here.
   const base = theirs.base + lifted(theirs, merged).views;
   if (merged.base > base) {
-    const hasFolded = Object.entries(merged.folded).some(([node, generation]) => generation > (theirs.folded[node] ?? -1));
+    const hasFolded = Object.entries(merged.folded).some(
+      ([node, generation]) => generation > (theirs.folded[node] ?? -1),
+    );
     // A node that has not heard of a fold may lack rows of what was folded. One that has, can't.
     const folding = hasFolded ? { count: merged.base, node: '', at_ms: 0 } : undefined;
-    lacks.push({ what: BASE, views: merged.base - base, origin: origin(BASE, merged.base) ?? folding });
+    lacks.push({
+      what: BASE,
+      views: merged.base - base,
+      origin: origin(BASE, merged.base) ?? folding,
+    });
   }
   return lacks.sort((one, other) => other.views - one.views);
 }
@@ -120,7 +149,8 @@ export function lacking(merged, theirs, origins) {
  */
 function told(lacks, now_ms) {
   const said = lacks.slice(0, MOST_SLOTS).map(({ what, views, origin }) => {
-    if (what === BASE) return `${counted(views, 'view')} in slots that have been folded into the base since`;
+    if (what === BASE)
+      return `${counted(views, 'view')} in slots that have been folded into the base since`;
     const from = origin?.node ? who(origin.node) : 'another tab';
     return `${counted(views, 'view')} in slot ${brief(what)}, which this browser got from ${from} ${ago(origin?.at_ms ?? now_ms, now_ms)}`;
   });
@@ -134,7 +164,9 @@ function told(lacks, now_ms) {
 function nobodyKnows(lacks, heardFrom) {
   const slots = lacks.filter(({ what }) => what !== BASE);
   const base = lacks.find(({ what }) => what === BASE);
-  const things = slots.slice(0, MOST_SLOTS).map(({ what, views }) => `${counted(views, 'view')} in slot ${brief(what)}`);
+  const things = slots
+    .slice(0, MOST_SLOTS)
+    .map(({ what, views }) => `${counted(views, 'view')} in slot ${brief(what)}`);
   if (base) things.push(`${counted(base.views, 'view')} in the base`);
   const nodes = `no node that was heard from (${listed(heardFrom)})`;
   return `${nodes} knows ${joined([...things, ...rest(slots)])}. Either they are behind or have lost them, or what is stored here is not true; a browser can’t tell, so it keeps them. Clear forgets them.`;
@@ -144,20 +176,25 @@ function nobodyKnows(lacks, heardFrom) {
 function rest(lacks) {
   const more = lacks.slice(MOST_SLOTS);
   if (!more.length) return [];
-  return [`${number(more.reduce((sum, { views }) => sum + views, 0))} in ${counted(more.length, 'more slot')}`];
+  return [
+    `${number(more.reduce((sum, { views }) => sum + views, 0))} in ${counted(more.length, 'more slot')}`,
+  ];
 }
 
 /** @param {Known} known */
 function notes({ discarded, storage, live, online, now_ms }) {
   const said = [];
   if (discarded.length) {
-    said.push(`What was found stored here (${discarded.join(' and ')}) was garbage and was discarded; the number is built anew from what nodes say.`);
+    said.push(
+      `What was found stored here (${discarded.join(' and ')}) was garbage and was discarded; the number is built anew from what nodes say.`,
+    );
   }
   if (storage === 'off') said.push('Storage is off: a reload begins with what its node says.');
   const since = duration((now_ms - live.since_ms) / 1000);
   if (live.state === 'paused') said.push('You have paused the messages, so nothing new comes in.');
   else if (!online) said.push('This browser is offline, so nothing new comes in.');
-  else if (live.state === 'connecting' && now_ms - live.since_ms > NEWS_S * 1000) said.push(`No node has been reached for ${since}.`);
+  else if (live.state === 'connecting' && now_ms - live.since_ms > NEWS_S * 1000)
+    said.push(`No node has been reached for ${since}.`);
   return said;
 }
 

@@ -71,7 +71,16 @@ export function openFacts({ storage, origins }) {
    * @param {Partial<Entry>} what
    */
   function add(at_ms, what) {
-    const entry = { id: (entries += 1), at_ms, from: '', way: '', mood: /** @type {const} */ ('note'), snapshot: '', node: '', ...what };
+    const entry = {
+      id: (entries += 1),
+      at_ms,
+      from: '',
+      way: '',
+      mood: /** @type {const} */ ('note'),
+      snapshot: '',
+      node: '',
+      ...what,
+    };
     entry.text = (entry.text ?? '').slice(0, LONGEST);
     facts.entries.unshift(/** @type {Entry} */ (entry));
     facts.entries.length = Math.min(facts.entries.length, MOST_ENTRIES);
@@ -87,7 +96,8 @@ export function openFacts({ storage, origins }) {
     heard({ at_ms, text, node, way }) {
       facts.live = { state: 'heard', way, since_ms: at_ms };
       const state = readState(text);
-      if (!state) return add(at_ms, { from: who(node), way, text: `no snapshot: ${text}`, mood: 'bad' });
+      if (!state)
+        return add(at_ms, { from: who(node), way, text: `no snapshot: ${text}`, mood: 'bad' });
       facts.received = { node, state, at_ms, text };
       facts.heardFrom.add(node || '?');
       const remember = (/** @type {string} */ what, /** @type {number} */ count) => {
@@ -95,7 +105,14 @@ export function openFacts({ storage, origins }) {
       };
       for (const [slot, count] of Object.entries(state.slots)) remember(slot, count);
       remember(BASE, state.base);
-      add(at_ms, { from: who(node), way, text: 'waits to be merged', mood: 'waits', snapshot: text, node });
+      add(at_ms, {
+        from: who(node),
+        way,
+        text: 'waits to be merged',
+        mood: 'waits',
+        snapshot: text,
+        node,
+      });
     },
     lost({ at_ms, state, way }) {
       const since_ms = facts.live.state === state ? facts.live.since_ms : at_ms;
@@ -103,24 +120,35 @@ export function openFacts({ storage, origins }) {
       facts.live = { state, way: '', since_ms };
     },
     merged(event) {
-      const { at_ms, base, slots, folded, value, discarded, before, received, node, storage } = event;
+      const { at_ms, base, slots, folded, value, discarded, before, received, node, storage } =
+        event;
       const now = { base, slots, folded, value };
       const last = facts.merged;
-      const then = discarded.includes('counter') ? NOTHING : (readState(before.counter || '{"base":0,"slots":{}}', before.folded) ?? NOTHING);
+      const then = discarded.includes('counter')
+        ? NOTHING
+        : (readState(before.counter || '{"base":0,"slots":{}}', before.folded) ?? NOTHING);
       facts.before = received ? then : now;
       facts.merged = now;
       facts.stored = { counter: JSON.stringify({ base, slots }), folded: JSON.stringify(folded) };
       facts.storage = storage;
       if (discarded.length) {
         facts.discarded = discarded;
-        add(at_ms, { text: `What was stored was no ${discarded.join(' and no ')}: discarded, and built anew.`, mood: 'bad' });
+        add(at_ms, {
+          text: `What was stored was no ${discarded.join(' and no ')}: discarded, and built anew.`,
+          mood: 'bad',
+        });
       }
       if (received) settle(at_ms, received, node, effect(then, now));
       else elsewhere(at_ms, now, last);
     },
     merge({ at_ms, state, why, way, after_ms }) {
       facts.merge = { state, why, way, after_ms };
-      add(at_ms, state === 'ready' ? { text: 'Python is here: merging begins.' } : { text: `Merging doesn’t work: ${why}`, mood: 'bad' });
+      add(
+        at_ms,
+        state === 'ready'
+          ? { text: 'Python is here: merging begins.' }
+          : { text: `Merging doesn’t work: ${why}`, mood: 'bad' },
+      );
     },
     storage({ at_ms, storage: now, why }) {
       facts.storage = now;
@@ -147,15 +175,28 @@ export function openFacts({ storage, origins }) {
     const mood = gained > 0 ? 'more' : 'same';
     if (node.endsWith(AGAIN)) {
       const from = who(node.slice(0, -AGAIN.length));
-      return add(at_ms, { from, way: 'replayed', text, mood, snapshot: received, node: node.slice(0, -AGAIN.length) });
+      return add(at_ms, {
+        from,
+        way: 'replayed',
+        text,
+        mood,
+        snapshot: received,
+        node: node.slice(0, -AGAIN.length),
+      });
     }
-    const found = facts.entries.findIndex((entry) => entry.mood === 'waits' && entry.snapshot === received);
+    const found = facts.entries.findIndex(
+      (entry) => entry.mood === 'waits' && entry.snapshot === received,
+    );
     // Already settled: a worker that had to begin anew, or a storage that came into use.
     if (found < 0) return;
     Object.assign(facts.entries[found], { text, mood });
     for (const entry of facts.entries.slice(found + 1)) {
       const passed = entry.mood === 'waits' && entry.node === node;
-      if (passed) Object.assign(entry, { text: 'passed over: a newer one of this node came before its turn', mood: 'same' });
+      if (passed)
+        Object.assign(entry, {
+          text: 'passed over: a newer one of this node came before its turn',
+          mood: 'same',
+        });
     }
   }
 
@@ -169,12 +210,18 @@ export function openFacts({ storage, origins }) {
   function elsewhere(at_ms, now, last) {
     const { replacing } = facts;
     facts.replacing = '';
-    if (!last) return add(at_ms, { from: 'storage', text: `${now.value ? number(now.value) : 'nothing'} found here` });
-    if (replacing) return add(at_ms, { text: `${replacing}: what is stored comes to ${number(now.value)}` });
+    if (!last)
+      return add(at_ms, {
+        from: 'storage',
+        text: `${now.value ? number(now.value) : 'nothing'} found here`,
+      });
+    if (replacing)
+      return add(at_ms, { text: `${replacing}: what is stored comes to ${number(now.value)}` });
     const { gained, text } = effect(last, now);
     if (text === 'nothing new') return;
     for (const [slot, count] of Object.entries(now.slots)) {
-      if (count > (last.slots[slot] ?? 0) && count > (origins.get(slot)?.count ?? 0)) origins.set(slot, { count, node: '', at_ms });
+      if (count > (last.slots[slot] ?? 0) && count > (origins.get(slot)?.count ?? 0))
+        origins.set(slot, { count, node: '', at_ms });
     }
     add(at_ms, { from: 'another tab', text, mood: gained > 0 ? 'more' : 'same' });
   }

@@ -52,14 +52,23 @@ export function openInside(frame, { page, facts, memory, plain, timeline, change
   const nodes = openNodes(means);
   const storage = openStorage(means);
   const age = openAge(means);
-  const cluster = page.playground ? openCluster(page.playground, { ...means, offer: nodes.offer }) : undefined;
+  const cluster = page.playground
+    ? openCluster(page.playground, { ...means, offer: nodes.offer })
+    : undefined;
   frame.replaceChildren(
     sentence.element,
     plain.element,
     part('What it is made of', 'states', bars.element),
     timeline.element,
     ...(cluster ? [cluster.element] : []),
-    make('div', { className: 'play' }, nodes.element, age.element, storage.element, openExchange(means)),
+    make(
+      'div',
+      { className: 'play' },
+      nodes.element,
+      age.element,
+      storage.element,
+      openExchange(means),
+    ),
     plain.raw,
     region,
   );
@@ -93,8 +102,22 @@ export function openInside(frame, { page, facts, memory, plain, timeline, change
       const merging = facts.merge.state === 'failed' ? 'not in this browser' : 'Python is loading';
       bars.draw([
         { key: 'stored', name: 'Stored', state: facts.before, from: 'before the last message' },
-        { key: 'received', name: 'Received', state: received?.state, from: received ? `last, from ${received.node || 'a node'}` : 'nothing yet' },
-        { key: 'merged', name: 'Merged', state: facts.merged, from: facts.merged ? (facts.storage === 'off' ? 'in this page only' : 'and stored now') : merging },
+        {
+          key: 'received',
+          name: 'Received',
+          state: received?.state,
+          from: received ? `last, from ${received.node || 'a node'}` : 'nothing yet',
+        },
+        {
+          key: 'merged',
+          name: 'Merged',
+          state: facts.merged,
+          from: facts.merged
+            ? facts.storage === 'off'
+              ? 'in this page only'
+              : 'and stored now'
+            : merging,
+        },
       ]);
       nodes.draw();
       storage.draw();
@@ -128,7 +151,12 @@ function openSentence({ video }, facts, voice) {
       });
       text.dataset.kind = said.kind;
       write(text, said.text);
-      list(notes, said.notes.map((_, at) => String(at)), 'li', (item, at) => write(child(item, 'span', 'note'), said.notes[at]));
+      list(
+        notes,
+        said.notes.map((_, at) => String(at)),
+        'li',
+        (item, at) => write(child(item, 'span', 'note'), said.notes[at]),
+      );
       // The number ticks; that there is another reason for it is news.
       const kind = `${said.kind} ${said.notes.length}`;
       if (kind !== last) voice.changed([said.text, ...said.notes].join(' '));

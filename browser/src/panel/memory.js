@@ -31,7 +31,8 @@ export function openMemory(video, keep) {
     }
   };
   const key = (/** @type {string} */ part) => `${PREFIX}${part}:${video}`;
-  const read = (/** @type {string} */ part) => attempt((store) => JSON.parse(store.getItem(key(part)) ?? 'null'));
+  const read = (/** @type {string} */ part) =>
+    attempt((store) => JSON.parse(store.getItem(key(part)) ?? 'null'));
   const write = (/** @type {string} */ part, /** @type {unknown} */ value) =>
     attempt((store) => store.setItem(key(part), JSON.stringify(value)));
 
@@ -58,7 +59,8 @@ export function openMemory(video, keep) {
      * @param {import('./states.js').State} [merged] when it is known, which slots there still are
      */
     keepOrigins(origins, merged) {
-      const matters = (/** @type {string} */ what) => !merged || what === BASE || what in merged.slots;
+      const matters = (/** @type {string} */ what) =>
+        !merged || what === BASE || what in merged.slots;
       write('origins', [...origins].filter(([what]) => matters(what)).slice(-MOST_ORIGINS));
     },
     forget() {
@@ -72,7 +74,12 @@ export function openMemory(video, keep) {
 function isOrigin(entry) {
   const [what, origin] = Array.isArray(entry) ? entry : [];
   const { count, node, at_ms } = origin ?? {};
-  return typeof what === 'string' && typeof node === 'string' && Number.isFinite(count) && Number.isFinite(at_ms);
+  return (
+    typeof what === 'string' &&
+    typeof node === 'string' &&
+    Number.isFinite(count) &&
+    Number.isFinite(at_ms)
+  );
 }
 
 /** @typedef {ReturnType<typeof openMemory>} Memory */

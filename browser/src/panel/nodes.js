@@ -9,13 +9,22 @@ import { button, make, part, tested } from './parts.js';
 const ASK_MS = 5_000;
 
 /** @param {import('./play.js').Means} means */
-export function openNodes({ page: { node: pageNode, views }, facts, pause: pauseMessages, say, changed }) {
+export function openNodes({
+  page: { node: pageNode, views },
+  facts,
+  pause: pauseMessages,
+  say,
+  changed,
+}) {
   const asked = new URLSearchParams(location.search).get('node') ?? '';
   let pinned = '';
   let pinned_ms = 0;
   let refused = '';
 
-  const choice = tested(make('select', { id: 'panel-node' }, new Option('any node', '')), 'panel-node-choice');
+  const choice = tested(
+    make('select', { id: 'panel-node' }, new Option('any node', '')),
+    'panel-node-choice',
+  );
   const result = tested(make('p', { className: 'result' }), 'panel-node-said');
   const pinNow = (/** @type {string} */ node) => {
     pinned = node;
@@ -32,7 +41,12 @@ export function openNodes({ page: { node: pageNode, views }, facts, pause: pause
   });
   const pin = button('Take messages from it', 'panel-pin', () => {
     pinNow(choice.value);
-    say(result, choice.value ? `The next connection asks for node ${choice.value}.` : 'The next connection takes any node.');
+    say(
+      result,
+      choice.value
+        ? `The next connection asks for node ${choice.value}.`
+        : 'The next connection takes any node.',
+    );
     changed();
   });
   const pause = button('Pause messages', 'panel-pause', () => {
@@ -60,7 +74,14 @@ export function openNodes({ page: { node: pageNode, views }, facts, pause: pause
     element: part(
       'Nodes and messages',
       'nodes',
-      make('p', { className: 'row' }, make('label', { htmlFor: choice.id, textContent: 'Ask for' }), choice, reload, pin),
+      make(
+        'p',
+        { className: 'row' },
+        make('label', { htmlFor: choice.id, textContent: 'Ask for' }),
+        choice,
+        reload,
+        pin,
+      ),
       make('p', { className: 'row' }, pause),
       result,
     ),
@@ -68,9 +89,16 @@ export function openNodes({ page: { node: pageNode, views }, facts, pause: pause
     /** Asks the node that answers now whom it knows. */
     async ask() {
       try {
-        const answer = await fetch('/api/node', { cache: 'no-store', signal: AbortSignal.timeout(ASK_MS) });
+        const answer = await fetch('/api/node', {
+          cache: 'no-store',
+          signal: AbortSignal.timeout(ASK_MS),
+        });
         const { node, peers } = await answer.json();
-        offer([node, ...peers.map((/** @type {any} */ peer) => peer.node)].filter((name) => typeof name === 'string' && name));
+        offer(
+          [node, ...peers.map((/** @type {any} */ peer) => peer.node)].filter(
+            (name) => typeof name === 'string' && name,
+          ),
+        );
       } catch {
         // Nobody answers now: those of whom we have heard can be asked for.
       }
@@ -80,8 +108,10 @@ export function openNodes({ page: { node: pageNode, views }, facts, pause: pause
     refused() {
       const answers = facts.received && facts.received.at_ms > pinned_ms ? facts.received.node : '';
       const why = 'either it is away, or no balancer here knows the nodes by name';
-      if (asked && asked !== pageNode) return `Node ${asked} was asked for this page, and node ${pageNode} answered: ${why}.`;
-      if (pinned && answers && pinned !== answers) return `Node ${pinned} was asked for messages, and node ${answers} answers: ${why}.`;
+      if (asked && asked !== pageNode)
+        return `Node ${asked} was asked for this page, and node ${pageNode} answered: ${why}.`;
+      if (pinned && answers && pinned !== answers)
+        return `Node ${pinned} was asked for messages, and node ${answers} answers: ${why}.`;
       return '';
     },
     draw() {

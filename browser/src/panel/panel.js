@@ -87,7 +87,13 @@ export function openPanel(root, toggle, page) {
   const title = make('h2', { id: 'panel-title', textContent: 'Debug panel', tabIndex: -1 });
   const close = make('button', { type: 'button', className: 'link', textContent: 'Close' });
   close.addEventListener('click', turn);
-  const frame = make('div', { className: 'panel-inside' }, plain.element, timeline.element, plain.raw);
+  const frame = make(
+    'div',
+    { className: 'panel-inside' },
+    plain.element,
+    timeline.element,
+    plain.raw,
+  );
   root.append(make('div', { className: 'panel-top' }, title, close), frame);
 
   story.listen((event) => {
@@ -103,7 +109,8 @@ export function openPanel(root, toggle, page) {
   function keepOldest({ before, discarded }) {
     if (memory.hasOldest) return;
     // What stood there before this tab came is older; but at first there may be nothing at all.
-    const { counter, folded } = !discarded.length && ownValue(before.counter) > 0 ? before : facts.stored;
+    const { counter, folded } =
+      !discarded.length && ownValue(before.counter) > 0 ? before : facts.stored;
     const value = ownValue(counter);
     if (value) memory.keepOldest({ counter, folded, value, at_ms: Date.now() });
   }
@@ -111,7 +118,9 @@ export function openPanel(root, toggle, page) {
   toggle.addEventListener('click', turn);
   document.addEventListener('keydown', (event) => {
     const busy = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-    const writes = event.target instanceof Element && event.target.closest('input, textarea, select, [contenteditable]');
+    const writes =
+      event.target instanceof Element &&
+      event.target.closest('input, textarea, select, [contenteditable]');
     if (event.key?.toLowerCase() === 'd' && !busy && !writes) turn();
   });
   show(new URLSearchParams(location.search).has('debug'));

@@ -53,7 +53,17 @@ export function part(title, name, ...inside) {
 /** To the second, and with the day when it isn't today. @param {number} at_ms */
 export function clock(at_ms) {
   const at = new Date(at_ms);
-  const day = at.toDateString() === new Date().toDateString() ? {} : /** @type {const} */ ({ day: 'numeric', month: 'short' });
-  const year = at.getFullYear() === new Date().getFullYear() ? {} : /** @type {const} */ ({ year: 'numeric' });
-  return at.toLocaleString('en-GB', { ...day, ...year, hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const day =
+    at.toDateString() === new Date().toDateString()
+      ? {}
+      : /** @type {const} */ ({ day: 'numeric', month: 'short' });
+  const year =
+    at.getFullYear() === new Date().getFullYear() ? {} : /** @type {const} */ ({ year: 'numeric' });
+  return at.toLocaleString('en-GB', {
+    ...day,
+    ...year,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
 }

@@ -12,7 +12,11 @@ const WHOSE = {
   own: 'a worker of this tab alone',
 };
 /** @type {{[state: string]: string}} */
-const LOST = { connecting: 'connecting', paused: 'paused by you', unseen: 'closed while nobody looks' };
+const LOST = {
+  connecting: 'connecting',
+  paused: 'paused by you',
+  unseen: 'closed while nobody looks',
+};
 
 /** @param {import('./panel.js').Page} page */
 export function plainFacts({ node }) {
@@ -33,13 +37,21 @@ export function plainFacts({ node }) {
   const used = fact('Storage used', 'used');
 
   const stored = tested(make('pre', { tabIndex: 0, textContent: 'nothing yet' }), 'panel-stored');
-  const received = tested(make('pre', { tabIndex: 0, textContent: 'nothing yet' }), 'panel-received');
+  const received = tested(
+    make('pre', { tabIndex: 0, textContent: 'nothing yet' }),
+    'panel-received',
+  );
   const storedTitle = make('h4', { textContent: 'As merged and stored' });
   const raw = make(
     'details',
     { className: 'raw' },
     make('summary', { textContent: 'The raw states' }),
-    make('div', { className: 'raw-both' }, make('div', {}, storedTitle, stored), make('div', {}, make('h4', { textContent: 'As last received' }), received)),
+    make(
+      'div',
+      { className: 'raw-both' },
+      make('div', {}, storedTitle, stored),
+      make('div', {}, make('h4', { textContent: 'As last received' }), received),
+    ),
   );
 
   return {
@@ -52,14 +64,23 @@ export function plainFacts({ node }) {
      */
     draw(facts, mark) {
       if (facts.received) heard(facts.received.node || 'unknown');
-      live(facts.live.state === 'heard' ? facts.live.way : (LOST[facts.live.state] ?? facts.live.state));
+      live(
+        facts.live.state === 'heard'
+          ? facts.live.way
+          : (LOST[facts.live.state] ?? facts.live.state),
+      );
       const { state, why, way, after_ms } = facts.merge;
       if (state === 'ready') merge(`ready after ${(after_ms / 1000).toFixed(1)} s`);
       by(state === 'ready' ? (WHOSE[way] ?? way) : state === 'failed' ? 'nobody' : 'nobody yet');
       if (state === 'failed') merge(`off: each node’s own number is shown (${why})`);
       storage(facts.storage || 'not used yet');
       high(mark === null ? 'nothing' : number(Number(mark)));
-      write(storedTitle, facts.storage === 'off' ? 'As merged (in this page only: storage is off)' : 'As merged and stored');
+      write(
+        storedTitle,
+        facts.storage === 'off'
+          ? 'As merged (in this page only: storage is off)'
+          : 'As merged and stored',
+      );
       if (facts.merged) write(stored, rawOf(facts.merged));
       if (facts.received) write(received, rawOf(facts.received.state));
     },

@@ -41,10 +41,12 @@ export function readState(counter, folded) {
  * @param {(State | undefined)[]} states
  */
 export function allSlots(...states) {
-  return [...new Set(states.flatMap((state) => Object.keys(state?.slots ?? {})))].sort((one, other) => {
-    const [a, b] = [parts(one), parts(other)];
-    return a.node.localeCompare(b.node) || a.generation - b.generation;
-  });
+  return [...new Set(states.flatMap((state) => Object.keys(state?.slots ?? {})))].sort(
+    (one, other) => {
+      const [a, b] = [parts(one), parts(other)];
+      return a.node.localeCompare(b.node) || a.generation - b.generation;
+    },
+  );
 }
 
 /** @param {string} slot */

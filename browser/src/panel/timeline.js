@@ -9,7 +9,11 @@ import { clock, make, part, tested } from './parts.js';
 /** @param {(entry: Entry) => void} replay */
 export function openTimeline(replay) {
   const items = tested(make('ol', { className: 'timeline', tabIndex: 0 }), 'panel-log');
-  const intro = make('p', { className: 'soft', textContent: 'Newest first. Replay merges a snapshot once more: nothing goes down, nothing counts twice.' });
+  const intro = make('p', {
+    className: 'soft',
+    textContent:
+      'Newest first. Replay merges a snapshot once more: nothing goes down, nothing counts twice.',
+  });
   items.setAttribute('aria-labelledby', 'panel-timeline');
   /** @type {Map<string, Entry>} */
   let shown = new Map();

@@ -23,7 +23,10 @@ export function pageStorage(tell) {
     const id = (asked += 1);
     /** @type {Promise<import('./port.js').Stored>} */
     const answered = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => waiting.get(id)?.({ why: 'the tab does not answer' }), ANSWER_MS);
+      const timer = setTimeout(
+        () => waiting.get(id)?.({ why: 'the tab does not answer' }),
+        ANSWER_MS,
+      );
       waiting.set(id, ({ stored, why }) => {
         clearTimeout(timer);
         waiting.delete(id);

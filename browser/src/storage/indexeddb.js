@@ -26,7 +26,8 @@ export function indexedDbStorage() {
           try {
             const changed = change(stored);
             if (changed.foldedLost) counters.clear();
-            if (changed.foldedLost || changed.counter !== stored.counter) counters.put(changed.counter, video);
+            if (changed.foldedLost || changed.counter !== stored.counter)
+              counters.put(changed.counter, video);
             if (changed.folded !== stored.folded) folds.put(changed.folded, ALL);
           } catch (error) {
             abort(error);
@@ -99,7 +100,8 @@ function open() {
     };
     request.onsuccess = () => {
       clearTimeout(timer);
-      if (late) request.result.close(); // nobody would, and it would block a newer page's upgrade
+      if (late)
+        request.result.close(); // nobody would, and it would block a newer page's upgrade
       else resolve(request.result);
     };
     request.onerror = () => {
