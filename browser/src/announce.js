@@ -1,5 +1,4 @@
 // Says a changing text to screen readers: the newest one, seldom, and never while nobody listens.
-'use strict';
 
 // A number that ticks would be read out without end.
 const QUIET_MS = 20_000;

@@ -1,5 +1,4 @@
 // Whether anybody can see the page, and whether the machine has just woken up or come back online.
-'use strict';
 
 // Switching tabs back and forth costs no reconnecting.
 const UNSEEN_MS = 10_000;

@@ -1,5 +1,4 @@
 // How long to wait before the next try: twice as long each time, up to a bound, and never in step.
-'use strict';
 
 const FIRST_MS = 400;
 const LONGEST_MS = 15_000;

@@ -1,5 +1,4 @@
 // When there is time for what nobody waits for: once the clip can play, or clearly won't soon.
-'use strict';
 
 // A phone that saves data loads nothing of a clip until it is played.
 const LONGEST_MS = 4_000;

@@ -1,5 +1,4 @@
 // What the node said in the last minutes, as far as the plot needs it: per node its lag and slots.
-'use strict';
 
 export const WINDOW_S = 300;
 

@@ -3,7 +3,6 @@
 // Rows on a scale of powers of ten: a lag of ten and one of a million are both worth seeing. All
 // lanes have the same scales, so they can be compared. The slider looks back: every lane then tells
 // its numbers of that moment. It is a plain range input, for keys, fingers and screen readers alike.
-'use strict';
 
 import { WINDOW_S } from './cluster-history.js';
 import { child, list, write } from './elements.js';

@@ -1,5 +1,4 @@
 // What /api/cluster answers, as types. PROTOCOL.md says what each field means.
-'use strict';
 
 /**
  * @typedef {object} Member

@@ -1,5 +1,4 @@
 // The operators' page but for its plot: the verdict, what to do, and the tables.
-'use strict';
 
 import { child, list, write } from './elements.js';
 import { counted, duration, listed, number, split } from './words.js';

@@ -2,7 +2,6 @@
 //
 // In a hidden tab it asks nothing. When the node doesn't answer it says so, and since when; what it
 // last knew stays, marked as old: at such a moment that is what one wants to read.
-'use strict';
 
 import { history } from './cluster-history.js';
 import { openPlot } from './cluster-plot.js';

@@ -2,7 +2,6 @@
 //
 // In Cache Storage, from which they come in a third of the time that the browser's own cache takes
 // to unpack them. Where it is refused (or the connection isn't secure) nothing is kept.
-'use strict';
 
 const FOLDER = new URL('./pyodide/', import.meta.url).href;
 export const SNAPSHOT = `${FOLDER}started.snapshot`;

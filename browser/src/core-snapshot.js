@@ -5,7 +5,6 @@
 // follows; how many pages were changed, and how many words of JSON there are; the JSON that Pyodide
 // wants back, with its version, padded with spaces; the pages' numbers; for each a bit for each of its words, set where
 // it was changed; and the pages, 0 where not.
-'use strict';
 
 const PAGE = 1024;
 const BITS = 32;

@@ -1,5 +1,4 @@
 // Starts Pyodide: from its files, or from what is kept of them and the snapshot among it.
-'use strict';
 
 import { SNAPSHOT, WASM } from './core-kept.js';
 import { unpack } from './core-snapshot.js';

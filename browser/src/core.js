@@ -3,7 +3,6 @@
 // The first start of a build is the plain one. Then, with the page long at work, a snapshot is
 // fetched and kept for the next. One that is missing, damaged or refused by Pyodide (its interface
 // for them is not public) costs nothing but time: the start is the plain one again.
-'use strict';
 
 import { forgetIt, keepIt, whatIsKept } from './core-kept.js';
 import { startPyodide } from './core-start.js';

@@ -1,5 +1,4 @@
 // The page's handle on the worker that merges: hands it snapshots, hears values, does its local storage.
-'use strict';
 
 import { isSeen } from './attention.js';
 import { Backoff, pause } from './backoff.js';

@@ -2,7 +2,6 @@
 //
 // Nothing that stays the same is written again: what is being selected stays selected, and a screen
 // reader isn't told what it knows.
-'use strict';
 
 /**
  * Makes the children of `parent` stand for `keys`, in order; those that stay are kept.

@@ -1,7 +1,6 @@
 // The list page: keeps the counts of all clips on it live, by asking again every few seconds.
 //
 // A socket a clip would be dearer for the nodes than one small answer for the whole list.
-'use strict';
 
 import { isSeen } from './attention.js';
 import { Backoff, pause } from './backoff.js';

@@ -2,7 +2,6 @@
 //
 // Reads answer null and writes do nothing while it is off, so nobody else has to ask. Only the
 // switch itself is read and written then: it has to hold over a reload, and in every tab and frame.
-'use strict';
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';

@@ -2,7 +2,6 @@
 //
 // Whoever lives holds a lock under a name of its own; it is granted to others when that life ends,
 // however it ends.
-'use strict';
 
 /**
  * Holds a lock for as long as this page or worker lives.

@@ -1,5 +1,4 @@
 // Says under the number since when nothing has been heard; says nothing while all is well.
-'use strict';
 
 // Reconnecting takes a moment, and nobody needs to read of it.
 const AFTER_MS = 4_000;

@@ -4,7 +4,6 @@
 // tried again. The fallbacks end themselves: soon at first, for a node may just have been down, and
 // ever later, for a websocket may be blocked for good. A page that nobody sees, and one whose
 // viewer has paused it, follows nothing at all; a machine that wakes up asks anew at once.
-'use strict';
 
 import { Backoff, pause } from './backoff.js';
 import { onAttention } from './attention.js';

@@ -2,7 +2,6 @@
 //
 // A shared worker has a port for each tab; the worker of a leading tab hears all tabs on one
 // channel (see merge-link.js); a worker of one tab has only that tab.
-'use strict';
 
 /**
  * @typedef {object} Client one tab

@@ -4,7 +4,6 @@
 //   leading   one tab holds a lock and runs a worker; all tabs talk to it over a channel; when
 //             that tab goes, the next one gets the lock (browsers without SharedWorker)
 //   own       a worker of this tab alone
-'use strict';
 
 const SCRIPT = new URL('merge-worker.js', import.meta.url);
 // One name a build: a newer page must not talk to an older worker.

@@ -1,5 +1,4 @@
 // One step of a browser: what is stored, merged by the core with what was received, and stored again.
-'use strict';
 
 /**
  * @typedef {import('./core.js').Merge} Merge

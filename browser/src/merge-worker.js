@@ -1,5 +1,4 @@
 // The worker: merges each snapshot it is handed into what is stored, one at a time, by the core.
-'use strict';
 
 import { loadMerge } from './core.js';
 import { forgetIt } from './core-kept.js';

@@ -1,5 +1,4 @@
 // The number on the page: it only ever goes up, and this browser remembers how far it went.
-'use strict';
 
 import { announcer } from './announce.js';
 import './format.js';

@@ -2,7 +2,6 @@
 //
 // Nobody is asked for them here, they are not what this page is about. Shown they are all the
 // same, so this browser remembers them: the next page must not show less.
-'use strict';
 
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';

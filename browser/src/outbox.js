@@ -3,7 +3,6 @@
 // A view outlives its page: until it is answered its key is kept in local storage (when that is
 // on), and whichever page of this site is opened next sends it again. Two tabs that do so at once
 // do no harm, it is the same key.
-'use strict';
 
 import { Backoff, pause } from './backoff.js';
 import { UNSENT } from './keep.js';

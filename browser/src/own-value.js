@@ -3,7 +3,6 @@
 // This is not a merge: two snapshots are never put together here, only `ratchet` does that. It is
 // the same number that the node answers on GET /api/videos/{video}, so showing the highest of them
 // is honest while Pyodide is not up, or can't run: no view is counted that was not accepted.
-'use strict';
 
 /**
  * @param {string} text a snapshot

@@ -2,7 +2,6 @@
 //
 // Pausing, seeking and buffering are the same play; watching again after the end is a new one. A clip
 // can be played as soon as it stands in the page, before this script is here: that one counts, too.
-'use strict';
 
 /**
  * @param {HTMLMediaElement} player

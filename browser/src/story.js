@@ -1,5 +1,4 @@
 // What has happened on this page, for the panel, which may come later than the first of it.
-'use strict';
 
 // More than anybody reads; a busy video brings ten a second.
 const LONGEST = 500;

@@ -1,5 +1,4 @@
 // A new idempotency key: a UUID of version 7, whose first 48 bits are the time (RFC 9562).
-'use strict';
 
 /**
  * @param {number} now_ms

@@ -1,6 +1,5 @@
 // Everything that makes one video's number right on a page: what nodes say, merged with what this
 // browser has seen.
-'use strict';
 
 import { openCounter } from './counter.js';
 import { follow } from './live.js';

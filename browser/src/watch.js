@@ -1,5 +1,4 @@
 // The watch page, put together: the only place that knows all of its parts.
-'use strict';
 
 import { canPlay } from './can-play.js';
 import { openKeep } from './keep.js';

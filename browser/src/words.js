@@ -1,5 +1,4 @@
 // Numbers, times and lists in the words that people read.
-'use strict';
 
 const format = new Intl.NumberFormat('en');
 /** @type {[number, string][]} */

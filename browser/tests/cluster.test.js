@@ -1,5 +1,4 @@
 // The operators' page, as far as it needs no browser: its words, and what its plot remembers.
-'use strict';
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,4 @@
 // The number: how it is written, how it counts up, what is said of it; with a page and a clock of our own.
-'use strict';
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';

@@ -1,5 +1,4 @@
 // The debug panel, as far as it needs no browser: its sentences, its notes, and its files.
-'use strict';
 
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';

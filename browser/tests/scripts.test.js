@@ -1,5 +1,4 @@
 // The page's pure modules, and the outbox with a fake network and a fake clock.
-'use strict';
 
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';

@@ -3,7 +3,6 @@
 // It runs what our own pages run: live messages, the merge in the worker, what this browser has
 // stored. What it says, and to whom, is in view-count.js; it listens to the page that holds it and
 // to nobody else, and only if that is of a listed site. (The browser has refused all others already.)
-'use strict';
 
 import '../format.js';
 import { openKeep } from '../keep.js';

@@ -2,7 +2,6 @@
 //
 // A step of a story is always the same: where it doesn't follow from what is on the stage, its story
 // is begun anew and played up to it. What is done freely goes on from wherever the stage stands.
-'use strict';
 
 import { write } from '../elements.js';
 import { openStage } from './stage.js';

@@ -1,5 +1,4 @@
 // The picture: one scene of the lesson as bars on one scale. It only draws; it counts nothing.
-'use strict';
 
 import { child, list, write } from '../elements.js';
 

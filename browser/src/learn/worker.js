@@ -1,5 +1,4 @@
 // The worker: runs the lesson's Python on the core that every page of this build has.
-'use strict';
 
 import { loadCore } from '../core.js';
 

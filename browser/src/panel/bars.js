@@ -1,5 +1,4 @@
 // The states as a table: each slot's part of the number as a bar, in stored, received and merged alike.
-'use strict';
 
 import { child, list, write } from '../elements.js';
 import { counted, number } from '../words.js';

@@ -2,7 +2,6 @@
 //
 // It is there only where the page was given a playground's address, which production never has. It
 // asks once a second while the panel is open and somebody can see it, and otherwise not at all.
-'use strict';
 
 import { history } from '../cluster-history.js';
 import { openPlot } from '../cluster-plot.js';

@@ -1,5 +1,4 @@
 // What one merge has changed, in a few words.
-'use strict';
 
 import { counted, number } from '../words.js';
 import { allSlots, brief, lifted, parts } from './states.js';

@@ -3,7 +3,6 @@
 // Only the core says whether a state is one (`replace` asks it); here stands what a file is. The
 // highest number shown is not in it: whoever writes such a file could write any number there, and
 // no merge would ever correct it.
-'use strict';
 
 const FORMAT = 'ratchet-browser-state';
 export const VERSION = 1;

@@ -1,5 +1,4 @@
 // Why does it show this number? In one or two plain sentences, from what is known.
-'use strict';
 
 import { counted, duration, listed, number } from '../words.js';
 import { brief, lifted } from './states.js';

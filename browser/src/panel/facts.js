@@ -1,5 +1,4 @@
 // What is known here, gathered from the page's story: one event after the other, no drawing, no asking.
-'use strict';
 
 import { number } from '../words.js';
 import { effect } from './effect.js';

@@ -1,5 +1,4 @@
 // The open panel, put together: the sentence, the states, the timeline, and what one can play with.
-'use strict';
 
 import { announcer } from '../announce.js';
 import { child, list, write } from '../elements.js';

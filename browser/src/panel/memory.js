@@ -2,7 +2,6 @@
 //
 // In session storage, which no other tab shares. Off is off: with storage switched off nothing is
 // kept here either.
-'use strict';
 
 import { BASE } from './explain.js';
 

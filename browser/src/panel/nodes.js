@@ -2,7 +2,6 @@
 //
 // A pin is a wish. The balancer honours it where its operator gave it the nodes' names; a page that
 // came straight from a node has no balancer at all.
-'use strict';
 
 import { button, make, part, tested } from './parts.js';
 

@@ -3,7 +3,6 @@
 // Closed, it takes notes, and writes the few of them that are plain text at most some times a
 // second; most of it isn't loaded, and it asks nobody, counts no time and lays nothing out. Where no playground is set it can
 // change nothing but this browser.
-'use strict';
 
 import { ownValue } from '../own-value.js';
 import { openFacts } from './facts.js';

@@ -1,5 +1,4 @@
 // The few kinds of elements that the panel is made of.
-'use strict';
 
 /**
  * @template {keyof HTMLElementTagNameMap} T

@@ -1,5 +1,4 @@
 // What the panel says in plain words and numbers: who answered, by which way, where it is stored.
-'use strict';
 
 import { write } from '../elements.js';
 import { number } from '../words.js';

@@ -1,5 +1,4 @@
 // To play with: the storage, the stored state, and the time. All of it changes this browser only.
-'use strict';
 
 import { ownValue } from '../own-value.js';
 import { counted, number } from '../words.js';

@@ -1,5 +1,4 @@
 // What to try in the demo: how to bring about each situation of a cluster's life, and what to look at.
-'use strict';
 
 /** @typedef {{title: string, steps: string[]}} Recipe */
 

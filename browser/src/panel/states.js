@@ -2,7 +2,6 @@
 //
 // Nothing is merged here: what two states come to is always what `ratchet` answered. This file only
 // reads the texts that went in and out.
-'use strict';
 
 import { ownValue } from '../own-value.js';
 

@@ -1,5 +1,4 @@
 // What has happened, the newest first: each message with what merging it has changed.
-'use strict';
 
 import { child, list, write } from '../elements.js';
 import { clock, make, part, tested } from './parts.js';

@@ -1,5 +1,4 @@
 // How much this site stores in this browser, as far as that is cheaply known.
-'use strict';
 
 import { storedVideos } from '../storage/indexeddb.js';
 import { counted, number } from '../words.js';

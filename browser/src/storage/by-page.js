@@ -1,5 +1,4 @@
 // The worker's half of storage in localStorage: workers have none, so a tab reads and writes for it.
-'use strict';
 
 // A tab that crashed does not answer, and others wait for their turn.
 const ANSWER_MS = 5_000;

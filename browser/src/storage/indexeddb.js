@@ -1,5 +1,4 @@
 // Storage in IndexedDB: read, merge and write in one transaction, so two tabs never lose a write.
-'use strict';
 
 const NAME = 'ratchet';
 // 1: the same stores. Raised when what is in them means something else, never lowered: a page that

@@ -4,7 +4,6 @@
 // write in turns can leave a new counter next to an old `folded`, even if each writes `folded`
 // first. One entry is written as a whole: a counter always stands next to the `folded` it was
 // merged under. It costs a few bytes a video.
-'use strict';
 
 const KEPT = 'state:';
 

@@ -1,5 +1,4 @@
 // Storage switched off, or refused everywhere: this page's memory, gone with the page.
-'use strict';
 
 /** @returns {import('./port.js').StoragePort} */
 export function noStorage() {

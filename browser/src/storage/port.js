@@ -1,5 +1,4 @@
 // What the worker asks of a storage: this file is only types, the port that every adapter fills.
-'use strict';
 
 /**
  * What is stored: per video its base and slots, and the `folded` they stand on; both as the text
