@@ -1,4 +1,5 @@
 // Notes how this page's first number reads in each frame, when it was painted, and all that moves.
+'use strict';
 
 (() => {
   const noted = { texts: [], shifts: [], without: 0, painted: 0, firstPaint: 0, firstNumber };

@@ -3,6 +3,7 @@
 // In every frame, before it is painted and after; and after every change of the page, when all
 // who watch the page for changes (first-paint.js does) have had their say: nothing is painted
 // before that.
+'use strict';
 
 (() => {
   const numbers = [];

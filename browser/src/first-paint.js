@@ -4,6 +4,7 @@
 // way, the browser may already paint the page, and a stale node's smaller number would flash.
 // From the head it watches the parser instead: an observer runs right after an element has been
 // inserted and always before the next frame. It only reads; number.js is the only writer.
+'use strict';
 
 (() => {
   const format = viewsFormat(navigator.languages, document.documentElement.lang);

@@ -2,6 +2,7 @@
 //
 // A classic script that leaves two functions behind: first-paint.js needs them before any module can
 // run. number.js imports it for the same functions; on our own pages they are there by then.
+'use strict';
 
 /**
  * @typedef {object} ViewsFormat

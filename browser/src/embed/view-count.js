@@ -16,6 +16,7 @@
 //   frame -> page   {video, views, exact: "1,234,567", short: "1.2M"}   {video, refused: why}   {here: true}
 //
 // A classic script: pages of other sites may load those from anywhere, without asking first.
+'use strict';
 
 (() => {
   const NAME = 'view-count';
