@@ -24,7 +24,7 @@ export class Backoff {
 }
 
 /**
- * Waits, or less when the network comes back meanwhile, or the signal says so.
+ * Waits; ends early when the network comes back, or when the signal is aborted.
  *
  * @param {number} wait_ms
  * @param {AbortSignal} [signal]

@@ -15,7 +15,11 @@ export function uuid7(now_ms, chance = crypto.getRandomValues(new Uint8Array(10)
   );
 }
 
-/** @param {string} uuid the milliseconds at which it was made */
+/**
+ * When this key was made.
+ *
+ * @param {string} uuid
+ */
 export function made_ms(uuid) {
   return parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 }
