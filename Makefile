@@ -31,10 +31,11 @@ test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every che
 check: .venv/run .venv/test lint ## the core's and the server's tests: the quick round while working
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
-lint: .venv/test browser/node_modules/.tools
+lint: .venv/test browser/node_modules/.tools ## formatters, linters and type checks, of Python and of the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NPM) run --silent lint
 
 sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \

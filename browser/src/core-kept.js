@@ -9,7 +9,11 @@ export const WASM = `${FOLDER}pyodide.asm.wasm`;
 const FILES = [SNAPSHOT, WASM, `${FOLDER}python_stdlib.zip`];
 const CACHE = 'ratchet-core';
 
-/** All files of this build by their addresses, or nothing. @returns {Promise<Map<string, Response> | undefined>} */
+/**
+ * All files of this build by their addresses, or nothing.
+ *
+ * @returns {Promise<Map<string, Response> | undefined>}
+ */
 export async function whatIsKept() {
   try {
     /** @type {Map<string, Response>} */

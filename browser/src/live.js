@@ -42,7 +42,11 @@ const LASTED_MS = 5_000;
  * @property {AbortSignal} signal ends it at once
  */
 
-/** Each resolves or rejects when the connection has ended. @type {[Transport, (connection: Connection) => Promise<void>][]} */
+/**
+ * Each resolves or rejects when the connection has ended.
+ *
+ * @type {[Transport, (connection: Connection) => Promise<void>][]}
+ */
 const TRANSPORTS = [
   ['websocket', byWebSocket],
   ['events', byEvents],

@@ -1,7 +1,7 @@
 // The pages that talk to this worker, whichever kind of link they use (see merge-link.js).
 //
-// A shared worker has a port for each page. The worker of a leading page hears all pages on one
-// channel. A page's own worker has only that page.
+// A shared worker has a port for each page. The worker of a leading page has one channel for
+// all pages. A page's own worker has only that page.
 
 /** @import { FromPage, FromWorker } from './merge-protocol.js' */
 

@@ -274,7 +274,7 @@ function fail(why) {
   merge = undefined;
   queue.stop();
   for (const { post } of pages.values()) post({ type: 'failed', why });
-  if (isShared(self)) self.close(); // it would live on in pages that are told too late
+  if (isShared(self)) self.close(); // a page that has not closed it yet would keep it alive
 }
 
 function openChannel() {

@@ -14,7 +14,7 @@ import { pack } from '../src/core-snapshot.js';
  */
 
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
   process.exit(1);
 });
 

@@ -28,7 +28,8 @@ const receiveText = (node, text, at_ms = NOW) =>
 const receive = (node, its, at_ms) =>
   receiveText(node, JSON.stringify({ video: 'tide', ...its }), at_ms);
 
-/** @type {(before: State | string, after: State, how?: {node?: string, received?: string, discarded?: string[]}) => void} */
+/** @typedef {{node?: string, received?: string, discarded?: string[]}} How */
+/** @type {(before: State | string, after: State, how?: How) => void} */
 const merge = (before, after, { node = '', received = '', discarded = [] } = {}) =>
   facts.take({
     kind: 'merged',

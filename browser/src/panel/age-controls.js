@@ -70,10 +70,11 @@ export function openAgeControls(means) {
 function putBackText(value, at_ms) {
   const views = number(value);
   return [
-    `Put back: ${views}, which this browser had stored ${ago(at_ms, Date.now())}, also as the highest number shown.`,
-    'The messages are paused. Now reload.',
+    `Put back: ${views}, which this browser had stored ${ago(at_ms, Date.now())}.`,
+    'It is also put back as the highest number shown. The messages are paused. Now reload.',
     `The page shows ${views} at once, or more if its node knows more.`,
-    'With the first message it shows the cluster’s number, exactly: nothing is lost, and nothing counts twice, whatever was folded meanwhile.',
+    'With the first message it shows the cluster’s number, exactly:',
+    'nothing is lost, and nothing counts twice, whatever was folded meanwhile.',
     '(Another open tab of this video would bring the state up to date: close it first.)',
   ].join(' ');
 }

@@ -30,7 +30,7 @@ export function openBars() {
   const body = tested(make('tbody'), 'panel-bars');
   const table = make(
     'table',
-    { className: 'bars' },
+    { className: 'table bars' },
     make('caption', { className: 'unseen', textContent: caption }),
     make('thead', {}, heads),
     body,

@@ -23,13 +23,13 @@ const ORDERS = [
     order: 'cut',
     title: 'Cut',
     possible: ({ cut }) => !cut,
-    meaning: 'no other node hears it, nor it them; browsers still reach it',
+    meaning: 'no message between it and the other nodes arrives; browsers still reach it',
   },
   {
     order: 'heal',
     title: 'Heal',
     possible: ({ cut }) => cut,
-    meaning: 'it hears the others again',
+    meaning: 'it is connected to the others again',
   },
   {
     order: 'kill',
@@ -156,7 +156,12 @@ function openTable(rows) {
   const heads = ['Node', 'State', 'What to do'].map((text) =>
     make('th', { scope: 'col', textContent: text }),
   );
-  return make('table', { className: 'nodes' }, make('thead', {}, make('tr', {}, ...heads)), rows);
+  return make(
+    'table',
+    { className: 'table nodes' },
+    make('thead', {}, make('tr', {}, ...heads)),
+    rows,
+  );
 }
 
 /**

@@ -46,7 +46,7 @@ export function button(text, testId, press) {
  */
 export function section(title, name, ...inside) {
   const heading = make('h3', { textContent: title, id: `panel-${name}` });
-  const made = make('section', { className: `part part-${name}` }, heading, ...inside);
+  const made = make('section', { className: `sheet part part-${name}` }, heading, ...inside);
   made.setAttribute('aria-labelledby', heading.id);
   return made;
 }

@@ -93,9 +93,11 @@ function unmerged({ shown, received }) {
   }
   const node = nodeName(received.node);
   const { value } = received.state;
-  return shown > value
-    ? `${number(shown)} is the highest number that this browser has shown or any node has sent (${node} says ${number(value)}).`
-    : `${number(shown)} is the highest number that any node has sent, and ${node} sent it.`;
+  if (shown <= value) {
+    return `${number(shown)} is the highest number that any node has sent, and ${node} sent it.`;
+  }
+  const either = 'that this browser has shown or any node has sent';
+  return `${number(shown)} is the highest number ${either} (${node} says ${number(value)}).`;
 }
 
 /**

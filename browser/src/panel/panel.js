@@ -48,7 +48,11 @@ export function openPanel(root, toggle, page) {
   const raw = openRawStates();
   const timeline = openTimeline((entry) => views.counter.merge(entry.snapshot, facts.again(entry)));
   const schedule = openSchedule(root, draw);
-  /** Loaded when the panel is opened for the first time. @type {ReturnType<typeof import('./inside.js').openInside> | undefined} */
+  /**
+   * Loaded when the panel is opened for the first time.
+   *
+   * @type {ReturnType<typeof import('./inside.js').openInside> | undefined}
+   */
   let inside;
 
   function draw() {
