@@ -166,7 +166,8 @@ def test_the_first_paint_reads_the_keys_that_the_page_writes() -> None:
     assert "PREFIX = 'ratchet:'" in keep
     assert "SWITCH = 'storage'" in keep
     assert "ratchet:storage" in first
-    assert "`high:${" in number
+    assert "`high:${" in keep
+    assert "highKey(" in number
     assert "`ratchet:high:${" in first
 
 

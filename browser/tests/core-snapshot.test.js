@@ -1,5 +1,4 @@
 // The snapshot's format: what goes in comes out, or it is said that it is damaged.
-'use strict';
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
