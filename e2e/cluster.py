@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 from e2e.links import Link, Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until

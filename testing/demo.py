@@ -24,7 +24,7 @@ _PROGRAM: Final = """
 import sys
 from ratchet_server import demo
 nodes, first, page, control = map(int, sys.argv[1:])
-sys.exit(demo.run(nodes, first_port=first, balancer_port=page, playground_port=control))
+sys.exit(demo.run(nodes, first_port=first, balancer_port=page, control_port=control))
 """
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 HERE = Path(__file__).parent
 PATIENCE_S = 20.0

@@ -2,7 +2,7 @@
 
     early       the first line of the program: hears signals before anything else is read
     cli         the command `ratchet`; status prints how a cluster is
-    demo        a local cluster; stand_in is its balancer where there is no HAProxy
+    demo        a local cluster: real nodes, links to cut, a balancer
     settings    everything one can set, with unit and default
     node        the composition root: makes the parts, joins them, runs and stops them
     api, pages  HTTP: the contract's calls; the pages and files
