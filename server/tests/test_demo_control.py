@@ -276,8 +276,7 @@ class TestLooking:
                 try:
                     state = await Overview({"a": child}, Links({"a": 1}), client).state()
                 finally:
-                    child.send(signal.SIGKILL)
-                    await child.ended()
+                    await child.kill()
                     await client.close()
                 assert (state["seen_from"], state["nodes"][0]["ready"]) == ("a", True)
 

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from ratchet_server.demo import stand_in
+from ratchet_server.demo.stand_in_nodes import Node, Turns, split_address, split_name
 
-Node = Callable[[bytes], Awaitable[bytes]]
+Answer = Callable[[bytes], Awaitable[bytes]]
 HEAD = "POST /api/videos/tide/views HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -30,7 +31,7 @@ def several_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
+async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
     """The address of a stand-in with one node, which is ready and answers as told."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +49,7 @@ async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
     try:
         while True:
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(*stand_in.split_address(bind))
+                _, writer = await asyncio.open_connection(*split_address(bind))
                 writer.close()
                 break
             await asyncio.sleep(0)
@@ -61,7 +62,7 @@ async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
 
 async def exchange(address: str, sent: bytes) -> bytes:
     """Everything that comes back until the stand-in closes, which it must."""
-    reader, writer = await asyncio.open_connection(*stand_in.split_address(address))
+    reader, writer = await asyncio.open_connection(*split_address(address))
     with contextlib.closing(writer):
         writer.write(sent)
         async with asyncio.timeout(20):
@@ -151,16 +152,37 @@ class TestHeads:
     @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
     def test_what_is_no_address_is_refused(self, address: str) -> None:
         with pytest.raises(ValueError, match="is not HOST:PORT"):
-            stand_in.split_address(address)
+            split_address(address)
 
     @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
     def test_what_is_no_name_is_refused(self, name: str) -> None:
         with pytest.raises(ValueError, match="has no valid name"):
-            stand_in.split_name(f"{name}=127.0.0.1:1")
+            split_name(f"{name}=127.0.0.1:1")
 
     def test_a_name_is_no_part_of_the_address(self) -> None:
-        assert stand_in.split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
-        assert stand_in.split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
+        assert split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
+        assert split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
+
+
+class TestWishes:
+    @pytest.mark.parametrize(
+        ("query", "first"),
+        [
+            ("a=1&node=c", "c"),
+            ("node=c;xnode=b", "c"),
+            ("node=d=e&node=b", "b"),
+            ("node=c&node=b", "b"),
+            ("xnode=c", "a"),
+            ("node=%63", "a"),
+            ("node", "a"),
+            ("node=", "a"),
+        ],
+    )
+    def test_a_query_names_a_node_as_it_stands_there(self, query: str, first: str) -> None:
+        nodes = [Node(f"{name}=127.0.0.1:1") for name in "abc"] + [Node("127.0.0.1:1")]
+        for node in nodes:
+            node.ready = True
+        assert Turns(nodes).for_read("/", query)[0].name == first
 
 
 class TestBounds:
@@ -201,8 +223,8 @@ class TestBounds:
 
         asyncio.run(story())
 
-    def test_one_connection_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stand_in, "CONNECTIONS", 0)
+    def test_one_request_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stand_in, "REQUESTS", 0)
 
         async def story() -> None:
             async with balanced() as address:
@@ -232,19 +254,19 @@ class TestCommand:
 
     def test_it_says_that_it_is_a_stand_in_and_stops_on_sigterm(self) -> None:
         bind = free_address()
-        command = self.command("--bind", bind, "--node", free_address())
+        command = self.command(bind, free_address())
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == (
                 f"ready http://{bind} (a stand-in; the real balancer is HAProxy)\n"
             )
-            with socket.create_connection(stand_in.split_address(bind)) as client:
+            with socket.create_connection(split_address(bind)) as client:
                 client.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 with client.makefile("rb") as answer:
                     head, _, body = answer.read().partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ")
             assert set(json.loads(body)) == {"error", "message"}
-            with socket.create_connection(stand_in.split_address(bind)):
+            with socket.create_connection(split_address(bind)):
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(20) == 0
 
@@ -252,7 +274,7 @@ class TestCommand:
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = f"127.0.0.1:{other.getsockname()[1]}"
             for bind, complaint in ((taken, "in use"), ("nonsense", "is not HOST:PORT")):
-                command = self.command("--bind", bind, "--node", "127.0.0.1:1")
+                command = self.command(bind, "127.0.0.1:1")
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
                 assert result.returncode == 1
                 assert complaint in result.stderr

@@ -56,10 +56,10 @@ class Actions:
                 self._links.heal(node)
             case "kill":
                 self._must_run(node)
-                await self._supervisor.kill(node)
+                await self._nodes[node].kill()
             case "start":
                 self._must_not_run(node, "It runs already.")
-                await self._supervisor.start(node)
+                await self._supervisor.start(self._nodes[node])
             case "drain" | "leave":
                 self._must_run(node)
                 _check(await self._tell(node, f"/api/node/{action}"))

@@ -62,10 +62,8 @@ def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
 
 
 def stand_in(nodes: Sequence[str], bind: str) -> Balancer:
-    command = [sys.executable, "-m", "ratchet_server.demo.stand_in", "--bind", bind]
-    for node in nodes:
-        command += ["--node", node]
-    return Balancer(tuple(command), "the small built-in stand-in for HAProxy")
+    command = (sys.executable, "-m", "ratchet_server.demo.stand_in", bind, *nodes)
+    return Balancer(command, "the small built-in stand-in for HAProxy")
 
 
 def find_haproxy() -> str | None:

@@ -69,6 +69,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
+    async def kill(self) -> None:
+        """Returns when it is gone."""
+        self.send(signal.SIGKILL)
+        await self.ended()
+
     def how_it_ended(self) -> str:
         """For people."""
         code = self._process.returncode if self._process else None

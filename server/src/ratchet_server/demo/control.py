@@ -38,6 +38,7 @@ def application(
     hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
     origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
     app: Sanic[Any, Any] = Sanic("ratchet-demo", configure_logging=False)
+    app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = _MAX_REQUEST_BYTES
     app.config.REQUEST_TIMEOUT = _REQUEST_TIMEOUT_S
     app.error_handler = JsonErrors({})

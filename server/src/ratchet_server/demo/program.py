@@ -9,7 +9,7 @@ import os
 import socket
 import string
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,50 +49,45 @@ def run(nodes: int, first_port: int, balancer_port: int, control_port: int, data
 async def _run(
     ports: Mapping[str, int], balancer_port: int, sock: socket.socket, data: Path
 ) -> None:
-    page, control_url = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
-    media, logs = machine.find_media(), data / "logs"
+    terminal = Terminal()
+    logs = data / "logs"
     logs.mkdir(exist_ok=True)
+    media = machine.find_media()
     secret = secret_of(os.environ, os.environ.get("RATCHET_SECRET_FILE") or None)
     given = [f"{name}={HOST}:{port}" for name, port in ports.items()]
     chosen = balancer.choose(given, f"{HOST}:{balancer_port}", data)
+    page, own = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
     async with contextlib.AsyncExitStack() as stack:
-        terminal = Terminal()
-        goodbye = f"Nothing is left running. The counts are kept in {data}."
-        stack.push_async_callback(terminal.say, goodbye)
+        bye = f"Nothing is left running. The counts are kept in {data}."
+        stack.push_async_callback(terminal.say, bye)
         client = Client()
         stack.push_async_callback(client.close)
         relays = Links(ports)
         stack.push_async_callback(relays.close)
+
+        front = Child("balancer", page, chosen.command, _environ(), logs / "balancer.log")
         nodes = {}
         for name, port in ports.items():
-            command = [sys.executable, "-m", "ratchet_server", "node", "--name", name]
-            command += ["--host", HOST, "--port", str(port), "--data", str(data / name)]
-            command += ["--media", str(media)]
-            for url in relays.urls(name):
-                command += ["--peer", url]
+            url = f"http://{HOST}:{port}"
+            command = _node(name, port, data / name, media, relays.urls(name))
             environ = _environ() | {
-                "RATCHET_PLAYGROUND": control_url,
+                "RATCHET_PLAYGROUND": own,
                 # They would dial the addresses that they tell each other, around every cut link.
                 "RATCHET_DISCOVER": "no",
             }
-            url = f"http://{HOST}:{port}"
             nodes[name] = Child(name, url, command, environ, logs / f"{name}.log")
-        front = Child("balancer", page, chosen.command, _environ(), logs / "balancer.log")
 
         def how_to_start(child: Child) -> str:
             if child is front:
                 return "To have it again, stop the demo and start it anew."
-            return messages.start_by_hand(control_url, page, child.name)
+            return messages.start_by_hand(own, page, child.name)
 
-        supervisor = Supervisor(nodes, front, client, terminal, how_to_start)
+        supervisor = Supervisor([*nodes.values()], front, client, terminal, how_to_start)
         stack.push_async_callback(supervisor.end)
         overview = Overview(nodes, relays, client)
-        app = control.application(
-            overview,
-            Actions(nodes, relays, supervisor, client, overview, secret),
-            own=control_url,
-            pages=[page, *(node.url for node in nodes.values())],
-        )
+        actions = Actions(nodes, relays, supervisor, client, overview, secret)
+        pages = [page, *(node.url for node in nodes.values())]
+        app = control.application(overview, actions, own=own, pages=pages)
         server: Any = await app.create_server(sock=sock, access_log=False)
         stack.callback(server.close)
         await server.startup()
@@ -104,7 +99,7 @@ async def _run(
                 messages.introduction(
                     page=page,
                     nodes=[*nodes.values()],
-                    control=control_url,
+                    control=own,
                     balancer=chosen.description,
                     data=data,
                     logs=logs,
@@ -115,6 +110,14 @@ async def _run(
             await asyncio.Event().wait()
 
         await until_one_ends(live(), terminal.stop.wait())
+
+
+def _node(name: str, port: int, data: Path, media: Path, peers: Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", "ratchet_server", "node", "--name", name, "--host", HOST]
+    command += ["--port", str(port), "--data", str(data), "--media", str(media)]
+    for peer in peers:
+        command += ["--peer", peer]
+    return command
 
 
 def _environ() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
 
 from ratchet_server.demo import messages
 from ratchet_server.demo.child import Child
@@ -23,7 +23,7 @@ class Supervisor:
 
     def __init__(
         self,
-        nodes: Mapping[str, Child],
+        nodes: Sequence[Child],
         balancer: Child,
         client: Client,
         terminal: Terminal,
@@ -32,7 +32,7 @@ class Supervisor:
         """`how_to_start`: what a person who can't press Enter does to start a dead child."""
         self._nodes = nodes
         self._balancer = balancer
-        self._children = [*nodes.values(), balancer]
+        self._children = [*nodes, balancer]
         self._client = client
         self._terminal = terminal
         self._how_to_start = how_to_start
@@ -47,17 +47,15 @@ class Supervisor:
             await child.start()
         await asyncio.gather(*map(self._must_become_ready, self._children))
         for child in self._children:
-            self._in_background(self._report_end(child))
+            self._in_background(self._report(child))
         self._in_background(self._start_on_enter())
 
-    async def start(self, node: str) -> None:
-        """Returns when it has a process; a node that has one keeps it."""
-        await self._start(self._nodes[node])
-
-    async def kill(self, node: str) -> None:
-        """Returns when its process is gone."""
-        self._nodes[node].send(signal.SIGKILL)
-        await self._nodes[node].ended()
+    async def start(self, child: Child) -> None:
+        """Returns when it has a process; one that it has is kept."""
+        async with self._starting:
+            if not self._ending and not child.running:
+                await child.start()
+                self._in_background(self._report(child, again=True))
 
     async def end(self) -> None:
         """Ends everything, the balancer first: then it sends nobody to a node that is going."""
@@ -72,7 +70,7 @@ class Supervisor:
         self._balancer.send(signal.SIGTERM)
         # Twice: no balancer is left that would have to be told, and no node that stays.
         for number in (signal.SIGTERM, signal.SIGINT):
-            for node in self._nodes.values():
+            for node in self._nodes:
                 node.send(number)
         all_ended = asyncio.gather(*(child.ended() for child in running))
         impatient = asyncio.create_task(self._terminal.stop.wait())
@@ -86,18 +84,12 @@ class Supervisor:
                 child.send(signal.SIGKILL)
         await all_ended
 
-    async def _start(self, child: Child) -> None:
-        async with self._starting:
-            if not self._ending and not child.running:
-                await child.start()
-                self._in_background(self._report_return(child))
-
     async def _start_on_enter(self) -> None:
         while True:
             await self._terminal.enter.wait()
             self._terminal.enter.clear()
             for child in self._children:
-                await self._start(child)
+                await self.start(child)
 
     async def _must_become_ready(self, child: Child) -> None:
         try:
@@ -115,12 +107,10 @@ class Supervisor:
             await asyncio.sleep(POLL_S)
         return False
 
-    async def _report_return(self, child: Child) -> None:
-        if await self._becomes_ready(child):
+    async def _report(self, child: Child, *, again: bool = False) -> None:
+        """Tells the person when it is ready again, and how it ended."""
+        if again and await self._becomes_ready(child):
             await self._terminal.say(messages.ready_again(child))
-        await self._report_end(child)
-
-    async def _report_end(self, child: Child) -> None:
         await child.ended()
         await self._terminal.say(messages.death(child, pid=True))
         enter = "Press Enter to start it again."
