@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import BrowserType, Error, sync_playwright
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 SYSTEM_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The same engine without windows. It has no settings of a profile, such as blocked cookies.

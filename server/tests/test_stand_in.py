@@ -12,15 +12,11 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from ratchet_server import stand_in, stand_in_http
-from ratchet_server.stand_in_http import Refusal, Request
+from ratchet_server.demo import stand_in
+from ratchet_server.demo.stand_in_nodes import Node, Turns, split_address, split_name
 
-Node = Callable[[bytes], Awaitable[bytes]]
+Answer = Callable[[bytes], Awaitable[bytes]]
 HEAD = "POST /api/videos/tide/views HTTP/1.1\r\nHost: x\r\n"
-
-
-def parse(*lines: str) -> Request:
-    return Request.parse(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
 
 def free_address() -> str:
@@ -28,88 +24,14 @@ def free_address() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-class TestHeads:
-    @pytest.mark.parametrize(
-        "line",
-        [
-            "",
-            "GET",
-            "GET /",
-            "GET / HTTP/2",
-            "get / HTTP/1.1",
-            "GET  / HTTP/1.1",
-            "GET http://x/peer HTTP/1.1",
-            "GET /a b HTTP/1.1",
-            "GET /\xff HTTP/1.1",
-            "CONNECT x:1 HTTP/1.1",
-        ],
-    )
-    def test_what_is_no_request_line_is_refused(self, line: str) -> None:
-        with pytest.raises(Refusal, match="not a valid HTTP request"):
-            parse(line)
-
-    @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", " folded", "a: b\nc: d"])
-    def test_what_is_no_header_is_refused(self, line: str) -> None:
-        with pytest.raises(Refusal, match="not a valid HTTP request"):
-            parse("GET / HTTP/1.1", line)
-
-    @pytest.mark.parametrize(
-        ("lines", "status"),
-        [
-            (["Content-Length: -1"], "400"),
-            (["Content-Length: 1_0"], "400"),
-            (["Content-Length: "], "400"),
-            (["Content-Length: 1", "Content-Length: 1"], "400"),
-            (["Content-Length: 16385"], "413"),
-            (["Content-Length: 99999999999999999999"], "400"),
-            (["Transfer-Encoding: chunked"], "411"),
-            (["Transfer-Encoding: chunked", "Content-Length: 5"], "411"),
-        ],
-    )
-    def test_a_body_of_unclear_or_great_length_is_refused(
-        self, lines: list[str], status: str
-    ) -> None:
-        with pytest.raises(Refusal) as refused:
-            parse("POST / HTTP/1.1", *lines).body_bytes()
-        assert refused.value.status.startswith(status)
-
-    def test_a_node_gets_one_request_a_connection_and_the_true_address(self) -> None:
-        request = parse(
-            "GET /?a=b HTTP/1.1", "Host: h", "Connection: keep-alive", "X-Forwarded-For: 6.6.6.6"
-        )
-        assert request.encode("10.0.0.9").decode() == (
-            "GET /?a=b HTTP/1.1\r\nhost: h\r\n"
-            "connection: close\r\nx-forwarded-for: 10.0.0.9\r\nvia: 1.1 ratchet-stand-in\r\n\r\n"
-        )
-
-    def test_an_answer_says_who_passed_it_on(self) -> None:
-        head = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Ratchet-Node: a\r\n\r\n"
-        assert stand_in_http.answer_head(head, switched=False) == (
-            b"HTTP/1.1 200 OK\r\nX-Ratchet-Node: a\r\nConnection: close\r\n"
-            b"Via: 1.1 ratchet-stand-in\r\n\r\n"
-        )
-
-    @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
-    def test_what_is_no_address_is_refused(self, address: str) -> None:
-        with pytest.raises(ValueError, match="is not HOST:PORT"):
-            stand_in.split_address(address)
-
-    @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
-    def test_what_is_no_name_is_refused(self, name: str) -> None:
-        with pytest.raises(ValueError, match="has no valid name"):
-            stand_in.split_name(f"{name}=127.0.0.1:1")
-
-    def test_a_name_is_no_part_of_the_address(self) -> None:
-        assert stand_in.split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
-        assert stand_in.split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
-
-    def test_a_query_says_of_a_key_what_stands_there(self) -> None:
-        asked = parse("GET /?a=1&node=c&node=b;node=d=e&xnode=f&node HTTP/1.1").query("node")
-        assert asked == {"c", "b", "d=e", ""}
+@pytest.fixture(autouse=True)
+def several_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sanic trims its own methods when it starts, which works once in a process."""
+    monkeypatch.setenv("SANIC_TOUCHUP", "no")
 
 
 @contextlib.asynccontextmanager
-async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
+async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
     """The address of a stand-in with one node, which is ready and answers as told."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +49,7 @@ async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
     try:
         while True:
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(*stand_in.split_address(bind))
+                _, writer = await asyncio.open_connection(*split_address(bind))
                 writer.close()
                 break
             await asyncio.sleep(0)
@@ -140,11 +62,127 @@ async def balanced(answer: Node | None = None) -> AsyncIterator[str]:
 
 async def exchange(address: str, sent: bytes) -> bytes:
     """Everything that comes back until the stand-in closes, which it must."""
-    reader, writer = await asyncio.open_connection(*stand_in.split_address(address))
+    reader, writer = await asyncio.open_connection(*split_address(address))
     with contextlib.closing(writer):
         writer.write(sent)
         async with asyncio.timeout(20):
             return await reader.read()
+
+
+class TestHeads:
+    def passed(self, *lines: str, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> tuple[str, str]:
+        """What the node gets of a request, if it gets any, and what the client gets."""
+        heads: list[bytes] = []
+
+        async def node(head: bytes) -> bytes:
+            heads.append(head)
+            return answer
+
+        async def story() -> bytes:
+            async with balanced(node) as address:
+                return await exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+
+        response = asyncio.run(story())
+        return b"".join(heads).decode(), response.decode()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "GET",
+            "GET /",
+            "GET / HTTP/2",
+            "get / HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET http://x/peer HTTP/1.1",
+            "GET /a b HTTP/1.1",
+            "GET /\xff HTTP/1.1",
+        ],
+    )
+    def test_what_is_no_request_line_is_refused(self, line: str) -> None:
+        given, answer = self.passed(line, "Host: x")
+        assert not given
+        assert answer.startswith("HTTP/1.1 400 ")
+
+    def test_a_target_without_a_path_ends_the_connection(self) -> None:
+        assert self.passed("CONNECT x:1 HTTP/1.1", "Host: x") == ("", "")
+
+    @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", " folded", "a: b\nc: d"])
+    def test_what_is_no_header_is_refused(self, line: str) -> None:
+        given, answer = self.passed("GET / HTTP/1.1", "Host: x", line)
+        assert not given
+        assert answer.startswith("HTTP/1.1 400 ")
+
+    @pytest.mark.parametrize(
+        ("lines", "status"),
+        [
+            (["Content-Length: -1"], "400"),
+            (["Content-Length: 1_0"], "400"),
+            (["Content-Length: "], "400"),
+            (["Content-Length: 1", "Content-Length: 1"], "400"),
+            (["Content-Length: 16385"], "413"),
+            (["Content-Length: 99999999999999999999"], "413"),
+            (["Transfer-Encoding: chunked"], "411"),
+            (["Transfer-Encoding: chunked", "Content-Length: 5"], "400"),
+        ],
+    )
+    def test_a_body_of_unclear_or_great_length_is_refused(
+        self, lines: list[str], status: str
+    ) -> None:
+        given, answer = self.passed("POST / HTTP/1.1", "Host: x", *lines)
+        assert not given
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+
+    def test_a_node_gets_one_request_a_connection_and_the_true_address(self) -> None:
+        given, _ = self.passed(
+            "GET /?a=b HTTP/1.1", "Host: h", "Connection: keep-alive", "X-Forwarded-For: 6.6.6.6"
+        )
+        assert given == (
+            "GET /?a=b HTTP/1.1\r\nhost: h\r\n"
+            "connection: close\r\nx-forwarded-for: 127.0.0.1\r\nvia: 1.1 ratchet-stand-in\r\n\r\n"
+        )
+
+    def test_an_answer_says_who_passed_it_on(self) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Ratchet-Node: a\r\n\r\n"
+        lines = self.passed("GET / HTTP/1.1", "Host: x", answer=answer)[1].split("\r\n")
+        assert lines[0] == "HTTP/1.1 200 OK"
+        assert {"x-ratchet-node: a", "connection: close", "via: 1.1 ratchet-stand-in"} <= {*lines}
+        assert "connection: keep-alive" not in lines
+
+    @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
+    def test_what_is_no_address_is_refused(self, address: str) -> None:
+        with pytest.raises(ValueError, match="is not HOST:PORT"):
+            split_address(address)
+
+    @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
+    def test_what_is_no_name_is_refused(self, name: str) -> None:
+        with pytest.raises(ValueError, match="has no valid name"):
+            split_name(f"{name}=127.0.0.1:1")
+
+    def test_a_name_is_no_part_of_the_address(self) -> None:
+        assert split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
+        assert split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
+
+
+class TestWishes:
+    @pytest.mark.parametrize(
+        ("query", "first"),
+        [
+            ("a=1&node=c", "c"),
+            ("node=c;xnode=b", "c"),
+            ("node=d=e&node=b", "b"),
+            ("node=c&node=b", "b"),
+            ("xnode=c", "a"),
+            ("node=%63", "a"),
+            ("node", "a"),
+            ("node=", "a"),
+        ],
+    )
+    def test_a_query_names_a_node_as_it_stands_there(self, query: str, first: str) -> None:
+        nodes = [Node(f"{name}=127.0.0.1:1") for name in "abc"] + [Node("127.0.0.1:1")]
+        for node in nodes:
+            node.ready = True
+        assert Turns(nodes).for_read("/", query)[0].name == first
 
 
 class TestBounds:
@@ -153,7 +191,8 @@ class TestBounds:
 
         async def story() -> None:
             async with balanced() as address:
-                assert await exchange(address, b"GET / HTTP/1.1\r\nHost: ") == b""
+                answer = await exchange(address, b"GET / HTTP/1.1\r\nHost: ")
+                assert answer.startswith(b"HTTP/1.1 408 ")
 
         asyncio.run(story())
 
@@ -163,7 +202,8 @@ class TestBounds:
         async def story() -> None:
             async with balanced() as address:
                 sent = HEAD + "Content-Length: 5\r\n\r\nab"
-                assert await exchange(address, sent.encode()) == b""
+                answer = await exchange(address, sent.encode())
+                assert answer.startswith(b"HTTP/1.1 408 ")
 
         asyncio.run(story())
 
@@ -183,8 +223,8 @@ class TestBounds:
 
         asyncio.run(story())
 
-    def test_one_connection_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stand_in, "CONNECTIONS", 0)
+    def test_one_request_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stand_in, "REQUESTS", 0)
 
         async def story() -> None:
             async with balanced() as address:
@@ -196,7 +236,7 @@ class TestBounds:
 
     def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(self) -> None:
         async def yes(_: bytes) -> bytes:
-            return b"HTTP/1.1 200 OK\r\n\r\ncounted"
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ncounted"
 
         async def story() -> None:
             async with balanced(yes) as address:
@@ -210,23 +250,23 @@ class TestBounds:
 
 class TestCommand:
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "ratchet_server.stand_in", *arguments]
+        return [sys.executable, "-m", "ratchet_server.demo.stand_in", *arguments]
 
     def test_it_says_that_it_is_a_stand_in_and_stops_on_sigterm(self) -> None:
         bind = free_address()
-        command = self.command("--bind", bind, "--node", free_address())
+        command = self.command(bind, free_address())
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == (
                 f"ready http://{bind} (a stand-in; the real balancer is HAProxy)\n"
             )
-            with socket.create_connection(stand_in.split_address(bind)) as client:
+            with socket.create_connection(split_address(bind)) as client:
                 client.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 with client.makefile("rb") as answer:
                     head, _, body = answer.read().partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ")
             assert set(json.loads(body)) == {"error", "message"}
-            with socket.create_connection(stand_in.split_address(bind)):
+            with socket.create_connection(split_address(bind)):
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(20) == 0
 
@@ -234,7 +274,7 @@ class TestCommand:
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = f"127.0.0.1:{other.getsockname()[1]}"
             for bind, complaint in ((taken, "in use"), ("nonsense", "is not HOST:PORT")):
-                command = self.command("--bind", bind, "--node", "127.0.0.1:1")
+                command = self.command(bind, "127.0.0.1:1")
                 result = subprocess.run(command, capture_output=True, text=True, check=False)
                 assert result.returncode == 1
                 assert complaint in result.stderr

@@ -1,4 +1,4 @@
-"""One process that the demo runs: in its own session, its output in a file, never outliving us.
+"""One process of the demo: in its own session, its output in a file, never outliving the demo.
 
 A session of its own, so that Ctrl-C in the terminal reaches the demo alone, which then stops the
 others in order.
@@ -6,11 +6,13 @@ others in order.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,56 +23,66 @@ class Child:
     """A command that can be started, watched, stopped and started again."""
 
     def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        environ: Mapping[str, str],
-        log: Path,
-        *,
-        files: Sequence[int] = (),
+        self, name: str, url: str, command: Sequence[str], environ: Mapping[str, str], log: Path
     ) -> None:
-        """`files`: the numbers of open files that it inherits."""
+        """`url`: where it answers `/readyz`. `log`: where its output goes."""
         self.name = name
-        self.command = tuple(command)
+        self.url = url
         self.log = log
+        self._command = tuple(command)
         self._environ = dict(environ)
-        self._files = tuple(files)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
-    def start(self) -> None:
-        """Its earlier output is replaced. The caller has seen that it isn't running."""
+    async def start(self) -> None:
+        """Its earlier output is replaced. The caller has seen that it isn't running, and makes
+        sure that it is started once at a time."""
         with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=STDOUT,
                 env=self._environ,
-                pass_fds=self._files,
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
 
     @property
     def pid(self) -> int:
+        """Of the process that runs, or ran last."""
         return self._process.pid if self._process else 0
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        """Whether it has a process."""
+        return self._process is not None and self._process.returncode is None
+
+    async def ended(self) -> None:
+        """Returns when it isn't running."""
+        if self._process:
+            await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
         """To the whole session: what the child started goes with it."""
         if self.running:
-            os.killpg(self.pid, number)
+            # Its end may be known to the kernel, and not yet to us.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    async def kill(self) -> None:
+        """Returns when it is gone."""
+        self.send(signal.SIGKILL)
+        await self.ended()
 
     def how_it_ended(self) -> str:
+        """For people."""
         code = self._process.returncode if self._process else None
         if code is not None and code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
     def last_lines(self, count: int = 8) -> list[str]:
+        """Of its output."""
         with self.log.open("rb") as output:
             output.seek(max(0, self.log.stat().st_size - 4096))
             return output.read().decode("utf-8", "replace").splitlines()[-count:]

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from ratchet_server.demo_place import HOST
-from ratchet_server.playground.board import FRESH_S, Board
-from ratchet_server.playground.links import Links
-from ratchet_server.playground.wire import DemoEnd, PlaygroundEnd
+from ratchet_server.demo.child import Child
+from ratchet_server.demo.client import Client
+from ratchet_server.demo.links import Links
+from ratchet_server.demo.machine import HOST
+from ratchet_server.demo.overview import FRESH_S, Overview
 
 from testing.demo import Demo, running_demo
 from testing.nodes import HTTP, wait_until
@@ -22,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all tests of this file that end neither it nor its playground."""
+    """One demo for all tests of this file that don't end it."""
     with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
@@ -256,7 +258,7 @@ class TestLooking:
         looks = {demo.state()["cluster"]["time"] for _ in range(50)}
         assert len(looks) <= 2 + (time.monotonic() - began) / FRESH_S
 
-    def test_a_look_is_not_taken_for_the_balancers(self) -> None:
+    def test_a_look_is_not_taken_for_the_balancers(self, tmp_path: Path) -> None:
         """A node that drains counts how often its balancer has been told."""
         heads: list[bytes] = []
 
@@ -267,16 +269,16 @@ class TestLooking:
 
         async def story() -> None:
             async with await asyncio.start_server(node, HOST, 0) as server:
-                ports = {"a": server.sockets[0].getsockname()[1]}
-                demo = DemoEnd()
-                playground = PlaygroundEnd(socket.socket(fileno=os.dup(demo.theirs.fileno())))
-                listening = asyncio.create_task(playground.listen())
-                demo.tell("a")
-                await playground.until(lambda: playground.running == {"a"})
-                state = await Board(ports, Links(ports), playground).state()
+                url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+                sleep = [sys.executable, "-c", "import signal; signal.pause()"]
+                child, client = Child("a", url, sleep, {}, tmp_path / "a.log"), Client()
+                await child.start()
+                try:
+                    state = await Overview({"a": child}, Links({"a": 1}), client).state()
+                finally:
+                    await child.kill()
+                    await client.close()
                 assert (state["seen_from"], state["nodes"][0]["ready"]) == ("a", True)
-                demo.close()
-                await listening
 
         asyncio.run(story())
         assert [head.split()[1] for head in heads] == [b"/readyz", b"/api/cluster"]

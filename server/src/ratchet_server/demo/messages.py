@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from ratchet_server.child import Child
+from ratchet_server.demo.child import Child
 
 
 def introduction(
     *,
     page: str,
-    nodes: Mapping[str, tuple[str, int]],
-    playground: str,
+    nodes: Sequence[Child],
+    control: str,
     balancer: str,
     data: Path,
     logs: Path,
     video: str,
-    typing: bool,
+    can_type: bool,
 ) -> str:
-    """Said once, when everything runs. `nodes`: where each is, and its process; `typing`: whether
-    the person can press Enter."""
+    """Printed once, when everything runs. `can_type`: whether the person can press Enter."""
     lines = ["", f"{_bold('Ratchet is running:')}  {_bold(page)}", ""]
-    lines += [f"  node {name}    {url}    pid {pid}" for name, (url, pid) in nodes.items()]
-    first_url = next(iter(nodes.values()))[0]
-    last_pid = [*nodes.values()][-1][1]
+    lines += [f"  node {node.name}    {node.url}    pid {node.pid}" for node in nodes]
     lines += [
-        f"  cluster   {first_url}/cluster   who counts, and who has what",
-        f"  control   {playground}/state   where pages cut nodes off and kill them",
+        f"  cluster   {nodes[0].url}/cluster   who counts, and who has what",
+        f"  control   {control}/state   where pages cut nodes off and kill them",
         f"  balancer  {balancer}",
         f"  data      {data}   (kept for the next demo; remove it to start anew)",
         f"  logs      {logs}",
@@ -41,10 +38,10 @@ def introduction(
         f"     {page}/watch/{video}?debug",
     ]
     if len(nodes) > 1:
-        enter = ", and Enter here starts it" if typing else ""
+        enter = ", and Enter here starts it" if can_type else ""
         lines += [
             "     There you can also cut a node off, kill it, and start it: the page goes on.",
-            f"     (kill -9 {last_pid} is the same as its kill{enter}.)",
+            f"     (kill -9 {nodes[-1].pid} is the same as its kill{enter}.)",
         ]
     lines += [
         f"  4. See how it works: {page}/learn",
@@ -55,32 +52,36 @@ def introduction(
     return "\n".join(lines)
 
 
-def start_by_hand(playground: str, page: str, node: str) -> str:
-    """For somebody who can't press Enter."""
+def start_by_hand(control: str, page: str, node: str) -> str:
+    """For a person who can't press Enter."""
     headers = f"-H 'Origin: {page}' -H 'Content-Type: application/json'"
-    command = f"curl -X POST {headers} {playground}/nodes/{node}/start"
+    command = f"curl -X POST {headers} {control}/nodes/{node}/start"
     return f"To start it again, use the panel of the page, or:\n  {command}"
 
 
 def death(child: Child, *, pid: bool = False) -> str:
-    who = f"{title(child)} (pid {child.pid})" if pid else title(child)
-    return f"{who} {child.how_it_ended()}. {_log_of(child)}"
+    """How it ended, and its last words."""
+    name = f"{_title(child)} (pid {child.pid})" if pid else _title(child)
+    return f"{name} {child.how_it_ended()}. {_log_of(child)}"
 
 
 def not_ready(child: Child, timeout_s: float) -> str:
-    return f"{title(child)} is not ready after {timeout_s:.0f} s. {_log_of(child)}"
+    """That it runs, and doesn't serve."""
+    return f"{_title(child)} is not ready after {timeout_s:.0f} s. {_log_of(child)}"
 
 
-def title(child: Child) -> str:
+def ready_again(child: Child) -> str:
+    """That it was started anew, and serves."""
+    return f"{_title(child)} is ready again, pid {child.pid}."
+
+
+def killed(child: Child) -> str:
+    """That it was stuck at the end of the demo."""
+    return f"{_title(child)} (pid {child.pid}) did not stop by itself and is killed."
+
+
+def _title(child: Child) -> str:
     return f"node {child.name}" if len(child.name) == 1 else f"the {child.name}"
-
-
-def say(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except OSError:
-        # Whoever read this is gone (`ratchet demo | head`). The children still have to be stopped.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _log_of(child: Child) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # balancer/ of the repository; an installed wheel has none, and then there is the stand-in.
-RENDER = Path(__file__).parents[3] / "balancer" / "render.sh"
+RENDER = Path(__file__).parents[4] / "balancer" / "render.sh"
 # Where packages put a daemon that an ordinary user's PATH doesn't name.
 _DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/sbin")
 
@@ -62,10 +62,8 @@ def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
 
 
 def stand_in(nodes: Sequence[str], bind: str) -> Balancer:
-    command = [sys.executable, "-m", "ratchet_server.stand_in", "--bind", bind]
-    for node in nodes:
-        command += ["--node", node]
-    return Balancer(tuple(command), "the small built-in stand-in for HAProxy")
+    command = (sys.executable, "-m", "ratchet_server.demo.stand_in", bind, *nodes)
+    return Balancer(command, "the small built-in stand-in for HAProxy")
 
 
 def find_haproxy() -> str | None:

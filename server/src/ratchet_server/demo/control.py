@@ -1,24 +1,30 @@
 """The demo's control as HTTP, for the demo's own pages and for nobody else.
 
 Any web site can make a browser send requests to this machine, and this server kills processes. So
-an order needs the `Origin` of one of the demo's pages, which no other site can claim; a content
-type that a browser sends to another origin only after asking, and it is told no; and the `Host` of
-this server, so that no foreign name that resolves to this machine becomes an origin of its own.
+an action needs three things. The `Origin` is one of the demo's pages: no other site can claim it.
+The content type is one that a browser sends to another origin only after it has asked, and the
+answer is no. The `Host` is this server, so that no foreign name that resolves to this machine
+becomes an origin of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
+from urllib.parse import urlsplit
 
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse, empty, json
 
+from ratchet_server.demo.actions import Actions
+from ratchet_server.demo.machine import HOST
+from ratchet_server.demo.overview import Overview
 from ratchet_server.http.errors import ApiError, JsonErrors
-from ratchet_server.playground.board import Board
-from ratchet_server.playground.orders import Orders
 
-# An order is its address; a body says nothing more.
+# What a page on this machine is reached by. The browser's `Origin` says which one was used.
+_NAMES = (HOST, "localhost")
+# An action is its address; a body says nothing more.
 _MAX_REQUEST_BYTES = 4096
 _REQUEST_TIMEOUT_S = 5
 # How long a browser remembers that it may ask.
@@ -26,10 +32,13 @@ _PREFLIGHT_S = 600
 
 
 def application(
-    board: Board, orders: Orders, *, hosts: AbstractSet[str], origins: AbstractSet[str]
+    overview: Overview, actions: Actions, *, own: str, pages: Sequence[str]
 ) -> Sanic[Any, Any]:
-    """`hosts`: what this server is called; `origins`: of the pages that it serves."""
-    app: Sanic[Any, Any] = Sanic("ratchet-playground", configure_logging=False)
+    """`own`: the URL of this server; `pages`: the URLs of the servers whose pages it serves."""
+    hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
+    origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
+    app: Sanic[Any, Any] = Sanic("ratchet-demo", configure_logging=False)
+    app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = _MAX_REQUEST_BYTES
     app.config.REQUEST_TIMEOUT = _REQUEST_TIMEOUT_S
     app.error_handler = JsonErrors({})
@@ -38,9 +47,9 @@ def application(
     async def only_for_our_pages(request: Request) -> None:
         if not _all_in(request, "host", hosts, needed=True):
             raise ApiError(403, "other_host", f"This server is {' or '.join(sorted(hosts))}.")
-        # Who only looks may be no browser.
-        orders_something = request.method not in {"GET", "HEAD"}
-        if not _all_in(request, "origin", origins, needed=orders_something):
+        # A request that only looks may come from no browser.
+        acts = request.method not in {"GET", "HEAD"}
+        if not _all_in(request, "origin", origins, needed=acts):
             message = "Only a page of this demo may ask this, and says so in Origin."
             raise ApiError(403, "other_origin", message)
         if request.method == "POST" and _content_type(request) != "application/json":
@@ -55,21 +64,17 @@ def application(
 
     app.register_middleware(share_with_our_pages, "response")
 
-    @app.get("/readyz")
-    async def ready(_request: Request) -> HTTPResponse:
-        return json({"ready": True})
-
     @app.get("/state")
     async def state(_request: Request) -> HTTPResponse:
-        return json(await board.state())
+        return json(await overview.state())
 
-    @app.post("/nodes/<node:str>/<order:str>")
-    async def carry_out(_request: Request, node: str, order: str) -> HTTPResponse:
-        await orders.carry_out(order, node)
-        return json({"nodes": (await board.new_state())["nodes"]})
+    @app.post("/nodes/<node:str>/<action:str>")
+    async def act(_request: Request, node: str, action: str) -> HTTPResponse:
+        await actions.take(action, node)
+        return json({"nodes": (await overview.new_state())["nodes"]})
 
-    @app.options("/nodes/<_node:str>/<_order:str>")
-    async def may_i(_request: Request, _node: str, _order: str) -> HTTPResponse:
+    @app.options("/nodes/<_node:str>/<_action:str>")
+    async def may_i(_request: Request, _node: str, _action: str) -> HTTPResponse:
         return empty(
             headers={
                 "Access-Control-Allow-Methods": "GET, POST",
@@ -82,11 +87,11 @@ def application(
 
 
 def _all_in(request: Request, header: str, allowed: AbstractSet[str], *, needed: bool) -> bool:
-    """Whether the header says one of these, and, if it is said twice, nothing else."""
-    said = request.headers.getall(header, [])
-    return allowed >= {*said} and (bool(said) or not needed)
+    """Whether the header, and each repetition of it, has one of these values."""
+    values = request.headers.getall(header, [])
+    return allowed >= {*values} and (bool(values) or not needed)
 
 
 def _content_type(request: Request) -> str:
-    said: str = request.headers.get("content-type", "")
-    return said.partition(";")[0].strip().lower()
+    value: str = request.headers.get("content-type", "")
+    return value.partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""How the playground starts and ends with its demo, and what it is told."""
+"""How the demo ends, what it starts again, and its settings."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ratchet_server.demo_place import HOST
+from ratchet_server.demo.machine import HOST
 
 from testing.demo import demo_at_a_terminal, is_free, running_demo, runs
 from testing.nodes import wait_until
@@ -21,7 +21,7 @@ class TestTheEnd:
     def test_ctrl_c_ends_everything_while_a_node_is_cut(self, tmp_path: Path, way: str) -> None:
         with demo_at_a_terminal(tmp_path) as (demo, typed):
             ports, pids = demo.every_port(), demo.children()
-            assert len(pids) == 5
+            assert len(pids) == 4
             assert len(ports) == 3 + 6 + 2
             demo.order("c", "cut")
             demo.view("c", "tide")
@@ -38,7 +38,7 @@ class TestTheEnd:
         assert "Nothing is left running" in demo.said
         assert not [pid for pid in pids if runs(pid)]
         assert not [port for port in ports if not is_free(port)]
-        assert "Traceback" not in (tmp_path / "data/demo/logs/playground.log").read_text()
+        assert "Traceback" not in demo.said
 
     def test_a_killed_demo_leaves_nothing(self, tmp_path: Path) -> None:
         with running_demo(tmp_path, 2) as demo:
@@ -46,23 +46,15 @@ class TestTheEnd:
             demo.process.kill()
             wait_until(lambda: not [pid for pid in pids if runs(pid)], "all are gone")
 
-    def test_a_killed_playground_is_started_by_enter_and_nodes_hear_each_other_again(
-        self, tmp_path: Path
-    ) -> None:
-        with demo_at_a_terminal(tmp_path) as (demo, typed):
-            demo.order("c", "cut")
-            control = demo.control
-            pid = next(pid for pid, one in demo.children().items() if "playground" in one)
+    def test_a_killed_balancer_is_started_by_enter(self, tmp_path: Path) -> None:
+        with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
+            pid = next(pid for pid, one in demo.children().items() if " node " not in one)
             os.kill(pid, signal.SIGKILL)
             demo.wait_for("Press Enter")
-            assert "the playground" in demo.said
-            wait_until(lambda: not any(map(demo.hears, "abc")), "nobody hears anybody")
+            assert "the balancer" in demo.said
             os.write(typed, b"\n")
-            demo.wait_for("the playground is ready again")
-            # It remembers no cuts, and is where it was.
+            demo.wait_for("the balancer is ready again")
             demo.mend()
-            assert demo.control == control
-            assert demo.order("b", "kill").status_code == 200
 
     def test_a_killed_node_is_started_by_enter(self, tmp_path: Path) -> None:
         with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
