@@ -149,6 +149,14 @@ class TestHeads:
         assert {"x-ratchet-node: a", "connection: close", "via: 1.1 ratchet-stand-in"} <= {*lines}
         assert "connection: keep-alive" not in lines
 
+    def test_a_head_request_gets_the_head_alone(self) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
+        given, got = self.passed("HEAD / HTTP/1.1", "Host: x", answer=answer)
+        assert given.startswith("HEAD / ")
+        assert got.startswith("HTTP/1.1 200 OK\r\n")
+        assert "\r\ncontent-length: 7\r\n" in got
+        assert got.endswith("\r\n\r\n")
+
     @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
     def test_what_is_no_address_is_refused(self, address: str) -> None:
         with pytest.raises(ValueError, match="is not HOST:PORT"):

@@ -90,13 +90,14 @@ async def _run(
         actions = Actions(nodes, relays, supervisor, client, overview, secret)
         pages = [page, *(node.url for node in nodes.values())]
         app = control.application(overview, actions, own=own, pages=pages)
-        server: Any = await app.create_server(sock=sock, access_log=False)
-        stack.callback(server.close)
-        await server.startup()
 
         async def live() -> None:
             await terminal.say(f"Starting {len(nodes)} nodes and {chosen.description} ...")
             await supervisor.start_all()
+            # Not before: a page could start what is just being started.
+            server: Any = await app.create_server(sock=sock, access_log=False)
+            stack.callback(server.close)
+            await server.startup()
             await terminal.say(
                 messages.introduction(
                     page=page,

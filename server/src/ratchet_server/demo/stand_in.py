@@ -142,14 +142,15 @@ class StandIn:
             raise ApiError(508, "loop", message)
         response = await self._ask(request)
         try:
-            await (_tunnel if response.status_code == 101 else _pass_on)(response, request)
+            pass_on = _tunnel if response.status_code == 101 else _pass_on
+            return await pass_on(response, request)
         except (httpx.TransportError, httpcore.NetworkError, httpcore.TimeoutException):
             # The node went away in the middle: the client sees that the response has no end.
             transport: Any = request.transport
             transport.abort()
+            return None
         finally:
             await response.aclose()
-        return None
 
     async def _ask(self, request: Request) -> httpx.Response:
         """Sends the request to one node after the other until one answers; close the response.
@@ -200,17 +201,20 @@ def _forwarded(request: Request, address: str) -> httpx.Request:
     )
 
 
-async def _pass_on(response: httpx.Response, request: Request) -> None:
+async def _pass_on(response: httpx.Response, request: Request) -> HTTPResponse | None:
+    """A response as the node sent it; Sanic sends what is returned."""
     headers = Header([*response.headers.multi_items(), ("via", VIA)])
     for name in ("connection", "keep-alive", "transfer-encoding"):
         headers.popall(name, None)
     # The type is for a node that names none.
-    own = await request.respond(
-        status=response.status_code, headers=headers, content_type="application/octet-stream"
-    )
+    own = HTTPResponse(None, response.status_code, headers, "application/octet-stream")
+    if request.method == "HEAD":
+        return own  # Sanic can't end a stream that has no body.
+    await request.respond(own)
     async for chunk in response.aiter_raw():
         await own.send(chunk)  # `BoundedProtocol` bounds how long a client may take nothing.
-    await own.eof()
+    await own.send(end_stream=True)
+    return None
 
 
 async def _tunnel(response: httpx.Response, request: Request) -> None:

@@ -63,10 +63,10 @@ class Supervisor:
             self._ending = True
         for task in self._tasks:
             task.cancel()
+        self._terminal.stop.clear()
         running = [child for child in self._children if child.running]
         if running:
             await self._terminal.say("\nStopping ...")
-        self._terminal.stop.clear()
         self._balancer.send(signal.SIGTERM)
         # Twice: no balancer is left that would have to be told, and no node that stays.
         for number in (signal.SIGTERM, signal.SIGINT):
