@@ -1,5 +1,5 @@
 """`ratchet demo`, as a newcomer meets it: it starts, counts, lets its pages cut and kill its nodes,
-and leaves nothing behind. (What its control refuses is in server/tests/test_playground.py.)
+and leaves nothing behind. (What its control refuses is in server/tests/demo/test_control.py.)
 """
 
 import re
