@@ -10,10 +10,10 @@
     balancer    HAProxy where it can be used, else stand_in; stand_in_nodes: whom that one asks
     tasks       work side by side that leaves no task behind
 
-All of it but the nodes and HAProxy is one asyncio process: where Ctrl-Z holds it, its links are
-silent until it goes on. It ends what it starts: on Ctrl-C, SIGTERM and SIGHUP in order, and after
-its own violent death through the kernel (see child.py). What was counted stays in the data folder
-for the next run.
+All of it but the nodes and the balancer is one asyncio process. Where Ctrl-Z holds it, its links
+are silent until it goes on. It ends what it starts: on Ctrl-C, SIGTERM and SIGHUP in order, and
+after its own violent death through the kernel (see child.py). What was counted stays in the data
+folder for the next run.
 """
 
 from __future__ import annotations
