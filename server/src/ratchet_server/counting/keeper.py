@@ -104,7 +104,7 @@ class Keeper:
         self.keys_met_again = 0
         self.commits = 0
         self.commit_s = 0.0
-        # Of each kind of the replica's notices, how many there were.
+        # How many notices of each kind the replica has given.
         self.notices: Counter[str] = Counter()
         # Set once a newer process of this name counts: this one is to end.
         self.superseded = asyncio.Event()
@@ -124,12 +124,12 @@ class Keeper:
         self._over = False
         self._views: list[_View] = []
         self._sharing: list[_Shared] = []
-        # Those who wait until what is in memory now is on disk.
+        # Callers of `written` that wait.
         self._flushing: list[asyncio.Future[None]] = []
         self._heard: list[_Heard] = []
         # Views answered with ack=memory that are in no committed changes yet.
         self._unwritten: dict[str, int] = {}
-        # Those among the changes that are just being written.
+        # Such views in the changes that are being written now.
         self._writing: dict[str, int] = {}
         self._disk_is_full = False
 
@@ -138,8 +138,8 @@ class Keeper:
     def value(self, video: str) -> int:
         """The number to show: what is on disk, and what was answered with ack=memory since.
 
-        Without the latter a reader would see less than whoever has counted a moment ago. It is a
-        number of this node alone: what others merge (snapshots, rows) is on disk.
+        Without the latter, a viewer who has just counted would read a smaller number. Only this
+        node shows it: what others merge (snapshots, rows) is on disk.
         """
         unwritten = self._unwritten.get(video, 0) + self._writing.get(video, 0)
         return min(self.replica.value(video) + unwritten, MAX_COUNT)
@@ -224,7 +224,7 @@ class Keeper:
             while not self._ended:
                 await self._wake.wait()
                 self._wake.clear()
-                # Whoever else is at the door comes along: a larger group, and fewer commits.
+                # Let tasks that are ready to run leave their views first: larger groups, fewer commits.
                 await asyncio.sleep(0)
                 await self._round()
             # Once more for what came in while the last round was being written.
@@ -262,7 +262,7 @@ class Keeper:
         await self._write()
         self._answer_shared()
         if self.replica.lifting:
-            # A large slot is lifted part by part; whoever came meanwhile goes first.
+            # A large slot is lifted part by part; views and frames that came meanwhile go first.
             self._wake.set()
 
     async def _write(self) -> None:
