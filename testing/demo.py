@@ -20,9 +20,9 @@ from testing.processes import Process, running
 START_TIMEOUT_S: Final = 90.0
 _PROGRAM: Final = """
 import sys
-from ratchet_server import demo
+from ratchet_server.demo import command
 nodes, first, page, control = map(int, sys.argv[1:])
-sys.exit(demo.run(nodes, first_port=first, balancer_port=page, control_port=control))
+sys.exit(command.run(nodes, first_port=first, balancer_port=page, control_port=control))
 """
 
 

@@ -42,9 +42,9 @@ def _failed(error: Exception, code: int = FAILED) -> int:
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    from ratchet_server import demo
+    from ratchet_server.demo import command
 
-    return demo.run(asked.nodes)
+    return command.run(asked.nodes)
 
 
 def _node(asked: argparse.Namespace) -> int:
