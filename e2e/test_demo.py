@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from ratchet_server.demo import command
+from ratchet_server.demo.command import BALANCER_PORT, FIRST_PORT
 
 from e2e.other_site import other_site
 from e2e.viewer import Viewer
@@ -21,8 +21,8 @@ from testing.demo import running_demo as demo_elsewhere
 from testing.nodes import HOST, wait_until
 from testing.processes import Process, running
 
-PORTS = [demo.FIRST_PORT, command.FIRST_PORT + 1, command.FIRST_PORT + 2, command.BALANCER_PORT]
-SITE = f"http://{HOST}:{command.BALANCER_PORT}"
+PORTS = [FIRST_PORT, FIRST_PORT + 1, FIRST_PORT + 2, BALANCER_PORT]
+SITE = f"http://{HOST}:{BALANCER_PORT}"
 ORDER = """async ([control, node, order]) => {
     const headers = {'Content-Type': 'application/json'};
     const answer = await fetch(`${control}/nodes/${node}/${order}`, {method: 'POST', headers});
