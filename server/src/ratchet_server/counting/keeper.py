@@ -224,7 +224,7 @@ class Keeper:
             while not self._ended:
                 await self._wake.wait()
                 self._wake.clear()
-                # Let tasks that are ready to run leave their views first: larger groups, fewer commits.
+                # Tasks that are ready to run leave their views first: larger groups, fewer commits.
                 await asyncio.sleep(0)
                 await self._round()
             # Once more for what came in while the last round was being written.
