@@ -4,7 +4,7 @@
 // out what it has read before.
 //
 // Rejected: lit-html. It saves a tenth of the lines of cluster-view.js. It costs 4.9 kB more than it
-// saves on the wire, a dependency in the built page, and the rule that no script here uses innerHTML.
+// saves on the wire, a dependency in the built page, and the rule that no script here parses HTML.
 
 /**
  * Makes the children of `parent` stand for `keys`, in order; children that stay are kept.
