@@ -1,5 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. The others are steps of them.
 .DEFAULT_GOAL := help
+# npm would write the page's packages and the tools for its sources into one folder at once.
+.NOTPARALLEL:
 .PHONY: help setup browser demo test check lint sim mutants bench clean
 
 PYTHON ?= python3

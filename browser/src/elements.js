@@ -2,6 +2,9 @@
 //
 // What stays the same is never written again: a selection stays, and a screen reader does not read
 // out what it has read before.
+//
+// Rejected: lit-html. It saves a tenth of the lines of cluster-view.js. It costs 4.9 kB more than it
+// saves on the wire, a dependency in the built page, and the rule that no script here parses HTML.
 
 /**
  * Makes the children of `parent` stand for `keys`, in order; children that stay are kept.

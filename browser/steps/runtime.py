@@ -18,16 +18,10 @@ SNAPSHOT: Final = "started.snapshot"
 
 def fetch(browser: Path) -> Path:
     """The directory of the installed npm package, of exactly the locked version."""
-    locked = json.loads((browser / "package-lock.json").read_text())["packages"]
-    # Tools for development come with `make lint`: a page is built without them.
-    wanted = {
-        path: about["version"]
-        for path, about in locked.items()
-        if path and not any(about.get(kind) for kind in ("dev", "optional", "peer"))
-    }
+    locked = wanted(browser)
 
     def missing() -> list[str]:
-        return [path for path, version in wanted.items() if _version(browser / path) != version]
+        return [path for path, version in locked.items() if _version(browser / path) != version]
 
     if missing():
         quietly = ("--no-audit", "--no-fund", "--loglevel=error")
@@ -35,6 +29,17 @@ def fetch(browser: Path) -> Path:
     if left := missing():
         raise CannotBuild(f"npm left no {left[0]} in {browser}; remove node_modules and try again")
     return browser / "node_modules" / "pyodide"
+
+
+def wanted(browser: Path) -> dict[str, str]:
+    """What a page is built from: the path of each npm package, and its locked version."""
+    locked = json.loads((browser / "package-lock.json").read_text())["packages"]
+    # Tools for development come with `make lint`: a page is built without them.
+    return {
+        path: about["version"]
+        for path, about in locked.items()
+        if path and not any(about.get(kind) for kind in ("dev", "optional", "peer"))
+    }
 
 
 def _version(package: Path) -> str:

@@ -175,6 +175,11 @@ def test_the_lock_of_npm_names_no_address() -> None:
     assert "resolved" not in (BROWSER / "package-lock.json").read_text()
 
 
+def test_a_page_is_built_without_the_tools_for_its_sources() -> None:
+    packages = {Path(path).name for path in runtime.wanted(BROWSER)}
+    assert packages == {"pyodide", "emscripten", "ws"}
+
+
 def test_without_npm_it_says_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
