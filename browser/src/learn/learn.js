@@ -215,7 +215,7 @@ function storyOf(at) {
  */
 function writeOutcome(place, { said, naive }) {
   const outcome = naive[way.value];
-  write(within(place, '.real'), said || 'What happens is said here.');
+  write(within(place, '.real'), said || 'What happens is written here.');
   const other = within(place, '.naive');
   write(other, outcome);
   other.toggleAttribute('data-wrong', outcome !== 'The same.');
