@@ -33,15 +33,15 @@ class Browser:
         self.stored: Tally[str] = Tally()
         self._truth = truth
 
-    def hear(self, pick: int, heard: Snapshot) -> None:
-        """A snapshot comes to one of the tabs; it is merged there, shown and stored."""
+    def receive(self, pick: int, received: Snapshot) -> None:
+        """One of the tabs receives a snapshot: it merges, shows and stores it."""
         tab = self.tabs[pick % len(self.tabs)]
-        value = tab.memory.receive(heard).value
-        self._check(heard.video, value, tab.shown, "a tab")
+        value = tab.memory.receive(received).value
+        self._check(received.video, value, tab.shown, "a tab")
         for video, counter in tab.memory.counters.items():
             if counter.lift(tab.memory.folded).value != counter.value:
                 raise Broken("4", f"lifting changes {video} of {self.label}")
-        self._store(tab.memory.snapshot(heard.video))
+        self._store(tab.memory.snapshot(received.video))
 
     def reload(self, pick: int) -> None:
         """A tab is closed and opened: it begins with what is stored."""

@@ -179,7 +179,7 @@ class Network:
             sender = peers[pick % len(peers)]
             if sender == receiver.id:
                 return False
-        self._world.hand(receiver, sender, frame)
+        self._world.deliver(receiver, sender, frame)
         return True
 
     def _fly(self, sender: Process, receiver: Process, frame: Frame) -> None:
@@ -222,7 +222,7 @@ class Network:
             self._landed[ends] = max(number, self._landed.get(ends, 0))
             if isinstance(frame, Rows):
                 self._count_parts(receiver, sender.id, frame)
-            self._world.hand(receiver, sender.id, frame)
+            self._world.deliver(receiver, sender.id, frame)
 
         return act
 

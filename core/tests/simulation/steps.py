@@ -16,7 +16,7 @@ Word = str | int | float
 
 
 class Step(NamedTuple):
-    """`op` and its words. `World.do` carries it out."""
+    """`op` and its words. `Actions.do` carries it out."""
 
     op: str
     words: tuple[Word, ...] = ()
