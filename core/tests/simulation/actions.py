@@ -168,7 +168,7 @@ class Actions:
         """A copy of its data folder is started beside it."""
         copy = f"{place}+"
         if (process := self._world.up.get(place)) and self._is_vacant(copy):
-            self._world.tally["copied directory beside the living"] += 1
+            self._world.tally["copied data folder beside the living"] += 1
             self._world.start(copy, process.disk.copy(), clock_h)
 
     def _old_twin_step(self, place: str) -> None:

@@ -153,12 +153,12 @@ class World:
     def _answer_peers(self, process: Process) -> None:
         """Answer the views that wait for a second disk once one has them; give up after 5 s."""
         waiting = []
-        for since, extents in process.unshared:
-            if process.replica.holdings.shared(extents):
-                self.checks.shared(process, extents)
+        for since, seqs in process.unshared:
+            if process.replica.holdings.shared(seqs):
+                self.checks.shared(process, seqs)
                 self.tally["view on a second disk"] += 1
             elif self.agenda.now - since < 5.0:
-                waiting.append((since, extents))
+                waiting.append((since, seqs))
         process.unshared = waiting
 
     # -- writing ---------------------------------------------------------------------------
