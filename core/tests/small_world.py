@@ -1,8 +1,8 @@
 """A small world for real replicas: disks that can be lost, links that can be cut, lossy and late.
 
-Nothing here knows how a replica works inside; it does what `ratchet.replica` says a driver owes.
-Every frame goes through the codec. The world also keeps the truth: what every slot's owner has
-ever brought to its disk, which is all that anybody may ever see of it.
+Nothing here knows how a replica works inside: the world does what `ratchet.replica` asks of a
+driver. Every frame goes through the codec. The world also keeps the truth: all that the owner of
+each slot has ever written to its disk. Nobody may ever see more of the slot.
 """
 
 from collections import Counter as Tally
@@ -31,7 +31,7 @@ BEGIN_MS: Final = 1_763_800_000_000
 
 @dataclass
 class Node:
-    """One process: a replica, the disk below it, and the write that is on its way there."""
+    """One process: a replica, its disk, and the write that is under way."""
 
     name: str
     process: str
@@ -39,9 +39,9 @@ class Node:
     replica: Replica
     alive: bool = True
     writing: Changes | None = None
-    # At how many addresses that it was given nobody was ever met.
+    # At how many given addresses it has never met a peer.
     unmet: int = 0
-    # Views that it has brought to the disk, and those of them that it has answered.
+    # Views that it has on disk and has not answered yet, and those that it has answered.
     waiting: Tally[str] = field(default_factory=Tally)
     answered: Tally[str] = field(default_factory=Tally)
 
@@ -50,7 +50,7 @@ class Node:
 
 
 def slot_of(node: Node) -> Slot:
-    """Where it counts."""
+    """The slot in which it counts."""
     assert node.replica.table.own
     return node.replica.table.own
 
@@ -69,7 +69,7 @@ class Packet:
 
 
 def _unlike(number: int) -> Callable[[int], int]:
-    """A chance that no other process of the same world has, and that can be replayed."""
+    """A source of chance that gives each process of a world another number, and always the same."""
     return lambda below: (number * 37) % below
 
 
@@ -84,14 +84,14 @@ class World:
         max_slots: int = MAX_SLOTS,
         max_lifted: int = MAX_LIFTED,
     ) -> None:
-        """`chunk` is `Replica`'s `max_rows`; the others are called as they are there."""
+        """`chunk`: the `max_rows` of each `Replica`. The others have their names there, too."""
         self.now = 0.0
         self.nodes: list[Node] = []
         self.wire: list[Packet] = []
         self.cuts: set[frozenset[str]] = set()
-        # Each slot's owner's history as its disk has it; seq n is entry n-1.
+        # The rows that the owner of each slot has written to its disk; entry n-1 has seq n.
         self.history: dict[Slot, list[Row]] = {}
-        # Every view that has ever been on the disk of the node that counted it.
+        # Every view that the node that counted it has ever had on disk.
         self.truth: Tally[str] = Tally()
         # Packets that `settle_wire` dropped when it was last called.
         self.lost = 0
@@ -107,7 +107,7 @@ class World:
     def start(
         self, name: str, disk: Disk | None = None, clock_ms: int | None = None, alone: bool = False
     ) -> Node:
-        """A new process; `clock_ms` if its wall clock is wrong, `alone` if it finds no peer."""
+        """Start a process. `clock_ms`: its wall clock, if it is wrong. `alone`: without peers."""
         self._started += 1
         wall = BEGIN_MS + int(self.now * 1000) if clock_ms is None else clock_ms
         me = Hello(name, f"{self._started << 32:016x}", "")
@@ -141,7 +141,7 @@ class World:
         return nodes
 
     def crash(self, node: Node) -> Disk:
-        """kill -9: what was not on the disk is gone. The disk is left."""
+        """kill -9: everything that is not on its disk is lost. Return the disk."""
         node.alive = False
         for other in self.alive():
             other.replica.left(node.process)
@@ -188,31 +188,31 @@ class World:
                     self.wire.append(Packet(sender, receiver, codec.encode(frame)))
 
     def deliver(self, at: int = 0, keep: bool = False) -> None:
-        """Packet number `at` arrives; `keep` if another copy of it is still on its way."""
+        """Packet number `at` arrives. `keep`: another copy of it is still on its way."""
         packet = self.wire[at] if keep else self.wire.pop(at)
         if self.linked(packet.sender, packet.receiver):
-            self.hand(packet)
+            self.receive(packet)
 
-    def hand(self, packet: Packet) -> None:
+    def receive(self, packet: Packet) -> None:
         replica = packet.receiver.replica
         answers = replica.receive(packet.frame, packet.sender.process, self.now)
         self.send(packet.receiver, answers)
 
-    def tell_newest(self, node: Node, newest: dict[str, int]) -> None:
-        """`node` hears from any of its peers of newer generations."""
+    def learn_newest(self, node: Node, newest: dict[str, int]) -> None:
+        """`node` learns of newer generations, from the digest of a peer."""
         peer = next(other for other in self.alive() if self.linked(node, other))
-        said = peer.replica.digest()
-        digest = replace(said, newest=join(said.newest, newest))
-        self.hand(Packet(peer, node, codec.encode(digest)))
+        digest = peer.replica.digest()
+        digest = replace(digest, newest=join(digest.newest, newest))
+        self.receive(Packet(peer, node, codec.encode(digest)))
 
-    def tell_folded(self, node: Node, folded: dict[str, int]) -> None:
-        """`node` hears from any of its peers that these slots are folded now."""
+    def learn_folded(self, node: Node, folded: dict[str, int]) -> None:
+        """`node` learns that these slots are folded, from the digest of a peer."""
         peer = next(other for other in self.alive() if self.linked(node, other))
-        said = peer.replica.digest()
-        newest, closed = join(said.newest, folded), join(said.closed, folded)
-        folds = join(said.folded, folded)
-        digest = replace(said, newest=newest, closed=closed, folded=folds)
-        self.hand(Packet(peer, node, codec.encode(digest)))
+        digest = peer.replica.digest()
+        newest, closed = join(digest.newest, folded), join(digest.closed, folded)
+        folds = join(digest.folded, folded)
+        digest = replace(digest, newest=newest, closed=closed, folded=folds)
+        self.receive(Packet(peer, node, codec.encode(digest)))
 
     def lose_all(self) -> None:
         self.wire.clear()
@@ -233,11 +233,11 @@ class World:
         return node.writing
 
     def reach_disk(self, node: Node) -> None:
-        """The transaction is committed; the replica has not been told yet."""
+        """The transaction is committed; the replica doesn't know it yet."""
         changes = node.writing
         assert changes
         for slot, _, rows in changes.columns:
-            # Only its owner makes a slot's history longer; everybody else's rows are part of it.
+            # Only the owner adds to the history of a slot. The rows that others write are in it.
             for row in rows:
                 history = self.history.setdefault(slot, [])
                 if slot.node == node.name and row.seq == len(history) + 1:
@@ -248,33 +248,33 @@ class World:
         node.disk.write(changes)
 
     def confirm(self, node: Node) -> None:
-        """The replica hears that its changes are on disk, and whoever waited is answered."""
+        """The replica learns that its changes are on disk, and the views in them are answered."""
         changes, node.writing = node.writing, None
         assert changes
         self.send(node, node.replica.committed(changes))
         node.answered, node.waiting = node.answered + node.waiting, Tally()
 
     def fail_write(self, node: Node) -> None:
-        """The transaction was surely not committed."""
+        """The write fails: the transaction is surely not committed."""
         changes, node.writing = node.writing, None
         assert changes
         node.replica.aborted(changes)
 
     def flush(self, node: Node) -> None:
-        """Write and confirm whatever there is, unless a write is under way."""
+        """Write and confirm all changes, unless a write is under way."""
         while node.writing is None and self.begin_write(node):
             self.reach_disk(node)
             self.confirm(node)
 
     def count(self, node: Node, video: str, views: int = 1) -> None:
-        """Views that are answered at once."""
+        """Count views, and write and answer them at once."""
         node.replica.count(video, views)
         self.flush(node)
 
     # -- until it is quiet -----------------------------------------------------------------
 
     def settle(self, rounds: int = 60, check: bool = False) -> None:
-        """Time passes, frames arrive and disks write until four heartbeats find nothing to do."""
+        """Let time pass, frames arrive and disks write, until four heartbeats change nothing."""
         quiet = 0
         for _ in range(rounds):
             before = self._shape()
@@ -283,14 +283,15 @@ class World:
                 self.flush(node)
             self.settle_wire(check=check)
             quiet = quiet + 1 if self._shape() == before else 0
-            if quiet == 4:  # Longer than an unanswered question keeps others from being asked.
+            if quiet == 4:  # Longer than an unanswered request delays the next one.
                 return
         raise AssertionError(f"not quiet after {rounds} rounds: {self._shape()}")
 
     def settle_wire(
         self, write: bool = True, lose: type[Frame] | None = None, check: bool = False
     ) -> None:
-        """All that is on the wire arrives, and what is said in answer; `lose` counts and drops."""
+        """Deliver everything on the wire, and the answers, until it is empty. Frames of the kind
+        `lose` are dropped; `lost` counts them."""
         self.lost = 0
         while self.wire:
             packet = self.wire[0]
@@ -315,18 +316,18 @@ class World:
         return sorted(self.truth)
 
     def assert_equal(self) -> None:
-        """All that live have said and counted the same."""
+        """All living nodes have equal counts and equal fingerprints."""
         replicas = [node.replica for node in self.alive()]
         assert len({replica.table.fingerprint() for replica in replicas}) <= 1
         for video in self.videos():
             assert len({replica.table.value(video) for replica in replicas}) <= 1, video
 
-    def latest(self, slot: Slot, upto: int | None = None) -> dict[str, int]:
-        """What the owner of `slot` had counted at `upto`, or until now."""
-        return {row.video: row.views for row in self.history.get(slot, [])[:upto]}
+    def latest(self, slot: Slot, seq: int | None = None) -> dict[str, int]:
+        """The views of each video that the owner of `slot` had counted at `seq`, or has now."""
+        return {row.video: row.views for row in self.history.get(slot, [])[:seq]}
 
     def check(self, node: Node) -> None:
-        """What holds of every replica at every moment (numbers: ARCHITECTURE.md, "Invariants")."""
+        """Check what holds for every replica at every moment, by the numbers of ARCHITECTURE.md."""
         replica = node.replica
         for video in self.videos():
             assert replica.table.value(video) <= self.truth[video], "1: above the truth"
@@ -334,25 +335,25 @@ class World:
         claims = replica.digest().slots
         for slot, column in replica.table.columns.items():
             assert not replica.table.folded.covers(slot), "6: a folded slot is still here"
-            said = claims[slot].fingerprint
-            assert said in (None, node.disk.fingerprint(slot)), "a digest tells of another disk"
-            latest, claimed = self.latest(slot), self.latest(slot, claims[slot].durable)
+            claimed = claims[slot].fingerprint
+            assert claimed in (None, node.disk.fingerprint(slot)), "a digest of another disk"
+            latest, durable = self.latest(slot), self.latest(slot, claims[slot].durable)
             for video in self.videos():
                 held = column.views(video)
                 assert held <= latest.get(video, 0), "8: more than its owner ever counted"
-                assert held >= claimed.get(video, 0), "a digest claims what is not here"
-                assert node.disk.count(slot, video) >= claimed.get(video, 0) or (
+                assert held >= durable.get(video, 0), "a digest claims what is not here"
+                assert node.disk.count(slot, video) >= durable.get(video, 0) or (
                     node.disk.folded.covers(slot)
                 ), "a digest claims what is not on disk"
 
     def check_disk(self, node: Node) -> None:
-        """Once all is written, a process that starts from this disk has what this one has."""
+        """Once everything is written, a process that starts from this disk has the same counts."""
         for video in self.videos():
             in_memory = node.replica.table.value(video)
             assert node.disk.value(video) == in_memory, "disk and memory differ"
 
     def finish(self) -> None:
-        """Heal everything and demand what holds where nothing was destroyed."""
+        """Heal all links, and check what holds at rest, where no disk was destroyed."""
         self.heal()
         self.settle()
         self.assert_equal()
@@ -370,7 +371,7 @@ def meet(*names: str) -> tuple[World, list[Node]]:
 
 
 def single(name: str, chunk: int = MAX_ROWS) -> Replica:
-    """One without a world around it."""
+    """A replica without a world around it."""
     return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, max_rows=chunk)
 
 
@@ -390,17 +391,17 @@ def notices(node: Node) -> list[str]:
 
 
 def wanted(world: World, of: Node) -> list[tuple[Slot, int]]:
-    """What `of` is being asked for."""
+    """The slots that peers request from `of`, and above which seq. The requests are on the wire."""
     return [(want.slot, want.above) for want in world.on_wire(Want, of)]
 
 
 def claim(node: Node, slot: Slot) -> int:
-    """Up to where `node` says to have `slot` on disk."""
+    """The seq up to which `node` claims to have `slot` on disk."""
     return node.replica.digest().slots.get(slot, Extent(0, 0)).durable
 
 
 def packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:
-    """What `world` has on its wire, one by one and to be handed on, until `node` has it all."""
+    """The packets on the wire, one by one, until `node` has caught up. The caller delivers each."""
     for _ in range(1000):
         if node.replica.caught_up():
             return

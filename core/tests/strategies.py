@@ -1,7 +1,7 @@
-"""Hypothesis strategies for the core's values: few names and small numbers, so that they meet.
+"""Hypothesis strategies for the core's values: few names and small numbers, so that they collide.
 
-Replay a failing random test with the `@reproduce_failure` line that it prints. Look further than
-an ordinary run does with ``RATCHET_HYPOTHESIS=deep pytest core/tests``.
+A failing random test prints a `@reproduce_failure` line; replay the test with it. To search deeper
+than an ordinary run, use ``RATCHET_HYPOTHESIS=deep pytest core/tests``.
 """
 
 import os
@@ -48,7 +48,7 @@ _generation: Final = st.one_of(st.integers(0, 5), st.integers(0, MAX_GENERATION)
 slots: Final = st.builds(Slot, nodes, _generation)
 generations: Final = st.dictionaries(nodes, _generation, max_size=4).map(Generations)
 counters: Final = st.builds(Counter, counts, st.dictionaries(slots, counts, max_size=6))
-# Far from MAX_COUNT, where a value is held instead of growing.
+# Far from MAX_COUNT, at which a value stays instead of growing.
 small_counters: Final = st.builds(
     Counter,
     st.integers(0, 99),
@@ -79,7 +79,7 @@ urls: Final = st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/n
 
 @st.composite
 def _digests(draw: st.DrawFn) -> Digest:
-    # Only what was closed is folded, and only what was heard of is closed.
+    # Only closed slots are folded, and only known slots are closed.
     folded = draw(generations)
     closed = join(folded, draw(generations))
     return Digest(
@@ -116,7 +116,7 @@ frames: Final[st.SearchStrategy[Frame]] = st.one_of(
     ),
 )
 
-# Any value that JSON can write, and then some: floats, NaN, lone surrogates, huge integers.
+# Any value that JSON can write, and some that it can't: NaN, lone surrogates.
 json_values: Final = st.recursive(
     st.one_of(
         st.none(),

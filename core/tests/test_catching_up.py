@@ -1,4 +1,4 @@
-"""Core to core: replicas that lose frames, come late, or get rows in pieces, end with all."""
+"""Core to core: a replica that loses frames, starts late or receives chunks gets all rows."""
 
 import random
 from dataclasses import replace
@@ -25,7 +25,7 @@ from small_world import (
 
 
 class TestGaps:
-    def test_a_frame_after_a_lost_one_is_dropped_and_asked_for(self) -> None:
+    def test_rows_after_lost_ones_are_dropped_and_all_are_requested(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         world.lose_all()
@@ -37,8 +37,8 @@ class TestGaps:
         world.settle_wire()
         assert (b.replica.table.value(TIDE), b.replica.table.value("moss")) == (1, 1)
 
-    def test_pushes_while_rows_are_asked_for_ask_no_second_time(self) -> None:
-        # Else each push during a catch-up would bring the same thousand rows once more.
+    def test_pushes_while_rows_are_requested_cause_no_second_request(self) -> None:
+        # Otherwise each push during a transfer would bring the same thousand rows once more.
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         world.lose_all()
@@ -48,7 +48,7 @@ class TestGaps:
             world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
         assert wanted(world, a) == [(slot_of(a), 0)]
 
-    def test_a_question_without_an_answer_is_asked_again(self) -> None:
+    def test_a_request_without_an_answer_is_sent_again(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         world.lose_all()
@@ -59,7 +59,7 @@ class TestGaps:
         world.settle_wire()
         assert b.replica.table.value(TIDE) == 1
 
-    def test_a_question_to_a_peer_that_left_is_asked_of_another_at_its_next_digest(self) -> None:
+    def test_a_request_to_a_peer_that_left_goes_to_another_at_its_next_digest(self) -> None:
         world, (a, b, c) = meet("a", "b", "c")
         world.cut(a, c)
         world.cut(b, c)
@@ -84,12 +84,12 @@ class TestGaps:
             world.settle()
         before = (b.replica.table.fingerprint(), b.replica.table.value(TIDE))
         for packet in [*frames, *reversed(frames)]:
-            world.hand(packet)
+            world.receive(packet)
             assert (b.replica.table.fingerprint(), b.replica.table.value(TIDE)) == before
         assert b.replica.changes() is None
 
     @pytest.mark.parametrize("seed", range(10))
-    def test_a_wire_that_loses_doubles_and_reorders_brings_everything_in_the_end(
+    def test_a_wire_that_loses_doubles_and_reorders_delivers_everything_in_the_end(
         self, seed: int
     ) -> None:
         chance = random.Random(seed)
@@ -111,7 +111,7 @@ class TestGaps:
 
 
 class TestCatchUp:
-    def test_of_3500_rows_goes_in_chunks_from_one_peer_each_once(self) -> None:
+    def test_of_3500_rows_gets_each_chunk_once_and_from_one_peer(self) -> None:
         world, (a, b) = meet("a", "b")
         for number in range(3500):
             a.replica.count(f"video-{number}", number % 7 + 1)
@@ -123,7 +123,7 @@ class TestCatchUp:
         for packet in packets_until_caught_up(world, c):
             if packet.receiver is c and isinstance(packet.frame, Rows):
                 chunks.append((packet.sender, packet.frame))
-            world.hand(packet)
+            world.receive(packet)
         assert [len(frame.rows) for _, frame in chunks] == [1000, 1000, 1000, 500]
         assert len({sender.process for sender, _ in chunks}) == 1
         assert [(f.start, f.more) for _, f in chunks] == [
@@ -132,7 +132,7 @@ class TestCatchUp:
         world.finish()
         assert [each.replica.table.value("video-3499") for each in (b, c)] == [3499 % 7 + 1] * 2
 
-    def test_asks_for_the_next_chunk_when_the_last_is_on_disk_and_claims_all_at_the_end(
+    def test_requests_the_next_chunk_when_the_last_is_on_disk_and_claims_all_at_the_end(
         self,
     ) -> None:
         world, (a, b) = meet("a", "b")
@@ -146,7 +146,9 @@ class TestCatchUp:
         assert claim(b, slot_of(a)) == 0
         world.flush(b)
         assert b.replica.table.value(f"video-{MAX_ROWS}") == claim(b, slot_of(a)) == 0
-        assert b.replica.digest().slots[slot_of(a)].fingerprint is None, "more is on its way"
+        assert b.replica.digest().slots[slot_of(a)].fingerprint is None, (
+            "more rows are on their way"
+        )
         assert wanted(world, a) == [(slot_of(a), MAX_ROWS)]
         world.settle_wire()
         assert claim(b, slot_of(a)) == MAX_ROWS + 1
@@ -163,9 +165,9 @@ class TestCatchUp:
         ]  # fmt: skip
         world.finish()
 
-    def test_that_its_source_did_not_live_to_finish_claims_no_more_than_it_brought(self) -> None:
-        # A row that a later one has replaced is not in the chunk of its own seq. If the source
-        # dies before the chunk with the later one, somebody else must be asked for the earlier.
+    def test_whose_source_dies_before_the_end_claims_no_more_than_it_received(self) -> None:
+        # A row that a later one has replaced is not in the chunk of its own seq. If the source dies
+        # before it sends the later one, another peer must send the earlier one.
         world, (a, b, c) = meet("a", "b", "c")
         world.cut_off(c)
         world.count(a, TIDE)
@@ -193,7 +195,7 @@ class TestCatchUp:
         assert c.replica.table.value(TIDE) == 1
         world.assert_equal()
 
-    def test_whose_chunk_a_slow_disk_still_lacks_is_not_in_the_digest(self) -> None:
+    def test_whose_chunk_is_not_on_disk_yet_is_not_in_the_digest(self) -> None:
         world, (a, b) = meet("a", "b")
         for number in range(MAX_ROWS + 1):
             a.replica.count(f"video-{number}")
@@ -212,8 +214,8 @@ class TestCatchUp:
         world.flush(b)
         world.check(b)
 
-    def test_that_its_source_did_not_live_to_finish_passes_on_what_it_brought(self) -> None:
-        # Nobody claims these rows. That b and c hold different ones shows in their fingerprints.
+    def test_whose_source_dies_before_the_end_passes_on_the_rows_it_received(self) -> None:
+        # Nobody claims these rows. But the fingerprints show that b and c have different ones.
         world, (a, b, c) = meet("a", "b", "c")
         world.cut(a, b)
         world.cut(b, c)
@@ -234,7 +236,7 @@ class TestCatchUp:
         assert b.replica.table.value("video-0") == c.replica.table.value("video-0") == 1
         world.assert_equal()
 
-    def test_is_not_done_when_the_peer_that_had_more_has_gone(self) -> None:
+    def test_is_not_done_when_the_peer_that_had_more_is_gone(self) -> None:
         world, (a, b) = meet("a", "b")
         world.cut(a, b)
         world.count(a, TIDE)
@@ -242,13 +244,13 @@ class TestCatchUp:
         while not b.replica.peers.by_process[a.process].digest:
             world.deliver()
         world.cut(a, b)
-        # What it had has been seen by people; showing less would be going down.
+        # People have seen the peer's number; to show less would be to fall.
         assert not b.replica.caught_up()
         world.heal()
         world.settle()
         assert b.replica.caught_up()
 
-    def test_a_peer_that_has_not_the_same_is_doubted_now_and_then_and_not_at_each_digest(
+    def test_from_a_peer_that_claims_as_much_and_has_other_rows_begins_not_at_each_digest(
         self,
     ) -> None:
         world = World()
@@ -256,29 +258,29 @@ class TestCatchUp:
         world.settle()
         world.count(a, TIDE)
         world.settle()
-        # What a transfer that broke off has left here: b has more than it claims.
+        # A transfer to b has broken off: b has more than it claims.
         z = Slot("z", 1)
         for node, rows in ((a, ()), (b, (Row("moss", 1, 5),))):
             other = b if node is a else a
             frame = Rows(z, 0, 9, bool(rows), rows) if rows else Rows(z, 0, 0, False, ())
-            world.hand(Packet(other, node, codec.encode(frame)))
+            world.receive(Packet(other, node, codec.encode(frame)))
             world.flush(node)
         digest = a.replica.digest()
-        asked = []
+        wants = []
         for _ in range(3):
             world.lose_all()
             world.now += ASK_AGAIN_S / 2
-            world.hand(Packet(a, b, codec.encode(replace(digest, slots={z: Extent(0, 0)}))))
-            asked += world.on_wire(Want, a)
+            world.receive(Packet(a, b, codec.encode(replace(digest, slots={z: Extent(0, 0)}))))
+            wants += world.on_wire(Want, a)
             world.lose_all()
-            # Answered, with nothing in it that b hadn't got.
-            for want in asked[-1:]:
+            # The answer has no row that b lacks.
+            for want in wants[-1:]:
                 answer = Rows(z, 0, 0, False, (), answers=want.number)
-                world.hand(Packet(a, b, codec.encode(answer)))
-        assert len(asked) == 1
+                world.receive(Packet(a, b, codec.encode(answer)))
+        assert len(wants) == 1
         assert b.replica.digest().slots[z].fingerprint is not None
 
-    def test_a_late_push_that_begins_where_a_chunk_is_awaited_ends_nothing(self) -> None:
+    def test_is_not_ended_by_a_late_push_that_begins_where_the_next_chunk_does(self) -> None:
         world = World(chunk=2)
         a, b = world.start("a"), world.start("b")
         world.settle()
@@ -290,12 +292,12 @@ class TestCatchUp:
         while claim(b, slot_of(a)) == 0 and "moss" not in b.replica.table.videos():
             world.deliver()
         world.flush(b)
-        # Sent before the answer that is awaited now, and after what is missing here had moved.
-        world.hand(Packet(a, b, codec.encode(late)))
+        # a sent it before the awaited chunk, when the rows that b lacks had got a higher seq.
+        world.receive(Packet(a, b, codec.encode(late)))
         world.flush(b)
         assert claim(b, slot_of(a)) == 0
 
-    def test_an_answer_to_the_process_before_is_none_to_this_one(self) -> None:
+    def test_ignores_answers_to_an_earlier_process_of_the_node(self) -> None:
         world = World(chunk=2)
         a, b = world.start("a"), world.start("b")
         world.settle()
@@ -311,12 +313,14 @@ class TestCatchUp:
         b = world.start("b", world.crash(b) and None)
         world.deliver(next(at for at, p in enumerate(world.wire) if p.receiver is b))
         for frame in old:
-            world.hand(Packet(a, b, codec.encode(frame)))
+            world.receive(Packet(a, b, codec.encode(frame)))
             world.flush(b)
         assert claim(b, slot_of(a)) == 0
 
     @pytest.mark.parametrize("takes_s", [2.1, 2.5, 3.7])
-    def test_over_a_link_slower_than_the_patience_ends_all_the_same(self, takes_s: float) -> None:
+    def test_over_a_link_slower_than_the_wait_for_an_answer_ends_all_the_same(
+        self, takes_s: float
+    ) -> None:
         a, b = single("a", chunk=2), single("b", chunk=2)
         for replica in (a, b):
             replica.tick(0.0)
@@ -327,7 +331,7 @@ class TestCatchUp:
             a.committed(changes)
         a.joined(b.me)
         b.joined(a.me)
-        # Frames on their way: when they arrive, and at whom.
+        # Frames on their way: when they arrive, and at which replica.
         wire: list[tuple[float, Replica, Send]] = []
         now = ALONE_S
         while now < 60.0 and b.table.fingerprint() != a.table.fingerprint():
@@ -344,7 +348,7 @@ class TestCatchUp:
                     wire += [(now, a, send) for send in b.committed(changes)]
         assert b.table.fingerprint() == a.table.fingerprint()
 
-    def test_is_not_done_before_every_peer_has_spoken(self) -> None:
+    def test_is_not_done_before_every_peer_has_sent_a_digest(self) -> None:
         world, (a, _b) = meet("a", "b")
         world.count(a, TIDE)
         world.settle()
@@ -355,7 +359,7 @@ class TestCatchUp:
         world.settle()
         assert c.replica.caught_up()
 
-    def test_a_crashed_nodes_last_rows_spread_from_whoever_has_them(self) -> None:
+    def test_spreads_the_last_rows_of_a_crashed_node_from_any_node_that_has_them(self) -> None:
         world, (a, b, c) = meet("a", "b", "c")
         world.cut(a, c)
         world.cut(b, c)
@@ -368,13 +372,13 @@ class TestCatchUp:
         world.assert_equal()
         assert b.replica.table.value(TIDE) == c.replica.table.value(TIDE) == 3
 
-    def test_rows_that_are_not_on_disk_yet_spread_too(self) -> None:
+    def test_spreads_rows_that_are_not_on_disk_yet_too(self) -> None:
         world, (a, b, c) = meet("a", "b", "c")
         world.cut(a, c)
         world.count(a, TIDE)
-        world.deliver()  # The push to b; b doesn't write it yet.
+        world.deliver()  # The push to b, which b doesn't write yet.
         assert b.replica.table.value(TIDE) == 1
-        world.hand(Packet(c, b, codec.encode(Want(slot_of(a), 0))))
+        world.receive(Packet(c, b, codec.encode(Want(slot_of(a), 0))))
         assert [frame.complete for frame in world.on_wire(Rows, c)] == [1]
 
     def test_split_brain_counts_on_both_sides_and_is_equal_after_healing(self) -> None:

@@ -1,4 +1,4 @@
-"""The codec is strict: a text is exactly one frame, or `Invalid` with a message that says why."""
+"""The codec is strict: it parses exactly one frame, or raises `Invalid` with the reason."""
 
 import json
 from contextlib import suppress
@@ -47,7 +47,7 @@ FINGERPRINT: Final = '"00000000000000ff"'
 
 
 @given(frames)
-def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
+def test_decoding_an_encoded_frame_gives_the_same_frame(frame: Frame) -> None:
     text = codec.encode(frame)
     assert codec.decode(text) == frame
     assert text.isascii()
@@ -86,12 +86,12 @@ def test_every_frame_comes_back_as_it_was(frame: Frame) -> None:
         (BASE % '[["tide", 5]]', BaseRows(Generations(), 0, 1, (("tide", 5),))),
     ],
 )  # fmt: skip
-def test_a_text_of_each_kind_means(text: str, frame: Frame) -> None:
+def test_a_text_of_each_kind_is_parsed(text: str, frame: Frame) -> None:
     assert codec.decode(text) == frame
 
 
 HOSTILE: Final[dict[str, tuple[str, str]]] = {
-    # name: (the text, what the message must name)
+    # name: (the text, a part of the message)
     "empty": ("", "not JSON"),
     "no JSON": ("views=1", "not JSON"),
     "two frames in one": (WANT % 1 + WANT % 2, "not JSON"),
@@ -136,7 +136,7 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "version true": (HELLO.replace("1,", "true,", 1) % ('"a"', PROCESS, '""'), "not True"),
     "version as text": (HELLO.replace("1,", '"1",', 1) % ('"a"', PROCESS, '""'), "not '1'"),
     "no version": ('{"is": "hello", "node": "a"}', "version 1, not None"),
-    "a later version that says more": ('{"is": "hello", "version": 9, "zone": "eu"}', "not 9"),
+    "a later version with more fields": ('{"is": "hello", "version": 9, "zone": "eu"}', "not 9"),
     "a node in capitals": (HELLO % ('"A"', PROCESS, '""'), "a node name is"),
     "an empty node": (HELLO % ('""', PROCESS, '""'), "a node name is"),
     "a node of 64": (HELLO % (f'"{"a" * 64}"', PROCESS, '""'), "a node name is"),
@@ -229,11 +229,11 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_text_is_refused_with_what_is_wrong(name: str) -> None:
-    text, named = HOSTILE[name]
+def test_a_hostile_text_is_refused_with_the_reason(name: str) -> None:
+    text, reason = HOSTILE[name]
     with pytest.raises(Invalid) as refused:
         codec.decode(text)
-    assert named in str(refused.value)
+    assert reason in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_hostile_text_is_refused_with_what_is_wrong(name: str) -> None:
     ],
     ids=range(len(HOSTILE) + 5),
 )
-def test_the_message_is_one_short_line_fit_for_a_log(text: str) -> None:
+def test_the_message_is_one_short_line_that_a_log_can_take(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         codec.decode(text)
     message = str(refused.value)
@@ -264,7 +264,7 @@ def test_1000_rows_are_not_too_many() -> None:
 
 
 @pytest.mark.parametrize("depth", range(20, 1100, 7))
-def test_no_depth_lies_between_what_can_be_parsed_and_what_can_be_refused(depth: int) -> None:
+def test_a_text_of_any_depth_is_refused_and_never_overflows_the_stack(depth: int) -> None:
     nested = "[" * depth + "]" * depth
     for text in (f'{{"is": {nested}}}', ROWS % nested, HELLO.replace("1", nested, 1) % (1, 2, 3)):
         with pytest.raises(Invalid):
@@ -284,16 +284,16 @@ def test_no_json_raises_anything_but_invalid(value: object) -> None:
 
 
 @given(frames, st.data())
-def test_a_frame_with_any_part_exchanged_raises_nothing_but_invalid(
+def test_a_frame_with_any_field_replaced_raises_nothing_but_invalid(
     frame: Frame, data: st.DataObject
 ) -> None:
-    said = json.loads(codec.encode(frame))
-    part = data.draw(st.sampled_from(sorted(said)))
-    said[part] = data.draw(json_values)
-    text = json.dumps(said)
+    fields = json.loads(codec.encode(frame))
+    key = data.draw(st.sampled_from(sorted(fields)))
+    fields[key] = data.draw(json_values)
+    text = json.dumps(fields)
     try:
         decoded = codec.decode(text)
     except Invalid:
         return
-    # It was a frame after all; then it says just what the text said.
-    assert json.loads(codec.encode(decoded)) == said
+    # It is a frame all the same. Then nothing of the text was left out.
+    assert json.loads(codec.encode(decoded)) == fields

@@ -19,7 +19,7 @@ class TestFolding:
         assert {node.replica.table.lifted_views["a"] for node in world.alive()} == {5}
         world.finish()
 
-    def test_it_waits_for_the_grace(self) -> None:
+    def test_a_slot_is_not_folded_within_the_grace(self) -> None:
         world = World(grace_s=60.0)
         a, b = world.meet("a", "b")
         world.count(a, TIDE)
@@ -34,7 +34,7 @@ class TestFolding:
         world.settle()
         assert old not in slots(world)
 
-    def test_one_that_restarts_again_and_again_does_not_put_off_its_older_slots(self) -> None:
+    def test_a_node_that_restarts_again_and_again_does_not_delay_its_older_slots(self) -> None:
         world = World(grace_s=60.0)
         a, b = world.meet("a", "b")
         for _ in range(4):
@@ -46,7 +46,7 @@ class TestFolding:
         assert len([slot for slot in b.replica.table.columns if slot.node == "a"]) <= 3
         world.finish()
 
-    def test_a_peer_that_was_never_met_is_in_the_way(self) -> None:
+    def test_an_address_where_no_peer_was_ever_met_is_in_the_way(self) -> None:
         world = World(grace_s=0.0)
         (a,) = world.meet("a")
         world.count(a, TIDE)
@@ -59,7 +59,7 @@ class TestFolding:
         world.settle()
         assert a.replica.table.base.views(TIDE) == 1
 
-    def test_a_member_that_is_missing_is_in_the_way_and_is_named(self) -> None:
+    def test_a_missing_member_is_in_the_way_and_is_named(self) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         world.count(a, TIDE)
@@ -72,7 +72,7 @@ class TestFolding:
         assert "missing" in notices(b)
         assert [notice.node for notice in b.replica.notices if notice.kind == "missing"] == ["c"]
 
-    def test_it_is_said_again_each_hour_that_one_is_missing(self) -> None:
+    def test_the_notice_of_a_missing_member_repeats_each_hour(self) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         world.count(a, TIDE)
@@ -95,13 +95,13 @@ class TestFolding:
         world.cuts.clear()
         world.connect(b, c)
         world.start("a", disk)
-        # c has heard of nothing yet.
+        # c doesn't know of the closing yet.
         world.pass_time(HEARTBEAT_S)
         assert all(fold.obstacles for fold in b.replica.observe().folds)
         world.finish()
         assert len(slots(world)) == 3
 
-    def test_one_that_only_a_peer_can_reach_is_in_the_way(self) -> None:
+    def test_a_member_that_only_a_peer_is_connected_to_is_in_the_way(self) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         world.count(a, TIDE)
@@ -110,13 +110,13 @@ class TestFolding:
         a = world.start("a", world.crash(a))
         world.cut(a, b)
         world.settle()
-        # a and b are far from each other, and c, who hears both, may fold.
+        # a and b are not connected. c is connected to both, so it may fold.
         assert old not in slots(world)
         assert "folded" in notices(c)
         assert "folded" not in notices(b) + notices(a)
         world.finish()
 
-    def test_a_large_slot_is_lifted_in_parts_and_the_value_stands(self) -> None:
+    def test_a_large_slot_is_lifted_in_parts_and_the_value_stays(self) -> None:
         world = World(grace_s=0.0, max_lifted=4)
         a, _ = world.meet("a", "b")
         for number in range(30):
@@ -133,7 +133,7 @@ class TestFolding:
                 if changes := world.begin_write(node):
                     assert sum(len(lift.videos) for lift in changes.lifts) <= 4
                     world.reach_disk(node)
-                    # A crash now: what is on the disk is as much.
+                    # A crash here would leave the same counts on disk.
                     world.check_disk(node)
                     world.confirm(node)
                 seen |= {len(column) for column in node.replica.table.lifting.values()}
@@ -164,7 +164,7 @@ class TestFolding:
         assert [b.replica.table.value(f"video-{number}") for number in range(10)] == [2] * 10
         world.finish()
 
-    def test_a_digest_of_too_many_slots_tells_of_the_same_ones_everywhere(self) -> None:
+    def test_a_digest_that_has_too_many_slots_leaves_out_the_same_ones_at_each_node(self) -> None:
         world = World(grace_s=1e6, max_slots=3)
         world.meet("a", "b", "c")
         for _ in range(6):
@@ -176,5 +176,5 @@ class TestFolding:
         digests = [node.replica.digest() for node in world.alive()]
         assert all(len(digest.slots) <= 4 for digest in digests)
         assert all(digest.slot in digest.slots for digest in digests)
-        told = [{*digest.slots} - {digest.slot} for digest in digests]
-        assert all(told[0] & other for other in told)
+        others = [{*digest.slots} - {digest.slot} for digest in digests]
+        assert all(others[0] & slots for slots in others)

@@ -1,4 +1,4 @@
-"""Frames: what contradicts itself can't be built, so it can't be sent either."""
+"""Frames: one whose parts contradict each other can't be built, so it can't be sent either."""
 
 import pytest
 from ratchet.column import Row
@@ -21,7 +21,7 @@ def test_rows_stand_above_their_start() -> None:
         Rows(A, 3, 9, False, (Row("tide", 1, 3),))
 
 
-def test_more_rows_follow_only_after_some() -> None:
+def test_a_frame_without_rows_does_not_say_that_more_follow() -> None:
     with pytest.raises(Invalid, match="more follow"):
         Rows(A, 0, 9, True, ())
 
@@ -44,7 +44,7 @@ def test_a_frame_holds_a_thousand_rows_and_not_one_more() -> None:
         (NONE, Generations(a=4), NONE),
     ],
 )
-def test_what_is_folded_is_closed_and_what_is_closed_is_known(
+def test_folded_slots_are_closed_and_closed_slots_are_known(
     newest: Generations, closed: Generations, folded: Generations
 ) -> None:
     with pytest.raises(Invalid, match="a@4"):

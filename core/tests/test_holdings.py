@@ -3,8 +3,8 @@
 from small_world import TIDE, World
 
 
-class TestSharing:
-    def test_what_a_peer_has_on_disk_is_known_without_a_digest(self) -> None:
+class TestHoldings:
+    def test_know_without_a_digest_that_a_peer_has_rows_on_disk(self) -> None:
         world = World(grace_s=0.0)
         a, b = world.meet("a", "b")
         a.replica.count(TIDE)
@@ -12,20 +12,20 @@ class TestSharing:
         assert changes
         a.disk.write(changes)
         world.send(a, a.replica.committed(changes))
-        extents = a.replica.holdings.own_seqs()
+        seqs = a.replica.holdings.own_seqs()
         world.settle_wire(write=False)
-        assert not a.replica.holdings.shared(extents)
+        assert not a.replica.holdings.shared(seqs)
         world.flush(b)
         world.settle_wire()
-        assert a.replica.holdings.shared(extents)
+        assert a.replica.holdings.shared(seqs)
 
-    def test_peers_can_be_asked(self) -> None:
+    def test_know_it_when_peers_are_asked_to_confirm(self) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
         world.count(a, TIDE)
         world.settle_wire()
-        extents = a.replica.holdings.own_seqs()
-        assert not a.replica.holdings.shared(extents)
+        seqs = a.replica.holdings.own_seqs()
+        assert not a.replica.holdings.shared(seqs)
         world.send(a, a.replica.ask_to_confirm())
         world.settle_wire()
-        assert a.replica.holdings.shared(extents)
+        assert a.replica.holdings.shared(seqs)

@@ -1,4 +1,4 @@
-"""The core touches nothing outside, and its modules stand on each other in one direction."""
+"""The core uses nothing outside itself, and each module imports only modules listed before it."""
 
 import ast
 import json
@@ -14,17 +14,17 @@ import ratchet
 SOURCE: Final = Path(ratchet.__file__).parent
 MODULES: Final = sorted(SOURCE.rglob("*.py"))
 
-# Whatever is not named here would have to be argued for: no sockets, files, clocks or chance.
+# The whole of the standard library that the core needs: no sockets, files, clocks or chance.
 ALLOWED: Final = {
     "array", "bisect", "collections.abc", "dataclasses", "enum", "hashlib", "itertools", "json",
     "re", "typing",
 }  # fmt: skip
-# Ways round an import statement, and the built-in ways to the outside; also when only named.
+# Built-in names that import without a statement, or reach the outside. It is enough to name one.
 FORBIDDEN: Final = {"__import__", "open", "eval", "exec", "compile", "input", "print"}
 
 
 def _foreign(source: str) -> set[str]:
-    """What a module uses beyond the core itself and the allowed modules, wherever it says so."""
+    """Everything that a module uses beyond the core and the allowed modules, at any depth."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         names: list[str] = []
@@ -90,12 +90,12 @@ def test_a_module_uses_no_private_name_of_another(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_a_module_names_no_command_line(module: Path) -> None:
-    # Who drives the core, and with which commands, is not its business.
+    # The core doesn't know which program drives it, or by which commands.
     assert not re.search(r"ratchet (retire|leave|drain|status|node)\b|--[a-z]|RATCHET_",
                          module.read_text("utf-8"))  # fmt: skip
 
 
-def test_every_module_is_looked_at() -> None:
+def test_the_checks_read_every_module() -> None:
     assert {"replica", "codec", "passive", "counter"} <= {path.stem for path in MODULES}
 
 
@@ -116,20 +116,20 @@ def test_every_module_is_looked_at() -> None:
         ("import json\nfrom ratchet.slot import Slot", set()),
     ],
 )
-def test_the_check_itself_sees(source: str, foreign: set[str]) -> None:
+def test_the_check_finds_every_way_to_the_outside(source: str, foreign: set[str]) -> None:
     assert _foreign(source) == foreign
 
 
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        # What Pyodide loads when a page opens must stay light.
+        # Pyodide loads it when a page opens, so it must stay light.
         ("ratchet.passive", ["socket", "asyncio", "random", "hashlib", "dataclasses", "ssl"]),
         ("ratchet.replica", ["socket", "asyncio", "random", "ssl", "threading", "sqlite3"]),
     ],
 )
-def test_importing_it_alone_brings_in_none_of_the_heavy(module: str, heavy: list[str]) -> None:
-    # -I and -S: nothing of this environment, only the core's own source and the library.
+def test_importing_a_module_alone_imports_no_heavy_ones(module: str, heavy: list[str]) -> None:
+    # -I and -S: no site-packages, only the core's own source and the standard library.
     program = (
         f"import sys, json; sys.path.insert(0, {str(SOURCE.parent)!r}); before = set(sys.modules)\n"
         f"import {module}\n"

@@ -12,7 +12,7 @@ A = Slot("a", 7)
 
 
 def _journal() -> tuple[Table, Journal]:
-    """Of a process that counts in A."""
+    """The table and the journal of a process that counts in A."""
     table = Table()
     journal = Journal(table)
     journal.join({"a": 7})
@@ -68,14 +68,14 @@ class TestAnsweredViews:
 
 
 class TestATransaction:
-    def test_is_one_at_a_time(self) -> None:
+    def test_begins_only_when_the_last_has_ended(self) -> None:
         _, journal = _journal()
         journal.count(TIDE, 1, answered=False)
         _begin(journal)
         with pytest.raises(AssertionError, match="before the last ones"):
             journal.begin(A)
 
-    def test_is_ended_by_its_own_changes_alone(self) -> None:
+    def test_is_ended_only_by_its_own_changes(self) -> None:
         _, journal = _journal()
         journal.count(TIDE, 1, answered=False)
         _begin(journal)
@@ -90,6 +90,6 @@ class TestATransaction:
         (change,) = _begin(journal).columns
         assert (change.complete, change.rows) == (3, (Row(TIDE, 3, 3),))
 
-    def test_that_has_nothing_to_write_is_none(self) -> None:
+    def test_without_anything_to_write_is_none(self) -> None:
         _, journal = _journal()
         assert journal.begin(A) is None

@@ -1,4 +1,4 @@
-"""The laws that make it a CRDT: of merge, for all that is merged, and of lift."""
+"""The laws that make it a CRDT: those of merge, for each type that is merged, and those of lift."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -26,7 +26,7 @@ from strategies import (
 S = TypeVar("S", bound=Semilattice)
 Triple = tuple[S, S, S]
 
-# One owner's history: the video of each change; its count is how often it has come up so far.
+# The history of one slot: the video of each change. Its count is how often it came up so far.
 histories = st.lists(st.sampled_from(["tide", "moss", "fern"]), max_size=30)
 entries = st.lists(
     st.tuples(st.one_of(st.sampled_from(["tide", "moss"]), videos), counts), max_size=8
@@ -52,7 +52,7 @@ def _base(*parts: list[tuple[str, int]]) -> Base:
 
 @st.composite
 def _columns(draw: st.DrawFn) -> Triple[Column]:
-    """Three replicas of one column: of one owner's rows each has got some."""
+    """Three replicas of one column. Each has some of its owner's rows."""
     history = _history(draw(histories))
     some = st.lists(st.sampled_from(history)) if history else st.just([])
     return _column(draw(some)), _column(draw(some)), _column(draw(some))
@@ -63,14 +63,14 @@ def _three(values: st.SearchStrategy[S]) -> st.SearchStrategy[Triple[S]]:
 
 
 def _merged(one: S, other: S) -> S:
-    """What `one` is after it has merged `other`. Neither is changed."""
+    """A copy of `one` that has merged `other`."""
     copy = deepcopy(one)
     result = copy.merge(other)
     return result if isinstance(one, Counter) else copy  # type: ignore[return-value]
 
 
 def _numbers(value: Semilattice) -> Mapping[Any, int]:
-    """The numbers that merging takes the larger of."""
+    """The numbers of a value. A merge takes the larger of each."""
     match value:
         case Counter():
             return {"base": value.base, **{str(slot): n for slot, n in value.slots.items()}}
@@ -93,8 +93,8 @@ ALGEBRAS: Final[
 
 @pytest.mark.parametrize("name", ALGEBRAS)
 class TestMerge:
-    """The laws of `ratchet.algebra`. (Of counters that were lifted by the same `folded`, which
-    every replica does first.)"""
+    """The laws of `ratchet.algebra`. (For counters they hold where both were lifted by the same
+    `folded`; every replica does that first.)"""
 
     @given(data=st.data())
     def test_is_commutative(self, name: str, data: st.DataObject) -> None:
@@ -175,17 +175,17 @@ class TestLift:
     def test_commutes_with_merge_where_both_hold_the_same_of_every_folded_slot(
         self, x: Counter, y: Counter, folded: Generations
     ) -> None:
-        # What a fold waits for (`ratchet.folding`). Then nothing depends on who lifts when.
+        # A fold waits for this (`ratchet.folding`). Then it doesn't matter when each replica lifts.
         shared = {s: n for s, n in x.slots.items() if folded.covers(s)}
         own = {s: n for s, n in y.slots.items() if not folded.covers(s)}
         x, y = x._replace(base=7), Counter(7, {**shared, **own})
         assert x.merge(y).lift(folded) == x.lift(folded).merge(y.lift(folded))
 
     @given(small_counters, small_counters, small_generations)
-    def test_before_merge_counts_at_most_what_lift_after_merge_does_and_no_side_less_than_it_had(
+    def test_before_merge_gives_at_most_what_lift_after_merge_does_and_at_least_either_side(
         self, x: Counter, y: Counter, folded: Generations
     ) -> None:
-        # Without that agreement: never twice, and nobody falls.
+        # Without that agreement nothing counts twice, and no value falls.
         merged = x.lift(folded).merge(y.lift(folded)).value
         assert max(x.value, y.value) <= merged <= x.merge(y).lift(folded).value
 
@@ -198,7 +198,7 @@ class TestLift:
         assert x.merge(y) == y.merge(x)
         assert x.merge(y).merge(y) == x.merge(y)
         assert x.merge(y).merge(z) == x.merge(y.merge(z))
-        # What is lifted stays lifted: merging brings no folded slot back.
+        # A lifted slot stays lifted: a merge brings it not back.
         assert x.merge(y).lift(folded) == x.merge(y)
 
 
@@ -207,7 +207,7 @@ class TestAdd:
     def test_raises_the_value_by_what_is_added(self, x: Counter, views: int) -> None:
         assert x.add(Slot("a", 9), views).value == x.value + views
 
-    def test_holds_at_the_largest_count_instead_of_wrapping(self) -> None:
+    def test_stays_at_the_largest_count_instead_of_overflowing(self) -> None:
         full = Counter(0, {Slot("a", 1): MAX_COUNT})
         assert full.add(Slot("a", 1)).value == MAX_COUNT
         assert full.add(Slot("b", 1)).lift(Generations(a=1, b=1)) == Counter(MAX_COUNT, {})
@@ -221,13 +221,13 @@ class TestGenerations:
         assert join(f, g).covers(slot) == (f.covers(slot) or g.covers(slot))
 
     @given(generations, generations)
-    def test_merge_says_what_was_news(self, f: Generations, g: Generations) -> None:
+    def test_merge_returns_what_was_news(self, f: Generations, g: Generations) -> None:
         before = Generations(f)
         news = f.merge(g)
         assert {slot.node for slot in news} == {n for n in f if f[n] != before.get(n)}
         assert all(not before.covers(slot) and f.covers(slot) for slot in news)
 
-    def test_tell_generation_0_from_nothing_known(self) -> None:
+    def test_with_generation_0_differ_from_empty_ones(self) -> None:
         assert Generations(a=0).covers(Slot("a", 0))
         assert not Generations().covers(Slot("a", 0))
         assert join({}, {"a": 0}) == {"a": 0}
@@ -239,7 +239,7 @@ def _state(column: Column) -> tuple[int, dict[str, int]]:
 
 class TestMergeOfColumns:
     @given(histories, st.data())
-    def test_of_any_rows_in_any_order_and_as_often_as_one_likes_gives_the_largest_of_each(
+    def test_of_any_rows_in_any_order_any_number_of_times_gives_the_largest_of_each(
         self, changes: list[str], data: st.DataObject
     ) -> None:
         history = _history(changes)
@@ -251,11 +251,13 @@ class TestMergeOfColumns:
         two.merge(history)
         assert _state(one) == _state(two)
         assert _state(one)[1] == {video: changes.count(video) for video in changes}
-        # And whoever asks gets the rows in the order in which their owner changed them.
+        # Both give the rows in the order in which the owner changed them.
         assert list(one) == list(two) == sorted(two, key=lambda row: row.seq)
 
     @given(histories, st.data())
-    def test_says_which_rows_were_larger(self, changes: list[str], data: st.DataObject) -> None:
+    def test_returns_the_rows_that_were_larger(
+        self, changes: list[str], data: st.DataObject
+    ) -> None:
         column = Column(Slot("a", 1))
         for row in data.draw(st.permutations(_history(changes))):
             before = column.views(row.video)
@@ -273,7 +275,7 @@ class TestMergeOfColumns:
         assert (sorted(x) == sorted(y)) == (one.fingerprint == two.fingerprint)
         assert 0 <= one.fingerprint < 2**64
 
-    def test_never_lowers_a_count_whatever_a_later_row_says(self) -> None:
+    def test_never_lowers_a_count_even_by_a_later_row(self) -> None:
         column = Column(Slot("a", 1))
         assert column.merge([Row("tide", 5, 1), Row("tide", 3, 2)]) == [Row("tide", 5, 1)]
         assert column.views("tide") == 5
@@ -284,10 +286,10 @@ class TestMergeOfColumns:
         assert (column.complete, column.durable) == (0, 0)
 
     @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.booleans())
-    def test_gives_the_same_rows_after_its_log_was_rebuilt(
+    def test_leaves_the_same_rows_when_the_log_is_rebuilt(
         self, picks: list[int], late: bool
     ) -> None:
-        # Long enough that the log is rebuilt on the way; late rows make it be sorted, too.
+        # Long enough that the log is rebuilt meanwhile. A late row makes the column sort it, too.
         changes = [f"v{pick}" for pick in picks] * (160 // len(picks))
         history, column = _history(changes), Column(Slot("a", 1))
         if late:
@@ -299,17 +301,17 @@ class TestMergeOfColumns:
         newest = {row.video: row for row in [*history, *([Row("w", 1, 200)] if late else [])]}
         rows = sorted(newest.values(), key=lambda row: row.seq)
         for above in (0, len(history) - 2, len(history), 200):
-            wanted = [row for row in rows if row.seq > above]
-            assert column.above(above, 1000) == (wanted, False)
-            assert column.above(above, 1) == (wanted[:1], len(wanted) > 1)
+            higher = [row for row in rows if row.seq > above]
+            assert column.above(above, 1000) == (higher, False)
+            assert column.above(above, 1) == (higher[:1], len(higher) > 1)
 
 
 class TestMergeOfBases:
-    def test_takes_the_larger_also_of_two_entries_of_one_frame(self) -> None:
+    def test_takes_the_larger_of_two_entries_in_one_frame_too(self) -> None:
         assert dict(_base([("tide", 5), ("tide", 3)])) == {"tide": 5}
 
     @given(entries, entries)
-    def test_says_which_videos_grew(
+    def test_returns_the_videos_that_grew(
         self, x: list[tuple[str, int]], y: list[tuple[str, int]]
     ) -> None:
         base = _base(x)

@@ -25,7 +25,7 @@ class TestLeaving:
         assert {slot.node for slot in slots(world)} == {"b", "c"}
         assert [one.member.state for one in b.replica.observe().members] == ["here", "connected"]
 
-    def test_nothing_is_handed_over_to_one_that_leaves_too(self) -> None:
+    def test_hands_nothing_over_to_a_node_that_leaves_too(self) -> None:
         world = World(grace_s=0.0)
         a, b = world.meet("a", "b")
         world.count(a, TIDE)
@@ -36,7 +36,7 @@ class TestLeaving:
         world.settle()
         assert a.replica.unshared() > 0
 
-    def test_rows_that_a_node_only_keeps_for_others_are_handed_over_too(self) -> None:
+    def test_hands_over_the_rows_of_other_nodes_too(self) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         world.cut(a, c)
@@ -45,14 +45,14 @@ class TestLeaving:
             world.deliver()
         world.flush(b)
         world.crash(a)
-        # Only b has heard of a's views.
+        # Only b has a's views.
         world.cut(b, c)
         world.cuts.clear()
         world.connect(b, c)
         _leave(world, b)
         assert c.replica.table.value(TIDE) == 7
 
-    def test_before_the_slot_is_open_closes_what_the_name_had(self) -> None:
+    def test_before_the_slot_is_open_closes_the_earlier_slots_of_the_name(self) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
         world.count(a, TIDE, 4)
@@ -71,7 +71,7 @@ class TestLeaving:
         world.finish()
         assert {slot.node for slot in slots(world)} == {"b"}
 
-    def test_what_a_node_folded_while_it_was_alone_is_handed_over_with_the_base(self) -> None:
+    def test_hands_over_the_base_with_what_the_node_folded_while_it_was_alone(self) -> None:
         world = World(grace_s=0.0)
         (a,) = world.meet("a")
         world.count(a, TIDE, 3)

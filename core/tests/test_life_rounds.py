@@ -1,9 +1,8 @@
-"""Years of joining, leaving, dying and restarting: the state stays small and the numbers exact."""
+"""After years of joins, leaves, deaths and restarts the state is small and the numbers exact."""
 
 import random
 
 from ratchet.passive import Passive
-from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 from small_world import Node, World
@@ -13,19 +12,19 @@ GRACE_S = 3600.0
 VIDEO = "x"
 
 
-def hear(browser: Passive, node: Node) -> int:
-    """What the browser shows when `node` has told it its snapshot."""
-    return browser.receive(_told(node.replica)).value
+def look(browser: Passive, node: Node) -> int:
+    """The views that the browser shows once it has received a snapshot of `node`."""
+    return browser.receive(_snapshot(node)).value
 
 
-def _told(replica: Replica) -> Snapshot:
-    return replica.table.snapshot(VIDEO)
+def _snapshot(node: Node) -> Snapshot:
+    return node.replica.table.snapshot(VIDEO)
 
 
 def a_round(world: World, chance: random.Random) -> set[Slot]:
-    """Two nodes join, one of them dies and is retired, one leaves; one of the others restarts.
+    """Two nodes join; one of them dies and is retired, the other leaves; a third node restarts.
 
-    Everybody views meanwhile. Returns the slots that are no more.
+    All nodes count meanwhile. Return the slots of the processes that have ended.
     """
     dying, leaving = world.start("d"), world.start("e")
     restarting = world.alive()[0]
@@ -53,10 +52,10 @@ def test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are
     for name in "abc":
         world.count(world.start(name, alone=not world.nodes), VIDEO, 3)
     world.settle()
-    # One looked in round 0 and never again; one looks once a round, with what it had in the last.
+    # `away` looks once, before round 0, and then after the last. `regular` looks once a round.
     away, regular = Passive(), Passive()
     for node in world.alive():
-        hear(away, node)
+        look(away, node)
     first = away.snapshot(VIDEO).counter.value
     assert first == world.truth[VIDEO] == 9
     stored: list[Snapshot] = [away.snapshot(VIDEO)]
@@ -71,15 +70,15 @@ def test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are
             assert set(node.disk.rows) <= set(node.replica.table.columns)
             assert len(node.replica.table.folded) <= 5
             assert node.replica.table.value(VIDEO) == world.truth[VIDEO]
-        assert hear(regular, chance.choice(living)) == world.truth[VIDEO]
-        stored.append(_told(chance.choice(living).replica))
+        assert look(regular, chance.choice(living)) == world.truth[VIDEO]
+        stored.append(_snapshot(chance.choice(living)))
     assert len(gone) == 3 * ROUNDS
 
     truth = world.truth[VIDEO]
     assert truth > 9 + 5 * ROUNDS
     assert away.snapshot(VIDEO).counter.value == first
-    assert hear(away, chance.choice(world.alive())) == truth
-    # Whatever it is told again, from any year: the same.
+    assert look(away, chance.choice(world.alive())) == truth
+    # No snapshot of any earlier round changes the number.
     for old in chance.sample(stored, len(stored)):
         assert away.receive(old).value == truth
         assert Passive().receive(old).value <= truth

@@ -1,4 +1,4 @@
-"""Core to core: slots that are folded while frames, disks and processes are on their way."""
+"""Core to core: what a fold lifts, while frames, writes and restarts are under way."""
 
 import random
 from dataclasses import replace
@@ -24,7 +24,7 @@ from small_world import (
 
 
 def foldable() -> tuple[World, list[Node], Slot]:
-    """Three nodes; a has been restarted and its old slot, which has 5 views, can be folded."""
+    """Three nodes. Node a was restarted, and its old slot, with 5 views, can be folded."""
     world, (a, b, c) = meet("a", "b", "c")
     world.count(a, TIDE, 5)
     world.settle()
@@ -36,7 +36,7 @@ def foldable() -> tuple[World, list[Node], Slot]:
 
 
 class TestFolds:
-    def test_of_more_views_in_all_than_one_number_can_say_is_told_and_stored(self) -> None:
+    def test_of_more_views_than_the_largest_count_are_sent_and_stored(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(b, TIDE, MAX_COUNT)
         world.count(b, "moss", 7)
@@ -44,15 +44,15 @@ class TestFolds:
         old = slot_of(b)
         b = world.start("b", world.crash(b))
         world.settle()
-        world.tell_folded(a, {"b": old.generation})
+        world.learn_folded(a, {"b": old.generation})
         world.finish()
         for node in (a, b):
             assert node.disk.lifted_views == {"b": MAX_COUNT}
             assert [node.replica.table.value(video) for video in (TIDE, "moss")] == [MAX_COUNT, 7]
 
-    def test_heard_of_on_one_node_lift_everywhere_and_double_nowhere(self) -> None:
+    def test_that_one_node_learns_lift_at_every_node_and_count_nothing_twice(self) -> None:
         world, (a, b, c), old = foldable()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         for _ in range(6):
             world.pass_time(0.5)
             world.settle_wire(check=True)
@@ -61,25 +61,25 @@ class TestFolds:
             assert old not in node.replica.digest().slots
         world.finish()
 
-    def test_heard_twice_or_on_two_nodes_at_once_end_in_the_same_state(self) -> None:
+    def test_that_two_nodes_learn_or_one_learns_twice_end_in_the_same_state(self) -> None:
         world, (a, b, c), old = foldable()
         for node in (b, c, b):
-            world.tell_folded(node, {"a": old.generation})
+            world.learn_folded(node, {"a": old.generation})
         world.finish()
         assert a.replica.table.counter(TIDE) == (5, {})
 
     def test_are_lifted_on_disk_too(self) -> None:
         world, (_, b, _), old = foldable()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         world.flush(b)
         assert (b.disk.base, b.disk.folded) == ({TIDE: 5}, {"a": old.generation})
         assert old not in b.disk.rows
         b = world.start("b", world.crash(b))
         assert b.replica.table.counter(TIDE) == (5, {})
 
-    def test_that_a_crash_kept_from_the_disk_are_heard_again(self) -> None:
+    def test_that_were_lost_in_a_crash_are_learned_again(self) -> None:
         world, (_, b, _), old = foldable()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         world.pass_time(HEARTBEAT_S)
         b = world.start("b", world.crash(b))
         assert b.replica.table.counter(TIDE) == (0, {old: 5})
@@ -88,7 +88,7 @@ class TestFolds:
     def test_make_a_late_replica_lift_and_count_nothing_twice(self) -> None:
         world, (a, b, c), old = foldable()
         world.cut_off(c)
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         world.settle()
         assert c.replica.table.counter(TIDE) == (0, {old: 5})
         world.count(c, TIDE)
@@ -108,49 +108,49 @@ class TestFolds:
         world.crash(c)
         world.start("a", a.disk)
         world.settle()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         world.settle()
         c = world.start("c", backup)
         assert c.replica.table.value(TIDE) == 2
         world.finish()
         assert c.replica.table.counter(TIDE) == (5, {})
 
-    def test_make_rows_of_the_folded_slot_that_come_late_be_ignored(self) -> None:
+    def test_make_a_replica_ignore_late_rows_of_the_folded_slot(self) -> None:
         world, (_, b, c), old = foldable()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         late = Rows(old, 0, 1, False, (Row(TIDE, 5, 1),))
-        world.hand(Packet(c, b, codec.encode(late)))
+        world.receive(Packet(c, b, codec.encode(late)))
         assert b.replica.table.counter(TIDE) == (5, {})
-        world.hand(Packet(c, b, codec.encode(c.replica.digest())))
+        world.receive(Packet(c, b, codec.encode(c.replica.digest())))
         assert not world.on_wire(Want, c)
         world.finish()
 
-    def test_heard_of_between_a_row_and_its_write_bring_the_row_to_disk(self) -> None:
+    def test_learned_before_a_received_row_is_written_bring_the_row_to_disk(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
-        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.learn_folded(b, {"a": slot_of(a).generation})
         world.flush(b)
         assert b.replica.table.value(TIDE) == 5
         world.check_disk(b)
 
-    def test_heard_of_while_a_row_is_written_in_vain_bring_the_row_to_disk(self) -> None:
+    def test_learned_while_the_write_of_a_row_fails_bring_the_row_to_disk(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
         world.begin_write(b)
-        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.learn_folded(b, {"a": slot_of(a).generation})
         world.fail_write(b)
         world.flush(b)
         assert b.replica.table.value(TIDE) == 5
         world.check_disk(b)
 
-    def test_heard_of_while_a_row_is_written_are_lifted_by_the_next_write(self) -> None:
+    def test_learned_while_a_row_is_written_are_lifted_by_the_next_write(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 5)
         world.settle_wire(write=False)
         world.begin_write(b)
-        world.tell_folded(b, {"a": slot_of(a).generation})
+        world.learn_folded(b, {"a": slot_of(a).generation})
         world.reach_disk(b)
         world.confirm(b)
         world.flush(b)
@@ -171,55 +171,55 @@ class TestBase:
         world.crash(a)
         world.start("a", a.disk)
         world.settle()
-        world.tell_folded(b, {"a": second.generation})
+        world.learn_folded(b, {"a": second.generation})
         world.settle()
         d = world.start("d")
         for packet in packets_until_caught_up(world, d):
-            world.hand(packet)
+            world.receive(packet)
         assert d.replica.table.value("video-3499") == 1
         assert d.replica.table.counter(TIDE) == (5, {})
         assert old.generation < second.generation
         world.finish()
 
-    def test_comes_in_chunks_of_at_most_1000(self) -> None:
+    def test_is_sent_in_chunks_of_at_most_1000(self) -> None:
         world, (a, b) = meet("a", "b")
         b.replica.table.base.merge((f"video-{number}", 1) for number in range(2500))
         digest = b.replica.digest()
-        world.hand(Packet(b, a, codec.encode(digest)))
+        world.receive(Packet(b, a, codec.encode(digest)))
         assert world.on_wire(WantBase, b) == [WantBase(0)]
         lengths = []
         while world.wire:
             packet = world.wire.pop(0)
             if isinstance(packet.frame, BaseRows):
                 lengths.append(len(packet.frame.entries))
-            world.hand(packet)
+            world.receive(packet)
         assert lengths == [1000, 1000, 500]
         assert a.replica.table.base.fingerprint == b.replica.table.base.fingerprint
 
-    def test_is_not_asked_for_where_fingerprints_are_equal(self) -> None:
+    def test_is_not_requested_where_fingerprints_are_equal(self) -> None:
         world, (_, b, _), old = foldable()
-        world.tell_folded(b, {"a": old.generation})
+        world.learn_folded(b, {"a": old.generation})
         world.settle()
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(lose=WantBase)
         assert world.lost == 0
 
-    def test_that_nobody_asked_for_is_not_merged(self) -> None:
+    def test_without_a_request_is_not_merged(self) -> None:
         world, (a, b) = meet("a", "b")
-        world.hand(Packet(b, a, codec.encode(BaseRows(Generations(), 0, 1, ((TIDE, 5),)))))
+        world.receive(Packet(b, a, codec.encode(BaseRows(Generations(), 0, 1, ((TIDE, 5),)))))
         assert a.replica.table.value(TIDE) == 0
 
-    def test_of_other_folds_than_ours_is_not_merged(self) -> None:
+    def test_with_other_folds_than_ours_is_not_merged(self) -> None:
         world, (a, b) = meet("a", "b")
         b.replica.restore(Changes(base=((TIDE, 5),)))
         world.pass_time(HEARTBEAT_S)
         while not world.on_wire(WantBase):
             world.deliver()
         world.lose_all()
-        world.hand(Packet(b, a, codec.encode(BaseRows(Generations(x=7), 0, 1, ((TIDE, 5),)))))
+        world.receive(Packet(b, a, codec.encode(BaseRows(Generations(x=7), 0, 1, ((TIDE, 5),)))))
         assert a.replica.table.value(TIDE) == 0
 
-    def test_that_grew_by_merging_is_written(self) -> None:
+    def test_that_grew_by_a_merge_is_written(self) -> None:
         world, (a, b) = meet("a", "b")
         b.replica.restore(Changes(base=((TIDE, 5),)))
         world.pass_time(HEARTBEAT_S)
@@ -239,7 +239,7 @@ class TestRestore:
         for _ in range(60):
             world.count(chance.choice(nodes), f"video-{chance.randrange(9)}")
         world.settle()
-        world.tell_folded(nodes[1], {"a": old.generation})
+        world.learn_folded(nodes[1], {"a": old.generation})
         world.settle()
         node = nodes[2]
         for size in (1, 2, 5, 1000):
@@ -247,8 +247,8 @@ class TestRestore:
             for part in node.disk.read(size):
                 replica.restore(part)
             assert replica.table.fingerprint() == node.replica.table.fingerprint()
-            said = node.replica.digest()
-            assert replica.digest() == replace(said, slot=None, alive={})
+            expected = replace(node.replica.digest(), slot=None, alive={})
+            assert replica.digest() == expected
             assert replica.changes() is None
 
     def test_columns_are_bounded_over_any_number_of_restarts(self) -> None:
@@ -260,7 +260,7 @@ class TestRestore:
             world.pass_time(1)
             a = world.start("a", world.crash(a))
             world.settle()
-            world.tell_folded(b, {"a": old.generation})
+            world.learn_folded(b, {"a": old.generation})
             world.settle()
         assert len(a.replica.table.columns) <= 2
         assert len(b.replica.table.columns) <= 2

@@ -1,7 +1,7 @@
-"""A random cluster with browsers against a plain integer a video: the truth.
+"""A random cluster with browsers, compared with a plain integer for each video: the truth.
 
-Every step is one thing that can happen to a real cluster; after each of them the invariants of
-ARCHITECTURE.md must hold, and after healing all that live must be equal and right.
+Every step is something that can happen to a real cluster. After each step the invariants of
+ARCHITECTURE.md must hold. After healing all nodes must be equal, and have the truth.
 """
 
 import json
@@ -23,13 +23,13 @@ VIDEOS: Final = ("tide", "moss", "fern", "reef", "dune")
 
 names: Final = st.sampled_from(NAMES)
 videos: Final = st.sampled_from(VIDEOS)
-# Of many packets, browsers or texts one; taken modulo how many there are.
+# Picks one of many packets or texts: the number, modulo how many there are.
 picks: Final = st.integers(0, 999)
 
 
 @dataclass
 class Browser:
-    """What one browser has stored, and the highest number it has computed of each video."""
+    """What one browser has stored, and the number that it last computed of each video."""
 
     counters: dict[str, str] = field(default_factory=dict)
     folded: str = ""
@@ -37,7 +37,7 @@ class Browser:
 
 
 class Model(RuleBasedStateMachine):
-    """Three nodes and perhaps a fourth, and two browsers that hop between them."""
+    """Three nodes, perhaps a fourth, and two browsers that hop between them."""
 
     rows_in_a_frame = MAX_ROWS
 
@@ -47,13 +47,13 @@ class Model(RuleBasedStateMachine):
         self.up: dict[str, Node] = {name: self.world.start(name) for name in NAMES[:3]}
         self.down: dict[str, Disk] = {}
         self.backups: dict[str, Disk] = {}
-        # The processes of each name that its disk remembers: what they answered it must count.
+        # The processes of each name that have run on its disk. It must count what they answered.
         self.lineage: dict[str, list[Node]] = {name: [node] for name, node in self.up.items()}
         self.reached: Tally[tuple[str, str]] = Tally()
         self.browsers = (Browser(), Browser())
-        # Every snapshot that anybody was ever told.
-        self.told: list[tuple[str, str]] = []
-        # Views that may have lived on nothing but the one disk that was destroyed.
+        # Every snapshot that was ever sent: the video, and the text.
+        self.snapshots: list[tuple[str, str]] = []
+        # Views that were perhaps only on the disk that was destroyed; None before that.
         self.lost: Tally[str] | None = None
 
     @initialize(rested=st.booleans())
@@ -154,13 +154,13 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.lost is None)
     @rule(name=names, empty=st.booleans())
     def destroy_a_disk(self, name: str, empty: bool) -> None:
-        """Once in a run; then a process comes back with an old backup, or with nothing."""
+        """Once in a run. Then a process starts from an old backup, or from an empty disk."""
         if name in NAMES[:3]:
             self.crash(name, written=False)
             kept = Disk() if empty else self.backups.pop(name, Disk())
             self.down[name] = kept
             self.lineage[name] = []
-            self.lost = self._lives_nowhere_else()
+            self.lost = self._on_no_other_disk()
             self._start(name)
 
     def _start(self, name: str, clock_ms: int | None = None) -> None:
@@ -173,7 +173,7 @@ class Model(RuleBasedStateMachine):
     def _disks(self) -> list[Disk]:
         return [*(node.disk for node in self.up.values()), *self.down.values()]
 
-    def _lives_nowhere_else(self) -> Tally[str]:
+    def _on_no_other_disk(self) -> Tally[str]:
         lost: Tally[str] = Tally()
         for slot in self.world.history:
             if not any(disk.folded.covers(slot) for disk in self._disks()):
@@ -186,7 +186,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(name=names, by=names)
     def fold(self, name: str, by: str) -> None:
-        """What all hold the same of and have heard to be closed may be folded, on any node."""
+        """Any node may fold a slot that all nodes know to be closed and have the same rows of."""
         world, nodes = self.world, list(self.up.values())
         node = self.up.get(by)
         if self.down or not node or not any(world.linked(node, other) for other in nodes):
@@ -202,11 +202,11 @@ class Model(RuleBasedStateMachine):
                 if len(claims) > 1 or any(extent.fingerprint is None for extent in claims):
                     return
         if closed >= 0:
-            world.tell_folded(node, {name: closed})
+            world.learn_folded(node, {name: closed})
 
     @rule(name=names, by=names, video=videos, browser=st.integers(0, 1))
     def restart_and_fold(self, name: str, by: str, video: str, browser: int) -> None:
-        """All that `fold` asks for, which chance alone seldom brings together; somebody watches."""
+        """All that `fold` needs, which chance alone seldom brings together. A browser watches."""
         if name in self.up and not self.down:
             self._rest()
             self.load_a_page(by, video, browser)
@@ -221,15 +221,16 @@ class Model(RuleBasedStateMachine):
     def load_a_page(self, name: str, video: str, browser: int) -> None:
         if node := self.up.get(name):
             text = json.dumps(snapshot.encode(node.replica.table.snapshot(video)))
-            self.told.append((video, text))
-            self._tell(self.browsers[browser], video, text)
+            self.snapshots.append((video, text))
+            self._receive(self.browsers[browser], video, text)
 
     @rule(pick=picks, browser=st.integers(0, 1))
-    def hear_an_old_snapshot_again(self, pick: int, browser: int) -> None:
-        if self.told:
-            self._tell(self.browsers[browser], *self.told[pick % len(self.told)])
+    def receive_an_old_snapshot_again(self, pick: int, browser: int) -> None:
+        if self.snapshots:
+            video, text = self.snapshots[pick % len(self.snapshots)]
+            self._receive(self.browsers[browser], video, text)
 
-    def _tell(self, browser: Browser, video: str, text: str) -> None:
+    def _receive(self, browser: Browser, video: str, text: str) -> None:
         stored = browser.counters.get(video, "")
         merged = json.loads(passive.merge(video, stored, browser.folded, text))
         assert merged["discarded"] == []
@@ -257,10 +258,11 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def equal_fingerprints_mean_equal_counts(self) -> None:
-        said: dict[str, tuple[int, ...]] = {}
+        by_fingerprint: dict[str, tuple[int, ...]] = {}
         for node in self.up.values():
             values = tuple(node.replica.table.value(video) for video in VIDEOS)
-            assert said.setdefault(node.replica.table.fingerprint(), values) == values
+            fingerprint = node.replica.table.fingerprint()
+            assert by_fingerprint.setdefault(fingerprint, values) == values
 
     def _rest(self) -> None:
         for node in self.up.values():
@@ -286,13 +288,13 @@ class Model(RuleBasedStateMachine):
                 assert value >= truth - (self.lost or Tally())[video], "5: more was lost"
                 self.load_a_page(node.name, video, 0)
                 assert self.browsers[0].shown[video] >= value
-        for video, text in self.told:
+        for video, text in self.snapshots:
             for browser in self.browsers:
-                self._tell(browser, video, text)
+                self._receive(browser, video, text)
 
 
 class ModelWithSmallFrames(Model):
-    """The same with three rows a frame: every catch-up takes many chunks, and ends in between."""
+    """The same with three rows in a frame: a transfer takes many chunks, and may break off."""
 
     rows_in_a_frame = 3
 

@@ -1,4 +1,4 @@
-"""An observation tells people what a replica knows of the cluster, and shares nothing with it."""
+"""An observation shows what a replica knows of the cluster, and shares no state with it."""
 
 from dataclasses import FrozenInstanceError
 
@@ -7,7 +7,7 @@ from ratchet.tenure import State
 from small_world import TIDE, meet, slot_of
 
 
-def test_tells_who_is_there_and_how_far_they_are_apart() -> None:
+def test_shows_the_members_and_how_many_rows_each_lacks() -> None:
     world, (a, _) = meet("a", "b")
     world.count(a, TIDE, 3)
     seen = a.replica.observe()
@@ -25,7 +25,7 @@ def test_tells_who_is_there_and_how_far_they_are_apart() -> None:
     assert [member.behind for member in a.replica.observe().members] == [None, 0]
 
 
-def test_tells_who_has_a_slot_on_disk() -> None:
+def test_shows_which_nodes_have_a_slot_on_disk() -> None:
     world, (a, b) = meet("a", "b")
     world.count(a, TIDE, 3)
     world.settle()
@@ -33,11 +33,11 @@ def test_tells_who_has_a_slot_on_disk() -> None:
     of_a = slots[slot_of(a)]
     assert (of_a.state, of_a.videos, of_a.views, of_a.complete) == ("open", 1, 3, 1)
     assert of_a.held == {"a": 1, "b": 1}
-    # Nothing was counted there yet, and it is open all the same.
+    # No view was counted in it yet; it is open all the same.
     assert slots[slot_of(b)].views == 0
 
 
-def test_tells_for_how_long_a_slot_is_closed_and_what_keeps_it_from_being_folded() -> None:
+def test_shows_for_how_long_a_slot_is_closed_and_what_is_in_the_way_of_folding_it() -> None:
     world, (a, b) = meet("a", "b")
     world.count(a, TIDE)
     old = slot_of(a)
@@ -54,21 +54,21 @@ def test_tells_for_how_long_a_slot_is_closed_and_what_keeps_it_from_being_folded
     assert [obstacle.kind for obstacle in fold.obstacles] == ["grace"]
 
 
-def test_tells_what_was_folded_into_the_base() -> None:
+def test_shows_the_folds_and_the_base() -> None:
     world, (a, b) = meet("a", "b")
     world.count(a, TIDE, 5)
     old = slot_of(a)
     world.settle()
     a = world.start("a", world.crash(a))
     world.settle()
-    world.tell_folded(b, {"a": old.generation})
+    world.learn_folded(b, {"a": old.generation})
     world.settle()
     seen = b.replica.observe()
     assert (seen.base_videos, seen.base_views, seen.folded["a"]) == (1, 5, old.generation)
     assert seen.fingerprint == a.replica.observe().fingerprint
 
 
-def test_is_of_one_moment() -> None:
+def test_does_not_change_when_the_replica_does() -> None:
     world, (a, _) = meet("a", "b")
     before = a.replica.observe()
     newest, slots = dict(before.newest), before.slots

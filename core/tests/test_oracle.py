@@ -1,4 +1,4 @@
-"""The oracle: a few states and the one number each of them must give, worked out by hand."""
+"""The oracle: a few states, and the number that each must give, worked out by hand."""
 
 import json
 
@@ -35,13 +35,13 @@ def test_two_states_merge_to(ours: dict[Slot, int], theirs: dict[Slot, int], val
 @pytest.mark.parametrize(
     ("ours", "theirs", "folded", "value"),
     [
-        # b@1 is folded on one side and still a slot on the other: it counts once.
+        # b@1 is folded on one side and a slot on the other: it counts once.
         (Counter(10, {A: 7}), Counter(0, {A: 4, B: 10}), Generations(b=1), 17),
-        # The late side had not seen all of it.
+        # The late side had only a part of it.
         (Counter(10, {A: 7}), Counter(0, {A: 7, B: 6}), Generations(b=1), 17),
-        # Both lifted, each with another slot missing.
+        # Both sides lift both slots.
         (Counter(0, {A: 7, B: 10}), Counter(0, {A: 7, B: 10}), Generations(a=1, b=1), 17),
-        # A later generation of the folded name is a slot as ever.
+        # A later generation of the folded name stays a slot.
         (Counter(10, {}), Counter(0, {B: 10, Slot("b", 2): 5}), Generations(b=1), 15),
     ],
 )
@@ -60,7 +60,7 @@ def test_a_state_of_5_and_7_loaded_from_text_and_counted_once_more_is_13() -> No
 
 
 @pytest.mark.parametrize("slots", ['{"a@1": "5", "b@1": "7"}', '{"a@1": "05", "b@1": 17}'])
-def test_numbers_that_come_as_strings_are_refused_and_not_joined(slots: str) -> None:
+def test_numbers_as_strings_are_refused_and_not_joined(slots: str) -> None:
     with pytest.raises(ValueError, match="whole number"):
         snapshot.decode(f'{{"video": "tide", "base": 0, "slots": {slots}, "folded": {{}}}}')
 
@@ -91,7 +91,7 @@ def test_a_counter_of_1000_slots_goes_through_the_snapshot_codec_and_back() -> N
     text = json.dumps(snapshot.encode(before))
     assert snapshot.decode(text) == before
     assert snapshot.decode(text).counter.value == 40 + 999 * 1000 // 2
-    # And through a browser, which merges it into nothing.
+    # And a browser that has stored nothing merges it.
     merged = json.loads(passive.merge("tide", "", "", text))
     assert merged["value"] == 40 + 999 * 1000 // 2
     assert len(merged["slots"]) == 1000

@@ -1,5 +1,5 @@
-"""A browser's replica: whatever was stored and whoever speaks, its number is right or behind, never
-above, and never falls."""
+"""A browser's replica: whatever it has stored and receives, its number is never above the truth and
+never falls."""
 
 import json
 from collections import Counter as Tally
@@ -23,7 +23,7 @@ A1, A2, B1 = Slot("a", 1), Slot("a", 2), Slot("b", 1)
 
 
 class Merged(NamedTuple):
-    """What `passive.merge` answered, in the form in which it is stored."""
+    """The result of `passive.merge`, in the form in which a browser stores it."""
 
     counter: str
     folded: str
@@ -31,10 +31,10 @@ class Merged(NamedTuple):
     discarded: list[str]
 
     @classmethod
-    def of(cls, answer: str) -> Self:
-        said = json.loads(answer)
-        counter = json.dumps({"base": said["base"], "slots": said["slots"]})
-        return cls(counter, json.dumps(said["folded"]), said["value"], said["discarded"])
+    def of(cls, text: str) -> Self:
+        result = json.loads(text)
+        counter = json.dumps({"base": result["base"], "slots": result["slots"]})
+        return cls(counter, json.dumps(result["folded"]), result["value"], result["discarded"])
 
 
 NOTHING: Final = Merged("", "", 0, [])
@@ -50,12 +50,12 @@ def _merge(stored: Merged, received: str, video: str = "tide") -> Merged:
 
 class TestMergeOfTexts:
     def test_of_nothing_and_nothing_is_0(self) -> None:
-        answer = json.loads(passive.merge("tide", "", "", ""))
-        assert answer == {
+        result = json.loads(passive.merge("tide", "", "", ""))
+        assert result == {
             "video": "tide", "base": 0, "slots": {}, "folded": {}, "value": 0, "discarded": []
         }  # fmt: skip
 
-    def test_of_what_is_stored_alone_is_what_is_stored(self) -> None:
+    def test_of_a_stored_state_and_nothing_is_the_stored_state(self) -> None:
         stored = _merge(NOTHING, _text(4, {A1: 3}, {"b": 1}))
         assert _merge(stored, "") == stored
 
@@ -64,33 +64,33 @@ class TestMergeOfTexts:
         assert _merge(stored, _text(0, {A1: 4, B1: 6}, {})).value == 17
         assert _merge(stored, _text(0, {A1: 8, B1: 6}, {})).value == 18
 
-    def test_allows_the_node_beside_the_four_fields(self) -> None:
+    def test_allows_the_field_node_beside_the_four_others(self) -> None:
         received = json.loads(_text(1, {}, {})) | {"node": "a"}
         assert _merge(NOTHING, json.dumps(received)).value == 1
 
-    def test_does_not_let_a_stale_node_take_the_number_back(self) -> None:
+    def test_with_a_stale_node_changes_nothing(self) -> None:
         fresh = _merge(NOTHING, _text(0, {A1: 9, B1: 4}, {}))
         stale = _merge(fresh, _text(0, {A1: 2}, {}))
         assert stale == fresh
 
-    def test_lifts_what_is_stored_by_folds_heard_a_year_later(self) -> None:
+    def test_lifts_the_stored_counter_by_folds_that_come_a_year_later(self) -> None:
         year_old = _merge(NOTHING, _text(0, {A1: 7, B1: 3}, {}))
         now = _merge(year_old, _text(12, {A2: 5}, {"a": 1, "b": 1}))
         assert now.value == 17
         assert json.loads(now.counter) == {"base": 12, "slots": {"a@2": 5}}
 
-    def test_lifts_what_a_stale_node_says_by_the_folds_it_has_stored(self) -> None:
+    def test_lifts_the_counter_of_a_stale_node_by_the_stored_folds(self) -> None:
         now = _merge(NOTHING, _text(12, {A2: 5}, {"a": 1, "b": 1}))
         assert _merge(now, _text(0, {A1: 7, B1: 3}, {})) == now
 
-    def test_gives_two_tabs_the_same_state_in_whatever_order_they_store(self) -> None:
+    def test_gives_two_tabs_the_same_state_in_any_order_of_storing(self) -> None:
         one, two = _text(0, {A1: 7, B1: 3}, {}), _text(7, {A2: 1, B1: 2}, {"a": 1})
         this, that = _merge(_merge(NOTHING, one), two), _merge(_merge(NOTHING, two), one)
         assert json.loads(this.counter) == json.loads(that.counter)
         assert (this.folded, this.value) == (that.folded, that.value) == ('{"a": 1}', 11)
 
     def test_shares_folded_among_videos(self) -> None:
-        # `folded` came with another video; this video's counter is lifted when it is next touched.
+        # `folded` came with another video. This video's counter is lifted at its next merge.
         tide = _merge(NOTHING, _text(0, {A1: 7}, {}))
         moss = Merged.of(passive.merge("moss", "", tide.folded, _text(2, {}, {"a": 1}, "moss")))
         later = Merged.of(passive.merge("tide", tide.counter, moss.folded, _text(7, {}, {"a": 1})))
@@ -113,13 +113,13 @@ class TestMergeOfTexts:
             " " * (snapshot.MAX_TEXT + 1),
         ],
     )
-    def test_refuses_garbage_and_other_videos_from_the_wire(self, received: str) -> None:
+    def test_refuses_garbage_and_other_videos_in_what_is_received(self, received: str) -> None:
         with pytest.raises(Invalid):
             passive.merge("tide", "", "", received)
 
     @pytest.mark.parametrize("video", ["", "a/b", "v" * 65, "\ud800"])
     @pytest.mark.parametrize("stored", ["", '{"base": 1, "slots": {}}'])
-    def test_refuses_what_is_no_video_id(self, video: str, stored: str) -> None:
+    def test_refuses_an_invalid_video_id(self, video: str, stored: str) -> None:
         with pytest.raises(Invalid):
             passive.merge(video, stored, "{}", "")
 
@@ -133,7 +133,7 @@ GARBAGE: Final = [
     " " * (snapshot.MAX_TEXT + 1),
 ]  # fmt: skip
 GARBAGE_FOLDED: Final = [
-    *(text for text in GARBAGE if text != '{"base": 1}'),  # It would be a node of that name.
+    *(text for text in GARBAGE if text != '{"base": 1}'),  # A valid map: of a node named base.
     '{"A": 1}', '{"a": -1}', '{"a": 1.0}', '{"a": true}', '{"a": null}', '{"a@1": 1}',
     '{"a": 1, "a": 2}',
 ]  # fmt: skip
@@ -141,7 +141,7 @@ GARBAGE_FOLDED: Final = [
 
 class TestGarbageInStorage:
     @pytest.mark.parametrize("garbage", [*GARBAGE, "{}"])
-    def test_in_the_counter_counts_as_nothing_and_is_named(self, garbage: str) -> None:
+    def test_in_the_counter_is_discarded_and_named(self, garbage: str) -> None:
         merged = Merged.of(
             passive.merge("tide", garbage, '{"b": 1}', _text(3, {A1: 2, B1: 3}, {"b": 1}))
         )
@@ -149,7 +149,7 @@ class TestGarbageInStorage:
 
     @pytest.mark.parametrize("garbage", GARBAGE_FOLDED)
     def test_in_folded_discards_the_counter_with_it(self, garbage: str) -> None:
-        # The counter may have been lifted by folds that are now unknown: base 7 holds a@1.
+        # The counter may have been lifted by folds that are unknown now: its base has a@1.
         merged = Merged.of(
             passive.merge("tide", '{"base": 7, "slots": {}}', garbage, _text(0, {A1: 7}, {}))
         )
@@ -158,17 +158,15 @@ class TestGarbageInStorage:
     def test_in_folded_without_a_counter_is_named_alone(self) -> None:
         assert _merge(Merged("", "garbage", 0, []), "").discarded == ["folded"]
 
-    def test_that_lost_folded_altogether_counts_nothing_twice(self) -> None:
-        # Not garbage but gone: a hand in the developer tools, or half of an eviction.
+    def test_with_folded_missing_counts_nothing_twice(self) -> None:
+        # `folded` is gone: somebody has deleted it in the developer tools, or half was evicted.
         merged = Merged.of(
             passive.merge("tide", '{"base": 7, "slots": {}}', "", _text(0, {A1: 7}, {}))
         )
         assert merged.value == 7
 
     @given(st.text() | json_values.map(json.dumps), st.text() | json_values.map(json.dumps))
-    def test_of_any_kind_never_keeps_a_node_from_being_heard(
-        self, counter: str, folded: str
-    ) -> None:
+    def test_of_any_kind_never_keeps_out_what_a_node_sends(self, counter: str, folded: str) -> None:
         merged = Merged.of(passive.merge("tide", counter, folded, _text(3, {A1: 4}, {"b": 9})))
         assert merged.value >= 7
 
@@ -180,7 +178,7 @@ class TestGarbageInStorage:
 
 class TestSnapshots:
     @given(snapshots)
-    def test_come_back_from_text_as_they_were(self, before: Snapshot) -> None:
+    def test_are_the_same_after_encoding_and_decoding(self, before: Snapshot) -> None:
         assert snapshot.decode(json.dumps(snapshot.encode(before))) == before
 
     @given(small_counters, small_generations)
@@ -188,12 +186,12 @@ class TestSnapshots:
         replica = Passive()
         value = replica.receive(Snapshot("tide", x, folded)).value
         assert value == x.value
-        said = replica.snapshot("tide")
-        assert not any(said.folded.covers(slot) for slot in said.counter.slots)
-        assert said.counter.value == value
+        after = replica.snapshot("tide")
+        assert not any(after.folded.covers(slot) for slot in after.counter.slots)
+        assert after.counter.value == value
 
 
-# A plain history of one video: views in slots, and folds of slots that count no more.
+# A history of one video: views, restarts that open a new slot, and folds of the earlier slots.
 steps: Final = st.lists(
     st.one_of(
         st.tuples(st.just("count"), st.sampled_from("abc"), st.integers(1, 9)),
@@ -204,16 +202,16 @@ steps: Final = st.lists(
 )
 
 
-def _told(history: list[tuple[str, str, int]], late: int) -> list[tuple[int, str]]:
-    """The truth after each step, and what a node may say of it then.
+def _snapshots(history: list[tuple[str, str, int]], late: int) -> list[tuple[int, str]]:
+    """After each step: the truth, and the snapshot of a node, for each of two nodes.
 
-    One node in two is up to date; the other hears of every fold and of all counts `late` steps
-    later, as a node does that was cut off: its folds, base and slots are all of that earlier time.
+    One node is up to date. The other is `late` steps behind, like a node that was cut off: its
+    folds, base and slots are all of that earlier time.
     """
     generation = dict.fromkeys("abc", 1)
     views: Tally[Slot] = Tally()
     folded = Generations()
-    told = [(0, _text(0, {}, {}))]
+    snapshots = [(0, _text(0, {}, {}))]
     for step, node, n in history:
         if step == "count":
             views[Slot(node, generation[node])] += n
@@ -222,9 +220,9 @@ def _told(history: list[tuple[str, str, int]], late: int) -> list[tuple[int, str
         else:
             folded = join(folded, {node: generation[node] - 1})
         counter = Counter(0, dict(views)).lift(folded)
-        told.append((views.total(), _text(counter.base, dict(counter.slots), folded)))
-    behind = [told[max(0, at - late)][1] for at in range(len(told))]
-    return [(truth, text) for (truth, now), then in zip(told, behind, strict=True)
+        snapshots.append((views.total(), _text(counter.base, dict(counter.slots), folded)))
+    behind = [snapshots[max(0, at - late)][1] for at in range(len(snapshots))]
+    return [(truth, text) for (truth, now), then in zip(snapshots, behind, strict=True)
             for text in (now, then)]  # fmt: skip
 
 
@@ -233,27 +231,28 @@ class TestAnySequenceOfSnapshots:
     def test_never_lets_the_number_fall_or_rise_above_the_truth(
         self, history: list[tuple[str, str, int]], late: int, data: st.DataObject
     ) -> None:
-        told = _told(history, late)
-        order = data.draw(st.lists(st.integers(0, len(told) - 1), max_size=30))
+        snapshots = _snapshots(history, late)
+        order = data.draw(st.lists(st.integers(0, len(snapshots) - 1), max_size=30))
         stored, latest = NOTHING, 0
         for at in order:
-            latest = max(latest, told[at][0])
-            merged = _merge(stored, told[at][1])
+            truth, text = snapshots[at]
+            latest = max(latest, truth)
+            merged = _merge(stored, text)
             assert stored.value <= merged.value <= latest
             assert merged.discarded == []
             stored = merged
-        # And whoever hears the last word has the truth.
-        truth, last = told[-2]
+        # The last snapshot of the node that is up to date brings the truth.
+        truth, last = snapshots[-2]
         assert _merge(stored, last).value == truth
 
     @given(steps, st.data())
     def test_gives_every_order_the_same_end(
         self, history: list[tuple[str, str, int]], data: st.DataObject
     ) -> None:
-        told = [text for _, text in _told(history, 3)]
-        order = data.draw(st.permutations(told))
+        snapshots = [text for _, text in _snapshots(history, 3)]
+        order = data.draw(st.permutations(snapshots))
         one = two = NOTHING
-        for text in told:
+        for text in snapshots:
             one = _merge(one, text)
         for text in order:
             two = _merge(two, text)

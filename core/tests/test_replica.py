@@ -1,4 +1,4 @@
-"""Core to core: what a replica counts, when it is seen, and what it says to have."""
+"""Core to core: what a replica counts, when others see it, and what its digests claim."""
 
 from ratchet import codec
 from ratchet.changes import Changes
@@ -74,7 +74,7 @@ class TestDurableBeforeVisible:
         assert a.replica.table.value(TIDE) == 1
         assert world.on_wire(Rows, b)[0].rows == (Row(TIDE, 1, 1),)
 
-    def test_a_view_that_died_with_its_process_was_seen_by_nobody(self) -> None:
+    def test_nobody_sees_a_view_that_was_lost_with_its_process(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE)
         a.replica.count(TIDE)
@@ -167,7 +167,7 @@ class TestDigest:
         world.finish()
         assert b.replica.table.value(TIDE) == 1
 
-    def test_is_said_every_heartbeat(self) -> None:
+    def test_is_sent_every_heartbeat(self) -> None:
         world, _ = meet("a", "b")
         world.lose_all()
         world.pass_time(HEARTBEAT_S)
@@ -175,7 +175,7 @@ class TestDigest:
         world.pass_time(HEARTBEAT_S / 4)
         assert len(world.on_wire(Digest)) == 2
 
-    def test_heals_whatever_was_lost(self) -> None:
+    def test_makes_peers_request_all_rows_that_were_lost(self) -> None:
         world, (a, b) = meet("a", "b")
         for _ in range(5):
             world.count(a, TIDE)
@@ -195,7 +195,7 @@ class TestDigest:
         world.settle()
         assert len({node.replica.table.fingerprint() for node in world.alive()}) == 1
 
-    def test_fingerprints_tell_apart_what_only_the_base_tells_apart(self) -> None:
+    def test_fingerprints_differ_where_only_the_bases_differ(self) -> None:
         _, (a, b) = meet("a", "b")
         assert a.replica.table.fingerprint() == b.replica.table.fingerprint()
         a.replica.restore(Changes(base=((TIDE, 5),)))
@@ -204,16 +204,16 @@ class TestDigest:
 
 
 class TestOtherFrames:
-    def test_a_second_hello_says_nothing_new(self) -> None:
+    def test_a_second_hello_changes_nothing(self) -> None:
         world, (a, b) = meet("a", "b")
         before = a.replica.digest()
-        world.hand(Packet(b, a, codec.encode(Hello("b", b.process, ""))))
+        world.receive(Packet(b, a, codec.encode(Hello("b", b.process, ""))))
         assert a.replica.digest() == before
         assert not world.wire
 
-    def test_a_want_for_an_unknown_slot_is_left_unanswered(self) -> None:
+    def test_a_want_for_an_unknown_slot_gets_no_answer(self) -> None:
         world, (a, b) = meet("a", "b")
-        world.hand(Packet(b, a, codec.encode(Want(Slot("z", 1), 0))))
+        world.receive(Packet(b, a, codec.encode(Want(Slot("z", 1), 0))))
         assert not world.wire
         assert Slot("z", 1) not in a.replica.table.columns
 
@@ -223,14 +223,14 @@ class TestOtherFrames:
         world.settle()
         before = b.replica.digest()
         for above in (1, 2, 2**53 - 1):
-            world.hand(Packet(b, a, codec.encode(Want(slot_of(a), above))))
+            world.receive(Packet(b, a, codec.encode(Want(slot_of(a), above))))
         assert [frame.rows for frame in world.on_wire(Rows, b)] == [(), (), ()]
         world.settle_wire()
         assert b.replica.digest() == before
 
     def test_a_want_base_beyond_the_end_gets_an_empty_answer(self) -> None:
         world, (a, b) = meet("a", "b")
-        world.hand(Packet(b, a, codec.encode(WantBase(2**53 - 1))))
+        world.receive(Packet(b, a, codec.encode(WantBase(2**53 - 1))))
         assert world.on_wire(BaseRows, b) == [BaseRows(Generations(), 2**53 - 1, 0, ())]
 
     def test_without_peers_nothing_is_sent(self) -> None:

@@ -1,4 +1,4 @@
-"""A node is retired: dead, by mistake, by an operator or by itself."""
+"""A node is retired by an operator or by its peers, rightly or by mistake."""
 
 import pytest
 from ratchet.members import Refused
@@ -6,7 +6,7 @@ from small_world import TIDE, World, notices, slot_of, slots, values
 
 
 class TestRetiring:
-    def test_a_dead_node_is_folded_and_forgotten(self) -> None:
+    def test_a_dead_node_folds_and_forgets_its_slots(self) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         for node in (a, b, c):
@@ -22,7 +22,7 @@ class TestRetiring:
         assert notices(a).count("retired") == 1
 
     @pytest.mark.parametrize(("name", "code"), [("x", "unknown"), ("a", "living"), ("b", "living")])
-    def test_is_refused_where_it_cannot_be_meant(self, name: str, code: str) -> None:
+    def test_a_node_that_is_alive_or_unknown_is_refused(self, name: str, code: str) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
         before = a.replica.digest()
@@ -31,7 +31,7 @@ class TestRetiring:
         assert refused.value.code == code
         assert a.replica.digest() == before
 
-    def test_is_refused_of_one_that_only_a_peer_hears(self) -> None:
+    def test_a_node_that_only_a_peer_is_connected_to_is_refused(self) -> None:
         world = World(grace_s=0.0)
         a, _, c = world.meet("a", "b", "c")
         world.cut(a, c)
@@ -39,7 +39,7 @@ class TestRetiring:
         with pytest.raises(Refused, match="c is alive"):
             a.replica.retire("c")
 
-    def test_by_mistake_within_the_grace_loses_nothing(self) -> None:
+    def test_a_node_by_mistake_and_back_within_the_grace_loses_nothing(self) -> None:
         world = World(grace_s=60.0)
         a, _, c = world.meet("a", "b", "c")
         world.count(c, TIDE, 3)
@@ -60,7 +60,7 @@ class TestRetiring:
         assert values(world) == {6}
         assert "unseen" not in notices(c)
 
-    def test_by_mistake_and_back_after_the_fold_never_counts_twice_and_says_what_is_lost(
+    def test_a_node_by_mistake_and_back_after_the_fold_counts_nothing_twice_and_names_the_loss(
         self,
     ) -> None:
         world = World(grace_s=0.0)
@@ -89,7 +89,7 @@ class TestRetiring:
         for node in world.alive():
             world.check(node)
 
-    def test_by_itself_after_a_while_on_the_side_that_has_most(self) -> None:
+    def test_happens_by_itself_after_a_while_on_the_side_that_has_most_nodes(self) -> None:
         world = World(grace_s=0.0, retire_after_s=100.0)
         a, b, c = world.meet("a", "b", "c")
         world.cut_off(c)
@@ -102,8 +102,8 @@ class TestRetiring:
         assert not c.replica.table.is_gone("a")
         world.finish()
 
-    def test_one_that_only_lives_far_away_is_not_retired_again_and_again(self) -> None:
-        # In a chain a - b - c - d nobody near a is connected to d.
+    def test_does_not_happen_again_and_again_to_a_node_that_is_alive_far_away(self) -> None:
+        # In the chain a - b - c - d neither a nor its only peer b is connected to d.
         world = World(grace_s=0.0, retire_after_s=100.0)
         a, b, c, d = world.meet("a", "b", "c", "d")
         for one, two in ((a, c), (a, d), (b, d)):

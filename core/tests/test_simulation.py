@@ -1,7 +1,7 @@
-"""The simulation keeps its promises: a fixed budget of runs, and that it would notice.
+"""The simulation: a fixed budget of runs breaks nothing, and mutants of the core break something.
 
-It runs as its own command, so that a seed means here what it means by hand (the order of sets
-depends on how Python was started). A failure prints its seed and the command that replays it.
+It runs as a command of its own, so that a seed makes the same run here and by hand: the order of
+sets depends on how Python was started. A failure prints its seed and the command that replays it.
 """
 
 import json
@@ -87,7 +87,7 @@ def test_a_run_that_holds_cannot_be_shrunk() -> None:
         shrink(run.draw(chooser.setup(7)), 1.0)
 
 
-# What must never be missed; `make mutants` hunts all.
+# The most important mutants; `make mutants` hunts all.
 @pytest.mark.parametrize(
     "name",
     [
@@ -105,9 +105,9 @@ def test_a_run_that_holds_cannot_be_shrunk() -> None:
         "counts moved to a new slot",
     ],
 )
-def test_it_turns_red(name: str) -> None:
+def test_the_simulation_fails_with_the_mutant(name: str) -> None:
     verdict = hunt(next(it for it in MUTANTS if it.name == name), runs=100)
-    # A mutant that only crashes breaks no promise: it doesn't fit the core any more.
+    # A mutant that only crashes breaks no invariant: it doesn't fit the core any more.
     assert verdict.which not in (None, "start", "crash"), verdict
 
 
@@ -117,6 +117,6 @@ def test_every_mutant_still_fits_the_core(mutant: Mutant) -> None:
         pass
 
 
-def test_a_mutant_that_does_not_fit_says_so() -> None:
+def test_a_mutant_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(NoSuchText), broken_core(MUTANTS[0]._replace(old="no such text")):
         pass

@@ -1,4 +1,4 @@
-"""Core to core: who counts in which slot, through restarts, copies and clocks that are set back."""
+"""Core to core: which slot a process counts in, after restarts, copies and clocks set back."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ class TestSlots:
         assert slot_of(a).generation > old.generation
         assert a.replica.table.value(TIDE) == b.replica.table.value(TIDE) == 6
 
-    def test_a_restart_from_an_old_backup_gets_back_all_that_others_have(self) -> None:
+    def test_a_restart_from_an_old_backup_gets_back_all_rows_that_others_have(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 2)
         backup = a.disk.copy()
@@ -79,12 +79,12 @@ class TestSlots:
         assert new_generation(7, lambda _: 1, 0) != new_generation(7, lambda _: 2, 0)
         assert new_generation(7, lambda below: below - 1, 0) < new_generation(8, lambda _: 0, 0)
 
-    def test_a_start_names_everything_before_it_closed(self) -> None:
+    def test_a_start_closes_every_slot_of_its_name_before_it(self) -> None:
         _, (a,) = meet("a")
         assert a.replica.table.closed == {"a": slot_of(a).generation - 1}
         assert a.replica.tenure.superseded is None
 
-    def test_a_process_hears_that_a_newer_one_of_its_name_has_started(self) -> None:
+    def test_a_process_learns_that_a_newer_one_of_its_name_has_started(self) -> None:
         world, (a, _b) = meet("a", "b")
         world.count(a, TIDE)
         world.pass_time(1)
@@ -94,15 +94,15 @@ class TestSlots:
         assert str(slot_of(newer)) in (a.replica.tenure.superseded or "")
         world.finish()
 
-    def test_a_process_hears_that_its_slot_was_closed(self) -> None:
+    def test_a_process_whose_slot_was_closed_does_not_count(self) -> None:
         world, (a, b) = meet("a", "b")
         closed = Generations(a=slot_of(a).generation)
         digest = replace(b.replica.digest(), closed=closed)
-        world.hand(Packet(b, a, codec.encode(digest)))
+        world.receive(Packet(b, a, codec.encode(digest)))
         assert not a.replica.counting
 
     @pytest.mark.parametrize("by_digest", [True, False])
-    def test_a_process_whose_slot_is_held_higher_elsewhere_counts_on_in_a_new_one(
+    def test_a_process_whose_slot_a_peer_holds_higher_counts_on_in_a_new_one(
         self, by_digest: bool
     ) -> None:
         world, (a, b) = meet("a", "b")
@@ -111,35 +111,37 @@ class TestSlots:
         old = slot_of(a)
         rows = Rows(old, 1, 3, False, (Row(TIDE, 3, 3),))
         if by_digest:
-            world.count(a, "moss", 1)  # What is on its way when the news comes is not lost.
+            world.count(a, "moss", 1)  # A push that is on its way then is not lost.
             digest = b.replica.digest()
             frame = replace(digest, slots={**digest.slots, old: Extent(9, None)})
-            world.hand(Packet(b, a, codec.encode(frame)))
+            world.receive(Packet(b, a, codec.encode(frame)))
         else:
-            world.hand(Packet(b, a, codec.encode(rows)))
+            world.receive(Packet(b, a, codec.encode(rows)))
         assert slot_of(a).generation > old.generation
         assert a.replica.tenure.superseded is None
         world.count(a, TIDE)
         assert a.replica.table.counter(TIDE).slots == {old: 1, slot_of(a): 1}
 
-    def test_views_that_failed_while_the_slot_was_given_up_stay_forgotten(self) -> None:
+    def test_views_whose_write_fails_after_their_slot_was_given_up_are_not_counted(self) -> None:
         world, (a, b) = meet("a", "b")
         a.replica.count(TIDE)
         world.begin_write(a)
         digest = b.replica.digest()
-        world.hand(Packet(b, a, codec.encode(replace(digest, slots={slot_of(a): Extent(9, None)}))))
+        world.receive(
+            Packet(b, a, codec.encode(replace(digest, slots={slot_of(a): Extent(9, None)})))
+        )
         world.fail_write(a)
         world.flush(a)
         assert (a.replica.table.value(TIDE), a.disk.value(TIDE)) == (0, 0)
         assert a.replica.journal.waiting(TIDE) == 0
 
     def test_a_slot_that_was_folded_while_its_process_lived_is_given_up(self) -> None:
-        # Retired by mistake.
+        # The node was retired by mistake.
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 3)
         world.settle()
         old = slot_of(a)
-        world.tell_folded(a, {"a": old.generation})
+        world.learn_folded(a, {"a": old.generation})
         world.pass_time(HEARTBEAT_S)
         assert slot_of(a).generation > old.generation
         world.count(a, TIDE)
@@ -147,7 +149,7 @@ class TestSlots:
         assert b.replica.table.value(TIDE) == 4
         assert old not in b.replica.table.columns
 
-    def test_a_slot_that_is_folded_together_with_others_is_given_up_all_the_same(self) -> None:
+    def test_a_slot_that_is_folded_together_with_others_is_given_up_too(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(b, TIDE, 2)
         world.settle()
@@ -156,21 +158,21 @@ class TestSlots:
         world.settle()
         world.count(a, TIDE, 3)
         world.settle()
-        # a's own column came before b's older one.
+        # The fold reaches a's own column before b's older one.
         a_first = sorted(a.replica.table.columns, key=lambda slot: slot.node != "a")
         assert a_first[0] == slot_of(a)
-        world.tell_folded(a, {"a": slot_of(a).generation, "b": old.generation})
+        world.learn_folded(a, {"a": slot_of(a).generation, "b": old.generation})
         world.count(a, TIDE)
         world.finish()
         assert b.replica.table.value(TIDE) == 6
 
-    def test_views_on_their_way_to_disk_when_their_slot_is_folded_still_count(self) -> None:
+    def test_views_that_are_being_written_when_their_slot_is_folded_still_count(self) -> None:
         world, (a, b) = meet("a", "b")
         world.count(a, TIDE, 3)
         world.settle()
         a.replica.count(TIDE)
         world.begin_write(a)
-        world.tell_folded(a, {"a": slot_of(a).generation})
+        world.learn_folded(a, {"a": slot_of(a).generation})
         world.reach_disk(a)
         world.confirm(a)
         world.flush(a)

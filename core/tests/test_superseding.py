@@ -9,7 +9,7 @@ from small_world import TIDE, Packet, World, notices, slot_of, values
 
 
 class TestSuperseded:
-    def test_the_newest_of_a_name_goes_on_and_the_older_hands_over(self) -> None:
+    def test_the_newer_process_of_a_name_goes_on_and_the_older_one_hands_over(self) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
         world.count(a, TIDE, 3)
@@ -27,18 +27,20 @@ class TestSuperseded:
         assert values(world) == {4}
         assert not any(node.replica.tenure.superseded for node in world.alive())
 
-    def test_once_superseded_it_opens_no_slot_above_the_newer_one(self) -> None:
+    def test_a_superseded_process_opens_no_slot_above_the_newer_one(self) -> None:
         world = World(grace_s=0.0)
         a, b = world.meet("a", "b")
         world.start("a", a.disk.copy())
         world.settle()
         old = slot_of(a)
         rows = Rows(old, 0, 9, False, (Row(TIDE, 1, 9),))
-        world.hand(Packet(b, a, codec.encode(rows)))
+        world.receive(Packet(b, a, codec.encode(rows)))
         assert a.replica.table.own == old
         assert not a.replica.counting
 
-    def test_two_that_never_hear_each_other_live_take_turns_ever_more_slowly(self) -> None:
+    def test_two_processes_that_never_learn_that_the_other_is_alive_take_turns_ever_more_slowly(
+        self,
+    ) -> None:
         world = World(grace_s=0.0)
         a, b, c = world.meet("a", "b", "c")
         twin = world.start("a", a.disk.copy())
@@ -52,13 +54,13 @@ class TestSuperseded:
                 world.flush(node)
         assert notices(a).count("reopened") + notices(twin).count("reopened") < 20
 
-    def test_one_that_is_heard_of_and_not_alive_supersedes_nobody(self) -> None:
+    def test_a_newer_process_that_is_not_alive_supersedes_nobody(self) -> None:
         world = World(grace_s=0.0)
         a, b = world.meet("a", "b")
         world.count(a, TIDE, 3)
         world.settle()
         world.cut(a, b)
-        # A newer process of the name comes and goes where a can't see it.
+        # A newer process of the name starts and dies while a is not connected to it.
         twin = world.start("a", a.disk.copy())
         world.cut(a, twin)
         world.settle()
@@ -76,10 +78,10 @@ class TestSuperseded:
         world.finish()
         assert values(world) == {4}
 
-    def test_views_wait_while_it_is_not_known(self) -> None:
+    def test_views_wait_until_it_is_known_whether_the_newer_process_is_alive(self) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
-        world.tell_newest(a, {"a": slot_of(a).generation + 5})
+        world.learn_newest(a, {"a": slot_of(a).generation + 5})
         a.replica.count(TIDE)
         changes = a.replica.changes()
         assert changes is None or not changes.columns
@@ -91,13 +93,13 @@ class TestSuperseded:
             world.flush(a)
         assert a.replica.table.value(TIDE) == 1
 
-    def test_one_whose_rows_a_copy_of_its_disk_tells_it_goes_on(self) -> None:
+    def test_a_process_that_receives_its_own_rows_from_a_copy_of_its_disk_goes_on(self) -> None:
         world = World(grace_s=0.0)
         a, _ = world.meet("a", "b")
         a.replica.count(TIDE)
         world.begin_write(a)
         world.reach_disk(a)
-        # Copied before its process knew that it was written.
+        # The disk is copied before the process knows that it has written the view.
         twin = world.start("a", a.disk.copy())
         for _ in range(3):
             world.pass_time(HEARTBEAT_S)

@@ -1,4 +1,4 @@
-"""The life of a slot: every state that its diagram draws is reached, and no other way is open."""
+"""The life of a slot: the table of its states, and how a process reaches each of them."""
 
 import re
 from typing import Final
@@ -17,14 +17,14 @@ def _state(node: Node) -> State:
 
 
 def _rivalled() -> tuple[World, Node]:
-    """A node that has heard of a newer process of its name, which nobody hears."""
+    """A node that knows of a newer process of its name, which nobody is connected to."""
     world, (a, _) = meet("a", "b")
-    world.tell_newest(a, {"a": slot_of(a).generation + 5})
+    world.learn_newest(a, {"a": slot_of(a).generation + 5})
     return world, a
 
 
 class TestTheTable:
-    def test_has_a_line_for_each_state_and_the_final_ones_have_no_way_out(self) -> None:
+    def test_has_a_line_for_each_state_and_no_way_out_of_the_final_ones(self) -> None:
         assert set(TRANSITIONS) == set(State)
         assert {state for state, ways in TRANSITIONS.items() if not ways} == FINAL
 
@@ -60,7 +60,7 @@ class TestASlot:
         assert _state(a) is State.OPEN
         assert a.replica.tenure.writable == slot_of(a)
 
-    def test_is_rivalled_at_once_when_a_newer_process_of_its_name_is_heard_of(self) -> None:
+    def test_is_rivalled_as_soon_as_its_process_learns_of_a_newer_one_of_its_name(self) -> None:
         _, a = _rivalled()
         assert _state(a) is State.RIVALLED
         assert not a.replica.counting
@@ -84,7 +84,7 @@ class TestASlot:
         world.pass_time(60)
         assert _state(a) is State.SUPERSEDED
 
-    def test_that_was_closed_by_others_is_followed_by_another(self) -> None:
+    def test_that_others_have_closed_is_followed_by_another(self) -> None:
         world, (a, b) = meet("a", "b")
         world.cut(a, b)
         b.replica.retire("a")
@@ -95,7 +95,7 @@ class TestASlot:
         assert slot_of(a).generation > old.generation
 
     @pytest.mark.parametrize("state", [State.WAITING, State.OPEN, State.RIVALLED])
-    def test_can_be_left_in_every_state_of_a_living_one(self, state: State) -> None:
+    def test_can_be_left_in_every_state_that_is_not_final(self, state: State) -> None:
         if state is State.RIVALLED:
             world, a = _rivalled()
         elif state is State.OPEN:

@@ -133,7 +133,7 @@ class Invariants:
                 raise Broken("2", f"{video} falls on the disk of {process}")
 
     def viewed(self, process: Process) -> None:
-        """New views of `process` are on disk: it must have been asked to count them."""
+        """New views of `process` are on disk: a step must have made them."""
         for video, left in process.viewed.items():
             if left < 0:
                 raise Broken("1", f"{process} counts {-left} views of {video} that nobody made")
