@@ -33,7 +33,7 @@ class StubNode:
         httpx.post(f"http://{self.address}/stub/ready/{int(ready)}").raise_for_status()
 
     def seen(self) -> list[str]:
-        """Every request that reached it, as "METHOD path"."""
+        """Every request that reached this node, as "METHOD path"."""
         answer: list[str] = httpx.get(f"http://{self.address}/stub/seen").json()
         return answer
 
@@ -49,16 +49,16 @@ class Cluster:
         return httpx.Client(base_url=f"http://{self.address}", timeout=PATIENCE_S)
 
     def fetch_from(self, count: int, path: str) -> list[str]:
-        """Which nodes answered `count` requests for a path, in order, on one client."""
+        """Request `path` `count` times on one client. Returns the nodes that answered, in order."""
         with self.client() as client:
             return [client.get(path).headers.get("X-Ratchet-Node", "-") for _ in range(count)]
 
 
 def until(what: str, holds: Callable[[], bool]) -> None:
-    """Waits for a condition; fails with its name."""
+    """Waits until `holds()`. Fails with the condition's name, `what`."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE_S:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not true after {PATIENCE_S:.0f} s: {what}"
         time.sleep(0.02)
 
 
@@ -85,7 +85,7 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
             )
         for node in nodes:
             until(f"stub {node.name} answers", partial(answers, node.address, "/readyz"))
-        # The first without a name: both ways of giving a node stand side by side.
+        # The first node is given without its name, so that both forms are tested side by side.
         given = [nodes[0].address, *(f"{node.name}={node.address}" for node in nodes[1:])]
         bind = free_address()
         if kind == "haproxy":
