@@ -24,7 +24,7 @@ browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot
 	@$(BIN)/python browser/build.py
 
 test: setup .venv/test lint ## installs a browser and HAProxy, and runs every check and test
-	@$(BIN)/python e2e/setup.py
+	@$(BIN)/python -m e2e.setup
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
 	$(BIN)/pytest $(IN_BROWSERS) e2e
 

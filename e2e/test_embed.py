@@ -20,8 +20,8 @@ from playwright.sync_api import (
 
 from e2e.cluster import VIDEOS, Cluster, running_cluster
 from e2e.other_site import OtherSite, other_site
-from e2e.setup import FLAGS
 from e2e.viewer import PATIENCE_MS
+from testing.browsers import FLAGS
 from testing.nodes import wait_until
 
 EXAMPLE: Final = Path(__file__).parents[1] / "browser" / "examples" / "embed.html"

@@ -7,9 +7,9 @@ from playwright.sync_api import BrowserContext, Playwright
 
 from e2e.cluster import Cluster
 from e2e.refusals import REFUSALS, Refusal, refuse_to_store, refused
-from e2e.setup import FLAGS
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
+from testing.browsers import FLAGS
 
 
 def watches_and_counts(cluster: Cluster, video: str, viewer: Viewer) -> None:

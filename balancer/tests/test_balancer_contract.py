@@ -12,9 +12,11 @@ from collections import Counter
 
 import httpx
 import pytest
-from balancer_cluster import Cluster, until
+from balancer_cluster import Cluster
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from testing.nodes import wait_until
 
 PRIVATE = [
     ("GET", "/peer"),
@@ -231,16 +233,16 @@ class TestPins:
         own_cluster.nodes[2].process.wait()
         # Both at once, before a check has noticed, and afterwards.
         assert set(own_cluster.fetch_from(6, "/?node=c")) <= {"a", "b"}
-        until("c is out", lambda: "c" not in own_cluster.fetch_from(3, "/"))
+        wait_until(lambda: "c" not in own_cluster.fetch_from(3, "/"), "c is out")
         assert set(own_cluster.fetch_from(6, "/?node=c")) == {"a", "b"}
         with connect(f"ws://{own_cluster.address}/api/videos/tide/live?node=c") as socket:
             assert str(socket.recv())[0] in "ab"
 
     def test_while_the_node_is_not_ready_another_one_answers(self, own_cluster: Cluster) -> None:
         own_cluster.nodes[2].set_ready(False)
-        until("others answer", lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"))
+        wait_until(lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"), "others answer")
         own_cluster.nodes[2].set_ready(True)
-        until("c answers", lambda: own_cluster.fetch_from(3, "/?node=c") == ["c"] * 3)
+        wait_until(lambda: own_cluster.fetch_from(3, "/?node=c") == ["c"] * 3, "c answers")
 
 
 class TestWhatIsNotForThePublic:
@@ -311,7 +313,7 @@ class TestFailures:
         before = places()
         own_cluster.nodes[1].process.kill()
         own_cluster.nodes[1].process.wait()
-        until("b is out", lambda: "b" not in own_cluster.fetch_from(3, "/"))
+        wait_until(lambda: "b" not in own_cluster.fetch_from(3, "/"), "b is out")
         after = places()
         assert "b" in before
         assert "b" not in after
@@ -322,11 +324,11 @@ class TestFailures:
             name = str(socket.recv())[0]
             node = next(node for node in own_cluster.nodes if node.name == name)
             node.set_ready(False)
-            until("it gets nothing", lambda: name not in own_cluster.fetch_from(6, "/"))
+            wait_until(lambda: name not in own_cluster.fetch_from(6, "/"), "it gets nothing")
             socket.send("still here")
             assert socket.recv() == "still here"
             node.set_ready(True)
-            until("it is back", lambda: name in own_cluster.fetch_from(6, "/"))
+            wait_until(lambda: name in own_cluster.fetch_from(6, "/"), "it is back")
             socket.send("still here")
             assert socket.recv() == "still here"
 
@@ -337,13 +339,13 @@ class TestFailures:
             node.set_ready(False)
         path = "/api/videos/tide/views"
         with own_cluster.client() as client:
-            until("nobody is ready", lambda: client.get("/").status_code == 503)
+            wait_until(lambda: client.get("/").status_code == 503, "nobody is ready")
             for response in (client.get("/"), client.post(path, headers=key())):
                 assert (response.status_code, error_of(response)) == (503, "unavailable")
                 assert int(response.headers["Retry-After"]) > 0
             assert client.get("/healthz").status_code == 200
             own_cluster.nodes[0].set_ready(True)
-            until("one is ready", lambda: client.get("/").status_code == 200)
+            wait_until(lambda: client.get("/").status_code == 200, "one is ready")
 
 
 def send_raw(cluster: Cluster, sent: bytes) -> tuple[int, bytes]:
