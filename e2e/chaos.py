@@ -1,9 +1,9 @@
-"""Chaos: faults of every kind on real nodes under load, by chance, checked at each healing.
+"""Chaos: random faults of every kind on real nodes under load, with a check after each healing.
 
     python -m e2e.chaos --minutes 30 --seed 7
 
-The seed decides which faults come, in which order, and to whom; when exactly they hit is up to the
-machine. On failure the data and logs of all nodes are kept, and it says where.
+The seed decides which faults come, in which order, and to which nodes. The machine decides when
+exactly they hit. After a failure this keeps the data and logs of all nodes, and prints where.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from testing.load import Load
 
 NODES: Final = "abcd"
 MAX_FAULTS: Final = 4
-# Every so many healings all closed slots must be folded before it goes on.
+# At every third healing, all closed slots must be folded before the next fault.
 FOLDS_EVERY: Final = 3
 
 
 def run(folder: Path, *, seed: int, seconds: float, say: Callable[[str], None]) -> Counter[str]:
-    """Faults for so long; how often each kind has come. Raises when anything was wrong."""
+    """Cause faults for `seconds`. Returns how often each kind came. Raises if all is not well."""
     chance = random.Random(seed)
     came: Counter[str] = Counter()
     history = History()
@@ -58,12 +58,12 @@ def run(folder: Path, *, seed: int, seconds: float, say: Callable[[str], None]) 
 
 
 def new_seed() -> int:
-    """Another one each time."""
+    """A seed from the clock: another one each time."""
     return time.time_ns() // 1_000_000 % 1_000_000
 
 
 def main() -> int:
-    """0 if nothing was wrong."""
+    """The exit code: 0 if nothing was wrong."""
     parser = argparse.ArgumentParser(prog="python -m e2e.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=new_seed())
@@ -77,7 +77,7 @@ def main() -> int:
         came = run(folder, seed=given.seed, seconds=60 * given.minutes, say=say)
     except BaseException:
         traceback.print_exc()
-        say(f"seed {given.seed} has failed; data and logs are kept in {folder}")
+        say(f"seed {given.seed} has failed; its data and logs are in {folder}")
         return 1
     shutil.rmtree(folder)
     say(f"nothing was wrong: {', '.join(f'{kind} {n}' for kind, n in sorted(came.items()))}")

@@ -1,60 +1,51 @@
-"""A cluster to be hurt: real nodes, links that can be cut, and the balancer in front."""
+"""A cluster that tests may hurt: real nodes, links that they can cut, the balancer in front."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 import httpx
 from ratchet_server.demo import balancer
 
-from testing.links import Link, Links, Style
+from testing.life import Ways
+from testing.links import Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until
 from testing.processes import Process, running
 
 CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"
-# More than there are tests: each takes a video that nobody has viewed.
+# More than there are tests: each test takes a video that nobody has viewed.
 VIDEOS: Final = 200
 
 
 class Cluster:
     """Nodes a, b, c and perhaps more, in a full mesh of links, behind `url` if it has one."""
 
-    def __init__(
-        self, nodes: dict[str, Node], links: dict[tuple[str, str], Link], url: str | None
-    ) -> None:
+    def __init__(self, nodes: dict[str, Node], ways: Ways, url: str | None) -> None:
         self.a, self.b, self.c = nodes["a"], nodes["b"], nodes["c"]
         self.nodes = nodes
         self.url = url or ""
-        self._links = links
+        self._ways = ways
 
     def cut_off(self, name: str, style: Style = "reset") -> None:
-        """No other node hears `name` any more, nor does it hear them; browsers reach it still."""
-        for ends, link in self._links.items():
-            if name in ends:
-                link.cut(style)
+        """Cut the node `name` off from all others. Browsers still reach it."""
+        self._ways.cut_off(name, style)
 
     def split(self, *sides: str, style: Style = "reset") -> None:
-        """No node of one side ("ab") hears one of another side ("c"), nor does that hear it."""
-        for side, other in combinations(sides, 2):
-            for ends, link in self._links.items():
-                if (ends[0] in side and ends[1] in other) or (ends[0] in other and ends[1] in side):
-                    link.cut(style)
+        """Cut every node of one side ("ab") off from every node of the other sides ("c")."""
+        self._ways.split(*sides, style=style)
 
     def deafen(self, hearer: str, speaker: str) -> None:
-        """`hearer` hears `speaker` no more, on whichever connection; `speaker` hears it still."""
-        self._links[speaker, hearer].mute("there")
-        self._links[hearer, speaker].mute("back")
+        """`hearer` receives nothing more from `speaker`, which still receives from `hearer`."""
+        self._ways.deafen(hearer, speaker)
 
     def heal(self) -> None:
-        """All links are whole again. The nodes find each other when they dial next."""
-        for link in self._links.values():
-            link.heal()
+        """Make all links whole again. The nodes find each other when they dial next."""
+        self._ways.heal()
 
     def revive(self) -> None:
-        """Whatever a test has done: every node runs and hears all others."""
+        """Whatever a test has done, make every node run and connect to all others."""
         self.heal()
         for node in self.nodes.values():
             if node.running:
@@ -64,21 +55,21 @@ class Cluster:
         wait_until(lambda: connected(self.nodes.values()), "all nodes are connected again")
 
     def mend(self) -> None:
-        """The same, and all count the same: nobody views meanwhile."""
+        """`revive`, and wait until all nodes count the same. Nobody may view meanwhile."""
         self.revive()
         wait_until(lambda: equal(self.nodes.values()), "all nodes count the same again")
         if self.url:
             self._wait_for_balancer()
 
     def turn_to(self, name: str) -> None:
-        """Ask the balancer for pages until the next one's turn is `name`'s."""
+        """Request pages from the balancer until it is the turn of the node `name`."""
         order = [self._who_answers() for _ in self.nodes]
         assert sorted(order) == sorted(self.nodes), f"the pages don't take turns: {order}"
         before = order[order.index(name) - 1]
         wait_until(lambda: self._who_answers() == before, f"the next turn is {name}'s")
 
     def _who_answers(self) -> str:
-        # A page without numbers: it takes turns with all others, and costs the least.
+        # This page takes turns with all others. It has no numbers, so it costs the least.
         answer = HTTP.get(f"{self.url}/learn")
         return str(answer.headers.get("X-Ratchet-Node", "nobody"))
 
@@ -98,22 +89,16 @@ def running_cluster(
     environ: Mapping[str, str] | None = None,
     balanced: bool = True,
 ) -> Iterator[Cluster]:
-    """A cluster whose data and logs are in `folder`; nothing of it runs on afterwards."""
-    links: dict[tuple[str, str], Link] = {}
-    with Links() as opened:
-
-        def route(dialler: Node, dialled: Node) -> str:
-            link = links[dialler.name, dialled.name] = opened.open(dialled.port)
-            return link.url
-
-        # They would dial the addresses that they tell each other, around every cut link.
+    """A cluster with its data and logs in `folder`. All its processes end with the block."""
+    with Links() as links:
+        ways = Ways(links)
         environ = {"RATCHET_DISCOVER": "no", "RATCHET_PANEL": "yes", **(environ or {})}
         flags = ("--media", str(_media(folder / "media")), *flags)
         with (
-            cluster(folder, names, route=route, flags=flags, environ=environ) as nodes,
+            cluster(folder, names, route=ways.route, flags=flags, environ=environ) as nodes,
             _balancer(nodes, folder) if balanced else nullcontext() as url,
         ):
-            whole = Cluster(nodes, links, url)
+            whole = Cluster(nodes, ways, url)
             whole.mend()
             yield whole
 
@@ -135,7 +120,7 @@ def _media(folder: Path) -> Path:
 
 @contextmanager
 def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
-    """HAProxy with the configuration that is deployed; where there is none, the stand-in."""
+    """HAProxy with the deployed configuration, or the stand-in where there is no HAProxy."""
     addresses = [f"{node.name}={HOST}:{node.port}" for node in nodes.values()]
     bind = f"{HOST}:{free_port()}"
     chosen = balancer.choose(addresses, bind, folder)

@@ -1,4 +1,4 @@
-"""The fixtures: one browser and one cluster for all tests, a fresh profile and video for each."""
+"""The fixtures: all tests share one browser and one cluster; each has a new profile and video."""
 
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -13,19 +13,19 @@ from ratchet_server.demo import balancer
 from e2e import cluster as clusters
 from e2e import life
 from e2e.cluster import Cluster
-from e2e.setup import FLAGS, QUICK_BROWSER, browser_program
 from e2e.viewer import Viewer
+from testing.browsers import FLAGS, QUICK_BROWSER, browser_program
 
-# Screenshots and logs of what failed; not in git.
+# Screenshots and logs of failed tests; not in git.
 ARTEFACTS: Final = Path(__file__).parent / "artefacts"
 _FAILED: Final = pytest.StashKey[bool]()
 
-# A new profile and a tab in it.
+# Opens a tab in a new profile.
 NewViewer = Callable[[], Viewer]
 
 
 def pytest_report_header() -> str:
-    """Says in front of what the nodes will be tested."""
+    """Prints which balancer stands in front of the nodes."""
     found = balancer.find_haproxy()
     return f"balancer: {found or 'the built-in stand-in, as HAProxy is not installed'}"
 
@@ -34,7 +34,7 @@ def pytest_report_header() -> str:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remembers which test has failed, for `kept`."""
+    """Notes which test has failed, for `kept`."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
@@ -49,7 +49,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def program(playwright: Playwright) -> str:
-    """The browser with profiles, for tests of their settings."""
+    """The browser that has settings of a profile, for the tests of those settings."""
     return browser_program(playwright.chromium)
 
 
@@ -74,7 +74,7 @@ def _one_cluster(cluster_folder: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster(_one_cluster: Cluster) -> Iterator[Cluster]:
-    """Three nodes that run, hear each other and count the same; do with them what you like."""
+    """Three nodes that run, hear each other and count the same. A test may do anything to them."""
     yield _one_cluster
     _one_cluster.mend()
 
@@ -90,8 +90,11 @@ def _one_life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def four(_one_life: Cluster) -> Iterator[Cluster]:
-    """Four nodes that run and hear each other, without a balancer, and fold soon; do with them what
-    you like. They count any video; what went on before may still be being folded."""
+    """Four nodes that run, hear each other and fold soon, without a balancer.
+
+    A test may do anything to them. They count any video. They may still be folding slots of an
+    earlier test.
+    """
     yield _one_life
     _one_life.revive()
 
@@ -103,7 +106,7 @@ def _videos() -> Iterator[str]:
 
 @pytest.fixture
 def other_video(_videos: Iterator[str]) -> str:
-    """Another one."""
+    """A second video of the catalogue that nobody has viewed."""
     return next(_videos)
 
 
@@ -115,7 +118,7 @@ def video(_videos: Iterator[str]) -> str:
 
 @pytest.fixture
 def kept(request: pytest.FixtureRequest, cluster_folder: Path) -> Iterator[list[BrowserContext]]:
-    """Profiles whose pages are photographed if the test fails; all closed afterwards."""
+    """Profiles of one test. If it fails, screenshots of their pages are kept. Then all close."""
     with ExitStack() as stack:
         profiles: list[BrowserContext] = []
         yield profiles
@@ -127,7 +130,7 @@ def kept(request: pytest.FixtureRequest, cluster_folder: Path) -> Iterator[list[
 
 @pytest.fixture
 def profile(browser: Browser, kept: list[BrowserContext]) -> BrowserContext:
-    """A browser that was never here before: nothing stored, nothing cached."""
+    """A browser that was never here before: it has nothing stored and nothing cached."""
     opened = browser.new_context(locale="en-US")
     kept.append(opened)
     return opened
@@ -135,7 +138,7 @@ def profile(browser: Browser, kept: list[BrowserContext]) -> BrowserContext:
 
 @pytest.fixture
 def new_viewer(browser: Browser, kept: list[BrowserContext]) -> Iterator[NewViewer]:
-    """Viewers with a browser of their own each. At the end none of them may have complained."""
+    """Opens viewers, each with a profile of its own. At the end, no viewer may have complaints."""
     viewers: list[Viewer] = []
 
     def arrive() -> Viewer:
@@ -150,7 +153,7 @@ def new_viewer(browser: Browser, kept: list[BrowserContext]) -> Iterator[NewView
 
 @pytest.fixture
 def viewer(new_viewer: NewViewer) -> Viewer:
-    """Somebody in front of a browser that was never here before."""
+    """A person in front of a browser that was never here before."""
     return new_viewer()
 
 

@@ -1,4 +1,4 @@
-"""All that may happen to a cluster under load, by chance; and how it is mended and checked."""
+"""Random faults of a cluster under load, and how the cluster is mended and checked afterwards."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -16,17 +16,17 @@ from testing.links import Style
 from testing.load import Load
 from testing.nodes import Node, connected, equal, wait_until
 
-# How many views each node that can answers between two faults.
+# How many views each reachable node answers between two faults.
 BETWEEN: Final = 4
 # A node that was superseded may hand over for a while before it ends.
 MEND_S: Final = 90.0
 
 
 class Faults:
-    """Happens to `cluster`. What is lost with a disk, or with a fold, the history is told."""
+    """Causes faults in `cluster`. Tells the history what a lost disk or a fold may have lost."""
 
     def __init__(self, cluster: Cluster, load: Load, chance: random.Random, folder: Path) -> None:
-        # Each returns False, having done nothing, where it doesn't fit.
+        # A fault that isn't possible now does nothing and returns False.
         self._kinds: dict[str, Callable[[], object]] = {
             "kill": self._kill,
             "kill, start": self._kill_and_start,
@@ -59,12 +59,12 @@ class Faults:
         self._numbers = count(1)
         self._paused: list[Node] = []
         self._cut = False
-        # Whose views that came after the last check only its lost disk may have had.
+        # Nodes whose disk was lost: it alone may have had their views since the last check.
         self._lossy: set[str] = set()
         self._checked = load.history.clock()
 
     def happen(self) -> str:
-        """One that fits comes, and then some views; which one."""
+        """Cause one fault that is possible now, and wait for some views. Returns its name."""
         kinds = [*self._kinds]
         self._chance.shuffle(kinds)
         kind = next(kind for kind in kinds if self._kinds[kind]() is not False)
@@ -72,7 +72,7 @@ class Faults:
         return kind
 
     def mend(self, *, folds: bool = False) -> None:
-        """Heal, start and resume all; wait until they agree, and check all that has happened."""
+        """Heal, start and resume all nodes, wait until they agree, and check the history."""
         self._heal()
         while self._paused:
             self._paused.pop().resume()
@@ -93,7 +93,7 @@ class Faults:
         self._tape.record(self._chance.choice(self._nodes))
         self._load.go()
 
-    # -- who is how ------------------------------------------------------------------------
+    # -- the nodes and their states --------------------------------------------------------
 
     @property
     def _nodes(self) -> list[Node]:
@@ -112,7 +112,7 @@ class Faults:
         return self._chance.choice(nodes) if nodes else None
 
     def _spare(self) -> Node | None:
-        """One that may go: another one is up."""
+        """A node that may go down, because another one is up."""
         return self._any(self._up) if len(self._up) > 1 else None
 
     def _all_hear_all(self) -> bool:
@@ -120,11 +120,11 @@ class Faults:
             node.start()
         try:
             return connected(self._nodes)
-        except httpx.TransportError:  # One was on its way to its end.
+        except httpx.TransportError:  # A node was about to end.
             return False
 
     def _lose(self, node: Node) -> None:
-        """What only this disk has will be gone; keys, too, so nobody goes on trying here."""
+        """The disk of `node` will be lost, with its keys: no client may send a view here again."""
         if node in self._load.targets:
             self._load.drop(node)
         if node in self._up and len(self._up) > 1 and not self._cut:
@@ -256,7 +256,7 @@ class Faults:
         return True
 
     def _copy(self) -> bool:
-        """A copy is started beside the living original, lives for a while, and is thrown away."""
+        """Start a copy of a node beside the living original. Throw it away after a while."""
         node = self._spare()
         if not node or self._cut:
             return False
@@ -272,7 +272,7 @@ class Faults:
             assert node.wait() not in {0, 1}, node.log
             self._load.more(BETWEEN, [copy])
             self._load.drop(copy)
-            # It hands over before it ends.
+            # The copy hands over before it ends.
             assert copy.stop() == 0, copy.log
         return True
 
@@ -289,14 +289,14 @@ class Faults:
         return True
 
     def _retire_the_living(self) -> bool:
-        """By mistake: it was only cut off."""
+        """Retire a node by mistake: it is only cut off."""
         node = self._spare()
         via = self._any(other for other in self._up if other is not node)
         if not node or not via:
             return False
         self._cut = True
         self._cluster.cut_off(node.name)
-        # What it counts until it hears of this may be folded away without it.
+        # The others may fold its slot without the views that it counts until it hears of this.
         self._lossy.add(node.url)
         retired(via, node.name)
         return True

@@ -1,4 +1,4 @@
-"""What the tests of a cluster's life share: clusters whose folds come soon, under load, checked."""
+"""What the tests of a cluster's life share: load, folds that come soon, and the final check."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,23 +11,23 @@ from testing.checker import Fate, History
 from testing.load import Load
 from testing.nodes import Node, wait_until
 
-# Closed slots are folded a second after everybody knows, and not after an hour.
+# A node folds a closed slot a second after it has learned of the closing, instead of an hour.
 SOON: Final = {"RATCHET_FOLD_GRACE": "1"}
 
-# How many views each node answers before, in the middle of and after whatever happens.
+# How many views each node answers before, during and after the events of a test.
 SOME: Final = 8
 
 _numbers = count(1)
 
 
 def new_videos(number: int = 3) -> list[str]:
-    """Ids that nobody has viewed, the most viewed first; for nodes that count any video."""
+    """New ids of videos, for nodes that count any video. Clients view the first one most."""
     story = next(_numbers)
     return [f"story-{story}-{video}" for video in range(number)]
 
 
 def add(history: History, node: Node, video: str, views: int) -> None:
-    """So many views, all answered."""
+    """Count this many views at `node`, and wait for every answer."""
     for _ in range(views):
         view = history.view(video, node.url)
         view.begin()
@@ -36,13 +36,13 @@ def add(history: History, node: Node, video: str, views: int) -> None:
 
 
 def others(cluster: Cluster, *names: str) -> list[Node]:
-    """All nodes but these."""
+    """All nodes except `names`."""
     return [node for node in cluster.nodes.values() if node.name not in names]
 
 
 @contextmanager
 def under_load(cluster: Cluster, query: str = "") -> Iterator[Load]:
-    """Clients at all nodes; afterwards all nodes run again, agree, and were never wrong."""
+    """Run clients at all nodes. At the end all nodes run and agree, and none was ever wrong."""
     history = History()
     with Load(history, cluster.nodes.values(), videos=new_videos(), query=query) as load:
         load.more(SOME)
@@ -53,18 +53,18 @@ def under_load(cluster: Cluster, query: str = "") -> Iterator[Load]:
 
 
 def folded_all(node: Node) -> bool:
-    """Whether it holds no slots but those that living processes count in."""
+    """Whether `node` holds only open slots."""
     return all(slot["state"] == "open" for slot in node.get("/api/cluster").json()["slots"])
 
 
 def wait_for_folds(nodes: Iterable[Node]) -> None:
-    """Return when all closed slots are folded, on each of `nodes`."""
+    """Wait until each of `nodes` has folded all closed slots."""
     for node in nodes:
         wait_until(partial(folded_all, node), f"{node.name} has folded all closed slots")
 
 
 def handed_over(node: Node) -> bool:
-    """Whether all that ever counted under its name is on disk at every node that it hears."""
+    """Whether every node that `node` is connected to has all slots of its name on disk."""
     seen = node.get("/api/cluster").json()
     heard = [member["node"] for member in seen["members"] if member["state"] == "connected"]
     return bool(heard) and all(
@@ -77,8 +77,8 @@ def handed_over(node: Node) -> bool:
 
 @contextmanager
 def down(node: Node, load: Load) -> Iterator[None]:
-    """Inside, `node` is killed, and whatever it answered is elsewhere, too; then it starts."""
-    # Keys live on the disk: a view that is unsure now must not be tried on another disk.
+    """Inside, `node` is down, and other nodes have everything that it answered. Then it starts."""
+    # Keys are on the disk: a client that is unsure of a view must not send it to another disk.
     load.drop(node)
     wait_until(lambda: handed_over(node), f"all of {node.name} is elsewhere, too")
     node.kill9()

@@ -1,4 +1,4 @@
-"""One node whose clips are an audit's: huge numbers, endless titles, a missing poster."""
+"""One node with odd clips for audits: huge numbers, endless titles, a missing poster."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ LARGEST: Final = 2**53 - 1
 
 
 class Clip(NamedTuple):
-    """What the page is told of it. `like`: the real clip that it is a copy of."""
+    """What the page shows of a clip. `like`: the real clip that this one is a copy of."""
 
     like: str
     views: int
@@ -42,7 +42,7 @@ CLIPS: Final = {
 
 
 class Site:
-    """The node, and a peer of it who claims whatever a test wants to see counted."""
+    """The node, and a peer of it that sends whatever counts a test wants to see."""
 
     def __init__(self, node: Node, rising: Iterator[str]) -> None:
         self.node = node
@@ -55,7 +55,7 @@ class Site:
         return next(self._rising)
 
     def add(self, video: str, views: int) -> None:
-        """So many more views arrive from the other node, at once."""
+        """Have the peer send `views` more views at once, and wait until the node counts them."""
         self._starts += 1
         before = self.node.views(video)
         with dial(self.node, "/peer") as peer:
@@ -67,7 +67,7 @@ class Site:
 
 @contextmanager
 def site(folder: Path, *, panel: bool = False, rising: int = 0) -> Iterator[Site]:
-    """The node serves these clips, and as many more, for tests that count."""
+    """A node that serves these clips, and `rising` more for tests that count."""
     media = folder / "media"
     media.mkdir()
     new = [f"rising-{number:02}" for number in range(rising)]
@@ -82,11 +82,11 @@ def site(folder: Path, *, panel: bool = False, rising: int = 0) -> Iterator[Site
             for video, clip in clips.items()
         )
     )
-    # Counted by somebody long gone, and folded.
+    # A node that is long gone has counted these views, and its slot is folded.
     past = {"w": 1}
     base = tuple((video, clip.views) for video, clip in clips.items() if clip.views)
     changes = Changes(base=base, newest=past, closed=past, folded=past)
-    with ThreadPoolExecutor() as beside:  # Playwright keeps an event loop in this thread
+    with ThreadPoolExecutor() as beside:  # this thread has Playwright's event loop
         beside.submit(fill, folder / "a", changes).result()
     flags, environ = ("--media", str(media)), {"RATCHET_PANEL": "yes" if panel else "no"}
     with Node("a", folder, flags=flags, environ=environ) as node:

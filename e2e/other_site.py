@@ -1,4 +1,4 @@
-"""Another site: a few pages served from an origin of their own, which is no part of the cluster."""
+"""Another site: a few pages on an origin of their own, which is no part of the cluster."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -7,20 +7,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class OtherSite:
-    """`pages` may be changed at any time: path -> HTML."""
+    """A site of `pages` (path -> HTML), which a test may change at any time."""
 
     def __init__(self, port: int) -> None:
-        # For browsers this is another site than 127.0.0.1, whatever the port.
+        # Browsers take localhost for another site than 127.0.0.1, whatever the port.
         self.origin = f"http://localhost:{port}"
-        # Browsers ask for the icon by themselves, and complain where there is none.
+        # Browsers request the icon by themselves, and print an error if there is none.
         self.pages: dict[str, str] = {"/favicon.ico": ""}
-        # Of every page.
+        # Every page is sent with these.
         self.headers: Mapping[str, str] = {}
 
 
 @contextmanager
 def other_site() -> Iterator[OtherSite]:
-    """One that answers until the end of the `with` block."""
+    """A site that answers until the end of the `with` block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -34,7 +34,7 @@ def other_site() -> Iterator[OtherSite]:
             self.wfile.write(body)
 
         def log_request(self, *args: object) -> None:
-            """Nothing: a test that fails says enough."""
+            """Log nothing: a failed test says enough."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         site = OtherSite(server.server_port)

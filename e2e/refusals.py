@@ -1,4 +1,4 @@
-"""The ways in which a browser, or what stands around it, refuses what the page asks for."""
+"""The ways in which a browser, or something around it, refuses what the page asks for."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.sync_api import BrowserContext, Route
 
-# Worker scripts are out of an init script's reach: these lines are put in front of the worker's.
+# An init script does not reach workers, so a test puts these lines in front of the worker's script.
 _IN_WORKER: Final = """
 indexedDB.open = () => { throw new DOMException('refused by the test', 'SecurityError'); };
 """
@@ -16,7 +16,7 @@ indexedDB.open = () => { throw new DOMException('refused by the test', 'Security
 
 @dataclass(frozen=True)
 class Refusal:
-    """One of them; `part` of the debug panel then says `says`, which proves that it worked."""
+    """One refusal. It worked if `part` of the debug panel shows `says` afterwards."""
 
     name: str
     apply: Callable[[BrowserContext], object]
@@ -25,7 +25,7 @@ class Refusal:
 
 
 def own_worker(context: BrowserContext) -> None:
-    """A test can't come between a shared worker and its files; it can with a tab's own worker."""
+    """Give each tab a worker of its own: a test can't intercept a shared worker's files."""
     context.add_init_script(script="delete window.SharedWorker;")
 
 
@@ -79,7 +79,7 @@ REFUSALS: Final = (
 
 
 def refuse_to_store(profile: Path) -> None:
-    """Set up a new profile as a person does who blocks all cookies: then nothing may be stored."""
+    """Make a profile whose owner blocks all cookies: pages can store nothing in it."""
     preferences = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text(json.dumps(preferences))

@@ -1,12 +1,13 @@
-"""Finds, or brings, what the end-to-end tests need: a browser, HAProxy, axe-core.
+"""Finds or installs what the end-to-end tests need: a browser, HAProxy, axe-core.
 
-    python e2e/setup.py
+    python -m e2e.setup
 
-Asks nobody anything, and does nothing where all are there. A browser: the system's Chromium or
-Chrome; else one that Playwright has fetched before; else, as root on Debian, the package; else
-Playwright's download. As root on Debian, Chromium's headless shell, too: most journeys take less
-time in it. HAProxy comes from the system or, as root on Debian or Ubuntu, from its package; where
-there is none the tests run with the built-in stand-in, and say so.
+It asks no questions, and does nothing where all three are there already. It takes the first browser
+that starts: the system's Chromium or Chrome, then one that Playwright has downloaded before, then
+(as root on Debian) the package, then a new download by Playwright. As root on Debian it also
+installs Chromium's headless shell, in which most journeys take less time. As root on Debian or
+Ubuntu it installs HAProxy's package where the system has no HAProxy. Elsewhere the tests run with
+the built-in stand-in, and say so.
 """
 
 import os
@@ -16,54 +17,19 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import BrowserType, Error, sync_playwright
+from playwright.sync_api import sync_playwright
 from ratchet_server.demo import balancer
 
-SYSTEM_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# The same engine without windows. It has no settings of a profile, such as blocked cookies.
-QUICK_BROWSER: Final = "chromium-headless-shell"
-# What the tests can do without, and what a closed network or a small machine would make slow.
-FLAGS: Final = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from testing.browsers import QUICK_BROWSER, browser_program
+
 PROJECT: Final = Path(__file__).parents[1]
-# Checks a page's accessibility. It comes with npm's other tools.
+# axe-core checks a page's accessibility. npm installs it with the other tools for the page.
 AXE: Final = PROJECT / "browser/node_modules/axe-core/axe.min.js"
 PACKAGE_TIMEOUT_S: Final = 900
 
 
-def browser_programs(chromium: BrowserType, *preferred: str) -> list[str]:
-    """Every browser that this machine has, the best first."""
-    found = [shutil.which(name) for name in (*preferred, *SYSTEM_BROWSERS)]
-    downloaded = chromium.executable_path
-    return [*filter(None, found), *([downloaded] if Path(downloaded).exists() else [])]
-
-
-def browser_program(chromium: BrowserType, *preferred: str) -> str:
-    """The first browser that really starts. Raises `LookupError`: how to mend it."""
-    problems = []
-    for program in browser_programs(chromium, *preferred):
-        try:
-            chromium.launch(executable_path=program, args=list(FLAGS), timeout=60_000).close()
-        except Error as error:
-            # Ubuntu's chromium-browser, for instance, may be a note that says where to get it.
-            problems.append(f"{program} doesn't start: {error.message.splitlines()[0]}")
-        else:
-            return program
-    said = "; ".join(problems) or "there is no browser"
-    raise LookupError(
-        f"{said}. Install Chromium (Debian: apt-get install chromium), or let Playwright fetch "
-        f"one: {sys.executable} -m playwright install --with-deps chromium"
-    )
-
-
 def main() -> int:
-    """Bring what is missing; 0 if the tests can run now."""
+    """Install what is missing. Returns 0 if the tests can run now."""
     if not _playwright_starts() and not _bring_its_library():
         return 1
     if not _browser_starts() and not _bring_browser():
@@ -87,11 +53,11 @@ def _playwright_starts() -> bool:
 
 
 def _bring_its_library() -> bool:
-    """The Node.js inside Playwright's wheel needs this one; small installations don't have it."""
+    """The Node.js in Playwright's wheel needs libatomic, which small installations don't have."""
     if _is_root_on("debian", "ubuntu") and _install_package("libatomic1") and _playwright_starts():
         return True
-    print(f"e2e: Playwright doesn't start here: {sys.executable} -m playwright --version says why.")
-    print("e2e: Is a library missing? On Debian: apt-get install libatomic1")
+    print(f"e2e: Playwright doesn't start. {sys.executable} -m playwright --version says why.")
+    print("e2e: Perhaps a library is missing. On Debian: apt-get install libatomic1")
     return False
 
 
@@ -100,7 +66,7 @@ def _browser_starts(*, last: bool = False) -> bool:
         try:
             print(f"e2e: browser: {browser_program(playwright.chromium)}")
         except LookupError as why:
-            print(f"e2e: browser: {why}" if last else "e2e: browser: none that starts, yet")
+            print(f"e2e: browser: {why}" if last else "e2e: browser: none starts yet")
             return False
         return True
 
@@ -119,14 +85,15 @@ def _bring_haproxy() -> None:
     if _is_root_on("debian", "ubuntu"):
         _install_package("haproxy")
     else:
-        print("e2e: HAProxy is missing, and only root could install it; for instance:")
+        print("e2e: HAProxy is missing, and only root can install it. For instance:")
         print("e2e:   sudo apt-get install haproxy    or    brew install haproxy")
 
 
 def _is_root_on(*systems: str) -> bool:
-    """Whether we may install packages here, on one of these systems.
+    """Whether this is one of these systems, and we may install packages on it.
 
-    Ubuntu's chromium package is a snap, which doesn't start in containers: only Debian's will do.
+    Ubuntu's chromium package is a snap, which doesn't start in containers. So only Debian will do
+    for Chromium.
     """
     try:
         lines = Path("/etc/os-release").read_text().splitlines()
@@ -137,14 +104,14 @@ def _is_root_on(*systems: str) -> bool:
 
 
 def _install_package(name: str) -> bool:
-    # Where no list of packages was ever fetched, as in a fresh container, there is none to install.
+    # A fresh container has no list of packages yet, and could install none.
     return _run(["apt-get", "-qq", "update"]) and _run(
         ["apt-get", "-qq", "-y", "--no-install-recommends", "install", name]
     )
 
 
 def _run(command: list[str]) -> bool:
-    """Run it and show what it says; whether it went well."""
+    """Run `command` and show its output. Returns whether it succeeded."""
     print(f"e2e: {' '.join(command)}", flush=True)
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
@@ -152,10 +119,10 @@ def _run(command: list[str]) -> bool:
             command, stdin=subprocess.DEVNULL, env=environ, timeout=PACKAGE_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        print(f"e2e: it failed: {error}")
+        print(f"e2e: the command failed: {error}")
         return False
     if done.returncode:
-        print(f"e2e: it failed with exit code {done.returncode}")
+        print(f"e2e: the command failed with exit code {done.returncode}")
     return done.returncode == 0
 
 

@@ -1,7 +1,8 @@
-"""Which node a page meets through the balancer: asked for until it is the one that a test wants.
+"""Loads a page through the balancer until it comes from the node that a test wants.
 
-Pages take turns, so the next page's node can be chosen. Messages come from the node with the fewest
-listeners (from the stand-in, by turns), so it can take some loads until they come from it.
+Nodes take turns with pages, so a test can choose the node of the next page. The page's messages
+come from the node with the fewest listeners (the stand-in takes turns here, too), so it may take
+several loads until they come from the right node.
 """
 
 from typing import Final
@@ -24,7 +25,7 @@ def open_at(cluster: Cluster, viewer: Viewer, video: str, nodes: str) -> None:
 def reload_at(cluster: Cluster, viewer: Viewer, node: str) -> list[int]:
     """Reload until the page and its messages come from `node`.
 
-    Returns all that these loads have shown.
+    Returns every number that these loads have shown.
     """
     shown: list[int] = []
     for _ in range(TRIES):

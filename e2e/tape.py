@@ -1,4 +1,4 @@
-"""A tape: what nodes have really said to their peers, to be said again later by a stranger."""
+"""A tape: frames that nodes really sent to their peers, which a stranger sends again later."""
 
 import random
 import secrets
@@ -10,39 +10,39 @@ from ratchet.frames import WantBase
 from testing.nodes import PATIENCE_S, Node
 from testing.wire import dial, hello, told_a, want
 
-# The name of whoever records and plays: it never counts.
+# The node name under which a tape records and plays. It never counts.
 NAME: Final = "tape"
-# Frames that are kept, of all that were ever recorded.
+# How many frames a tape keeps, of all that it ever recorded.
 KEPT: Final = 500
 
 
 class Tape:
-    """Frames with rows and bases, from any time."""
+    """Frames with rows and bases, from any time in the past."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._frames: list[str] = []
 
     def record(self, node: Node) -> None:
-        """Ask `node` for all that it has."""
+        """Request everything that `node` has, and keep the answers."""
         with dial(node, "/peer") as wire:
             wire.send(hello(NAME, process=secrets.token_hex(8)))
             slots = told_a(wire, "digest")["slots"]
             for question in [*(want(slot, 0) for slot in slots), codec.encode(WantBase(0))]:
                 wire.send(question)
             text = ""
-            # Answered last; a slot that is just being folded is not answered at all.
+            # The base comes last. A node that is folding a slot may send no rows of it.
             while '"is":"base"' not in text:
                 text = str(wire.recv(PATIENCE_S))
                 self._keep(text)
 
     def play(self, node: Node) -> None:
-        """Somebody says to `node` what was said once."""
+        """Send some of the recorded frames to `node`."""
         with dial(node, "/peer") as wire:
             wire.send(hello(NAME, process=secrets.token_hex(8)))
             for text in self._chance.sample(self._frames, min(30, len(self._frames))):
                 wire.send(text)
-            # Frames are taken in order: once this is answered, so are they.
+            # A node handles frames in order: when it answers this one, it has handled the others.
             wire.send(codec.encode(WantBase(0)))
             told_a(wire, "base")
 

@@ -1,4 +1,4 @@
-"""A page nobody looks at costs nothing; one that slept, or was cut off, comes back by itself."""
+"""A hidden page costs nothing. A page that slept, or was cut off, recovers by itself."""
 
 import re
 
@@ -8,7 +8,7 @@ from e2e.cluster import Cluster
 from e2e.viewer import Viewer
 from testing.nodes import Node, wait_until
 
-# Whether the page can be seen is the browser's word; here it is the test's.
+# In place of the browser, the test decides whether the page is visible.
 _HIDE = """hidden => {
     Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
     document.dispatchEvent(new Event('visibilitychange'));
@@ -16,14 +16,14 @@ _HIDE = """hidden => {
 
 
 def watchers(node: Node) -> int:
-    """How many websockets and event streams this node serves."""
+    """The number of websockets and event streams that this node serves."""
     found = re.search(r"^ratchet_watchers (\d+)", node.get("/metrics").text, re.MULTILINE)
     assert found
     return int(found[1])
 
 
 def requests_of(page: Page) -> list[str]:
-    """Every request and socket of the page from now on."""
+    """Every request and websocket of the page from now on."""
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url))
     page.on("websocket", lambda socket: seen.append(socket.url))
@@ -43,7 +43,7 @@ def test_a_page_in_the_background_closes_its_socket_and_is_back_at_once(
 
     viewer.page.evaluate(_HIDE, True)
     viewer.page.clock.run_for(9_000)
-    assert watchers(cluster.a) == 1, "switching tabs back and forth costs no reconnecting"
+    assert watchers(cluster.a) == 1, "switching tabs back and forth opens no new connection"
     viewer.page.clock.run_for(2_000)
     wait_until(lambda: watchers(cluster.a) == 0, "the page listens no more")
     seen = requests_of(viewer.page)
@@ -56,13 +56,13 @@ def test_a_page_in_the_background_closes_its_socket_and_is_back_at_once(
     assert watchers(cluster.a) == 1
 
 
-def test_the_list_in_the_background_asks_nothing(
+def test_the_list_in_the_background_sends_no_requests(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     viewer.page.clock.install()
     viewer.page.goto(cluster.a.url)
     viewer.page.evaluate(_HIDE, True)
-    # Whatever was on its way when it was hidden.
+    # Let the requests end that were open when the page was hidden.
     viewer.page.clock.run_for(20_000)
     viewer.page.wait_for_load_state("networkidle")
     seen = requests_of(viewer.page)
@@ -76,7 +76,7 @@ def test_the_list_in_the_background_asks_nothing(
     expect(count).to_have_attribute("data-value", "1")
 
 
-def test_a_machine_that_wakes_up_asks_anew_at_once(
+def test_a_machine_that_wakes_up_reconnects_at_once(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     viewer.page.clock.install()

@@ -1,4 +1,4 @@
-"""The operators' page in a real browser: a cluster that is well, and one that isn't."""
+"""The operators' page in a real browser: with a healthy cluster, and with a broken one."""
 
 import re
 
@@ -14,7 +14,7 @@ ALL_IS_WELL = re.compile(r"^3 nodes, all is well")
 
 @pytest.fixture
 def operator(new_viewer: NewViewer, cluster: Cluster) -> Viewer:
-    """Somebody who looks at the cluster through node a, and has seen that all is well."""
+    """A person who has opened the page at node a, and has seen that all is well."""
     viewer = new_viewer()
     viewer.page.goto(f"{cluster.a.url}/cluster")
     expect(verdict(viewer)).to_have_text(ALL_IS_WELL)
@@ -22,12 +22,12 @@ def operator(new_viewer: NewViewer, cluster: Cluster) -> Viewer:
 
 
 def verdict(viewer: Viewer) -> Locator:
-    """What stands above all else."""
+    """The verdict at the top of the page."""
     return viewer.page.get_by_test_id("verdict")
 
 
 def node_row(viewer: Viewer, name: str) -> Locator:
-    """The line of a node."""
+    """A node's line in the table."""
     return viewer.page.locator(f'[data-testid="members"] [data-node="{name}"]')
 
 
@@ -51,7 +51,7 @@ def test_it_shows_every_node_every_slot_and_their_last_minutes(
     views = slot.locator('[data-head="Views"]')
     before = int((views.text_content() or "").replace(",", ""))
     cluster.b.view(video)
-    # By itself, within the next seconds.
+    # The page updates itself within the next seconds.
     expect(views).to_have_text(f"{before + 1:,}")
     expect(slot).to_contain_text("all 3 of us")
 
@@ -65,7 +65,7 @@ def test_a_node_that_is_gone_is_named_with_the_command_until_it_is_back(
     expect(lane(operator, "c")).to_contain_text("not heard")
     command = operator.page.get_by_test_id("advice").locator("code")
     expect(command).to_have_text(f"ratchet retire c --via {cluster.a.url}")
-    # Each second the sentence changes; a command that is being copied must not go away under it.
+    # The sentence changes each second. A command must not vanish while somebody copies it.
     command.evaluate("command => { command.before_a_second = true; }")
     said = operator.page.get_by_test_id("advice").locator(".said")
     expect(said).not_to_have_text(said.text_content() or "")
@@ -76,7 +76,7 @@ def test_a_node_that_is_gone_is_named_with_the_command_until_it_is_back(
     expect(operator.page.get_by_test_id("todo")).to_be_hidden()
 
 
-def test_a_node_that_does_not_answer_is_said_to_be_silent_and_what_it_last_said_stays(
+def test_a_node_that_does_not_answer_is_called_silent_and_its_last_state_stays(
     operator: Viewer, cluster: Cluster
 ) -> None:
     cluster.a.kill9()
@@ -89,7 +89,7 @@ def test_a_node_that_does_not_answer_is_said_to_be_silent_and_what_it_last_said_
     expect(operator.page.get_by_test_id("fresh")).to_have_text("live, each second")
 
 
-def test_it_asks_each_second_and_never_in_a_hidden_tab(
+def test_it_polls_each_second_and_never_in_a_hidden_tab(
     new_viewer: NewViewer, cluster: Cluster
 ) -> None:
     page = new_viewer().page
@@ -102,7 +102,7 @@ def test_it_asks_each_second_and_never_in_a_hidden_tab(
     for _ in range(3):
         with page.expect_request("**/api/cluster"):
             page.clock.run_for(1000)
-    # No tab of a headless browser is ever hidden.
+    # A headless browser never hides a tab.
     page.evaluate(
         """() => {
             window.isHidden = true;
@@ -130,7 +130,7 @@ def test_its_plot_is_read_with_the_keyboard(operator: Viewer) -> None:
     expect(operator.page.get_by_test_id("looked-at")).to_have_text("2 s ago")
     expect(slider).to_have_attribute("aria-valuetext", "2 s ago")
     expect(lane(operator, "a").locator(".cursor")).to_have_count(1)
-    # Before this page was opened nothing was seen.
+    # The page knows nothing of the time before it was opened.
     operator.page.keyboard.press("Home")
     expect(lane(operator, "a")).to_contain_text("not known")
     operator.page.keyboard.press("End")

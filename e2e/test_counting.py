@@ -1,4 +1,4 @@
-"""A play is a view: counted once, however often it has to be sent."""
+"""A play is one view. It counts once, however often the page has to send it."""
 
 from playwright.sync_api import Route
 
@@ -24,7 +24,7 @@ def test_a_play_counts_once_and_another_play_again(
     assert viewer.shown == [0, 1, 2]
 
 
-def test_a_play_that_begins_before_the_scripts_are_here_counts_once(
+def test_a_play_that_begins_before_the_scripts_have_loaded_counts_once(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     held: list[Route] = []
@@ -56,7 +56,7 @@ def test_a_view_is_sent_with_one_key_until_its_node_is_back(
     assert cluster.b.views(video) == 1
 
 
-def test_a_view_whose_answer_was_lost_is_not_counted_twice(
+def test_a_view_whose_response_was_lost_is_not_counted_twice(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     answers: list[object] = []

@@ -1,4 +1,4 @@
-"""A node is killed and started again, in front of the page."""
+"""A node is killed and started again while the page is open."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ def test_a_killed_node_is_back_with_every_answered_view_and_a_new_slot(
 ) -> None:
     watching = new_viewer()
     watching.open(cluster.b.url, video)
-    # Nobody else may know what b has answered: it must come from b's own disk.
+    # No other node may have the views that b has answered: they must come from b's own disk.
     cluster.cut_off("b")
     old = cluster.b.slot
     watching.play()
     watching.sees(1)
-    # Its merge runs; it couldn't be loaded from a node that is down.
+    # Wait for its merge: the page can't load the core from a node that is down.
     watching.merged(1)
     for _ in range(9):
         cluster.b.view(video)
@@ -34,7 +34,7 @@ def test_a_killed_node_is_back_with_every_answered_view_and_a_new_slot(
 
     cluster.b.start()
 
-    # Whoever comes now sees them all at once; whoever was here sees no less, and then more.
+    # A new viewer sees all views at once. The old viewer never sees fewer, and then sees them all.
     arriving = new_viewer()
     arriving.open(cluster.b.url, video)
     arriving.received(10, "b")
@@ -50,7 +50,7 @@ def test_a_killed_node_is_back_with_every_answered_view_and_a_new_slot(
 
 @contextmanager
 def no_commits(node: Node) -> Iterator[None]:
-    """The node's disk takes no commit: somebody else holds SQLite's lock, and it waits."""
+    """Inside, the node can't commit: this test holds SQLite's lock, and the node waits for it."""
     file = Path(node.data) / datadir.DATABASE
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -65,7 +65,7 @@ def test_a_view_is_neither_answered_nor_shown_before_it_is_on_disk(
     with no_commits(cluster.b):
         viewer.play()
         viewer.has_sent(1)
-        # By these the node has surely got the view, and had the time to answer.
+        # After these the node has surely received the view, and has had the time to answer.
         for _ in range(10):
             assert viewer.asks(f"/api/videos/{video}")["views"] == 0
         assert viewer.shown == [0]
@@ -73,7 +73,7 @@ def test_a_view_is_neither_answered_nor_shown_before_it_is_on_disk(
 
     cluster.b.start()
 
-    # It is sent again with its key, so it is no matter whether it was lost.
+    # The page sends the view again with its key, so it does not matter whether it was lost.
     viewer.sees(1)
     assert len(set(viewer.sent)) == 1
     assert cluster.b.views(video) == 1
@@ -100,7 +100,7 @@ def test_a_page_behind_the_balancer_goes_on_when_its_node_is_killed(
 def test_a_merge_that_could_not_be_loaded_is_loaded_again(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
-    # As when the node goes away in the middle of it.
+    # This also happens when the node dies in the middle of the transfer.
     attempts: list[str] = []
 
     def only_the_second_time(route: Route) -> None:

@@ -32,12 +32,12 @@ ORDER = """async ([control, node, order]) => {
 
 @pytest.fixture
 def running_demo(tmp_path: Path) -> Iterator[Process]:
-    """A demo in a folder of its own, which says what it says to `demo.out` there."""
+    """A demo in a folder of its own. Its output goes into `demo.out` there."""
     taken = [port for port in PORTS if not is_free(port)]
     if taken:
         pytest.skip(f"the demo's ports are fixed, and something listens on {taken}")
     command = [sys.executable, "-m", "ratchet_server", "demo"]
-    # Killed, it takes its nodes along.
+    # A demo that is killed ends its nodes, too.
     with running(command, tmp_path / "demo.out", cwd=tmp_path) as process:
         yield process
 
@@ -72,13 +72,13 @@ def test_the_demo_starts_counts_and_stops_with_nothing_left_running(
 
 @pytest.fixture(scope="module")
 def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo on ports that nobody else has."""
+    """A demo on free ports."""
     with demo_elsewhere(tmp_path_factory.mktemp("demo")) as running:
         yield running
 
 
 def order(page: Page, demo: Demo, node: str, what: str) -> dict[str, Any]:
-    """What the control answers to this page."""
+    """Have the page send an action to the control. Returns the response."""
     answer: dict[str, Any] = page.evaluate(ORDER, [demo.control, node, what])
     return answer
 
@@ -135,7 +135,7 @@ def test_a_page_of_another_site_can_do_nothing(playground: Demo, profile: Browse
         }"""
         assert page.evaluate(refused, [playground.control, "c", "kill"]) == [
             "TypeError",
-            "opaque",  # sent as text/plain, which is all that this mode allows, and refused
+            "opaque",  # this mode only allows text/plain, which the control refuses
             "TypeError",
             "opaque",
             "TypeError",

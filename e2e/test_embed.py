@@ -20,20 +20,19 @@ from playwright.sync_api import (
 
 from e2e.cluster import VIDEOS, Cluster, running_cluster
 from e2e.other_site import OtherSite, other_site
-from e2e.setup import FLAGS
 from e2e.viewer import PATIENCE_MS
+from testing.browsers import FLAGS
 from testing.nodes import wait_until
 
 EXAMPLE: Final = Path(__file__).parents[1] / "browser" / "examples" / "embed.html"
 EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
-# Chromium's choice whether a frame of another site may store something: some builds come with yes,
-# some with no.
+# Whether Chromium lets a frame of another site store something: the default differs between builds.
 STORES: Final = {"cookie_controls_mode": 0, "block_third_party_cookies": False}
 STORES_NOT: Final = {"cookie_controls_mode": 1, "block_third_party_cookies": True}
 
 
 class Reader:
-    """Somebody who reads a page of another site, and all that happens in her browser."""
+    """A person who reads a page of another site, and everything that happens in her browser."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
@@ -52,7 +51,7 @@ class Reader:
             self.errors.append(message.text)
 
     def reads(self, number: str, at: int = 0) -> None:
-        """Wait until the element shows this."""
+        """Wait until the element shows this text."""
         expect(self.counts.nth(at).locator("data")).to_have_text(number)
 
     @property
@@ -61,7 +60,7 @@ class Reader:
 
     @property
     def frame(self) -> Frame:
-        """The one frame of the counting site, once it is there."""
+        """The one frame of the counting site, once it has loaded."""
         self.until(lambda: len(self._frames()) == 1, "there is one frame")
         return self._frames()[0]
 
@@ -69,11 +68,11 @@ class Reader:
         return [frame for frame in self.page.frames if frame.url.endswith("/embed")]
 
     def merged(self, views: int, video: str) -> None:
-        """Wait until the frame has stored a merged state of so many views."""
+        """Wait until the frame has stored a merged state of this many views."""
         wait_until(lambda: self._stored(video) == views, f"{views} views are stored")
 
     def _stored(self, video: str) -> int:
-        """The sum of what is stored; 0 if nothing is."""
+        """The sum of the stored state; 0 if nothing is stored."""
         return int(
             self.frame.evaluate(
                 """async video => {
@@ -97,11 +96,11 @@ class Reader:
         )
 
     def until(self, holds: Callable[[], object], what: str) -> None:
-        """Wait for what is known by the browser's events: they come in while it is asked."""
+        """Wait for a condition on the browser's events. They arrive during calls to the browser."""
         wait_until(lambda: self.page.evaluate("true") and holds(), what)
 
     def writes(self, script: str) -> None:
-        """Something that the page itself does."""
+        """Run a script as the page itself."""
         self.page.evaluate(script)
 
 
@@ -110,7 +109,7 @@ NewReader = Callable[..., Reader]
 
 @pytest.fixture(scope="module")
 def blog() -> Iterator[OtherSite]:
-    """A site that the nodes list."""
+    """A site that the nodes list in RATCHET_EMBED_ORIGINS."""
     with other_site() as site:
         yield site
 
@@ -133,8 +132,10 @@ def cluster(_listing: Cluster) -> Iterator[Cluster]:
 def new_reader(
     playwright: Playwright, program: str, tmp_path: Path, kept: list[BrowserContext]
 ) -> NewReader:
-    """Readers with an ordinary profile each. (What Playwright makes by itself is a private window,
-    where frames of other sites may store nothing.) `preferences` are Chromium's."""
+    """Opens readers, each with an ordinary profile and these `preferences` of Chromium.
+
+    (By default Playwright opens a private window, where frames of other sites may store nothing.)
+    """
 
     def arrive(preferences: Mapping[str, object] = STORES, **options: Any) -> Reader:
         folder = tmp_path / f"profile-{len(kept)}" / "Default"
@@ -242,7 +243,7 @@ class TestItsMemory:
         cluster.cut_off("c")
         for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
             node.view(video)
-        # From whichever node: if it is c, it hears no more once that is gone.
+        # The frame may have connected to c. Then it receives nothing more once c is gone.
         cluster.c.kill9()
         reader.reads("6")
         reader.merged(6, video)
@@ -258,7 +259,7 @@ class TestItsMemory:
         assert answered.value.json()["views"] == 1
         reader.reads("6")
 
-        # Nor does it merely stand still: what only c has is added.
+        # The number doesn't merely stand still: it also counts the view that only c has.
         cluster.c.view(video)
         reader.reads("7")
         assert reader.page.evaluate("witness") == ["6", "7"]
@@ -273,7 +274,7 @@ class TestItsMemory:
         reader.page.reload()
         reader.reads("1")
 
-    def test_garbage_in_it_is_as_good_as_nothing(
+    def test_garbage_in_it_counts_as_nothing(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         cluster.a.view(video)
@@ -299,7 +300,7 @@ class TestItsMemory:
             reader = new_reader(locale=locale)
             open_page(reader, blog, cluster, body)
             reader.reads("0")
-            # As if this browser had seen so many.
+            # Pretend that this browser has seen this many views.
             reader.frame.evaluate(
                 "video => localStorage.setItem(`ratchet:high:${video}`, '1234567')", video
             )
@@ -360,7 +361,7 @@ class TestTheElement:
         reader.reads("1")
         reader.until(lambda: _closed(reader, video), "the first video is no longer watched")
 
-        # Moved: nothing is asked anew.
+        # The element has moved: the page sends no new request.
         asked = len(reader.sockets)
         reader.writes("() => document.body.prepend(document.querySelector('view-count'))")
         cluster.a.view(other_video)
@@ -375,7 +376,7 @@ class TestTheElement:
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         body = f'<view-count video="{video}"></view-count> ' * 5
-        open_page(reader, blog, cluster, body + page_of(cluster, ""))  # its script is there twice
+        open_page(reader, blog, cluster, body + page_of(cluster, ""))  # it loads the script twice
         for at in range(5):
             reader.reads("0", at)
         cluster.a.view(video)
@@ -401,7 +402,7 @@ class TestTheElement:
         expect(reader.counts.nth(1)).to_have_text("some")
         assert [socket for socket in reader.sockets if video not in socket.url] == []
 
-    def test_on_a_page_that_nobody_sees_costs_nothing(
+    def test_on_a_hidden_page_costs_nothing(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         reader.page.add_init_script(
@@ -444,10 +445,10 @@ class TestOtherSites:
             assert "RATCHET_EMBED_ORIGINS" in reader.warnings[0]
             expect(reader.counts.first).to_have_text("many")
             assert len(reader.warnings) == 1
-            # That line is the browser's; no script can prevent it.
+            # The browser prints this line. No script can prevent it.
             assert len(reader.errors) == 1
             assert "frame-ancestors" in reader.errors[0]
-            # And what the page asks for by itself it may not read.
+            # The page may not read what it requests by itself, either.
             answer = reader.page.evaluate(
                 "url => fetch(url).then(() => 'read', () => 'refused')",
                 f"{cluster.url}/api/videos/{video}",
@@ -477,7 +478,7 @@ class TestOtherSites:
         )
         assert ended == "refused"
 
-    def test_a_page_may_say_what_it_likes_to_the_frame(
+    def test_a_page_may_send_anything_to_the_frame(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
@@ -497,7 +498,7 @@ class TestOtherSites:
         )
         cluster.a.view(video)
         reader.reads("1")
-        # The catalogue has 60; nothing else was followed.
+        # The catalogue has 60 videos. The frame followed nothing else.
         refused = reader.page.wait_for_function("() => refused.length > 100").evaluate(
             "() => refused"
         )
@@ -542,7 +543,7 @@ class TestOtherSites:
     def test_a_frame_that_lies_shows_no_nonsense(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        """The site is trusted with its numbers, not with the page."""
+        """The page trusts the counting site with numbers, and with nothing else."""
         open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
         reader.reads("0")
         reader.frame.evaluate(

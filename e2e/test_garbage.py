@@ -1,4 +1,4 @@
-"""What is found in the browser's storage may be anything; it must never make a number too large."""
+"""The browser's storage may hold anything. It must never make a number too large."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ const database = await new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 """
-# Puts this text in the place of what is stored there.
+# Replaces the stored value by this text.
 _SPOIL: Final = (
     f"async ([store, key, text]) => {{ {_OPEN}"
     """
@@ -47,13 +47,13 @@ def test_counters_whose_folded_is_garbage_are_forgotten_all_of_them(
 
     viewer.open(cluster.a.url, video)
 
-    # What a node says is merged and stored anew; nothing is left that stood on the lost folds.
+    # The page merges and stores a node's state anew. Nothing stays that depended on the lost folds.
     viewer.merged(1)
     assert viewer.page.evaluate(_STORED) == [video]
 
 
 @pytest.mark.parametrize("nested", ["[", '{"base":'], ids=["arrays", "objects"])
-def test_what_is_nested_so_deep_that_no_stack_holds_it_counts_as_nothing(
+def test_a_value_nested_too_deep_for_any_stack_counts_as_nothing(
     cluster: Cluster, video: str, viewer: Viewer, nested: str
 ) -> None:
     cluster.a.view(video)

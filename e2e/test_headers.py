@@ -1,4 +1,4 @@
-"""What a page may do and load is what its headers say: on every page, file and answer."""
+"""The headers of every page, file and response, and what they let a page do and load."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from e2e.other_site import other_site
 from e2e.viewer import Viewer
 from testing.nodes import Node
 
-# The folder of the page that the nodes here serve.
+# The folder of the built page, which the nodes here serve.
 BUILT: Final = Built.read(Path(page) if (page := os.environ.get("RATCHET_PAGE")) else None)
 FILES: Final = sorted(
     path.relative_to(BUILT.assets).as_posix()
@@ -43,7 +43,7 @@ TYPES: Final = {
     ".zip": "application/zip",
 }
 
-# Told in the console, too; this also says which of our own rules was broken.
+# The console reports violations, too. This event also names the rule that was broken.
 VIOLATIONS: Final = """
     globalThis.violations = [];
     addEventListener('securitypolicyviolation', ({violatedDirective, blockedURI}) =>
@@ -55,14 +55,14 @@ def policy(answer: httpx.Response) -> dict[str, str]:
     """A Content-Security-Policy, each directive with its sources."""
     said = answer.headers["content-security-policy"].split(";")
     pairs = [directive.strip().partition(" ") for directive in said]
-    # A browser goes by the first of two equal ones.
+    # A browser obeys the first of two equal directives.
     assert len({name for name, _, _ in pairs}) == len(pairs)
     return {name: sources for name, _, sources in pairs}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """One that serves three clips. `VIDEO` is one of them."""
+    """A node that serves three clips. `VIDEO` is one of them."""
     with Node("a", tmp_path_factory.mktemp("node"), flags=["--media", str(MEDIA)]) as node:
         yield node.start()
 
@@ -95,7 +95,7 @@ class TestPages:
         assert "camera=()" in answer.headers["permissions-policy"]
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        # No cookies anywhere, and nobody needs to know what this runs on.
+        # There are no cookies, and no header names the software that runs here.
         assert not {"set-cookie", "server", "x-powered-by"} & answer.headers.keys()
 
     def test_may_ask_the_playground_where_there_is_one(self, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ class TestPages:
             framed = node.get("/embed")
             origins = "https://a.example http://b.example:8080"
             assert policy(framed)["frame-ancestors"] == origins
-            # It can't name sites; browsers that know no `frame-ancestors` are gone.
+            # X-Frame-Options can't name sites, and every browser today knows `frame-ancestors`.
             assert "x-frame-options" not in framed.headers
             assert framed.headers["cross-origin-resource-policy"] == "cross-origin"
             for path in ("/", "/learn", "/cluster"):
@@ -143,7 +143,7 @@ class TestPages:
             assert len(frames) == 4
             for frame in frames:
                 frame.wait_for_url(re.compile("^chrome-error:"), wait_until="commit")
-        viewer.complaints.clear()  # the browser says so
+        viewer.complaints.clear()  # the browser reports the refused frame
 
 
 class TestFiles:
@@ -156,7 +156,7 @@ class TestFiles:
             assert answer.headers["x-content-type-options"] == "nosniff", name
             assert answer.headers["cross-origin-resource-policy"] == "same-origin", name
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", name
-            # A worker lives by the policy of its own file.
+            # A worker obeys the policy of its own file.
             said = policy(answer)
             assert said["default-src"] == "'none'", name
             assert said["script-src"] == "'self' 'wasm-unsafe-eval'", name
@@ -172,7 +172,7 @@ class TestFiles:
     def test_the_script_for_others_may_be_loaded_by_them(self, node: Node) -> None:
         answer = node.get("/view-count.js", {"Accept-Encoding": "gzip"})
         assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
-        # Said, as a page in another encoding would read it in that.
+        # Without a charset, a page in another encoding would read the script in that encoding.
         assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
         assert "max-age=3600" in answer.headers["cache-control"]
         assert answer.headers["content-encoding"] == "gzip"
@@ -195,14 +195,14 @@ class TestAnswers:
 class TestInTheBrowser:
     @pytest.fixture
     def asked(self, viewer: Viewer) -> list[str]:
-        """Every address that the viewer's browser asks."""
+        """Every URL that the viewer's browser requests."""
         found: list[str] = []
         viewer.page.context.on("request", lambda request: found.append(request.url))
         viewer.page.on("websocket", lambda socket: found.append(socket.url))
         viewer.page.add_init_script(VIOLATIONS)
         return found
 
-    def test_the_watch_page_asks_nobody_else_and_breaks_no_rule(
+    def test_the_watch_page_requests_nothing_elsewhere_and_breaks_no_rule(
         self, cluster: Cluster, video: str, viewer: Viewer, asked: list[str]
     ) -> None:
         viewer.open(cluster.url, video)
@@ -229,7 +229,7 @@ class TestInTheBrowser:
         assert _hosts(asked) == {urlsplit(cluster.a.url).netloc}
         assert _violations(viewer.page) == []
 
-    def test_what_somebody_slips_into_a_page_is_not_run(
+    def test_injected_code_does_not_run(
         self, cluster: Cluster, video: str, profile: BrowserContext
     ) -> None:
         page = profile.new_page()
@@ -251,7 +251,7 @@ class TestInTheBrowser:
                     document.body.lastElementChild.firstElementChild.click();
                     slip(`<img src="${elsewhere}/x.png"><base href="${elsewhere}">`);
                     slip(`<iframe src="${elsewhere}/"></iframe>`);
-                    // Not from here: what a debugger evaluates may evaluate more.
+                    // Don't call eval from here: the debugger's own code may evaluate anything.
                     setTimeout(() => (0, eval)('globalThis.slipped = 4'));
                     await fetch(elsewhere).catch(() => {});
                 }""",
@@ -265,7 +265,7 @@ class TestInTheBrowser:
 
 
 class _Inlined(HTMLParser):
-    """Finds what a policy without 'unsafe-inline' would not let run, and addresses elsewhere."""
+    """Finds inline code, which a policy without 'unsafe-inline' forbids, and other hosts' URLs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ class _Inlined(HTMLParser):
         for name, value in attrs:
             if name == "style" or name.startswith("on"):
                 self.found.append(f"{tag} {name}={value}")
-            # Where a link leads to is the reader's own choice; what loads by itself is not.
+            # A reader chooses to follow a link. What loads by itself, she does not choose.
             elsewhere = re.match(r"(https?:)?//|data:|blob:", value or "")
             if elsewhere and not (tag == "a" and name == "href"):
                 self.found.append(f"{tag} {name}={value}")

@@ -1,4 +1,4 @@
-"""The lesson in a real browser: what its buttons do there is what the core does here."""
+"""The lesson in a real browser: its buttons do there what the core does here."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ Play = Callable[[list[str], bool], dict[str, Any]]
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """The lesson, run by this Python: orders, whether from the beginning, and what it answers."""
+    """Runs the lesson in this Python: play(orders, whether to start anew) -> its answer."""
     monkeypatch.syspath_prepend(str(BROWSER))
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     stage = importlib.import_module("src.learn.lesson").Stage()
@@ -45,7 +45,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
 
 @pytest.fixture
 def learner(new_viewer: NewViewer, cluster: Cluster) -> Page:
-    """Somebody who has opened the lesson, waits for nothing to move, and has it ready."""
+    """A person who wants no motion, has opened the lesson, and has waited until it is ready."""
     viewer = new_viewer()
     viewer.page.emulate_media(reduced_motion="reduce")
     return opened(viewer, cluster)
@@ -59,12 +59,12 @@ def opened(viewer: Viewer, cluster: Cluster) -> Page:
 
 
 def stands_still(page: Page) -> None:
-    """All that was ordered has been drawn."""
+    """Wait until the page has drawn all orders."""
     expect(page.locator(".learn")).to_have_attribute("data-stage", "still")
 
 
 def steps(page: Page, story: str) -> list[Locator]:
-    """The buttons of a story."""
+    """The buttons of a story's steps."""
     return page.get_by_test_id(story).locator(".step").all()
 
 
@@ -74,12 +74,12 @@ def press(button: Locator) -> None:
 
 
 def order(page: Page, do: str) -> Locator:
-    """A button of those that are free to press."""
+    """One of the buttons that can be pressed at any time."""
     return page.locator(f'.choices [data-do="{do}"]')
 
 
 def said(step: Locator) -> tuple[str, str]:
-    """What stands below a step: of the counter, and of the naive way."""
+    """The sentences below a step: one on the counter, one on the naive way."""
     below = step.locator("xpath=following-sibling::p")
     expect(below).to_be_visible()
     real, naive = (below.locator(f".{way}").text_content() or "" for way in ("real", "naive"))
@@ -87,7 +87,7 @@ def said(step: Locator) -> tuple[str, str]:
 
 
 def drawn(page: Page) -> dict[str, Any]:
-    """What can be seen: of every row both numbers, both bars and the state; and the truth."""
+    """What the page shows: both numbers, both bars and the state of every row, and the truth."""
     seen: dict[str, Any] = page.evaluate(
         """() => {
             const bar = (row, way) => ({
@@ -112,7 +112,7 @@ def drawn(page: Page) -> dict[str, Any]:
 
 
 def expected(scene: dict[str, Any], way: str) -> dict[str, Any]:
-    """What `drawn` must see of a scene."""
+    """What `drawn` must return for a scene."""
 
     def bar(one: dict[str, Any]) -> dict[str, Any]:
         parts = [[part["name"], part["views"], part["closed"]] for part in one["parts"]]
@@ -150,7 +150,7 @@ def test_every_step_shows_and_says_exactly_what_the_core_makes_of_it(
             expect(learner.get_by_test_id("spoken")).to_contain_text(answer["said"])
         rows = learner.locator(".row:not([data-dead]) .sum.naive")
         if story != "reload":
-            # There the nodes are right in the end; its page has fallen on the way.
+            # Here the naive nodes are right in the end, but their page has fallen on the way.
             assert rows.evaluate_all("sums => sums.some(sum => sum.dataset.off)"), story
 
 
@@ -170,7 +170,7 @@ def test_a_step_pressed_out_of_turn_plays_its_story_up_to_it(learner: Page, play
     press(order(learner, "count b"))
     press(steps(learner, "cut")[3])
     assert drawn(learner) == expected(play(whole, True)["scenes"][-1], "latest")
-    # And back again: what comes after it has not happened yet.
+    # Go back to an earlier step: the later steps have not happened yet.
     press(steps(learner, "cut")[1])
     assert drawn(learner) == expected(play(whole[:2], True)["scenes"][-1], "latest")
     expect(steps(learner, "cut")[1]).to_have_attribute("data-done", "")
@@ -181,7 +181,7 @@ def test_what_comes_of_an_order_is_drawn_in_two_moments(
     new_viewer: NewViewer, cluster: Cluster
 ) -> None:
     page = opened(new_viewer(), cluster)
-    # All that node b has shown, in order.
+    # Every number that node b has shown, in order.
     page.evaluate(
         """() => {
             const number = document.querySelector('[data-row="b"] .sum.real .n');
@@ -248,7 +248,7 @@ def test_it_is_played_with_the_keyboard_and_heard(learner: Page) -> None:
         learner.get_by_role("img", name="b, the counter: 10; a@1 5; b@1 3; c@1 2")
     ).to_be_visible()
     expect(learner.get_by_role("img", name="b, naive: 9, 1 too few")).to_be_visible()
-    # What can't be ordered any more keeps the focus, and does nothing.
+    # A button that no longer does anything keeps the focus, and does nothing.
     order(learner, "kill c").click()
     lose = order(learner, "wipe c")
     expect(lose).to_have_attribute("aria-disabled", "false")
@@ -272,7 +272,7 @@ def test_a_slow_machine_shows_the_same(new_viewer: NewViewer, cluster: Cluster, 
     page = opened(viewer, cluster)
     whole = [step.get_attribute("data-do") or "" for step in steps(page, "cut")]
     for step in steps(page, "cut"):
-        # Impatiently: without waiting for what the one before has done.
+        # Press impatiently: don't wait until the order before is drawn.
         step.click()
     stands_still(page)
     answer = play(whole, True)
@@ -356,7 +356,7 @@ def test_how_it_looks(
     ):
         for step in steps(page, story)[:until]:
             press(step)
-            # What was pressed, and what is said of it, isn't behind the stage.
+            # The stage must not cover the pressed button, nor the sentence below it.
             step.focus()
             if width < 960:
                 top = page.get_by_test_id("stage").bounding_box()

@@ -1,4 +1,4 @@
-"""The checker itself: it passes what the contract allows, and fails on doctored histories."""
+"""The checker itself: it accepts what the contract allows, and rejects doctored histories."""
 
 import pytest
 
@@ -8,14 +8,14 @@ OK, REFUSED, UNSURE = Fate.OK, Fate.REFUSED, Fate.UNSURE
 
 
 class Story:
-    """A history told by hand: each step is a second later than the one before."""
+    """A history written by hand. Each step is one second later than the step before."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.history = History(lambda: self.now)
 
     def views(self, number: int, *fates: Fate, at: str = "a") -> None:
-        """So many views, whose attempts end like this, one after the other."""
+        """Add this many views. Their attempts end with these fates, one after the other."""
         for _ in range(number):
             view = self.history.view("x", at)
             for fate in fates:

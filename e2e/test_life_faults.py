@@ -1,4 +1,4 @@
-"""Nodes are killed, paused and cut off while people view: every view counts, and counts once."""
+"""Nodes are killed, paused and cut off while people view. Every view counts exactly once."""
 
 from e2e.cluster import Cluster
 from e2e.life import SOME, others, under_load
@@ -26,7 +26,7 @@ def test_all_nodes_are_killed_at_once(four: Cluster) -> None:
 def test_one_node_is_killed_after_the_other(four: Cluster) -> None:
     with under_load(four):
         four.a.restart()
-        # The others have hardly taken in what a has brought.
+        # By now the others have hardly merged what the first node has brought.
         four.b.restart()
 
 
@@ -58,7 +58,7 @@ def test_a_node_is_killed_while_others_are_paused(four: Cluster) -> None:
 
 def test_one_node_is_cut_off_and_packets_to_it_vanish(four: Cluster) -> None:
     with under_load(four) as load:
-        # Until it is healed, d and the others may take each other for slow or for dead.
+        # Until the links heal, d and the others may take each other for slow or for dead.
         four.cut_off("d", "silence")
         load.more(SOME)
 

@@ -1,4 +1,4 @@
-"""Cases that are known to go wrong elsewhere, with their exact numbers."""
+"""Cases that are known to go wrong in other counters, with their exact numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,12 +32,12 @@ def dies_and_is_retired(node: Node, via: Node) -> None:
 
 
 def inject(old: str, video: str, views: int, into: Node) -> None:
-    """Somebody with the name of a slot's node comes and has that slot as it was."""
+    """A stranger with the name of the slot's node connects, and sends that slot as it once was."""
     with dial(into, "/peer") as wire:
         wire.send(hello(old.partition("@")[0]))
         wire.send(rows(old, 0, views, [video, views, views]))
         wire.send(digest({old: [views, None]}, {}))
-        # Frames are taken in order: once this is answered, so are they.
+        # The node handles frames in order: when it answers this one, it has handled the others.
         assert into.slot
         wire.send(want(into.slot, 0))
         told_a(wire, "rows")
@@ -55,7 +55,7 @@ def test_nine_views_stay_nine_when_their_third_node_goes_and_its_past_comes_agai
     c.back_up(tmp_path / "old")
     old = c.slot
     assert old
-    # All the while a browser reads from the others.
+    # Meanwhile a browser reads from the other nodes.
     with Load(history, [a, b], videos=[video], clients=0):
         removed(c, a)
         wait_for_folds([a, b, d])
@@ -86,7 +86,7 @@ def test_a_hundred_views_a_node_and_a_hundred_a_side_of_a_split_are_their_sum(
     add(history, a, video, 100)
     add(history, c, video, 100)
     for node in (b, d):
-        wait_until(lambda node=node: node.views(video) == 400, "its side's views are there")  # type: ignore[misc]
+        wait_until(lambda node=node: node.views(video) == 400, "the node has its side's views")  # type: ignore[misc]
     four.heal()
     history.check(four.nodes.values())
     assert b.views(video) == 500
@@ -140,10 +140,10 @@ def test_10_sure_and_5_1_1_unsure_read_within_10_and_17(four: Cluster) -> None:
         a.pause()
         unsure(5)
         a.resume()
-        # This one arrives, and its answer doesn't.
+        # This view arrives, but its response doesn't.
         link.mute("back")
         unsure(1)
-        # And this one doesn't arrive.
+        # This view doesn't arrive.
         link.cut("silence")
         unsure(1)
         link.cut()

@@ -1,4 +1,4 @@
-"""Nodes are drained, leave and are retired while people view, and come back."""
+"""Nodes drain, leave, are retired and come back, all while people view."""
 
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_node_leaves_and_is_folded_while_the_others_count_on(four: Cluster) ->
         load.more(SOME)
         with load.at_rest():
             load.history.check(others(four, "c"))
-        # Its own disk knows nothing of the fold.
+        # The disk of c does not have the fold.
         four.c.start()
         load.add(four.c)
 
@@ -41,13 +41,13 @@ def test_a_node_leaves_and_comes_back_on_an_empty_disk(four: Cluster) -> None:
         four.c.tell("/api/node/leave")
         assert four.c.wait() == 0
         load.drop(four.c)
-        # All that it had answered is elsewhere: nothing is forgiven.
+        # Other nodes have everything that it answered: no lost view is forgiven.
         four.c.lose_disk()
         four.c.start()
         load.add(four.c)
 
 
-def test_a_node_that_leaves_waits_until_somebody_has_its_last_views(four: Cluster) -> None:
+def test_a_node_that_leaves_waits_until_another_node_has_its_last_views(four: Cluster) -> None:
     history, (video, *_) = History(), new_videos()
     four.cut_off("c")
     add(history, four.c, video, 3)
@@ -72,7 +72,7 @@ def test_two_dead_nodes_are_not_folded_by_nodes_that_have_each_seen_one_of_them(
     wait_until(lambda: four.b.views(video) == 5, "b has what d counted")
     four.c.kill9()
     d.kill9()
-    # Each base would be right, and the larger of both too small.
+    # Each base would be right by itself, and the larger of the two would be too small.
     for node in (four.a, four.b):
         retired(node, "c")
         retired(node, "d")
@@ -85,7 +85,7 @@ def test_two_dead_nodes_are_not_folded_by_nodes_that_have_each_seen_one_of_them(
 
 
 def missing(node: Node) -> bool:
-    """Whether a missing node is all that is in the way of each fold."""
+    """Whether missing nodes are the only obstacles to each fold."""
     folds = node.get("/api/cluster").json()["folds"]
     return {one["kind"] for fold in folds for one in fold["obstacles"]} == {"missing"}
 
@@ -142,6 +142,6 @@ def test_a_node_retired_by_mistake_says_what_was_lost_when_it_comes_back_too_lat
         wait_for_folds(others(four, "c"))
         four.heal()
         wait_until(lambda: four.c.slot != old, "c counts in a new slot")
-        # What it counted until it heard of this is all that may be lost.
+        # Only the views that it counted before it learned of this may be lost.
         load.history.disk_lost(four.c.url, checked)
         four.c.wait_for_log("nobody else")

@@ -1,4 +1,4 @@
-"""Nodes start from an old backup, from nothing, and twice: what reached another node is kept."""
+"""Nodes start from an old backup, from an empty disk, and twice. Shared views are kept."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_node_is_started_from_a_backup_of_an_earlier_process(
         with down(four.b, load):
             four.b.lose_disk(tmp_path / "old")
         load.more(SOME)
-        # And back once more: that backup is older than two slots now.
+        # Restore once more: that backup is older than two slots now.
         with down(four.b, load):
             four.b.lose_disk(tmp_path / "old")
 
@@ -39,7 +39,7 @@ def test_a_node_is_started_from_nothing(four: Cluster) -> None:
 
 def test_what_was_answered_with_ack_peers_outlives_the_disk(four: Cluster) -> None:
     with under_load(four, "?ack=peers") as load:
-        # Nothing is waited for, and nothing forgiven.
+        # The test neither waits before the disk is lost, nor forgives a lost view.
         load.drop(four.b)
         four.b.kill9()
         four.b.lose_disk()
@@ -58,14 +58,14 @@ def test_a_copy_is_started_beside_the_living_original(four: Cluster, tmp_path: P
     with under_load(four) as load:
         four.b.back_up(tmp_path / "copy")
         load.more(SOME)
-        # It has the name of b, a place of its own, and an older past.
+        # The copy has the name of b, its own address and disk, and an older state.
         with Node("b", tmp_path, data=str(tmp_path / "copy"), environ=four.b.environ) as copy:
             copy.peers = [four.a.url, four.c.url]
             copy.start()
             load.add(copy)
-            # The newest of a name goes on; the other says so, hands over, and stops.
+            # The newest process of a name goes on. The other one logs this, hands over, and stops.
             assert four.b.wait() == SUPERSEDED, four.b.log
             load.more(SOME, [copy])
             load.drop(copy)
-            # Its disk won't be seen again.
+            # Its disk will not come back.
             assert copy.stop() == 0

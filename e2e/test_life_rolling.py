@@ -1,4 +1,4 @@
-"""All nodes are restarted, one after the other, behind the balancer: nobody outside notices."""
+"""All nodes are restarted, one after the other, behind the balancer. No client notices."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The links themselves: what a test believes to be cut is cut."""
+"""The links themselves: a link that a test has cut passes nothing."""
 
 import gc
 import socket
@@ -13,7 +13,7 @@ from testing.links import HOST, Link, Links
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Somebody who can be reached through a link."""
+    """A socket that listens behind the link."""
     with socket.create_server((HOST, 0)) as sock:
         sock.settimeout(10)
         yield sock
@@ -112,7 +112,7 @@ def test_a_healed_link_is_reached_on_the_same_port(link: Link, listener: socket.
 def test_nobody_behind_a_link_looks_like_a_reset() -> None:
     with socket.create_server((HOST, 0)) as sock:
         port = sock.getsockname()[1]
-    # The reset may come before connecting has returned.
+    # The reset may come before the call to connect has returned.
     with (
         Links() as links,
         pytest.raises(ConnectionResetError),

@@ -1,4 +1,4 @@
-"""A view counted on one node shows on a page that hears another, by itself."""
+"""A view that one node counts appears by itself on a page that listens to another node."""
 
 from e2e.cluster import Cluster
 from e2e.conftest import NewViewer

@@ -1,4 +1,4 @@
-"""The list and the watch page: what they cost, how they come, and who can use them."""
+"""The list and the watch page: what they cost, how they load, and that everybody can use them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,32 +18,32 @@ SHOTS: Final = ARTEFACTS / "pages"
 Scheme = Literal["light", "dark"]
 SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 WIDE, PHONE = 1280, 390
-# The page, its style and two small scripts: what a server sends before it waits for an answer (ten
-# segments).
+# The page, its style and two small scripts must fit into the ten segments that a server sends
+# before it waits for an acknowledgement.
 MOST_BYTES: Final = 14_600
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """As in a demo: with the debug panel."""
+    """A site with the debug panel, as in a demo."""
     with site(tmp_path_factory.mktemp("odd"), panel=True, rising=8) as serving:
         yield serving
 
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """As in production: without."""
+    """A site without the debug panel, as in production."""
     with site(tmp_path_factory.mktemp("public")) as serving:
         yield serving
 
 
-# A browser that was never here before, and a tab in it that is looked at.
+# Opens a visible tab in a browser that was never here before.
 NewTab = Callable[..., Audit]
 
 
 @pytest.fixture
 def new_tab(browser: Browser, kept: list[BrowserContext]) -> Iterator[NewTab]:
-    """At the end no tab may have complained."""
+    """Opens tabs. At the end, no tab may have reported an error."""
     viewers: list[Viewer] = []
 
     def arrive(width: int = WIDE, locale: str = "en-US") -> Audit:
@@ -63,9 +63,9 @@ def new_tab(browser: Browser, kept: list[BrowserContext]) -> Iterator[NewTab]:
 
 
 def other_tab_shows(page: Page, video: str, views: int) -> None:
-    """Another tab of this browser has heard of so many."""
+    """Make another tab of this browser learn of this many views."""
     other = page.context.new_page()
-    # Of the same site, and without a script of its own.
+    # This page is of the same site, and has no script of its own.
     other.goto(re.sub(r"(?<=\d)/.*", "/healthz", page.url))
     mark = [f"ratchet:high:{video}", str(views)]
     other.evaluate("([key, text]) => localStorage.setItem(key, text)", mark)
@@ -73,7 +73,7 @@ def other_tab_shows(page: Page, video: str, views: int) -> None:
 
 
 def short(views: int) -> str:
-    """As an English reader sees it on a card."""
+    """The number as an English reader sees it on a card."""
     for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
         if views >= max(size, 10_000):
             whole, tenths = views // size, views * 10 // size % 10
@@ -96,7 +96,7 @@ def test_the_number_is_there_at_first_paint_on_the_first_visit_and_on_the_next(
         first = tab.open(public.url + path)
         expect(tab.page.get_by_test_id("views").first).to_be_in_viewport()
         seen = tab.page.get_by_test_id("views").first.get_attribute("data-video") or ""
-        # This browser has seen more than this node has: it is shown from the first frame on.
+        # This browser has seen more than the node has, and shows it from the first frame on.
         higher = CLIPS[seen].views * 3
         other_tab_shows(tab.page, seen, higher)
         tab.page.goto("about:blank")
@@ -105,10 +105,10 @@ def test_the_number_is_there_at_first_paint_on_the_first_visit_and_on_the_next(
         facts |= {f"{name}, first visit": first, f"{name}, next visit": again}
         assert [first.text, again.text] == [short(CLIPS[seen].views), short(higher)]
         assert tab.texts() == [again.text]
-        # Style and scripts are kept for good; the page itself never is, it holds the number.
+        # The browser keeps style and scripts for good, and never the page: it holds the number.
         assert again.needed_bytes < 0.7 * first.needed_bytes
     for number in facts.values():
-        # So slow a machine may begin a frame before the number is parsed: an empty one.
+        # A machine this slow may paint an empty frame before it has parsed the number.
         assert number.frames_without <= (speed == "slow")
         assert number.needed_bytes < MOST_BYTES
     measured = {visit: number._asdict() for visit, number in facts.items()}
@@ -235,7 +235,7 @@ def test_a_single_view_and_a_reader_who_wants_no_motion_see_no_number_in_between
     for more, text in ((1, "1"), (1, "2"), (4_000, "4,002"), (40_000, "44K")):
         odd.add(video, more)
         expect(tab.page.get_by_test_id("views")).to_have_text(text)
-    # A busy machine may have painted no frame with one of them; but none with any other.
+    # A busy machine may skip one of these, but must never paint another text.
     shown = tab.texts()
     assert shown == [text for text in ("0", "1", "2", "4,002", "44K") if text in shown]
 
@@ -277,7 +277,7 @@ def test_it_is_written_in_the_readers_language_from_the_first_paint_on(
 
 # -- for everybody -----------------------------------------------------------------------------
 
-# The panel and the lesson are looked at where they are played with.
+# Other tests check the panel and the lesson, where they use them.
 PAGES: Final = {
     "list": "/",
     "watch": "/watch/tide",
@@ -349,7 +349,7 @@ def test_the_number_is_said_politely_and_not_at_each_tick_but_her_own_view_at_on
     expect(said).to_have_text("5 views")
     page.clock.run_for(1_000)
     expect(said).to_have_text("6 views")
-    # No clock has to go on for this one.
+    # This announcement needs no running clock.
     page.locator("#player").click()
     expect(said).to_have_text("7 views")
 
@@ -368,7 +368,7 @@ def test_without_the_panel_nothing_of_it_is_there(tmp_path: Path, new_tab: NewTa
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{node.start().url}/watch/tide?debug")
-        # All of its scripts have run.
+        # All scripts of the page have run by now.
         page.locator("#player").click()
         expect(page.get_by_test_id("views")).to_have_text("1")
         page.keyboard.press("d")

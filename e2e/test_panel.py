@@ -1,4 +1,4 @@
-"""The debug panel in a real browser: it says why the number is what it is, and lets one play."""
+"""The debug panel in a real browser: it explains the number, and lets people play with it."""
 
 import json
 import re
@@ -32,35 +32,35 @@ _SPOIL: Final = """async (video) => {
 
 
 def part(viewer: Viewer, name: str) -> Locator:
-    """This part of the panel."""
+    """One part of the panel."""
     return viewer.page.get_by_test_id(f"panel-{name}")
 
 
 def press(viewer: Viewer, name: str) -> None:
-    """Click on this button of the panel."""
+    """Click on a button of the panel."""
     part(viewer, name).click()
 
 
 def look(viewer: Viewer, site: str, video: str, *, debug: bool = True) -> None:
-    """Open the page, and wait until its panel is there: it comes after all else."""
+    """Open the page, and wait for its panel, which appears last."""
     viewer.open(site, video, debug=debug)
     expect(part(viewer, "stored")).to_be_attached()
 
 
 def reload(viewer: Viewer) -> None:
-    """The same after a reload."""
+    """Reload the page, and wait for its panel."""
     viewer.reload()
     expect(part(viewer, "stored")).to_be_attached()
 
 
 def why(viewer: Viewer, kind: str) -> str:
-    """Wait until the reason is of this kind; what is said."""
+    """Wait until the panel gives a reason of this kind. Returns its sentences."""
     expect(part(viewer, "why")).to_have_attribute("data-kind", kind)
     return part(viewer, "why").text_content() or ""
 
 
 def exported(viewer: Viewer, to: Path) -> dict[str, Any]:
-    """The file that a click on Download brings."""
+    """Click on Download. Returns the file's content."""
     with viewer.page.expect_download() as download:
         press(viewer, "download")
     download.value.save_as(to)
@@ -74,7 +74,7 @@ def import_text(viewer: Viewer, text: str) -> None:
 
 
 def brief(slot: str | None) -> str:
-    """How the panel's sentences call a slot."""
+    """The name of a slot in the panel's sentences."""
     node, generation = (slot or "@").split("@")
     return f"{node}@…{generation[-4:]}"
 
@@ -105,7 +105,7 @@ def test_a_stale_reload_is_explained_by_itself(
         rf"{told_by} (just now|\d+ (s|min) ago)\.",
         said,
     ), said
-    # Nor need one be able to see it.
+    # A screen reader announces this, too.
     expect(viewer.page.get_by_role("status").filter(has_text="Node c, which")).to_have_count(1)
 
     cluster.heal()
@@ -216,7 +216,7 @@ def test_stored_received_and_merged_stand_side_by_side(
     stays = bars.locator(f'[data-slot="{cluster.b.slot}"]')
     expect(stays).to_contain_text("started")
     expect(stays.locator(".segment:visible")).to_have_count(3)
-    # One colour a slot, in all three; another one for each slot.
+    # A slot has one colour in all three states, and no other slot has this colour.
     colour = "all => all.map(one => getComputedStyle(one).backgroundColor)"
     assert len(set(stays.locator(".segment").evaluate_all(colour))) == 1
     chips = bars.locator(".chip").evaluate_all(colour)
@@ -312,7 +312,7 @@ def test_export_clear_and_import_bring_back_the_same(
     assert (file["format"], file["version"], file["video"]) == ("ratchet-browser-state", 1, video)
     assert file["folded"] == before["folded"]
 
-    # Else a message would bring it all back.
+    # Without this, a message would bring everything back.
     press(viewer, "pause")
     viewer.panel_says("live", "paused")
     viewer.page.get_by_test_id("storage-clear").click()
@@ -397,7 +397,7 @@ def test_away_for_a_year_it_shows_the_old_number_and_then_the_clusters(
     expect(part(viewer, "high")).to_have_text("1")
     viewer.sees(5)
 
-    # The page comes from a node that knows no more.
+    # The page comes from a node that has no more views.
     cluster.turn_to("c")
     reload(viewer)
     assert viewer.page_node == "c"
@@ -490,7 +490,7 @@ def test_a_node_that_is_asked_for_and_does_not_answer_is_named(
     expect(choice.locator("option")).to_have_text(["any node", "node a", "node b", "node c"])
     choice.select_option("c")
     press(viewer, "pin")
-    # There is no balancer here that could have brought us to c.
+    # There is no balancer here that could send the page to c.
     viewer.panel_says("node-said", "Node c was asked for messages, and node a answers")
     press(viewer, "reload-node")
     viewer.page.wait_for_url("**node=c**")
@@ -539,7 +539,7 @@ def test_without_it_the_page_goes_on(cluster: Cluster, video: str, viewer: Viewe
     assert not viewer.complaints
 
 
-def test_closed_it_asks_nobody_and_draws_nothing(
+def test_closed_it_sends_no_requests_and_draws_nothing(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     asked: list[str] = []
@@ -568,7 +568,7 @@ def test_closed_it_asks_nobody_and_draws_nothing(
 
 
 def huge(video: str) -> str:
-    """A state with more and longer of everything than any cluster has."""
+    """A state with more of everything, and longer names, than any cluster has."""
     name = "a-very-long-node-name-in-a-datacentre-far-away-behind-the-hills"
     slots = {
         f"{name[: 60 - at % 30]}-{at}@{1763800000000000 + at * 86_400_000_017}": 10**at
@@ -583,7 +583,7 @@ def huge(video: str) -> str:
 
 @pytest.fixture
 def sized(browser: Browser, kept: list[BrowserContext]) -> Callable[[int], Viewer]:
-    """Somebody in front of a window of this width."""
+    """A person in front of a window of this width."""
 
     def arrive(width: int) -> Viewer:
         opened = browser.new_context(viewport={"width": width, "height": 900}, locale="en-US")

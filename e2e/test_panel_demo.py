@@ -1,4 +1,4 @@
-"""The demo's debug panel: a learner brings about the situations of a cluster's life by clicking."""
+"""The demo's debug panel: by clicking, a learner causes the situations of a cluster's life."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def learner(demo: Demo, profile: BrowserContext) -> Iterator[Viewer]:
-    """Somebody who has opened a clip and the panel, in a cluster that is well."""
+    """A person who has opened a clip and the panel, in a healthy cluster."""
     demo.mend()
     viewer = Viewer(profile)
     look(viewer, demo.page, VIDEO)
@@ -38,28 +38,28 @@ def learner(demo: Demo, profile: BrowserContext) -> Iterator[Viewer]:
 
 
 def row(viewer: Viewer, node: str) -> Locator:
-    """A node's line."""
+    """A node's line in the panel."""
     return part(viewer, "cluster").locator(f'[data-node="{node}"]')
 
 
 def state(viewer: Viewer, node: str) -> Locator:
-    """How it is said to be."""
+    """The node's state, as the panel shows it."""
     return row(viewer, node).locator(".nodes-state")
 
 
 def order(viewer: Viewer, what: str, node: str, so: str) -> None:
-    """Click, and wait until the node is so."""
+    """Click a button of the node, and wait until the node has this state."""
     viewer.page.get_by_test_id(f"{what}-{node}").click()
     expect(state(viewer, node)).to_have_text(so)
 
 
 def shown(viewer: Viewer) -> int:
-    """The number on the page."""
+    """The number that the page shows."""
     return int(viewer.number.get_attribute("data-value") or "0")
 
 
 def go_to(viewer: Viewer, node: str) -> None:
-    """Reload the page from this node, as the panel offers it."""
+    """Reload the page from this node, with the panel's own choice."""
     part(viewer, "node-choice").select_option(node)
     press(viewer, "reload-node")
     viewer.page.wait_for_url(f"**node={node}**")
@@ -72,7 +72,7 @@ def test_a_stale_reload_by_clicking(learner: Viewer, demo: Demo) -> None:
     order(learner, "cut", "c", "serves, cut off")
     go_to(learner, "a")
     before = shown(learner)
-    # Through the balancer it could be c that counts it.
+    # Count it at a node: through the balancer, c could count it.
     demo.view("a", VIDEO)
     learner.merged(before + 1)
     learner.sees(before + 1)
@@ -101,7 +101,7 @@ def test_both_sides_of_a_split_by_clicking(learner: Viewer, demo: Demo) -> None:
     part(learner, "node-choice").select_option("a")
     press(learner, "pin")
     expect(part(learner, "node-socket")).to_have_text("a")
-    # No node knows so many.
+    # No node has this many views.
     learner.merged(before + 2)
     learner.sees(before + 2)
     assert f"says {before + 1}: it has not received 1 view" in why(learner, "stale")
@@ -128,7 +128,7 @@ def test_a_year_away_by_clicking(learner: Viewer, demo: Demo) -> None:
     press(learner, "age")
     learner.panel_says("age-said", f"Put back: {old}")
     go_to(learner, "c")
-    # As old as it says, in a cluster whose node c is as old.
+    # The state is as old as the panel says, and so is node c.
     learner.merged(old)
     assert set(learner.shown) <= {old, old + 3}
     assert learner.shown[0] == old
@@ -140,7 +140,7 @@ def test_a_year_away_by_clicking(learner: Viewer, demo: Demo) -> None:
 
 
 def press_storage_clear(viewer: Viewer) -> None:
-    """As if this browser had never been here."""
+    """Make this browser forget that it was ever here."""
     viewer.merged(shown(viewer))
     viewer.page.get_by_test_id("storage-clear").click()
     viewer.merged(0)
@@ -159,11 +159,11 @@ def test_a_node_that_crashed_and_is_back_has_a_slot_more(learner: Viewer, demo: 
     learner.panel_says("cluster-said", "Done: start b.")
 
 
-def test_what_can_not_be_done_is_said(learner: Viewer) -> None:
+def test_the_panel_says_what_it_can_not_do(learner: Viewer) -> None:
     order(learner, "kill", "c", "stopped")
     expect(learner.page.get_by_test_id("kill-c")).to_be_disabled()
     expect(learner.page.get_by_test_id("start-c")).to_be_enabled()
-    # Somebody else has started it meanwhile, and this page does not know yet.
+    # Another page has started the node meanwhile, and this page does not know yet.
     learner.page.route("**/state", lambda route: route.abort())
     learner.panel_says("cluster", "stopped")
     learner.page.evaluate(
@@ -176,7 +176,7 @@ def test_what_can_not_be_done_is_said(learner: Viewer) -> None:
     expect(state(learner, "c")).to_have_text("serves")
 
 
-def test_it_asks_only_while_it_is_open_and_seen(learner: Viewer) -> None:
+def test_it_polls_only_while_it_is_open_and_visible(learner: Viewer) -> None:
     asked: list[str] = []
     learner.page.on(
         "request", lambda one: asked.append(one.url) if one.url.endswith("/state") else None
@@ -184,7 +184,7 @@ def test_it_asks_only_while_it_is_open_and_seen(learner: Viewer) -> None:
     with learner.page.expect_request("**/state"):
         pass
     learner.page.get_by_role("button", name="Close", exact=True).click()
-    # One may be on its way; after it there is none, however long one waits.
+    # One request may be under way. After it there must be none, however long the test waits.
     learner.page.clock.install()
     learner.page.clock.run_for(2_000)
     before = len(asked)
@@ -192,7 +192,7 @@ def test_it_asks_only_while_it_is_open_and_seen(learner: Viewer) -> None:
     assert len(asked) == before
     with learner.page.expect_request("**/state"):
         learner.page.keyboard.press("d")
-    # No tab of a headless browser is ever hidden.
+    # A headless browser never hides a tab.
     learner.page.evaluate(
         """() => {
             Object.defineProperty(document, 'hidden', {get: () => true});
@@ -227,6 +227,6 @@ def test_the_demo_s_panel_for_everybody(
 
 
 def seconds_plotted(viewer: Viewer) -> int:
-    """How many moments the plot of node a's slots has."""
+    """The number of points in time in the plot of node a's slots."""
     area = viewer.page.locator('[data-testid="lanes"] [data-node="a"] .slots-area').first
     return (area.get_attribute("d") or "").count("H")

@@ -1,4 +1,4 @@
-"""Python's start in a real browser: plain, then from what is kept; plain if that is spoilt."""
+"""Python's start in a real browser: from the cache, or plainly where the cache is of no use."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ from e2e.conftest import NewViewer
 from e2e.viewer import Viewer
 from testing.nodes import wait_until
 
-# Loads the core as a worker does; answers how it came, and what it merges.
+# Loads the core as a worker does. Returns how it started, and the merged number.
 _LOAD: Final = """async (assets) => {
   const { loadCore } = await import(`${assets}/core.js`);
   const { pyodide, how } = await loadCore();
@@ -26,7 +26,7 @@ _KEPT: Final = """async () => {
   }
   return found.sort();
 }"""
-# Puts something else in the place of what is kept under this name.
+# Replaces the cached file of this name by something else.
 _SPOIL: Final = """async ([name, how]) => {
   const ways = {
     missing: () => undefined,
@@ -51,7 +51,7 @@ WHOLE: Final = ["pyodide.asm.wasm", "python_stdlib.zip", "started.snapshot"]
 
 @pytest.fixture
 def page(new_viewer: NewViewer, cluster: Cluster) -> Page:
-    """A page of the site on which nothing else loads Python, and patience is short."""
+    """A page of the site on which nothing else loads Python, and time-outs are short."""
     page = new_viewer().page
     page.add_init_script(
         "{ const { setTimeout } = window; window.setTimeout = (f, ms) => setTimeout(f, ms / 30); }"
@@ -107,7 +107,7 @@ def test_what_is_spoilt_means_a_plain_start(page: Page, name: str, how: str) -> 
     wait_until_kept(page)
     page.evaluate(_SPOIL, [name, how])
     assert load(page) == ["plain", 42]
-    wait_until_kept(page)  # and it heals
+    wait_until_kept(page)  # the cache is whole again
 
 
 def test_what_is_kept_of_another_build_goes(page: Page) -> None:
@@ -119,7 +119,7 @@ def test_what_is_kept_of_another_build_goes(page: Page) -> None:
 
 
 def test_where_nothing_may_be_kept_every_start_is_plain(page: Page) -> None:
-    # As over plain HTTP from another machine, or with all cookies blocked.
+    # This is so over plain HTTP from another machine, or when all cookies are blocked.
     page.add_init_script("delete window.caches; delete Window.prototype.caches;")
     assert load(page) == ["plain", 42]
     assert load(page) == ["plain", 42]
@@ -152,15 +152,15 @@ def test_the_worker_that_merges_does_not_mind_what_is_spoilt(
     wait_until_kept(page)
     page.evaluate(_SPOIL, [name, how])
     asked = watch(page, cluster, video)
-    # One worker, that did not fail; and in it a plain start.
+    # There was one worker. It did not fail, and Python started plainly in it.
     assert len([url for url in asked if url.endswith("/core-start.js")]) == 1
     assert [url for url in asked if url.endswith("/pyodide.asm.wasm")]
 
 
 def watch(page: Page, cluster: Cluster, video: str) -> list[str]:
-    """What is asked for until a page has merged, that page's worker among those who ask."""
+    """Every request of a page and its worker, until the page has merged."""
     viewer = Viewer(page.context)
-    viewer.page.add_init_script("delete window.SharedWorker")  # its requests can't be seen
+    viewer.page.add_init_script("delete window.SharedWorker")  # Playwright can't see its requests
     asked: list[str] = []
     page.context.on("request", lambda request: asked.append(request.url))
     cluster.a.view(video)

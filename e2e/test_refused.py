@@ -1,4 +1,4 @@
-"""Whatever the browser refuses, the page plays, counts and shows a number, and says nothing red."""
+"""Whatever the browser refuses, the page plays, counts, shows a number, and shows no error."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from playwright.sync_api import BrowserContext, Playwright
 
 from e2e.cluster import Cluster
 from e2e.refusals import REFUSALS, Refusal, refuse_to_store, refused
-from e2e.setup import FLAGS
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
+from testing.browsers import FLAGS
 
 
 def watches_and_counts(cluster: Cluster, video: str, viewer: Viewer) -> None:
-    """What must go well for everybody."""
+    """The journey that must succeed in every browser."""
     cluster.a.view(video)
     viewer.open(cluster.a.url, video, debug=False)
     viewer.sees(1)
@@ -60,7 +60,7 @@ def test_without_indexeddb_the_whole_state_outlives_the_page(
     open_at(cluster, viewer, video, "ab")
     viewer.merged(3)
 
-    # Only by its slots, not by a number alone, c's view can be told from those that c lacks.
+    # Only the slots, and not the number alone, show that c's view is not one of those that c lacks.
     cluster.c.view(video)
     shown = reload_at(cluster, viewer, "c")
     viewer.received(1, "c")
@@ -74,7 +74,7 @@ def test_without_indexeddb_the_whole_state_outlives_the_page(
 def cookieless(
     playwright: Playwright, program: str, tmp_path: Path, kept: list[BrowserContext]
 ) -> BrowserContext:
-    """A browser of its own whose owner has blocked all cookies."""
+    """A browser of its own, whose owner has blocked all cookies."""
     refuse_to_store(tmp_path)
     context = playwright.chromium.launch_persistent_context(
         tmp_path, executable_path=program, args=list(FLAGS)

@@ -1,4 +1,4 @@
-"""All tabs of a site share one Python, however the browser lets them."""
+"""All tabs of a site share one Python, in whichever way the browser allows."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ _NO_LOCKS_EITHER = f"{_NO_SHARED_WORKERS} delete Navigator.prototype.locks;"
 
 
 def shared_workers(session: CDPSession, context: BrowserContext) -> list[str]:
-    """Those of this profile, by the browser's ids."""
+    """The workers of this profile, by the browser's ids."""
     targets = session.send("Target.getTargets")["targetInfos"]
     profile = context.new_cdp_session(context.pages[0])
     mine = profile.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
@@ -27,7 +27,7 @@ def shared_workers(session: CDPSession, context: BrowserContext) -> list[str]:
 
 
 def workers(browser: Browser, context: BrowserContext) -> list[str]:
-    """What kind of workers run in this profile."""
+    """The kinds of the workers that run in this profile."""
     session = browser.new_browser_cdp_session()
     shared = ["shared" for _ in shared_workers(session, context)]
     session.detach()
@@ -37,7 +37,7 @@ def workers(browser: Browser, context: BrowserContext) -> list[str]:
 def three_tabs(
     cluster: Cluster, video: str, profile: BrowserContext, *, script: str = ""
 ) -> list[Viewer]:
-    """Of one profile, all on the same video, all merging; `script` runs first in each."""
+    """Three tabs of one profile on one video, which all merge. `script` runs first in each."""
     cluster.a.view(video)
     viewers = []
     for _ in range(3):
@@ -49,7 +49,7 @@ def three_tabs(
 
 
 def all_see(viewers: list[Viewer], views: int) -> None:
-    """Each by its own merge."""
+    """Every tab comes to this number by its own merge."""
     for viewer in viewers:
         viewer.merged(views)
         viewer.sees(views)
@@ -75,7 +75,7 @@ def test_a_worker_that_is_gone_is_noticed_and_another_one_takes_its_place(
     tabs = three_tabs(cluster, video, profile)
     session = browser.new_browser_cdp_session()
     [target] = shared_workers(session, profile)
-    # As when the tab in whose process it runs has crashed: nobody is told.
+    # This happens when the tab crashes whose process the worker runs in. No tab gets a message.
     session.send("Target.closeTarget", {"targetId": target})
     wait_until(lambda: target not in shared_workers(session, profile), "the worker is gone")
     cluster.b.view(video)
@@ -102,7 +102,7 @@ def test_where_there_are_no_shared_workers_one_tab_leads_and_another_takes_over(
     cluster.b.view(video)
     all_see(follow, 3)
 
-    # A reload of the new leader passes it on, too.
+    # A reload of the new leader passes the lead on, too.
     leader = next(tab for tab in follow if tab.page.workers)
     leader.reload()
     cluster.c.view(video)
@@ -110,7 +110,7 @@ def test_where_there_are_no_shared_workers_one_tab_leads_and_another_takes_over(
     assert workers(browser, profile) == ["own"]
 
 
-def test_without_locks_each_tab_has_its_own_and_they_tell_each_other(
+def test_without_locks_each_tab_has_its_own_worker_and_tabs_share_what_they_know(
     cluster: Cluster, video: str, profile: BrowserContext, browser: Browser
 ) -> None:
     profile.add_init_script(_NO_LOCKS_EITHER)
@@ -123,7 +123,7 @@ def test_without_locks_each_tab_has_its_own_and_they_tell_each_other(
 def test_a_tab_that_vanishes_without_a_word_is_forgotten(
     cluster: Cluster, video: str, profile: BrowserContext
 ) -> None:
-    # As when it has crashed, or its browser has taken its memory away.
+    # This also happens when a tab crashes, or when the browser frees its memory.
     silent = "addEventListener('pagehide', (event) => event.stopImmediatePropagation());"
     tabs = three_tabs(cluster, video, profile, script=silent)
     wait_until(lambda: waits_for_lives(tabs[0].page) == 6, "each side waits for the other's end")
@@ -134,7 +134,7 @@ def test_a_tab_that_vanishes_without_a_word_is_forgotten(
 
 
 def waits_for_lives(page: Page) -> int:
-    """How many wait for somebody's end: each tab for its worker's, the worker for each tab's."""
+    """How many locks are awaited: each tab awaits the worker's end, the worker each tab's."""
     return int(
         page.evaluate(
             """async () => (await navigator.locks.query()).pending
@@ -144,8 +144,8 @@ def waits_for_lives(page: Page) -> int:
 
 
 def _back_from_the_cache(page: Page, event: Literal["pagehide", "pageshow"]) -> None:
-    """What a page is told that goes into the back-forward cache, or comes out of it. Playwright
-    switches that cache off."""
+    """Send the page the event of entering or leaving the back-forward cache, which Playwright
+    switches off."""
     page.evaluate("name => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", event)
 
 

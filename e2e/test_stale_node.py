@@ -1,4 +1,4 @@
-"""Reloads that meet a node which was cut off: the number of this browser doesn't go down."""
+"""Reloads from a node that was cut off: the number in this browser doesn't go down."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_reload_against_a_stale_node_never_shows_less(
     wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
     cluster.cut_off("c", style)
 
-    # n = 6, and c knows of one.
+    # The number is 6, and c has one of these views.
     open_at(cluster, viewer, video, "ab")
     for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
         node.view(video)
@@ -30,7 +30,7 @@ def test_a_reload_against_a_stale_node_never_shows_less(
     viewer.merged(6)
     assert set(shown) == set(viewer.shown) == {6}
 
-    # Nor is it a number that merely stands still: c's next view is one that nobody else has.
+    # The number doesn't merely stand still: it also counts c's next view, which no other node has.
     cluster.c.view(video)
     viewer.received(2, "c")
     viewer.merged(7)
@@ -61,6 +61,6 @@ def test_with_storage_off_a_stale_node_shows_its_own_smaller_number(
     viewer.sees(1)
     assert viewer.shown == [1]
 
-    # Within one page it goes upwards all the same.
+    # Within one page the number still only rises.
     cluster.heal()
     viewer.sees(4)

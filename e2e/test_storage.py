@@ -1,4 +1,4 @@
-"""Storage that survives people: full, of another version, forged, cleared while it is open."""
+"""Storage in trouble: full, of another version, forged, or cleared while a page is open."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from e2e.conftest import NewViewer
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
 
-# Makes a database of this version with these stores and entries, in place of what is there.
+# Replaces the database by one of this version with these stores and entries.
 _MAKE: Final = """async ({version, stores}) => {
   const ended = (request) => new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -30,12 +30,12 @@ _VERSION: Final = """async () => {
   const found = (await indexedDB.databases()).find(({name}) => name === 'ratchet');
   return found?.version;
 }"""
-# What another tab of a hand in the developer tools may do.
+# What another tab, or a person with the developer tools, may do.
 _WRITE: Final = "([key, value]) => localStorage.setItem(key, value)"
 
 
 def away(page: Page, cluster: Cluster) -> None:
-    """To a page of the same site that merges nothing, so that its storage can be changed."""
+    """Go to a page of the same site that merges nothing: then the test can change the storage."""
     page.goto(f"{cluster.a.url}/healthz")
 
 
@@ -44,12 +44,12 @@ def devtools(viewer: Viewer) -> CDPSession:
 
 
 def quota(viewer: Viewer, site: str, size: int | None) -> None:
-    """Let the browser grant the site so many bytes; None: what it usually grants."""
+    """Limit the site's storage to this many bytes. None: to the browser's usual limit."""
     limit: dict[str, Any] = {} if size is None else {"quotaSize": size}
     devtools(viewer).send("Storage.overrideQuotaForOrigin", {"origin": site, **limit})
 
 
-def test_a_full_disk_is_said_and_survived(cluster: Cluster, video: str, viewer: Viewer) -> None:
+def test_a_full_disk_is_reported_and_survived(cluster: Cluster, video: str, viewer: Viewer) -> None:
     viewer.page.goto(f"{cluster.a.url}/healthz")
     quota(viewer, cluster.a.url, 1)
     cluster.a.view(video)
@@ -60,7 +60,7 @@ def test_a_full_disk_is_said_and_survived(cluster: Cluster, video: str, viewer: 
     viewer.merged(2)
     viewer.sees(2)
 
-    # What took its place holds over a reload, and IndexedDB is used again when there is room.
+    # The replacement survives a reload. The page uses IndexedDB again when there is room.
     quota(viewer, cluster.a.url, None)
     viewer.reload()
     viewer.merged(2)
@@ -79,7 +79,7 @@ def test_a_full_disk_is_said_and_survived(cluster: Cluster, video: str, viewer: 
     ],
     ids=["no stores", "half of them", "counters without folded", "other things in them"],
 )
-def test_what_an_older_version_left_is_upgraded_or_left_out(
+def test_data_of_an_older_version_is_upgraded_or_left_out(
     cluster: Cluster, video: str, viewer: Viewer, stores: dict[str, dict[str, object]]
 ) -> None:
     cluster.a.view(video)
@@ -112,7 +112,7 @@ def test_a_state_of_the_version_before_is_kept(
     viewer.merged(6)
 
 
-def test_what_a_newer_version_left_is_not_touched(
+def test_data_of_a_newer_version_is_not_touched(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     cluster.a.view(video)
@@ -130,7 +130,7 @@ def test_what_a_newer_version_left_is_not_touched(
 def test_a_state_higher_than_any_server_s_is_shown_and_stays(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
-    """A browser can't tell a forged state from that of a cluster which is cut off just now."""
+    """A browser can't tell a forged state from the state of a cluster that is cut off just now."""
     cluster.a.view(video)
     away(viewer.page, cluster)
     counters = {video: '{"base":0,"slots":{"z@1763800000000000":1000}}'}
@@ -141,7 +141,7 @@ def test_a_state_higher_than_any_server_s_is_shown_and_stays(
     viewer.reload()
     viewer.merged(1001)
     assert viewer.shown == [1001]
-    # It stays in this browser: no node has heard of it.
+    # It stays in this browser: no node receives it.
     assert cluster.a.views(video) == 1
 
 
@@ -156,7 +156,7 @@ def test_a_mark_that_is_no_number_of_views_is_left_out(
     cluster.a.view(video)
     viewer.sees(2)
     assert viewer.shown == [1, 2]
-    # It is healed, so a page that begins with less begins with this.
+    # The mark is mended, so the next page begins with this number at least.
     assert viewer.page.evaluate("key => localStorage.getItem(key)", f"ratchet:high:{video}") == "2"
 
 
@@ -214,7 +214,7 @@ def test_clearing_it_while_a_merge_is_being_written_leaves_nothing_of_it(
     viewer.open(cluster.a.url, video)
     viewer.use_storage("localstorage")
     viewer.merged(1)
-    # The worker has read the old state, and the new one is on its way.
+    # The worker has read the old state, and is about to write the new one.
     viewer.page.evaluate(
         """() => {
             const write = Storage.prototype.setItem;

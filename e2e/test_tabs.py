@@ -1,4 +1,4 @@
-"""Two tabs of one browser, on two nodes that don't hear each other."""
+"""Two tabs of one browser, on two nodes that are cut off from each other."""
 
 from playwright.sync_api import BrowserContext
 
@@ -20,7 +20,7 @@ def test_two_tabs_on_two_nodes_show_the_same_and_share_what_is_stored(
     for _ in range(2):
         cluster.c.view(video)
 
-    # No node knows more than 3. Only the two tabs together come to 5.
+    # No node has more than 3 views. Only the two tabs together come to 5.
     assert one.merged(5) == other.merged(5)
     one.sees(5)
     other.sees(5)

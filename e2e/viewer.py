@@ -1,4 +1,4 @@
-"""A person in front of the page: opens, plays and reloads it, and remembers all that it showed."""
+"""A person in front of the page: she opens, plays and reloads it, and notes all that it shows."""
 
 import json
 import re
@@ -9,10 +9,10 @@ from typing import Any, Final
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 WITNESS: Final = Path(__file__).with_name("witness.js")
-# For whatever needs Pyodide, on a machine that does other things, too.
+# Long enough to start Pyodide on a busy machine.
 PATIENCE_MS: Final = 45_000
-# What the browser itself says in red when a request fails, or a script may not have it.
-# The page can't prevent it.
+# The browser itself prints these errors when a request fails, or when a script may not read the
+# response. The page can't prevent them.
 _NETWORK: Final = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_")
 _RED: Final = re.compile(
     r"error|fail|refuse|denied|exception|undefined|\bNaN\b|\bnull\b|sorry|problem", re.IGNORECASE
@@ -22,7 +22,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 class Viewer:
-    """One tab on one video's page. `complaints` are what she could have seen go wrong."""
+    """One tab on one video's page. `complaints` are the errors that she could have seen."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
@@ -31,7 +31,7 @@ class Viewer:
         self.complaints: list[str] = []
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-        # The keys under which her views were sent, one for each attempt.
+        # The keys with which the page sent her views, one for each attempt.
         self.sent: list[str] = []
         self.page.on("request", self._request)
         self.number: Locator = self.page.get_by_test_id("views")
@@ -51,67 +51,67 @@ class Viewer:
         self.page.goto(f"{site}/watch/{video}{'?debug' if debug else ''}")
 
     def reload(self) -> None:
-        """As with the browser's button."""
+        """Reload the page, as the browser's button does."""
         self.page.reload()
 
     def play(self) -> None:
-        """Click on the clip, and see it play."""
+        """Click on the clip, and wait until it plays."""
         self.page.locator("#player").click()
         self._clip("!player.paused && player.currentTime > 0")
 
     def pause(self) -> None:
-        """Click on the clip that plays."""
+        """Click on the playing clip, and wait until it pauses."""
         self.page.locator("#player").click()
         self._clip("player.paused")
 
     def skip_to_the_end(self) -> None:
-        """Skip to just before the clip's end, and see it end."""
+        """Skip to just before the clip's end, and wait until it ends."""
         player = self.page.locator("#player")
         player.evaluate("player => { player.currentTime = player.duration - 0.2; }")
         self._clip("player.ended")
 
     def asks(self, path: str) -> dict[str, Any]:
-        """What this page's node answers to a GET by the page."""
+        """Have the page send GET `path`. Returns the response's JSON."""
         answer: dict[str, Any] = self.page.evaluate(
             "async path => (await fetch(path)).json()", path
         )
         return answer
 
     def has_sent(self, attempts: int) -> None:
-        """Wait until she has tried so often to have her views counted."""
+        """Wait until the page has sent her views in this many attempts."""
         while len(self.sent) < attempts:
             self.page.wait_for_event("request", lambda request: request.method == "POST")
 
     def load_the_clip(self) -> None:
-        """Wait until all of the clip is here, so that it plays without its node."""
+        """Wait until the browser has the whole clip, so that it plays without its node."""
         self.page.locator("#player").evaluate("player => { player.preload = 'auto'; }")
         self._clip("player.readyState === 4 && player.buffered.end(0) >= player.duration - 0.1")
 
     def _clip(self, condition: str) -> None:
-        """Wait until it holds for the `player`."""
+        """Wait until `condition`, in JavaScript, holds for the `player`."""
         self.page.wait_for_function(
             f"() => {{ const player = document.getElementById('player'); return {condition}; }}"
         )
 
     def use_storage(self, kind: str) -> None:
-        """The choice in the panel: "indexeddb", "localstorage" or "off"."""
+        """Choose a storage in the panel: "indexeddb", "localstorage" or "off"."""
         self.page.get_by_test_id("storage-switch").select_option(kind)
 
     # -- what she sees ---------------------------------------------------------------------
 
     def sees(self, views: int) -> None:
-        """Wait until the page shows `views`, as text and for scripts."""
+        """Wait until the page shows `views`, to readers and to scripts."""
         expect(self.number).to_have_attribute("data-value", str(views))
         expect(self.number).to_have_text(f"{views:,}")
 
     @property
     def shown(self) -> list[int]:
-        """Every number that this load of the page has shown until now, in order."""
+        """Every number that the page has shown since it was loaded, in order."""
         numbers: list[int] = self.page.evaluate(
             """async () => {
                 const frame = () => new Promise(requestAnimationFrame);
                 await frame();
-                await frame(); // what stands there now has been painted
+                await frame(); // the browser has painted the current state by now
                 return witness.numbers;
             }"""
         )
@@ -119,17 +119,17 @@ class Viewer:
 
     @property
     def page_node(self) -> str:
-        """The node that answered the page."""
+        """The node that the page came from."""
         return self.page.locator("html").get_attribute("data-node") or ""
 
     def hears(self) -> str:
-        """Wait for the first message; the node from which it came."""
+        """Wait for the first live message. Returns the node that sent it."""
         heard = self.page.get_by_test_id("panel-node-socket")
         expect(heard).to_have_text(re.compile("^[a-z]$"))
         return heard.text_content() or ""
 
     def received(self, views: int, node: str) -> None:
-        """Wait until the last snapshot that came is `node`'s, and counts `views`."""
+        """Wait until the page's last snapshot comes from `node` and counts `views`."""
         expect(self.page.get_by_test_id("panel-node-socket")).to_have_text(node)
         self.page.wait_for_function(
             """views => {
@@ -142,7 +142,7 @@ class Viewer:
         )
 
     def merged(self, views: int) -> Mapping[str, Any]:
-        """Wait until the merge in this page comes to `views`; the state that it has stored."""
+        """Wait until this page has merged to `views`. Returns the state that it has stored."""
         self.page.wait_for_function(
             """views => {
                 const panel = document.querySelector('[data-testid="panel-stored"]');
@@ -156,7 +156,7 @@ class Viewer:
         return state
 
     def panel(self, part: str) -> str:
-        """What stands in this part of the debug panel."""
+        """The text of this part of the debug panel."""
         return self.page.get_by_test_id(f"panel-{part}").text_content() or ""
 
     def panel_says(self, part: str, text: str) -> None:
@@ -164,7 +164,7 @@ class Viewer:
         expect(self.page.get_by_test_id(f"panel-{part}")).to_contain_text(text)
 
     def sees_nothing_red(self) -> None:
-        """No word of trouble on the page (its debug panel is closed), and none in the console."""
+        """Check that neither the page (its debug panel closed) nor the console shows trouble."""
         expect(self.page.get_by_test_id("panel")).to_be_hidden()
         text = self.page.locator("body").inner_text()
         assert not _RED.search(text), text

@@ -1,8 +1,8 @@
-// Notes every number of views that this page ever shows, from before its first paint on.
+// Notes every number of views that this page ever shows, from before its first paint.
 //
-// In every frame, before it is painted and after; and after every change of the page, when all
-// who watch the page for changes (first-paint.js does) have had their say: nothing is painted
-// before that.
+// It looks in every frame, before the browser paints it and after. It also looks after every change
+// of the page, once all observers of the page (first-paint.js is one) have run: the browser paints
+// nothing before that.
 'use strict';
 
 (() => {

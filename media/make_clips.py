@@ -1,9 +1,10 @@
-"""Draws the demo's clips and posters. Only needed to change them: what it makes is in this folder.
+"""Draws the demo's clips and posters. Run it only to change them: this folder holds its output.
 
     python media/make_clips.py [ID ...]        needs ffmpeg with libvpx-vp9 and libwebp; a minute
 
-Every picture is a function of a place and of a moment in [0, 1), periodic in the moment, so that
-the clips loop without a seam. They are drawn small and enlarged by ffmpeg: all shapes are soft.
+Every picture is a function of a place and of a moment in [0, 1). It is periodic in the moment, so
+that the clips loop without a seam. The pictures are small, and ffmpeg enlarges them: all shapes
+are soft, so nothing is lost.
 """
 
 import math
@@ -18,7 +19,7 @@ WIDTH: Final = 320
 HEIGHT: Final = 180
 FRAMES: Final = 120
 FRAMES_PER_S: Final = 24
-# The moment that shows each clip best.
+# The number of the frame that shows each clip best.
 POSTER: Final = 30
 
 Colour = tuple[float, float, float]
@@ -27,7 +28,7 @@ TURN: Final = 2 * math.pi
 
 
 def tide(moment: float) -> Frame:
-    """Rows of waves before a dusk sky; the nearer a row, the faster and the darker."""
+    """Rows of waves before a dusk sky: the nearer a row is, the darker."""
     moon_x, moon_y, moon_r = 226.0, 46.0, 17.0
     rows: list[tuple[list[float], Colour]] = []
     for row in range(5):
@@ -58,7 +59,7 @@ def tide(moment: float) -> Frame:
 
 
 def loom(moment: float) -> Frame:
-    """Wavy warp and weft threads; which one lies on top alternates like in cloth."""
+    """Wavy warp and weft threads. They take turns on top, as in cloth."""
     warm: list[Colour] = [(255, 186, 92), (240, 118, 84), (224, 74, 106)]
     cold: list[Colour] = [(92, 200, 190), (64, 142, 204), (92, 98, 196)]
     frame = Frame()
@@ -68,7 +69,7 @@ def loom(moment: float) -> Frame:
             across = (y + 13 * math.sin(TURN * (x / 210 - moment))) / 30
             column, row = math.floor(along), math.floor(across)
             warp, weft = 2 * (along - column) - 1, 2 * (across - row) - 1
-            # How high each thread stands here: it dives under at every second crossing.
+            # How high a thread stands here: it dives under the other one at every second crossing.
             over = (
                 0.5
                 * math.cos(math.pi * (along + across - 1))
@@ -98,7 +99,7 @@ def orbit(moment: float) -> Frame:
                 )
 
     def ring(radius: float, turn: float) -> tuple[float, float]:
-        # Seen from above and aside: the rings are flat and a little tilted.
+        # The eye is above the rings and beside them: they look flat and a little tilted.
         x, y = radius * math.cos(TURN * turn), 0.44 * radius * math.sin(TURN * turn)
         return WIDTH / 2 + x - 0.22 * y, HEIGHT / 2 + y + 0.16 * x
 
@@ -126,7 +127,7 @@ def orbit(moment: float) -> Frame:
 
 
 def thread(place: float, colour: Colour) -> tuple[Colour, float]:
-    """A round thread's colour at `place` across it (-1 to 1), and how much of it is there."""
+    """A round thread's colour at `place` across it (-1 to 1), and how opaque it is there."""
     lit = math.sqrt(max(0.0, 1 - (place / 0.9) ** 2))
     return dim(colour, 0.45 + 0.55 * lit), soft((0.86 - abs(place)) * 8)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import httpx
 import pytest
 from ratchet_server.demo import balancer
 
+from testing.nodes import HOST, free_port, wait_until
 from testing.processes import Process, running
 
 HERE = Path(__file__).parent
@@ -33,7 +32,7 @@ class StubNode:
         httpx.post(f"http://{self.address}/stub/ready/{int(ready)}").raise_for_status()
 
     def seen(self) -> list[str]:
-        """Every request that reached it, as "METHOD path"."""
+        """Every request that reached this node, as "METHOD path"."""
         answer: list[str] = httpx.get(f"http://{self.address}/stub/seen").json()
         return answer
 
@@ -49,22 +48,9 @@ class Cluster:
         return httpx.Client(base_url=f"http://{self.address}", timeout=PATIENCE_S)
 
     def fetch_from(self, count: int, path: str) -> list[str]:
-        """Which nodes answered `count` requests for a path, in order, on one client."""
+        """Request `path` `count` times on one client. Returns the nodes that answered, in order."""
         with self.client() as client:
             return [client.get(path).headers.get("X-Ratchet-Node", "-") for _ in range(count)]
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    """Waits for a condition; fails with its name."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE_S:.0f} s: {what}"
-        time.sleep(0.02)
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 def answers(address: str, path: str) -> bool:
@@ -78,16 +64,17 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         nodes = []
         for name in "abc":
-            address = free_address()
-            stub = [sys.executable, str(HERE / "stub_node.py"), name, address.rpartition(":")[2]]
+            port = free_port()
+            address = f"{HOST}:{port}"
+            stub = [sys.executable, str(HERE / "stub_node.py"), name, str(port)]
             nodes.append(
                 StubNode(name, address, stack.enter_context(running(stub, folder / f"{name}.log")))
             )
         for node in nodes:
-            until(f"stub {node.name} answers", partial(answers, node.address, "/readyz"))
-        # The first without a name: both ways of giving a node stand side by side.
+            wait_until(partial(answers, node.address, "/readyz"), f"stub {node.name} answers")
+        # The first node is given without its name, so that both forms are tested side by side.
         given = [nodes[0].address, *(f"{node.name}={node.address}" for node in nodes[1:])]
-        bind = free_address()
+        bind = f"{HOST}:{free_port()}"
         if kind == "haproxy":
             try:
                 chosen = balancer.haproxy(given, bind, folder)
@@ -96,5 +83,5 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
         else:
             chosen = balancer.stand_in(given, bind)
         stack.enter_context(running(chosen.command, folder / "balancer.log"))
-        until("the balancer answers", partial(answers, bind, "/healthz"))
+        wait_until(partial(answers, bind, "/healthz"), "the balancer answers")
         yield Cluster(bind, tuple(nodes))

@@ -1,4 +1,4 @@
-"""Every test that asks for a cluster runs twice: behind HAProxy, and behind the stand-in."""
+"""Every test that uses a cluster runs twice: behind HAProxy, and behind the stand-in."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from balancer_cluster import Cluster, start_cluster
 def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """Three nodes that stay up, for all tests of a file."""
+    """Three nodes that stay up. All tests of a file share them."""
     with start_cluster(request.param, tmp_path_factory.mktemp("balancer")) as started:
         yield started
 
 
 @pytest.fixture(params=["haproxy", "stand-in"])
 def own_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
-    """Three nodes of a test's own, to be killed and silenced."""
+    """Three nodes for one test, which may kill and silence them."""
     with start_cluster(request.param, tmp_path) as started:
         yield started

@@ -1,6 +1,6 @@
 """A node as a balancer sees one: a real HTTP and websocket server with a switch for readiness.
 
-Run as `stub_node.py NAME PORT`. What a test asks of it directly lies under /stub, which no balancer
+Run it as `stub_node.py NAME PORT`. Tests control it through calls under /stub, which no balancer
 passes on.
 """
 
@@ -51,8 +51,8 @@ def make_app(name: str) -> Sanic[Any, Any]:
         await asyncio.Event().wait()  # an event stream doesn't end
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
-        """Whatever else. Node a takes what is `lost` and goes away; a and b refuse what is
-        `busy-ab`, and have not what is `lacks-ab`."""
+        """Every other path. Node a aborts the connection if the path has `lost` in it. Nodes a and
+        b answer 503 to `busy-ab`, and 404 to `lacks-ab`."""
         app.ctx.seen.append(f"{request.method} /{path}")
         if name == "a" and "lost" in path:
             transport: Any = request.transport
@@ -62,7 +62,7 @@ def make_app(name: str) -> Sanic[Any, Any]:
             return json({"error": "not_found", "message": "Not of this build."}, status=404)
         busy = re.search("busy-([abc]+)", path)
         if busy and name in busy[1]:
-            # As a node does that is about to stop, before the balancer's checks have seen it.
+            # A node that is about to stop does this before the balancer's checks have noticed.
             body = {"error": "draining", "message": "This node is stopping."}
             headers = {"Retry-After": "1", "Cache-Control": "no-store"}
             headers["X-Content-Type-Options"] = "nosniff"

@@ -1,4 +1,4 @@
-"""What any balancer in front of the nodes must do; run against HAProxy and against the stand-in."""
+"""What every balancer in front of the nodes must do. HAProxy and the stand-in both have to pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from collections import Counter
 
 import httpx
 import pytest
-from balancer_cluster import Cluster, until
+from balancer_cluster import Cluster
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from testing.nodes import wait_until
 
 PRIVATE = [
     ("GET", "/peer"),
@@ -72,8 +74,8 @@ class TestReads:
     def test_a_node_that_refuses_a_read_is_not_the_last_word(self, cluster: Cluster) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/busy-a")) == {"b", "c"}
 
-    def test_a_page_s_file_comes_from_whoever_has_it(self, cluster: Cluster) -> None:
-        # As while nodes are upgraded one after the other.
+    def test_a_page_s_file_comes_from_a_node_that_has_it(self, cluster: Cluster) -> None:
+        # This happens while nodes are upgraded one after the other.
         assert set(cluster.fetch_from(6, "/assets/lacks-ab/watch.js")) == {"c"}
         with cluster.client() as client:
             assert client.get("/assets/lacks-abc/watch.js").status_code == 404
@@ -90,7 +92,7 @@ class TestReads:
     def test_what_is_for_the_public_passes(self, cluster: Cluster, path: str) -> None:
         assert cluster.fetch_from(1, path) != ["-"]
 
-    def test_the_pulse_is_the_balancers_and_readiness_is_a_nodes(self, cluster: Cluster) -> None:
+    def test_healthz_is_the_balancers_and_readyz_is_a_nodes(self, cluster: Cluster) -> None:
         with cluster.client() as client:
             assert "X-Ratchet-Node" not in client.get("/healthz").headers
             assert "X-Ratchet-Node" in client.get("/readyz").headers
@@ -116,11 +118,11 @@ class TestViews:
             names = {client.post(self.PATH).json()["node"] for _ in range(9)}
         assert names == {"a", "b", "c"}
 
-    def test_one_that_a_node_had_is_never_given_to_another(self, cluster: Cluster) -> None:
+    def test_one_that_a_node_received_is_never_sent_to_another(self, cluster: Cluster) -> None:
         path = f"/api/videos/lost-{uuid.uuid4().hex}/views"
         with cluster.client() as client:
             for _ in range(9):
-                # On a kept connection HAProxy says 502 by closing it, as a node would.
+                # On a kept connection HAProxy closes it instead of sending 502, as a node would.
                 with contextlib.suppress(httpx.RemoteProtocolError):
                     assert client.post(path).status_code in (200, 502)
         assert sum(node.seen().count(f"POST {path}") for node in cluster.nodes) == 9
@@ -132,7 +134,7 @@ class TestViews:
             answers += [client.post(path) for _ in range(12)]
         assert {answer.status_code for answer in answers} == {200}
         assert {answer.json()["node"] for answer in answers} == {"b", "c"}
-        # And by nobody else: each was given to the others once in all.
+        # No other node counted it: b and c together received each view once.
         given = [node.seen().count(f"POST {path}") for node in cluster.nodes]
         assert given[0] > 0
         assert given[1] + given[2] == 24
@@ -150,11 +152,13 @@ class TestViews:
     ) -> None:
         with cluster.client() as client:
             for _ in range(9):
-                # httpx sends a head and its body one after the other.
+                # httpx sends the head of a request before its body.
                 answer = client.post("/api/videos/busy-a/views", headers=key(), content=body)
                 assert (answer.status_code, answer.json()["body"]) == (200, len(body))
 
-    def test_one_that_all_refuse_is_refused_and_when_to_come_back(self, cluster: Cluster) -> None:
+    def test_one_that_all_refuse_is_refused_and_told_when_to_come_back(
+        self, cluster: Cluster
+    ) -> None:
         with cluster.client() as client:
             for headers in (key(), {}):
                 answer = client.post("/api/videos/busy-abc/views", headers=headers)
@@ -208,7 +212,7 @@ class TestPins:
         "query",
         ["node=a", "node=", "node=zz", "node=n3", "node=%63", "node=C", "other=c", "anode=c"],
     )
-    def test_what_names_no_node_is_as_nothing(self, cluster: Cluster, query: str) -> None:
+    def test_a_query_that_names_no_node_changes_nothing(self, cluster: Cluster, query: str) -> None:
         # The first node's name was not given.
         names = cluster.fetch_from(6, f"/watch/tide?{query}")
         assert Counter(names) == {"a": 2, "b": 2, "c": 2}
@@ -224,23 +228,21 @@ class TestPins:
         assert set(cluster.fetch_from(6, "/api/videos/busy-c?node=c")) == {"a", "b"}
         assert set(cluster.fetch_from(6, "/watch/busy-c?node=c")) == {"a", "b"}
 
-    def test_while_it_is_down_anybody_answers(self, own_cluster: Cluster) -> None:
+    def test_while_the_node_is_down_another_one_answers(self, own_cluster: Cluster) -> None:
         own_cluster.nodes[2].process.kill()
         own_cluster.nodes[2].process.wait()
-        # At once, before any check has noticed, and afterwards.
+        # Both at once, before a check has noticed, and afterwards.
         assert set(own_cluster.fetch_from(6, "/?node=c")) <= {"a", "b"}
-        until("c is out", lambda: "c" not in own_cluster.fetch_from(3, "/"))
+        wait_until(lambda: "c" not in own_cluster.fetch_from(3, "/"), "c is out")
         assert set(own_cluster.fetch_from(6, "/?node=c")) == {"a", "b"}
         with connect(f"ws://{own_cluster.address}/api/videos/tide/live?node=c") as socket:
             assert str(socket.recv())[0] in "ab"
 
-    def test_while_it_is_not_ready_anybody_answers_and_then_it_again(
-        self, own_cluster: Cluster
-    ) -> None:
+    def test_while_the_node_is_not_ready_another_one_answers(self, own_cluster: Cluster) -> None:
         own_cluster.nodes[2].set_ready(False)
-        until("others answer", lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"))
+        wait_until(lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"), "others answer")
         own_cluster.nodes[2].set_ready(True)
-        until("c answers", lambda: own_cluster.fetch_from(3, "/?node=c") == ["c"] * 3)
+        wait_until(lambda: own_cluster.fetch_from(3, "/?node=c") == ["c"] * 3, "c answers")
 
 
 class TestWhatIsNotForThePublic:
@@ -263,7 +265,9 @@ class TestWhatIsNotForThePublic:
         assert not {"x-forwarded-host", "forwarded"} & set(headers)
         assert headers["host"] == cluster.address
 
-    def test_a_request_that_has_been_here_already_goes_no_further(self, cluster: Cluster) -> None:
+    def test_a_request_that_has_passed_this_balancer_already_goes_no_further(
+        self, cluster: Cluster
+    ) -> None:
         with cluster.client() as client:
             via = client.get("/").json()["headers"]["via"]
             looped = client.get("/", headers={"Via": via})
@@ -309,7 +313,7 @@ class TestFailures:
         before = places()
         own_cluster.nodes[1].process.kill()
         own_cluster.nodes[1].process.wait()
-        until("b is out", lambda: "b" not in own_cluster.fetch_from(3, "/"))
+        wait_until(lambda: "b" not in own_cluster.fetch_from(3, "/"), "b is out")
         after = places()
         assert "b" in before
         assert "b" not in after
@@ -320,11 +324,11 @@ class TestFailures:
             name = str(socket.recv())[0]
             node = next(node for node in own_cluster.nodes if node.name == name)
             node.set_ready(False)
-            until("it gets nothing", lambda: name not in own_cluster.fetch_from(6, "/"))
+            wait_until(lambda: name not in own_cluster.fetch_from(6, "/"), "it gets nothing")
             socket.send("still here")
             assert socket.recv() == "still here"
             node.set_ready(True)
-            until("it is back", lambda: name in own_cluster.fetch_from(6, "/"))
+            wait_until(lambda: name in own_cluster.fetch_from(6, "/"), "it is back")
             socket.send("still here")
             assert socket.recv() == "still here"
 
@@ -335,21 +339,21 @@ class TestFailures:
             node.set_ready(False)
         path = "/api/videos/tide/views"
         with own_cluster.client() as client:
-            until("nobody is ready", lambda: client.get("/").status_code == 503)
+            wait_until(lambda: client.get("/").status_code == 503, "nobody is ready")
             for response in (client.get("/"), client.post(path, headers=key())):
                 assert (response.status_code, error_of(response)) == (503, "unavailable")
                 assert int(response.headers["Retry-After"]) > 0
             assert client.get("/healthz").status_code == 200
             own_cluster.nodes[0].set_ready(True)
-            until("one is ready", lambda: client.get("/").status_code == 200)
+            wait_until(lambda: client.get("/").status_code == 200, "one is ready")
 
 
 def send_raw(cluster: Cluster, sent: bytes) -> tuple[int, bytes]:
-    """Status and body of the answer to bytes that no HTTP library would send."""
+    """Send bytes that no HTTP library would send. Returns the response's status and body."""
     host, _, port = cluster.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(sent)
-        # Not httpx, which reads no response to a request that it didn't send.
+        # httpx reads no response to a request that it didn't send.
         with http.client.HTTPResponse(connection) as answer:
             answer.begin()
             return answer.status, answer.read()

@@ -1,4 +1,4 @@
-"""The renderer: one configuration from a list of nodes, and a clear word about anything else."""
+"""render.sh makes one configuration from a list of nodes, and refuses everything else clearly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
     assert sum("check" in server for server in servers) == 2
 
 
-def test_a_node_can_be_asked_for_by_the_name_that_was_given_and_by_no_other() -> None:
+def test_a_page_can_ask_for_a_node_by_the_name_that_was_given_and_by_no_other() -> None:
     def pins(nodes: str) -> list[str]:
         return [
             line.strip() for line in render(nodes, "*:80").stdout.splitlines() if "use-" in line
@@ -30,7 +30,7 @@ def test_a_node_can_be_asked_for_by_the_name_that_was_given_and_by_no_other() ->
 
     assert pins("a:1,b:2") == []
     one = "use-server n2 if { urlp(node) -m str -- c }"
-    assert pins("a:1,c=b:2") == [one] * 3  # not of the views
+    assert pins("a:1,c=b:2") == [one] * 3  # views have no pins
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_node_can_be_asked_for_by_the_name_that_was_given_and_by_no_other() ->
         "[::1]:1234",
         "a_node-1.x:1",
         "c=127.0.0.1:1,[::1]:2,1-b=[::1]:3",
-        # Names that HAProxy could take for flags.
+        # HAProxy could take these names for flags.
         "-f=127.0.0.1:1,-i=127.0.0.1:2,--=127.0.0.1:3,-=127.0.0.1:4",
         "a" * 63 + "=127.0.0.1:1",
     ],
@@ -93,7 +93,7 @@ def test_bad_input_is_named_and_nothing_is_rendered(nodes: str, bind: str, compl
     assert complaint in result.stderr
 
 
-def test_without_arguments_it_says_how_it_is_used() -> None:
+def test_without_arguments_it_prints_its_usage() -> None:
     result = render()
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("usage: ")
