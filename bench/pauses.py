@@ -6,11 +6,9 @@ longest wait bounds the longest pause of the loop.
 
 import asyncio
 import http.client
-import json
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from urllib.parse import urlsplit
 from ratchet_server.counting.datadir import DATABASE
 
 from bench import processes, storage
+from testing.nodes import HTTP
 
 EVERY_S: Final = 0.02
 IDLE_S: Final = 5.0
@@ -66,10 +65,10 @@ def _views(url: str) -> Iterator[list[float]]:
     over = threading.Event()
     parts = urlsplit(url)
     # The first one waits until the node has opened its slot, which may take two seconds.
-    with urllib.request.urlopen(f"{url}/api/videos/probe/views", data=b"") as first:
-        first.read()
+    HTTP.post(f"{url}/api/videos/probe/views").raise_for_status()
 
     def send() -> None:
+        # Not httpx: it adds 0.35 ms to each response, twice what a view takes on an idle node.
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
         while not over.wait(EVERY_S):
             begun = time.perf_counter()
@@ -111,10 +110,8 @@ def _lifted(url: str) -> bool:
 
 
 def _get(url: str, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url + path) as answer:
-        said = json.load(answer)
-    assert isinstance(said, dict)
-    return said
+    state: dict[str, Any] = HTTP.get(url + path).raise_for_status().json()
+    return state
 
 
 def _longest(took_s: list[float]) -> str:

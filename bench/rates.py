@@ -3,12 +3,12 @@
 import statistics
 import subprocess
 import sys
-import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from bench import processes
+from testing.nodes import HTTP
 
 ROUNDS: Final = 5
 FOR_S: Final = 2.0
@@ -44,7 +44,7 @@ def measure(folder: Path) -> str:
         urls["sqlite"] = stack.enter_context(processes.serving(processes.server("sqlite", file)))
         rates: dict[str, list[float]] = {kind: [] for kind in urls}
         # A node without peers opens its slot after 2 s; from then on it counts.
-        urllib.request.urlopen(urllib.request.Request(urls["disk"] + VIEWS, method="POST")).close()
+        HTTP.post(urls["disk"] + VIEWS).raise_for_status()
         for turn in range(ROUNDS):
             for kind, url in urls.items():
                 print(f"\r  rates: round {turn + 1} of {ROUNDS}, {NAMES[kind]:40}", end="",

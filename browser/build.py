@@ -2,10 +2,10 @@
 
     python browser/build.py [--core DIR] [--out DIR]
 
-`out` then holds the pages (Jinja2 templates), build.json, and assets/ with the scripts and with
-Pyodide, trimmed to what the core needs, the core in it; each also as .br and .gz. It is written
-aside and renamed, so a build that fails or is stopped leaves the one before. Nothing is done when
-nothing has changed.
+`out` then holds the pages (Jinja2 templates), build.json, and assets/: the scripts, and Pyodide,
+trimmed to what the core needs, with the core in it; each file also as .br and .gz. A build is
+written aside and renamed, so one that fails or is stopped leaves the one before. It does nothing
+when nothing has changed.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from steps import CannotBuild, pack, runtime
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
 OUT: Final = PROJECT / "server/src/ratchet_server/page"
-# Where npm's packages keep theirs: ignored by git, and gone with `make clean`.
-CACHE: Final = BROWSER / "node_modules/.cache/ratchet"
+# Not in node_modules: `npm ci` empties that, and packing the WebAssembly anew takes half a minute.
+CACHE: Final = BROWSER / ".cache"
 
 
 def main() -> int:
@@ -72,8 +72,8 @@ def build(core: Path, out: Path) -> None:
 
 
 def _inputs(core: Path) -> list[tuple[str, bytes]]:
-    """All that the result depends on, so also its name: nodes whose pages were built from the same
-    sources serve each other's, whichever Python and Node.js made them.
+    """Everything that the result depends on, and so its name: nodes whose pages were built from the
+    same sources serve each other's files, whichever Python and Node.js made them.
     """
     found = [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
     for folder in ("src", "page", "stand_ins", "steps"):

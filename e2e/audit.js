@@ -7,7 +7,8 @@
   function firstNumber() {
     const files = performance.getEntriesByType('resource');
     const [page] = performance.getEntriesByType('navigation');
-    const bytes = (some) => some.reduce((sum, { transferSize }) => sum + transferSize, page.transferSize);
+    const bytes = (some) =>
+      some.reduce((sum, { transferSize }) => sum + transferSize, page.transferSize);
     return {
       text: noted.texts[0],
       frames_without: noted.without,
@@ -33,21 +34,27 @@
   const ask = new MutationObserver(() => {
     const place = document.querySelector('[data-testid="views"]')?.closest('.count');
     if (!place) return;
-    for (const element of [place, ...place.children]) element.setAttribute('elementtiming', 'number');
+    for (const element of [place, ...place.children])
+      element.setAttribute('elementtiming', 'number');
     ask.disconnect();
   });
   ask.observe(document, { childList: true, subtree: true });
 
   /** @type {(type: string, note: (entry: any) => void) => void} */
   const observe = (type, note) =>
-    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true });
+    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({
+      type,
+      buffered: true,
+    });
   observe('element', ({ renderTime }) => (noted.painted ||= renderTime));
   observe('paint', ({ name, startTime }) => {
     if (name === 'first-contentful-paint') noted.firstPaint = startTime;
   });
   // Also right after a click, which the usual sum forgives.
   observe('layout-shift', ({ value, sources }) => {
-    const moved = sources.map(({ node }) => node?.outerHTML?.slice(0, 80) ?? node?.data ?? 'something gone');
+    const moved = sources.map(
+      ({ node }) => node?.outerHTML?.slice(0, 80) ?? node?.data ?? 'something gone',
+    );
     noted.shifts.push(`${value.toFixed(5)}: ${moved.join(' and ')}`);
   });
 })();

@@ -7,9 +7,8 @@ from typing import Final, NamedTuple
 
 from playwright.sync_api import Page
 
-# It comes with the page's other npm packages, and is put into the page as text, in which the page's
-# policy has no say.
-AXE: Final = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"
+from e2e.setup import AXE
+
 NOTES: Final = Path(__file__).with_name("audit.js")
 
 # A phone on a bad day: 50 kB take a second, and each answer begins 400 ms late.
@@ -83,6 +82,7 @@ class Audit:
 
 def violations(page: Page) -> list[str]:
     """What axe-core finds wrong: the rule, what it asks for, and where."""
+    # As text: the page's policy lets it load no such script, and has no say in this.
     page.evaluate(AXE.read_text())
     found = page.evaluate("async () => (await axe.run()).violations")
     return [

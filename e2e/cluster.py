@@ -1,7 +1,6 @@
 """A cluster to be hurt: real nodes, links that can be cut, and the balancer in front."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import combinations
@@ -9,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 from testing.links import Link, Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until
+from testing.processes import Process, running
 
 CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"
 # More than there are tests: each takes a video that nobody has viewed.
@@ -140,22 +140,14 @@ def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
     bind = f"{HOST}:{free_port()}"
     chosen = balancer.choose(addresses, bind, folder)
     log = folder / "balancer.log"
-    with log.open("wb") as output:
-        output.write(f"{chosen.description}\n".encode())
-        output.flush()
-        process = subprocess.Popen(
-            chosen.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
+    log.write_text(f"{chosen.description}\n")
+    with running(chosen.command, log) as process:
         url = f"http://{bind}"
         wait_until(lambda: _answers(process, url, log), "the balancer answers")
         yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
-def _answers(process: "subprocess.Popen[bytes]", url: str, log: Path) -> bool:
+def _answers(process: Process, url: str, log: Path) -> bool:
     assert process.poll() is None, f"the balancer has ended:\n{log.read_text()}"
     try:
         return HTTP.get(f"{url}/readyz").status_code == 200

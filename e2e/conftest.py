@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 from e2e import cluster as clusters
 from e2e import life

@@ -1,8 +1,8 @@
-"""Finds, or brings, what the end-to-end tests need: a browser and HAProxy.
+"""Finds, or brings, what the end-to-end tests need: a browser, HAProxy, axe-core.
 
     python e2e/setup.py
 
-Asks nobody anything, and does nothing where both are there. A browser: the system's Chromium or
+Asks nobody anything, and does nothing where all are there. A browser: the system's Chromium or
 Chrome; else one that Playwright has fetched before; else, as root on Debian, the package; else
 Playwright's download. As root on Debian, Chromium's headless shell, too: most journeys take less
 time in it. HAProxy comes from the system or, as root on Debian or Ubuntu, from its package; where
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import BrowserType, Error, sync_playwright
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 SYSTEM_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The same engine without windows. It has no settings of a profile, such as blocked cookies.
@@ -31,6 +31,9 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+PROJECT: Final = Path(__file__).parents[1]
+# Checks a page's accessibility. It comes with npm's other tools.
+AXE: Final = PROJECT / "browser/node_modules/axe-core/axe.min.js"
 PACKAGE_TIMEOUT_S: Final = 900
 
 
@@ -69,6 +72,8 @@ def main() -> int:
         _install_package(QUICK_BROWSER)
     if balancer.find_haproxy() is None:
         _bring_haproxy()
+    if not AXE.exists():
+        _run(["make", "-C", str(PROJECT), "browser/node_modules/.tools"])
     found = balancer.find_haproxy()
     stand_in = "none: the tests run with the built-in stand-in, which is not what is deployed"
     print(f"e2e: HAProxy: {found or stand_in}")

@@ -34,7 +34,9 @@ def test_a_page_in_the_background_closes_its_socket_and_is_back_at_once(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     viewer.page.clock.install()
-    viewer.open(cluster.a.url, video)
+    viewer.open(cluster.a.url, video, debug=False)
+    # The last of its scripts.
+    expect(viewer.page.locator(".panel-inside")).to_be_attached()
     cluster.a.view(video)
     viewer.sees(1)
     wait_until(lambda: watchers(cluster.a) == 1, "the page listens")

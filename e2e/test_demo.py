@@ -1,10 +1,9 @@
 """`ratchet demo`, as a newcomer meets it: it starts, counts, lets its pages cut and kill its nodes,
-and leaves nothing behind. (What its control refuses is in server/tests/test_playground.py.)
+and leaves nothing behind. (What its control refuses is in server/tests/demo/test_control.py.)
 """
 
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +12,17 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from ratchet_server import demo
+from ratchet_server.demo.command import BALANCER_PORT, FIRST_PORT
 
 from e2e.other_site import other_site
 from e2e.viewer import Viewer
 from testing.demo import Demo, is_free, runs
 from testing.demo import running_demo as demo_elsewhere
 from testing.nodes import HOST, wait_until
+from testing.processes import Process, running
 
-PORTS = [demo.FIRST_PORT, demo.FIRST_PORT + 1, demo.FIRST_PORT + 2, demo.BALANCER_PORT]
-SITE = f"http://{HOST}:{demo.BALANCER_PORT}"
+PORTS = [FIRST_PORT, FIRST_PORT + 1, FIRST_PORT + 2, BALANCER_PORT]
+SITE = f"http://{HOST}:{BALANCER_PORT}"
 ORDER = """async ([control, node, order]) => {
     const headers = {'Content-Type': 'application/json'};
     const answer = await fetch(`${control}/nodes/${node}/${order}`, {method: 'POST', headers});
@@ -31,28 +31,19 @@ ORDER = """async ([control, node, order]) => {
 
 
 @pytest.fixture
-def running_demo(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def running_demo(tmp_path: Path) -> Iterator[Process]:
     """A demo in a folder of its own, which says what it says to `demo.out` there."""
     taken = [port for port in PORTS if not is_free(port)]
     if taken:
         pytest.skip(f"the demo's ports are fixed, and something listens on {taken}")
-    with (tmp_path / "demo.out").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ratchet_server", "demo"],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    yield process
-    # Its nodes die with it, see child.py.
-    process.kill()
-    process.wait()
+    command = [sys.executable, "-m", "ratchet_server", "demo"]
+    # Killed, it takes its nodes along.
+    with running(command, tmp_path / "demo.out", cwd=tmp_path) as process:
+        yield process
 
 
 def test_the_demo_starts_counts_and_stops_with_nothing_left_running(
-    running_demo: "subprocess.Popen[bytes]", tmp_path: Path, viewer: Viewer
+    running_demo: Process, tmp_path: Path, viewer: Viewer
 ) -> None:
     def said() -> str:
         text = (tmp_path / "demo.out").read_text()

@@ -202,7 +202,7 @@ def test_nothing_moves_when_the_page_says_that_its_number_is_old(
         tab.page.goto(f"{odd.url}/watch/tide")
         tab.page.evaluate(
             """() => {
-                const said = 'Not connected since 11:59 PM. This is the last number heard.';
+                const said = 'Not connected since 11:59 PM. This is the last number received.';
                 document.getElementById('live-state').textContent = said;
             }"""
         )

@@ -100,8 +100,8 @@ def test_a_stale_reload_is_explained_by_itself(
     viewer.merged(6)
     said = why(viewer, "stale")
     assert re.fullmatch(
-        r"6: that is what this browser has merged\. Node c, which answers here, says 1: it has not "
-        rf"heard of 5 views in slot {brief(cluster.a.slot)}, which this browser got from node "
+        r"6 is what this browser has merged\. Node c, which answers here, says 1: it has not "
+        rf"received 5 views in slot {brief(cluster.a.slot)}, which this browser got from node "
         rf"{told_by} (just now|\d+ (s|min) ago)\.",
         said,
     ), said
@@ -134,7 +134,7 @@ def test_without_pyodide_it_says_so(cluster: Cluster, video: str, viewer: Viewer
     cluster.a.view(video)
     look(viewer, cluster.a.url, video)
     said = why(viewer, "failed")
-    assert said.startswith("1: the highest that any one node has said, which is node a.")
+    assert said.startswith("1 is the highest number that any node has sent, and node a sent it.")
     assert "Merging doesn’t work in this browser" in said
 
 
@@ -146,7 +146,7 @@ def test_while_python_is_loading_it_says_so_and_nothing_is_played_with(
     viewer.page.context.route("**/pyodide/**", lambda route: on_their_way.append(route))
     cluster.a.view(video)
     look(viewer, cluster.a.url, video)
-    assert why(viewer, "loading").startswith("1: the highest that any one node has said")
+    assert why(viewer, "loading").startswith("1 is the highest number that any node has sent")
     viewer.page.get_by_test_id("storage-clear").click()
     viewer.panel_says("storage-said", "Not yet")
     press(viewer, "age")
@@ -184,7 +184,7 @@ def test_a_stored_state_higher_than_any_servers_is_kept_and_doubted(
     viewer.merged(9)
     viewer.sees(9)
     said = why(viewer, "unknown")
-    assert "no node that was heard from (a) knows 8 views in slot x@…9999." in said
+    assert "No node that has sent a message (a) knows 8 views in slot x@…9999." in said
     assert "Clear forgets them." in said
 
     viewer.page.get_by_test_id("storage-clear").click()

@@ -80,8 +80,8 @@ def test_a_stale_reload_by_clicking(learner: Viewer, demo: Demo) -> None:
     go_to(learner, "c")
     said = why(learner, "stale")
     slot = HTTP.get(f"{demo.url('a')}/api/node").json()["generation"]
-    assert said.startswith(f"{before + 1}: that is what this browser has merged. Node c, which")
-    assert f"says {before}: it has not heard of 1 view in slot {brief(f'a@{slot}')}, which" in said
+    assert said.startswith(f"{before + 1} is what this browser has merged. Node c, which")
+    assert f"says {before}: it has not received 1 view in slot {brief(f'a@{slot}')}, which" in said
     assert "got from node a" in said
     assert set(learner.shown) == {before + 1}
 
@@ -104,7 +104,7 @@ def test_both_sides_of_a_split_by_clicking(learner: Viewer, demo: Demo) -> None:
     # No node knows so many.
     learner.merged(before + 2)
     learner.sees(before + 2)
-    assert f"says {before + 1}: it has not heard of 1 view" in why(learner, "stale")
+    assert f"says {before + 1}: it has not received 1 view" in why(learner, "stale")
     order(learner, "heal", "c", "serves")
     why(learner, "same")
     wait_until(lambda: demo.views("b", VIDEO) == before + 2, "b has heard of all")

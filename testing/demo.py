@@ -4,12 +4,9 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import socket
-import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,22 +15,21 @@ from typing import Any, Final
 import httpx
 
 from testing.nodes import HOST, HTTP, PATIENCE_S, free_port, wait_until
+from testing.processes import Process, running
 
 START_TIMEOUT_S: Final = 90.0
 _PROGRAM: Final = """
 import sys
-from ratchet_server import demo
+from ratchet_server.demo import command
 nodes, first, page, control = map(int, sys.argv[1:])
-sys.exit(demo.run(nodes, first_port=first, balancer_port=page, playground_port=control))
+sys.exit(command.run(nodes, first_port=first, balancer_port=page, control_port=control))
 """
 
 
 class Demo:
     """A demo that runs, and what can be asked of it."""
 
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", output: Path, ports: Mapping[str, int], page: int
-    ) -> None:
+    def __init__(self, process: Process, output: Path, ports: Mapping[str, int], page: int) -> None:
         """Use `running_demo`."""
         self.process = process
         self.ports = ports
@@ -192,29 +188,20 @@ def _started(
     def take_the_terminal() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
+    at_terminal = {} if terminal is None else {"stdin": terminal, "preexec_fn": take_the_terminal}
     output = folder / "demo.out"
-    with output.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *map(str, numbers)],
-            cwd=folder,
-            stdin=subprocess.DEVNULL if terminal is None else terminal,
-            stdout=out,
-            stderr=out,
-            env=kept | dict(environ or {}),
-            start_new_session=True,
-            preexec_fn=None if terminal is None else take_the_terminal,
-        )
-    demo = Demo(process, output, ports, page)
-    try:
+    with running(
+        [sys.executable, "-c", _PROGRAM, *map(str, numbers)],
+        output,
+        kept | dict(environ or {}),
+        # Its nodes may be slow to end. Killed, it takes them along.
+        patience_s=PATIENCE_S,
+        cwd=folder,
+        **at_terminal,
+    ) as process:
+        demo = Demo(process, output, ports, page)
         demo.wait_for("Ctrl-C stops everything")
         yield demo
-    finally:
-        # Its processes die with it, see child.py; a page or a node of it may be slow to.
-        process.send_signal(signal.SIGTERM)
-        killer = threading.Timer(PATIENCE_S, process.kill)
-        killer.start()
-        process.wait()
-        killer.cancel()
 
 
 def is_free(port: int) -> bool:

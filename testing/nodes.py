@@ -18,6 +18,8 @@ from typing import Final, Self
 import httpx
 from ratchet_server.counting.datadir import DATABASE
 
+from testing import processes
+
 PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.02
 
@@ -80,7 +82,7 @@ class Node:
         self.environ = dict(environ or {})
         self.data = data or str(folder / name)
         self.log_file = folder / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: processes.Process | None = None
         self._log_start = 0
 
     def __enter__(self) -> Self:
@@ -128,17 +130,8 @@ class Node:
             for key, value in os.environ.items()
             if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
         }
-        with self.log_file.open("ab") as log:
-            self._log_start = log.tell()
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=kept | self.environ,
-                # A Ctrl-C in the terminal is for the tests; they end their nodes.
-                start_new_session=True,
-            )
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        self.process = processes.start(command, self.log_file, kept | self.environ)
         return self
 
     def start(self) -> Self:
@@ -156,8 +149,7 @@ class Node:
     def kill9(self) -> None:
         """The process is gone at once, as if the power had failed for it alone."""
         assert self.process, f"{self.name} was never started"
-        self.process.kill()
-        self.process.wait()
+        processes.end(self.process)
 
     def restart(self) -> Self:
         """Kill it if it runs, and start it on the same port and data."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
+
+from testing.processes import Process, running
 
 HERE = Path(__file__).parent
 PATIENCE_S = 20.0
@@ -26,7 +27,7 @@ class StubNode:
 
     name: str
     address: str
-    process: subprocess.Popen[bytes]
+    process: Process
 
     def set_ready(self, ready: bool) -> None:
         httpx.post(f"http://{self.address}/stub/ready/{int(ready)}").raise_for_status()
@@ -73,22 +74,15 @@ def answers(address: str, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def running(command: list[str] | tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
 def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         nodes = []
         for name in "abc":
             address = free_address()
             stub = [sys.executable, str(HERE / "stub_node.py"), name, address.rpartition(":")[2]]
-            nodes.append(StubNode(name, address, stack.enter_context(running(stub))))
+            nodes.append(
+                StubNode(name, address, stack.enter_context(running(stub, folder / f"{name}.log")))
+            )
         for node in nodes:
             until(f"stub {node.name} answers", partial(answers, node.address, "/readyz"))
         # The first without a name: both ways of giving a node stand side by side.
@@ -101,6 +95,6 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
                 pytest.skip(f"the real balancer can't run here: {reason}")
         else:
             chosen = balancer.stand_in(given, bind)
-        stack.enter_context(running(chosen.command))
+        stack.enter_context(running(chosen.command, folder / "balancer.log"))
         until("the balancer answers", partial(answers, bind, "/healthz"))
         yield Cluster(bind, tuple(nodes))

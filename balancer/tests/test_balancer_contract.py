@@ -349,6 +349,7 @@ def send_raw(cluster: Cluster, sent: bytes) -> tuple[int, bytes]:
     host, _, port = cluster.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(sent)
+        # Not httpx, which reads no response to a request that it didn't send.
         with http.client.HTTPResponse(connection) as answer:
             answer.begin()
             return answer.status, answer.read()

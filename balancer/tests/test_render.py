@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ratchet_server import balancer
+from ratchet_server.demo import balancer
 
 
 def render(*arguments: str) -> subprocess.CompletedProcess[str]:

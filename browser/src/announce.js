@@ -1,38 +1,36 @@
-// Says a changing text to screen readers: the newest one, seldom, and never while nobody listens.
-'use strict';
+// Announces a changing text to screen readers: the newest one, seldom.
 
-// A number that ticks would be read out without end.
+// Read out at each change, a number that ticks would never end.
 const QUIET_MS = 20_000;
 
-/**
- * @param {Element | null} region the page's live region; without one nothing is said
- */
+/** @param {Element | null} region the page's live region; without one nothing is announced */
 export function announcer(region) {
   let waiting = '';
-  let said_ms = -Infinity;
+  let announced_ms = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
   const now = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (!region || !waiting) return;
+    if (!region || waiting === '') return;
     region.textContent = waiting;
     waiting = '';
-    said_ms = performance.now();
+    announced_ms = performance.now();
   };
 
   return {
     /**
-     * At once after a quiet time; else when it is over, if this is the newest by then.
+     * Announces this text: at once after a quiet time, else at its end, unless a newer text has
+     * come by then.
      *
      * @param {string} text
      */
     changed(text) {
       waiting = text;
-      timer ??= setTimeout(now, Math.max(0, said_ms + QUIET_MS - performance.now()));
+      timer ??= setTimeout(now, Math.max(0, announced_ms + QUIET_MS - performance.now()));
     },
-    /** What has changed since, without waiting: the reader did it herself. */
+    /** Announces what has changed without waiting: the reader has done it herself. */
     now,
   };
 }

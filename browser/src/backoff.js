@@ -1,5 +1,4 @@
 // How long to wait before the next try: twice as long each time, up to a bound, and never in step.
-'use strict';
 
 const FIRST_MS = 400;
 const LONGEST_MS = 15_000;
@@ -25,7 +24,7 @@ export class Backoff {
 }
 
 /**
- * Waits, or less when the network comes back meanwhile, or the signal says so.
+ * Waits; ends early when the network comes back, or when the signal is aborted.
  *
  * @param {number} wait_ms
  * @param {AbortSignal} [signal]

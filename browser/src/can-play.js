@@ -1,5 +1,4 @@
-// When there is time for what nobody waits for: once the clip can play, or clearly won't soon.
-'use strict';
+// When there is time for work that nobody waits for: once the clip can play, or clearly will not soon.
 
 // A phone that saves data loads nothing of a clip until it is played.
 const LONGEST_MS = 4_000;
@@ -17,6 +16,8 @@ export function canPlay(player) {
     };
     const timer = setTimeout(done, LONGEST_MS);
     if (player.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA || player.error) done();
-    for (const event of ['loadeddata', 'error']) player.addEventListener(event, done, { once: true });
+    for (const event of ['loadeddata', 'error']) {
+      player.addEventListener(event, done, { once: true });
+    }
   });
 }

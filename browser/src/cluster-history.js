@@ -1,24 +1,30 @@
-// What the node said in the last minutes, as far as the plot needs it: per node its lag and slots.
-'use strict';
+// What the node reported in the last minutes, as far as the plot needs it: each node's lag and slots.
+
+/** @import { Member } from './cluster-state.js' */
 
 export const WINDOW_S = 300;
+// A moment further back than this says nothing of the moment looked at.
+const NEAR_MS = 5_000;
 
 /**
  * @typedef {object} Point one node at one moment
  * @property {number | null} lag rows that it lacks; null where nobody can tell
  * @property {number} slots
- * @property {string} state as in the answer, or 'gone': only its slots are left
+ * @property {Member['state'] | 'gone'} state `gone`: only its slots are left
+ *
+ * @typedef {{at_ms: number, nodes: Map<string, Point>}} Moment
+ * @typedef {Pick<Member, 'node' | 'state' | 'behind' | 'ahead'>} PlottedMember
+ * @typedef {{members: PlottedMember[], slots: {slot: string}[]}} PlottedState
+ * @typedef {ReturnType<typeof openHistory>} History
  */
-/** @typedef {import('./cluster-state.js').ClusterState} ClusterState */
-/** @typedef {{at_ms: number, nodes: Map<string, Point>}} Moment */
 
-export function history() {
+export function openHistory() {
   /** @type {Moment[]} */
   let moments = [];
   return {
     /**
      * @param {number} at_ms
-     * @param {ClusterState} state
+     * @param {PlottedState} state as much of a ClusterState as the plot needs
      */
     add(at_ms, state) {
       moments.push({ at_ms, nodes: points(state) });
@@ -34,12 +40,12 @@ export function history() {
      */
     at(at_ms) {
       const moment = moments.findLast((one) => one.at_ms <= at_ms);
-      return moment && at_ms - moment.at_ms < 5_000 ? moment : undefined;
+      return moment && at_ms - moment.at_ms < NEAR_MS ? moment : undefined;
     },
   };
 }
 
-/** @param {ClusterState} state */
+/** @param {PlottedState} state */
 export function points(state) {
   /** @type {Map<string, Point>} */
   const nodes = new Map();
@@ -50,8 +56,8 @@ export function points(state) {
   };
   for (const member of state.members) {
     const one = point(member.node);
-    // Of two processes under one name, the one that lags more.
-    const lag = member.state === 'here' ? lacking(state.members) : member.behind;
+    // When two processes have one name, the plot shows the one that lags more.
+    const lag = member.state === 'here' ? ownLag(state.members) : member.behind;
     if (lag !== null) one.lag = Math.max(one.lag ?? 0, lag);
     one.state = member.state;
   }
@@ -60,10 +66,10 @@ export function points(state) {
 }
 
 /**
- * What this node itself lacks: of all that others claim, the most.
+ * What this node itself lacks: the most that any other node claims beyond it.
  *
- * @param {import('./cluster-state.js').Member[]} members
+ * @param {PlottedMember[]} members
  */
-function lacking(members) {
+function ownLag(members) {
   return Math.max(0, ...members.map((member) => member.ahead ?? 0));
 }

@@ -1,34 +1,30 @@
-// What /api/cluster answers, as types. PROTOCOL.md says what each field means.
-'use strict';
+// What /api/cluster returns: this file is only types. PROTOCOL.md says what each field means.
 
 /**
  * @typedef {object} Member
  * @property {string} node
  * @property {string | null} process
- * @property {string} state here, connected, heard or missing
+ * @property {'here' | 'connected' | 'heard' | 'missing'} state
  * @property {number | null} since
  * @property {string | null} url
  * @property {number | null} behind
  * @property {number | null} ahead
- */
-/**
+ *
  * @typedef {object} SlotState
  * @property {string} slot
- * @property {string} state open, closed or lifting
+ * @property {'open' | 'closed' | 'lifting'} state
  * @property {number | null} since
  * @property {number} videos
  * @property {number} views
  * @property {number} upto
- * @property {Record<string, number>} held
- */
-/**
+ * @property {{[node: string]: number}} held
+ *
  * @typedef {object} Fold
  * @property {string} node
  * @property {number} generation
  * @property {number} slots
  * @property {{kind: string, node: string, amount: number, text: string}[]} obstacles
- */
-/**
+ *
  * @typedef {object} ClusterState
  * @property {string} node
  * @property {string} state

@@ -1,18 +1,17 @@
 // The operators' page but for its plot: the verdict, what to do, and the tables.
-'use strict';
 
-import { child, list, write } from './elements.js';
-import { counted, duration, listed, number, split } from './words.js';
+/** @import { ClusterState, Fold, Member, SlotState } from './cluster-state.js' */
 
-/** @typedef {import('./cluster-state.js').ClusterState} ClusterState */
-/** @typedef {import('./cluster-state.js').Member} Member */
-/** @typedef {import('./cluster-state.js').SlotState} SlotState */
+import { byId, child, list, listTexts, write } from './elements.js';
+import { counted, duration, listed, number, splitAdvice } from './english.js';
 
-// Nodes say once a second what they have. On a busy cluster each lacks what was counted since; more
-// than that is worth a word.
+// Nodes say once a second what they have, so on a busy cluster each lacks the rows of the last
+// second. More than that is worth a word.
 const FAR_BEHIND = 10_000;
-// Names come and go for years; the base has room for all, a page hasn't.
+// Names come and go for years. The base has room for all of them, a page has not.
 const MOST_FOLDED = 60;
+
+/** @typedef {'good' | 'warn' | 'bad' | ''} Mood */
 
 /** @type {Record<string, string>} */
 const NODE_STATES = {
@@ -25,12 +24,16 @@ const NODE_STATES = {
 
 /** @param {string} node */
 export function openView(node) {
-  const [verdict, self, todo, advice, seen, members, slots, foldsSheet, folds, base, folded] = [
-    'verdict', 'self', 'todo', 'advice', 'seen', 'members', 'slots', 'folds-sheet', 'folds', 'base', 'folded',
-  ].map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
+  const verdict = byId('verdict');
+  const self = byId('self');
+  const todo = byId('todo');
+  const seen = byId('seen');
 
-  /** @type {(text: string, mood: string) => void} */
-  const say = (text, mood) => {
+  /**
+   * @param {string} text
+   * @param {Mood} mood
+   */
+  const showVerdict = (text, mood) => {
     write(verdict, text);
     verdict.dataset.mood = mood;
   };
@@ -40,55 +43,39 @@ export function openView(node) {
     show(state) {
       seen.hidden = false;
       for (const part of [self, todo, seen]) part.classList.remove('old');
-      const [text, mood] = verdictOf(state);
-      say(text, mood);
+      showVerdict(...verdictOf(state));
       const where = state.slot ? `and counts in slot ${state.slot}` : 'and its slot isn’t open yet';
       write(self, `Node ${state.node} ${NODE_STATES[state.state] ?? state.state}, ${where}.`);
-
       todo.hidden = !state.advice.length;
-      const said = state.advice.map(split);
-      list(advice, said.map((one, at) => one.command || String(at)), 'li', (item, at) => {
-        write(child(item, 'p', 'said'), said[at].said);
-        if (said[at].command) write(child(item, 'code', 'command'), said[at].command);
+      showAdvice(state.advice);
+      list(byId('members'), state.members.map(memberKey), 'tr', (row, at) => {
+        showMember(row, state.members[at], state.time);
       });
-
-      list(members, state.members.map(memberKey), 'tr', (row, at) => {
-        member(row, state.members[at], state.time);
-      });
-      list(slots, state.slots.map((one) => one.slot), 'tr', (row, at) => {
-        slot(row, state.slots[at], state);
-      });
-
-      foldsSheet.hidden = !state.folds.length;
-      list(folds, state.folds.map((one) => one.node), 'li', (item, at) => {
-        fold(item, state.folds[at]);
-      });
-
-      write(base, `${counted(state.base.views, 'view')} of ${counted(state.base.videos, 'video')}.`);
-      const chips = state.folded
-        .slice(0, MOST_FOLDED)
-        .map((one) => `${one.node}: ${counted(one.views, 'view')}, up to ${one.node}@${one.generation}`);
-      const more = state.folded.length - MOST_FOLDED;
-      if (more > 0) chips.push(`and ${counted(more, 'name')} more`);
-      list(folded, chips.map((_, at) => String(at)), 'li', (item, at) => {
-        write(item, chips[at]);
-      });
+      const slots = state.slots.map(({ slot }) => slot);
+      list(byId('slots'), slots, 'tr', (row, at) => showSlot(row, state.slots[at], state));
+      byId('folds-sheet').hidden = !state.folds.length;
+      const folding = state.folds.map((fold) => fold.node);
+      list(byId('folds'), folding, 'li', (item, at) => showFold(item, state.folds[at]));
+      showBase(state);
     },
     /**
-     * The node doesn't answer.
+     * The node does not answer.
      *
      * @param {string} why
-     * @param {Date} [heard] when it last did
+     * @param {Date} [answered] when it last did
      */
-    silent(why, heard) {
-      const known = heard ? ` What stands below is from ${heard.toLocaleTimeString()}.` : '';
-      say(`Node ${node} doesn’t answer. ${why}${known}`, 'bad');
+    silent(why, answered) {
+      const from = answered ? ` What stands below is from ${answered.toLocaleTimeString()}.` : '';
+      showVerdict(`Node ${node} doesn’t answer. ${why}${from}`, 'bad');
       for (const part of [self, todo, seen]) part.classList.add('old');
     },
   };
 }
 
-/** @param {ClusterState} state */
+/**
+ * @param {ClusterState} state
+ * @returns {[text: string, mood: Mood]}
+ */
 function verdictOf({ members, advice }) {
   const names = new Set(members.map((one) => one.node));
   const missing = members.filter((one) => one.state === 'missing').map((one) => one.node);
@@ -100,112 +87,149 @@ function verdictOf({ members, advice }) {
   return [`${nodes}, all is well${fetching}.`, 'good'];
 }
 
-/** @param {Member} one */
-const memberKey = (one) => one.process ?? `missing ${one.node}`;
+/**
+ * An item is kept while its command is the same: somebody may be copying it.
+ *
+ * @param {string[]} advice
+ */
+function showAdvice(advice) {
+  const parts = advice.map(splitAdvice);
+  const keys = parts.map(({ command }, at) => command || String(at));
+  list(byId('advice'), keys, 'li', (item, at) => {
+    const { text, command } = parts[at];
+    write(child(item, 'p', 'said'), text);
+    if (command) write(child(item, 'code', 'command'), command);
+  });
+}
+
+/** @param {Member} member */
+const memberKey = (member) => member.process ?? `missing ${member.node}`;
 
 /**
  * @param {HTMLElement} row
- * @param {Member} one
- * @param {number} now
+ * @param {Member} member
+ * @param {number} now_s
  */
-function member(row, one, now) {
-  const since = one.since === null ? '' : ` for ${duration(now - one.since)}`;
-  /** @type {Record<string, [string, string]>} */
-  const said = {
+function showMember(row, member, now_s) {
+  const since = member.since === null ? '' : ` for ${duration(now_s - member.since)}`;
+  /** @type {Record<Member['state'], [string, Mood]>} */
+  const states = {
     here: [`this node${since && ', up'}${since}`, 'good'],
     connected: [`connected${since}`, 'good'],
     heard: ['alive, but not connected to this node', 'warn'],
     missing: [`not heard${since}`, 'bad'],
   };
-  const [text, mood] = said[one.state] ?? [one.state, 'warn'];
-  const lag = (/** @type {number | null} */ rows) => {
-    if (one.state === 'here') return ['—', ''];
-    if (rows === null) return ['not known', ''];
-    return rows ? [counted(rows, 'row'), rows >= FAR_BEHIND ? 'warn' : ''] : ['nothing', ''];
-  };
-  const [lacks, lacksMood] = lag(one.behind);
-  const [ahead, aheadMood] = lag(one.ahead);
-  row.dataset.node = one.node;
-  cells(row, [
-    ['Node', one.node, 'name', ''],
-    ['State', text, 'state', mood],
-    ['It lacks', lacks, 'n', lacksMood],
-    ['We lack', ahead, 'n', aheadMood],
-    ['Address', one.url || '—', 'address', ''],
+  row.dataset.node = member.node;
+  // A page that is older than its node may not know every state.
+  showCells(row, [
+    ['Node', 'name', member.node, ''],
+    ['State', 'state', ...(states[member.state] ?? [member.state, 'warn'])],
+    ['It lacks', 'n', ...lagOf(member, member.behind)],
+    ['We lack', 'n', ...lagOf(member, member.ahead)],
+    ['Address', 'address', member.url || '—', ''],
   ]);
+}
+
+/**
+ * @param {Member} member
+ * @param {number | null} rows
+ * @returns {[text: string, mood: Mood]}
+ */
+function lagOf(member, rows) {
+  if (member.state === 'here') return ['—', ''];
+  if (rows === null) return ['not known', ''];
+  return rows ? [counted(rows, 'row'), rows >= FAR_BEHIND ? 'warn' : ''] : ['nothing', ''];
 }
 
 /**
  * @param {HTMLElement} row
- * @param {SlotState} one
- * @param {ClusterState} state
+ * @param {SlotState} slot
+ * @param {ClusterState} cluster
  */
-function slot(row, one, state) {
-  const closed = one.state !== 'open';
-  const since = one.since === null ? '' : ` for ${duration(state.time - one.since)}`;
-  const [who, mood] = holders(one, state.members);
-  row.dataset.slot = one.slot;
-  cells(row, [
-    ['Slot', one.slot, 'name', ''],
-    ['State', `${one.state}${since}`, 'state', closed ? 'warn' : 'good'],
-    ['Videos', number(one.videos), 'n', ''],
-    ['Views', number(one.views), 'n', ''],
-    ['Rows', number(one.upto), 'n', ''],
-    ['On disk', who, '', mood],
+function showSlot(row, slot, cluster) {
+  const since = slot.since === null ? '' : ` for ${duration(cluster.time - slot.since)}`;
+  row.dataset.slot = slot.slot;
+  showCells(row, [
+    ['Slot', 'name', slot.slot, ''],
+    ['State', 'state', `${slot.state}${since}`, slot.state === 'open' ? 'good' : 'warn'],
+    ['Videos', 'n', number(slot.videos), ''],
+    ['Views', 'n', number(slot.views), ''],
+    ['Rows', 'n', number(slot.upto), ''],
+    ['On disk', '', ...holdersOf(slot, cluster.members)],
   ]);
 }
 
 /**
- * Who has all of a slot, and who lacks how much: of those members that can tell.
+ * Which members have all of a slot, and which lack how much; only those that can tell.
  *
- * @param {SlotState} one
+ * @param {SlotState} slot
  * @param {Member[]} members
+ * @returns {[text: string, mood: Mood]}
  */
-function holders(one, members) {
-  if (one.state === 'lifting') return ['on its way into the base', 'warn'];
+function holdersOf(slot, members) {
+  if (slot.state === 'lifting') return ['on its way into the base', 'warn'];
   const telling = members.filter(({ state }) => state === 'here' || state === 'connected');
-  const held = new Map(telling.map(({ node }) => [node, one.held[node] ?? 0]));
-  const top = Math.max(one.upto, ...held.values());
+  const held = new Map(telling.map(({ node }) => [node, slot.held[node] ?? 0]));
+  const top = Math.max(slot.upto, ...held.values());
   const full = [...held].filter(([, upto]) => upto >= top).map(([node]) => node);
   const lacks = [...held].filter(([, upto]) => upto < top);
   if (!lacks.length) return [full.length > 2 ? `all ${full.length} of us` : listed(full), ''];
-  const said = lacks.map(([node, upto]) => `${node} lacks ${number(top - upto)}`);
-  const far = lacks.some(([, upto]) => top - upto >= FAR_BEHIND);
-  return [`${listed(full)}; ${listed(said, 3)}`, far ? 'warn' : ''];
+  const lacking = lacks.map(([node, upto]) => `${node} lacks ${number(top - upto)}`);
+  const isFar = lacks.some(([, upto]) => top - upto >= FAR_BEHIND);
+  return [`${listed(full)}; ${listed(lacking, 3)}`, isFar ? 'warn' : ''];
 }
 
 /**
  * @param {HTMLElement} item
- * @param {import('./cluster-state.js').Fold} one
+ * @param {Fold} fold
  */
-function fold(item, { node, generation, slots, obstacles }) {
-  write(child(item, 'p', 'fold-name'), `${counted(slots, 'slot')} of ${node}, up to ${node}@${generation}`);
-  const why = child(item, 'ul', 'obstacles');
-  const texts = obstacles.map((one) => one.text);
+function showFold(item, { node, generation, slots, obstacles }) {
+  const what = `${counted(slots, 'slot')} of ${node}, up to ${node}@${generation}`;
+  write(child(item, 'p', 'fold-name'), what);
+  const texts = obstacles.map(({ text }) => text);
   if (!texts.length) texts.push('Nothing is in the way: it is about to happen.');
-  list(why, texts.map((_, at) => String(at)), 'li', (line, at) => {
-    write(line, texts[at]);
+  listTexts(child(item, 'ul', 'obstacles'), texts, (line, at) => {
     line.dataset.mood = (obstacles[at]?.kind ?? 'grace') === 'grace' ? '' : 'warn';
   });
 }
 
+/** @param {ClusterState} state */
+function showBase({ base, folded }) {
+  write(byId('base'), `${counted(base.views, 'view')} of ${counted(base.videos, 'video')}.`);
+  const chips = folded.slice(0, MOST_FOLDED).map(({ node, views, generation }) => {
+    return `${node}: ${counted(views, 'view')}, up to ${node}@${generation}`;
+  });
+  const more = folded.length - MOST_FOLDED;
+  if (more > 0) chips.push(`and ${counted(more, 'name')} more`);
+  listTexts(byId('folded'), chips);
+}
+
 /**
- * A row's cells: [head, text, class, mood]. On a phone each shows its head.
+ * On a phone each cell shows its head.
  *
  * @param {HTMLElement} row
- * @param {string[][]} said
+ * @param {[head: string, className: string, text: string, mood: Mood][]} cells
  */
-function cells(row, said) {
-  said.forEach(([head, text, name, mood], at) => {
-    let cell = /** @type {HTMLElement} */ (row.children[at]);
-    if (!cell) {
-      cell = document.createElement(at ? 'td' : 'th');
-      if (!at) cell.setAttribute('scope', 'row');
-      cell.className = name;
-      cell.dataset.head = head;
-      row.append(cell);
-    }
+function showCells(row, cells) {
+  for (const [at, [head, className, text, mood]] of cells.entries()) {
+    const found = row.children[at];
+    const cell = found instanceof HTMLElement ? found : addCell(row, head, className);
     write(cell, text);
     if (cell.dataset.mood !== mood) cell.dataset.mood = mood;
-  });
+  }
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {string} head
+ * @param {string} className
+ */
+function addCell(row, head, className) {
+  const isHead = row.children.length === 0;
+  const cell = document.createElement(isHead ? 'th' : 'td');
+  if (isHead) cell.setAttribute('scope', 'row');
+  cell.className = className;
+  cell.dataset.head = head;
+  row.append(cell);
+  return cell;
 }

@@ -1,60 +1,71 @@
-// The operators' page: asks its node each second how the cluster is, and shows it.
+// The operators' page: asks its node each second how the cluster is, and shows the answer.
 //
-// In a hidden tab it asks nothing. When the node doesn't answer it says so, and since when; what it
-// last knew stays, marked as old: at such a moment that is what one wants to read.
-'use strict';
+// In a hidden tab it asks nothing. When the node does not answer, the page says so, and since when.
+// What the node last reported stays, marked as old: at such a moment an operator wants to read it.
 
-import { history } from './cluster-history.js';
+/** @import { ClusterState } from './cluster-state.js' */
+
+import { isSeen } from './attention.js';
+import { pause } from './backoff.js';
+import { openHistory } from './cluster-history.js';
 import { openPlot } from './cluster-plot.js';
 import { openView } from './cluster-view.js';
-import { duration } from './words.js';
-import { pause } from './backoff.js';
+import { byId, write } from './elements.js';
+import { duration } from './english.js';
 
 const EVERY_MS = 1_000;
 const ANSWER_MS = 5_000;
 
-const node = document.documentElement.dataset.node ?? '';
-const fresh = /** @type {HTMLElement} */ (document.getElementById('fresh'));
-const seen = history();
-const view = openView(node);
-const plot = openPlot(seen);
-
+const fresh = byId('fresh');
+const history = openHistory();
+const view = openView(document.documentElement.dataset.node ?? '');
+const plot = openPlot(history);
 /** @type {number | undefined} */
-let heard_ms;
+let answered_ms;
 
 for (;;) {
   if (document.hidden) {
-    fresh.textContent = 'paused while this tab is hidden';
-    await new Promise((shown) => document.addEventListener('visibilitychange', shown, { once: true }));
-    continue;
+    write(fresh, 'paused while this tab is hidden');
+    await isSeen();
   }
   const asked_ms = Date.now();
-  const refusal = await ask();
-  if (refusal === undefined) {
-    heard_ms = Date.now();
-    fresh.textContent = 'live, each second';
-    fresh.dataset.mood = 'good';
-  } else {
-    const since = heard_ms === undefined ? '' : ` for ${duration((Date.now() - heard_ms) / 1000)}`;
-    fresh.textContent = `no answer${since}`;
-    fresh.dataset.mood = 'bad';
-    view.silent(refusal, heard_ms === undefined ? undefined : new Date(heard_ms));
-  }
+  show(await ask());
   plot.draw();
   await pause(Math.max(100, EVERY_MS - (Date.now() - asked_ms)));
 }
 
-/** Asks once and shows the answer; else why there is none. */
+/**
+ * Asks once.
+ *
+ * @returns {Promise<{state: ClusterState} | {why: string}>} `why` there is no answer
+ */
 async function ask() {
-  let state;
   try {
-    const answer = await fetch('/api/cluster', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
-    state = await answer.json();
-    if (!answer.ok) return `It refuses (${answer.status}): ${state.message}`;
+    const response = await fetch('/api/cluster', {
+      cache: 'no-store',
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const content = await response.json();
+    if (response.ok) return { state: content };
+    return { why: `It refuses (${response.status}): ${content.message}` };
   } catch {
-    return 'It may have stopped, or the network to it is down.';
+    return { why: 'It may have stopped, or the network to it is down.' };
   }
-  // Not within the try: a fault of the page must not look like a silent node.
-  seen.add(Date.now(), state);
-  view.show(state);
+}
+
+/** @param {{state: ClusterState} | {why: string}} answer */
+function show(answer) {
+  if ('state' in answer) {
+    answered_ms = Date.now();
+    write(fresh, 'live, each second');
+    fresh.dataset.mood = 'good';
+    history.add(answered_ms, answer.state);
+    view.show(answer.state);
+    return;
+  }
+  const silent =
+    answered_ms === undefined ? '' : ` for ${duration((Date.now() - answered_ms) / 1000)}`;
+  write(fresh, `no answer${silent}`);
+  fresh.dataset.mood = 'bad';
+  view.silent(answer.why, answered_ms === undefined ? undefined : new Date(answered_ms));
 }

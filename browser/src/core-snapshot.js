@@ -1,11 +1,22 @@
-// A snapshot: what Python's start wrote into the memory of Pyodide, so that it can be written there again.
+// A snapshot: what the start of Python wrote into Pyodide's memory, so that it can be written there again.
 //
-// Every word that it changed, and none else: what a browser has put there by itself, such as where
-// it does calls in its own way, stays. In words of 32 bits, little-endian: a checksum of all that
-// follows; how many pages were changed, and how many words of JSON there are; the JSON that Pyodide
-// wants back, with its version, padded with spaces; the pages' numbers; for each a bit for each of its words, set where
-// it was changed; and the pages, 0 where not.
-'use strict';
+// It holds every word that the start changed, and no other: what a browser has put there by itself,
+// such as its own way to do calls, stays. A snapshot consists of 32-bit words, little-endian:
+//
+//   1  a checksum of everything that follows
+//   1  how many pages were changed
+//   1  how many words of JSON there are
+//      the JSON that Pyodide wants back, with its version, padded with spaces
+//      the numbers of the changed pages
+//      for each changed page a bit for each of its words, set where the word was changed
+//      the changed pages, with 0 in the words that were not changed
+
+/**
+ * @import { PyodideConfig } from 'pyodide'
+ *
+ * @typedef {Parameters<NonNullable<PyodideConfig['createPyodideModule']>>[0]} Settings
+ * @typedef {ReturnType<Settings['API']['restoreSnapshot']>} SnapshotConfig
+ */
 
 const PAGE = 1024;
 const BITS = 32;
@@ -16,7 +27,7 @@ const HEADER = 3;
  * @param {Uint8Array} before the memory of a Pyodide that has run nothing yet
  * @param {Uint8Array} after
  * @param {object} config
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function pack(before, after, config) {
   const [old, now] = [before, after].map(inWords);
@@ -29,7 +40,7 @@ export function pack(before, after, config) {
     for (let word = 0; word < PAGE; word += 1) {
       const at = page * PAGE + word;
       if (now[at] === old[at]) continue;
-      mask[word >>> 5] |= 1 << word % BITS;
+      mask[word >>> 5] |= 1 << (word % BITS);
       changed[word] = now[at];
     }
     if (!mask.some(Boolean)) continue;
@@ -43,7 +54,7 @@ export function pack(before, after, config) {
   const start = HEADER + json.length / 4 + numbers.length + masks.length;
   const words = new Uint32Array(start + pages.length * PAGE);
   words.set([0, numbers.length, json.length / 4, ...inWords(json), ...numbers, ...masks]);
-  pages.forEach((page, n) => words.set(page, start + n * PAGE));
+  for (const [n, page] of pages.entries()) words.set(page, start + n * PAGE);
   words[0] = checksum(words);
   return new Uint8Array(words.buffer);
 }
@@ -52,34 +63,45 @@ export function pack(before, after, config) {
  * Reads a snapshot. Throws when it is damaged.
  *
  * @param {ArrayBuffer} packed
- * @returns {{config: any, restore: (memory: Uint8Array) => void}}
+ * @returns {{config: SnapshotConfig & {version: string}, restore: (memory: Uint8Array) => void}}
  */
 export function unpack(packed) {
   const words = new Uint32Array(packed);
   if (words[0] !== checksum(words)) throw new Error('this snapshot is damaged');
   let at = HEADER;
-  const next = (/** @type {number} */ length) => words.subarray(at, (at += length));
+  const next = (/** @type {number} */ size) => {
+    at += size;
+    return words.subarray(at - size, at);
+  };
   const [, count, length] = words;
   const json = next(length);
   const numbers = next(count);
   const masks = next(count * MASK);
   const pages = next(count * PAGE);
+  const text = new Uint8Array(packed, json.byteOffset, json.byteLength);
   return {
-    config: JSON.parse(new TextDecoder().decode(new Uint8Array(packed, json.byteOffset, json.byteLength))),
+    config: JSON.parse(new TextDecoder().decode(text)),
     restore(memory) {
       const now = inWords(memory);
-      numbers.forEach((number, n) => {
-        if ((number + 1) * PAGE > now.length) throw new RangeError('this snapshot is of a larger memory');
-        for (let word = 0; word < PAGE; word += 1) {
-          if ((masks[n * MASK + (word >>> 5)] >>> word % BITS) & 1) now[number * PAGE + word] = pages[n * PAGE + word];
+      for (const [n, page] of numbers.entries()) {
+        if ((page + 1) * PAGE > now.length) {
+          throw new RangeError('this snapshot is of a larger memory');
         }
-      });
+        for (let word = 0; word < PAGE; word += 1) {
+          const isChanged = (masks[n * MASK + (word >>> 5)] >>> (word % BITS)) & 1;
+          if (isChanged) now[page * PAGE + word] = pages[n * PAGE + word];
+        }
+      }
     },
   };
 }
 
-/** FNV-1a, a word at a time: finds what a disk or a cache did, not what an enemy would. */
-function checksum(/** @type {Uint32Array} */ words) {
+/**
+ * FNV-1a, a word at a time: it finds what a disk or a cache did, not what an enemy would do.
+ *
+ * @param {Uint32Array} words
+ */
+function checksum(words) {
   let sum = 0x811c9dc5;
   for (let n = 1; n < words.length; n += 1) sum = Math.imul(sum ^ words[n], 0x01000193);
   return sum >>> 0;

@@ -1,19 +1,20 @@
 // Starts Pyodide: from its files, or from what is kept of them and the snapshot among it.
-'use strict';
+
+/** @import { PyodideAPI } from 'pyodide' */
 
 import { SNAPSHOT, WASM } from './core-kept.js';
 import { unpack } from './core-snapshot.js';
 
 /**
  * @param {Map<string, Response>} [kept]
- * @returns {Promise<any>} Pyodide
+ * @returns {Promise<PyodideAPI>}
  */
 export async function startPyodide(kept) {
-  // All at once. Left to itself, Pyodide asks for one after the other.
+  // All at once. Left to itself, Pyodide requests one after the other.
   const compiling = WebAssembly.compileStreaming(kept?.get(WASM) ?? fetch(WASM));
   const assembling = import('./pyodide/pyodide.asm.mjs');
   const unpacking = kept?.get(SNAPSHOT)?.arrayBuffer().then(unpack);
-  // What fails is told where it is awaited, which may be later.
+  // Each is awaited later, and its error is thrown there.
   for (const early of [compiling, assembling, unpacking]) early?.catch(() => {});
 
   const { loadPyodide, version } = await import('./pyodide/pyodide.mjs');
@@ -22,18 +23,20 @@ export async function startPyodide(kept) {
     indexURL: new URL('./pyodide/', import.meta.url).href,
     stdout: () => {},
     stderr: () => {},
-    // Only that there is one counts; it is read below.
+    // Pyodide only looks whether there is one; createPyodideModule reads it.
     _loadSnapshot: unpacking?.then(() => new Uint8Array()),
-    /** @param {any} settings */
     async createPyodideModule(settings) {
       const { default: createModule } = await assembling;
       const module = await createModule(settings);
       const snapshot = await unpacking;
-      // In the memory of another one anything may happen.
-      if (snapshot && snapshot.config.version !== version) throw new Error('this snapshot is of another Pyodide');
+      if (!snapshot) return module;
+      // Written into the memory of another version, it could do anything.
+      if (snapshot.config.version !== version) {
+        throw new Error('this snapshot is of another Pyodide');
+      }
       settings.API.restoreSnapshot = () => {
-        snapshot?.restore(module.HEAPU8);
-        return snapshot?.config;
+        snapshot.restore(module.HEAPU8);
+        return snapshot.config;
       };
       return module;
     },
@@ -42,8 +45,8 @@ export async function startPyodide(kept) {
 }
 
 /**
- * While Pyodide starts: lets it have what is already coming, and hears what it keeps to itself,
- * that its WebAssembly doesn't come. It would wait for ever then.
+ * While Pyodide starts: gives it what is already on its way, and notices when its WebAssembly does
+ * not come. Pyodide keeps that error to itself and would wait for ever.
  *
  * @param {Promise<WebAssembly.Module>} compiling
  * @param {Map<string, Response>} [kept]
@@ -54,14 +57,14 @@ function lend(compiling, kept) {
   /** @type {Promise<never>} */
   const failed = new Promise((_resolve, reject) => {
     compiling.catch(reject);
-    WebAssembly.instantiateStreaming = async (_answer, imports) => {
+    WebAssembly.instantiateStreaming = async (_response, imports) => {
       const module = await compiling;
       return { module, instance: await WebAssembly.instantiate(module, imports) };
     };
   });
-  self.fetch = async (asked, options) => {
-    const url = String(asked);
-    return url === WASM ? new Response() : (kept?.get(url) ?? fetch(asked, options));
+  self.fetch = async (input, options) => {
+    const url = String(input);
+    return url === WASM ? new Response() : (kept?.get(url) ?? fetch(input, options));
   };
   return {
     failed,

@@ -1,16 +1,17 @@
-// The core in the browser: Pyodide, trimmed to what the core needs, and started from a snapshot if one is kept.
+// The core in the browser: Pyodide, trimmed to what the core needs, started from a snapshot if one is kept.
 //
-// The first start of a build is the plain one. Then, with the page long at work, a snapshot is
-// fetched and kept for the next. One that is missing, damaged or refused by Pyodide (its interface
-// for them is not public) costs nothing but time: the start is the plain one again.
-'use strict';
+// The first start of a build is a plain one. Later, when the page has long been at work, a snapshot
+// is fetched and kept for the next start. Pyodide's interface for snapshots is not public, so one may be
+// missing, damaged or refused. That costs nothing but time: the start is a plain one again.
+
+/** @import { PyodideAPI } from 'pyodide' */
 
 import { forgetIt, keepIt, whatIsKept } from './core-kept.js';
 import { startPyodide } from './core-start.js';
 
 /**
  * @typedef {(video: string, counter: string, folded: string, received: string) => string} Merge
- *   `ratchet.passive.merge`: synchronous, so a storage transaction stays open across it. Throws
+ *   `ratchet.passive.merge`. It is synchronous, so a storage transaction stays open across it. Throws
  *   when `received` is no snapshot of `video`.
  */
 
@@ -24,10 +25,10 @@ export async function loadMerge() {
 }
 
 /**
- * Pyodide, with the package `ratchet` to import; `how` it came to be. There is no event loop in it,
- * so nothing to await, and no way to load other packages. To be called once.
+ * Pyodide with the package `ratchet` to import, and `how` it was started. It has no event loop, so
+ * there is nothing to await, and it cannot load other packages. Call it once.
  *
- * @returns {Promise<{pyodide: any, how: 'snapshot' | 'plain'}>}
+ * @returns {Promise<{pyodide: PyodideAPI, how: 'snapshot' | 'plain'}>}
  */
 export async function loadCore() {
   const kept = await whatIsKept();

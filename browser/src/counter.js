@@ -1,257 +1,167 @@
-// The page's handle on the worker that merges: hands it snapshots, hears values, does its local storage.
-'use strict';
-
-import { isSeen } from './attention.js';
-import { Backoff, pause } from './backoff.js';
-import { holdLife, onDeath } from './life.js';
-import { openLink, ways } from './merge-link.js';
-import { forget, load, save } from './storage/localstorage.js';
-
-// A browser that can't run it at all is asked again seldom; one that lost a node, soon.
-const LONGEST_PAUSE_MS = 5 * 60_000;
-// A worker says that it lives as soon as its few scripts are here, long before Python is.
-const SILENT_MS = 30_000;
-// One that dies sooner after it was ready dies of something that will be there again.
-const LASTED_MS = 30_000;
-const UNSURE = 'the worker went away meanwhile: look whether it was done';
+// A page's handle on the worker that merges: sends it snapshots, and passes on what they came to.
+//
+// A page has one connection, for all of its videos. The worker at its other end may be another one
+// at any time: it learns again which videos there are, and what was last received of each.
 
 /**
- * @typedef {object} Merged one merge: what came of it, and of what
- * @property {string} video
- * @property {number} value
- * @property {number} base
- * @property {{[slot: string]: number}} slots
- * @property {{[node: string]: number}} folded
- * @property {string[]} discarded what was stored and no state
- * @property {import('./storage/port.js').Stored} before what was stored
- * @property {string} received the snapshot's text; empty when only what is stored was looked at
- * @property {string} node from which it was received
- * @property {string} storage where it is stored now
- *
- * @typedef {object} Tells how one video's page hears of it
+ * @import { Keep } from './keep.js'
+ * @import { FromPage, FromWorker, Merged, MergeRequest } from './merge-protocol.js'
+ * @import { Kind as LinkKind } from './merge-link.js'
+ * @import { StorageKind, Stored } from './storage/port.js'
+ */
+
+import { MergeConnection } from './merge-connection.js';
+import { answerStorage } from './storage/localstorage.js';
+
+/**
+ * @typedef {object} CounterEvents what happens to one video
  * @property {(merged: Merged) => void} merged
- * @property {(state: 'ready' | 'failed', why: string, way: string) => void} state
- *   `way`: whose worker it is, 'shared', 'leading' or 'own'
- * @property {(kind: string, why: string) => void} storage another one is used now
+ * @property {(state: 'ready' | 'failed', why: string, worker: LinkKind) => void} state of the worker
+ * @property {(kind: StorageKind, why: string) => void} storage another one is used now
  * @property {(line: string) => void} log
  *
  * @typedef {object} Counter one video's place in the worker
  * @property {(received: string, node: string) => void} merge
  * @property {() => void} useStorage the viewer has chosen another one
- * @property {() => void} clear forgets all that is stored
- * @property {(counter: string, folded: string) => Promise<void>} replace all that is stored by
- *   this; rejects when it is no state, and changes nothing then, unless the error is `unsure`
+ * @property {() => void} clear forgets everything that is stored, of every video
+ * @property {(state: Stored) => Promise<void>} replace puts this state in place of everything that
+ *   is stored. When it is no state it rejects, and nothing changes; but an `Unsure` means that
+ *   nobody knows
  * @property {() => void} stop
+ *
+ * @typedef {object} Watched
+ * @property {CounterEvents} events
+ * @property {MergeRequest | undefined} last
  */
 
-/** The page's one connection to the worker. @type {Connection | undefined} */
-let connection;
+/** The worker went away before it answered. */
+export class Unsure extends Error {}
+
+/** The page's one. @type {Counters | undefined} */
+let counters;
 
 /**
  * @param {string} video
- * @param {import('./keep.js').Keep} keep
- * @param {Tells} tells
+ * @param {Keep} keep
+ * @param {CounterEvents} events
  * @returns {Counter}
  */
-export function openCounter(video, keep, tells) {
-  connection ??= new Connection(keep);
-  return connection.watch(video, tells);
+export function openCounter(video, keep, events) {
+  counters ??= new Counters(keep);
+  return counters.watch(video, events);
 }
 
-class Connection {
+class Counters {
   #keep;
-  #backoff = new Backoff(LONGEST_PAUSE_MS);
-  #ways = ways();
-  /** Which of the ways is used. */
-  #at = 0;
-  /** @type {import('./merge-link.js').Link | undefined} */
-  #link;
-  #ready = false;
-  #ready_ms = 0;
-  /** By what the worker learns of our end; empty until it may be told. */
-  #ownLife = '';
-  #endLife = () => {};
-  /** The worker that lives, as it named itself. */
-  #life = '';
-  #stopWaiting = () => {};
-  #silence = 0;
-  /** @type {Map<string, {tells: Tells, last: object | undefined}>} */
+  /** @type {Map<string, Watched>} */
   #videos = new Map();
-  /** @type {Map<number, (why: string) => void>} */
+  /** @type {Map<number, (error?: Error) => void>} */
   #replacing = new Map();
   #replaced = 0;
+  #connection;
 
-  /** @param {import('./keep.js').Keep} keep */
+  /** @param {Keep} keep */
   constructor(keep) {
     this.#keep = keep;
-    // A page that goes is told of no more; one that comes back (from the back-forward cache) is.
-    addEventListener('pagehide', () => this.#close());
-    addEventListener('pageshow', ({ persisted }) => persisted && !this.#link && this.#open());
-    this.#open();
+    this.#connection = new MergeConnection({
+      opened: () => this.#introduce(),
+      ready: () => this.#tellState('ready', ''),
+      failed: (why) => this.#tellState('failed', why),
+      closed: () => this.#giveUpReplacing(),
+      received: (message) => this.#receive(message),
+    });
+    this.#connection.open();
   }
 
-  /** @param {string} video @param {Tells} tells @returns {Counter} */
-  watch(video, tells) {
-    /** @type {{tells: Tells, last: object | undefined}} */
-    const watched = { tells, last: undefined };
+  /**
+   * @param {string} video
+   * @param {CounterEvents} events
+   * @returns {Counter}
+   */
+  watch(video, events) {
+    /** @type {Watched} */
+    const watched = { events, last: undefined };
     this.#videos.set(video, watched);
     this.#watch(video);
-    if (this.#ready) tells.state('ready', '', this.#link?.way ?? '');
+    if (this.#connection.ready) events.state('ready', '', this.#connection.kind);
     return {
       merge: (received, node) => {
-        watched.last = { does: 'merge', video, received, node };
-        this.#order(watched.last);
+        watched.last = { type: 'merge', video, received, node };
+        this.#post(watched.last);
       },
-      useStorage: () => this.#order({ does: 'storage', storage: this.#wanted() }),
-      clear: () => this.#order({ does: 'clear' }),
-      replace: (counter, folded) => this.#replace(video, counter, folded),
+      useStorage: () => this.#post({ type: 'use-storage', storage: this.#storage() }),
+      clear: () => this.#post({ type: 'clear' }),
+      replace: (state) => this.#replace(video, state),
       stop: () => {
         this.#videos.delete(video);
-        this.#order({ does: 'unwatch', video });
+        this.#post({ type: 'unwatch', video });
       },
     };
   }
 
-  /** @type {{[tells: string]: (message: any) => void}} */
-  #hear = {
-    new: () => {
-      this.#watchAll();
-      this.#sayLife();
-    },
-    life: ({ life }) => {
-      clearTimeout(this.#silence);
-      if (life === this.#life) return;
-      this.#stopWaiting();
-      this.#life = life;
-      this.#stopWaiting = onDeath(life, () => {
-        // The tab that led has gone, as tabs do. That says nothing of how the next worker will fare.
-        if (this.#ready && this.#link?.way === 'leading') this.#backoff.reset();
-        this.#failed('the worker is gone');
-      });
-    },
-    ready: () => {
-      if (this.#ready) return;
-      this.#ready = true;
-      this.#ready_ms = performance.now();
-      this.#all((tells) => tells.state('ready', '', this.#link?.way ?? ''));
-    },
-    failed: ({ why }) => this.#failed(why),
-    merged: (merged) => this.#videos.get(merged.video)?.tells.merged(merged),
-    garbage: ({ video, why }) => this.#videos.get(video)?.tells.log(`a snapshot was not merged: ${why}`),
-    storage: ({ kind, why }) => this.#all((tells) => tells.storage(kind, why)),
-    cleared: () => this.#all((tells) => tells.log('what was stored is cleared')),
-    replaced: ({ id, why }) => this.#replacing.get(id)?.(why),
-    ask: ({ id, ask, video, stored }) => {
-      let answer = {};
-      try {
-        if (ask === 'load') answer = { stored: load(this.#keep, video) };
-        else if (ask === 'save') save(this.#keep, video, stored);
-        else forget(this.#keep);
-      } catch (error) {
-        answer = { why: String(error) };
-      }
-      this.#order({ does: 'answer', id, ...answer });
-    },
-  };
-
-  #open() {
-    try {
-      const ends = {
-        heard: (/** @type {any} */ message) => this.#hear[message.tells](message),
-        broke: (/** @type {string} */ why) => this.#broke(why),
-      };
-      this.#link = openLink(this.#ways[this.#at], ends);
-      this.#silence = setTimeout(() => this.#failed('the worker does not answer'), SILENT_MS);
-      const { end } = holdLife((name) => {
-        this.#ownLife = name;
-        this.#sayLife();
-      });
-      this.#endLife = end;
-      this.#watchAll();
-    } catch (error) {
-      this.#broke(String(error));
+  /** @param {FromWorker} message */
+  #receive(message) {
+    switch (message.type) {
+      case 'merged':
+        this.#videos.get(message.merged.video)?.events.merged(message.merged);
+        break;
+      case 'garbage':
+        this.#videos.get(message.video)?.events.log(`a snapshot was not merged: ${message.why}`);
+        break;
+      case 'storage':
+        this.#all((events) => events.storage(message.kind, message.why));
+        break;
+      case 'cleared':
+        this.#all((events) => events.log('what was stored is cleared'));
+        break;
+      case 'replaced':
+        this.#replacing.get(message.id)?.(message.why ? new Error(message.why) : undefined);
+        break;
+      case 'storage-request':
+        this.#post(answerStorage(this.#keep, message));
+        break;
     }
   }
 
-  #close() {
-    clearTimeout(this.#silence);
-    this.#stopWaiting();
-    this.#endLife();
-    this.#life = this.#ownLife = '';
-    for (const settle of this.#replacing.values()) settle(UNSURE);
-    this.#link?.close();
-    this.#link = undefined;
-    this.#ready = false;
-  }
-
-  /**
-   * This way leads to no worker: try the next one, at once if there is one.
-   *
-   * @param {string} why
-   */
-  #broke(why) {
-    this.#at = (this.#at + 1) % this.#ways.length;
-    if (this.#at === 0) return this.#failed(why);
-    this.#close();
-    this.#open();
-  }
-
-  /**
-   * A worker that can't merge is opened again: its node may have gone away in the middle of it.
-   *
-   * @param {string} why
-   */
-  #failed(why) {
-    const { way = this.#ways.at(-1) ?? '' } = this.#link ?? {};
-    if (this.#ready && performance.now() - this.#ready_ms > LASTED_MS) this.#backoff.reset();
-    this.#close();
-    this.#all((tells) => tells.state('failed', why, way));
-    void this.#openLater();
-  }
-
-  async #openLater() {
-    await pause(this.#backoff.next_ms());
-    await isSeen(); // in the background it costs nothing
-    this.#link ?? this.#open();
-  }
-
-  #sayLife() {
-    if (this.#ownLife) this.#order({ does: 'lives', life: this.#ownLife });
-  }
-
-  #watchAll() {
+  /** Tells a worker that knows nothing of this page all that it must know. */
+  #introduce() {
     for (const [video, { last }] of this.#videos) {
       this.#watch(video);
-      if (last) this.#order(last);
+      if (last) this.#post(last);
     }
   }
 
   /** @param {string} video */
   #watch(video) {
-    this.#order({ does: 'watch', video, storage: this.#wanted() });
+    this.#post({ type: 'watch', video, storage: this.#storage() });
   }
 
   /**
    * @param {string} video
-   * @param {string} counter
-   * @param {string} folded
+   * @param {Stored} state
    * @returns {Promise<void>}
    */
-  #replace(video, counter, folded) {
-    if (!this.#ready) return Promise.reject(new Error('the merge is not ready yet'));
-    const id = (this.#replaced += 1);
+  #replace(video, state) {
+    if (!this.#connection.ready) return Promise.reject(new Error('the merge is not ready yet'));
+    this.#replaced += 1;
+    const id = this.#replaced;
     return new Promise((resolve, reject) => {
-      this.#replacing.set(id, (why) => {
+      this.#replacing.set(id, (error) => {
         this.#replacing.delete(id);
-        if (why) reject(Object.assign(new Error(why), { unsure: why === UNSURE }));
+        if (error) reject(error);
         else resolve();
       });
-      this.#order({ does: 'replace', id, video, counter, folded });
+      this.#post({ type: 'replace', id, video, state });
     });
   }
 
-  /** What the page itself is refused, its worker need not try. */
-  #wanted() {
+  #giveUpReplacing() {
+    const why = 'the worker went away meanwhile: look whether it was done';
+    for (const settle of this.#replacing.values()) settle(new Unsure(why));
+  }
+
+  /** The worker need not try what the browser refuses to the page itself. @returns {StorageKind} */
+  #storage() {
     if (this.#keep.kind !== 'indexeddb') return this.#keep.kind;
     try {
       return window.indexedDB ? 'indexeddb' : 'localstorage';
@@ -260,13 +170,21 @@ class Connection {
     }
   }
 
-  /** @param {object} message */
-  #order(message) {
-    this.#link?.post(message);
+  /** @param {FromPage} message */
+  #post(message) {
+    this.#connection.post(message);
   }
 
-  /** @param {(tells: Tells) => void} tell */
+  /**
+   * @param {'ready' | 'failed'} state
+   * @param {string} why
+   */
+  #tellState(state, why) {
+    this.#all((events) => events.state(state, why, this.#connection.kind));
+  }
+
+  /** @param {(events: CounterEvents) => void} tell */
   #all(tell) {
-    for (const { tells } of this.#videos.values()) tell(tells);
+    for (const { events } of this.#videos.values()) tell(events);
   }
 }

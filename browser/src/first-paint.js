@@ -1,9 +1,9 @@
-// Raises every number in the HTML to the highest one this browser has shown, before the first paint.
+// Raises every number in the HTML to the highest one that this browser has shown, before the first paint.
 //
-// A blocking script in the head, not one behind the number: while a script behind it is on its
-// way, the browser may already paint the page, and a stale node's smaller number would flash.
-// From the head it watches the parser instead: an observer runs right after an element has been
-// inserted and always before the next frame. It only reads; number.js is the only writer.
+// It is a blocking script in the head, not one behind the number: while a script behind it is on its
+// way, the browser may already paint the page, and a stale node's smaller number would flash. From
+// the head it watches the parser instead: an observer runs right after an element has been inserted,
+// and always before the next frame. It only reads; number.js is the only writer.
 'use strict';
 
 (() => {
@@ -20,14 +20,16 @@
   }
 
   function raise() {
-    for (const element of document.querySelectorAll('[data-video][data-value]')) {
-      const { video, value } = /** @type {HTMLElement} */ (element).dataset;
+    /** @type {NodeListOf<HTMLElement>} */
+    const numbers = document.querySelectorAll('[data-video][data-value]');
+    for (const element of numbers) {
+      const { video = '', value } = element.dataset;
       const views = Math.max(Number(value), highest(video));
       if (!Number.isSafeInteger(views)) continue;
       if (value !== String(views)) element.setAttribute('data-value', String(views));
       // Always, and compared with the text: the parser may append the server's digits to an
       // element that was raised while it was still empty.
-      format.write(/** @type {HTMLElement} */ (element), views);
+      format.write(element, views);
     }
   }
 

@@ -1,24 +1,19 @@
-// How a count of views is written: in the reader's language, short from 10,000 up, never rounded up.
+// How a number of views is written: in the reader's language, short from 10,000 up, never rounded up.
 //
-// A classic script that leaves two functions behind: first-paint.js needs them before any module can
-// run. number.js imports it for the same functions; on our own pages they are there by then.
+// A classic script that leaves two functions behind (types/globals.d.ts): first-paint.js needs them
+// before any module can run. number.js imports it for the same functions; on our own pages they are
+// there by then.
 'use strict';
 
-/**
- * @typedef {object} ViewsFormat
- * @property {(views: number) => string} exact `1,234,567`
- * @property {(views: number) => string} short `1.2M`; below 10,000, and where a language has no shorter word, exact
- * @property {(views: number) => string} unit `view` or `views`
- * @property {(element: HTMLElement, views: number) => void} write shows `views` in `element`, and all of it around it
- */
+/** The number of views that this text holds; below 0 if it holds none. */
+globalThis.viewsKept ??= (text) => {
+  const isNumber = text !== null && /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text));
+  return isNumber ? Number(text) : -1;
+};
 
-/** @type {(text: string | null) => number} What was kept of a number of views; below 0 if it is none. */
-globalThis.viewsKept ??= (text) => (/^\d{1,16}$/.test(text ?? '') && Number.isSafeInteger(Number(text)) ? Number(text) : -1);
-
-/** @type {(languages: readonly string[], page: string) => ViewsFormat} */
-globalThis.viewsFormat ??= (languages, page) => {
+globalThis.viewsFormat ??= (languages, pageLanguage) => {
   const SHORT_FROM = 10_000;
-  /** @type {{[rule: string]: string}} The page's words, in the page's language. */
+  /** The page's words, in the page's language. @type {{[rule: string]: string}} */
   const UNITS = { one: 'view', other: 'views' };
 
   /** @param {Intl.NumberFormatOptions} [options] */
@@ -26,12 +21,13 @@ globalThis.viewsFormat ??= (languages, page) => {
     try {
       return new Intl.NumberFormat([...languages], options);
     } catch {
-      return new Intl.NumberFormat(page, options); // `en-US@posix`, as a browser has been seen to say
+      // A browser has been seen to name the language `en-US@posix`, which is none.
+      return new Intl.NumberFormat(pageLanguage, options);
     }
   };
   const whole = numbers();
   const compact = numbers({ notation: 'compact', roundingMode: 'trunc' });
-  const plural = new Intl.PluralRules(page);
+  const plural = new Intl.PluralRules(pageLanguage);
   const truncates = compact.resolvedOptions().roundingMode === 'trunc';
 
   /** @type {ViewsFormat['exact']} */
@@ -41,7 +37,7 @@ globalThis.viewsFormat ??= (languages, page) => {
   const short = (views) => {
     if (views < SHORT_FROM) return exact(views);
     if (truncates) return compact.format(views);
-    // An older browser rounds to nearest. What has only two digits is not rounded by anybody.
+    // An older browser rounds to nearest. No browser rounds a number that has only two digits.
     const grain = 10 ** (String(views).length - 2);
     return compact.format(views - (views % grain));
   };
@@ -50,7 +46,7 @@ globalThis.viewsFormat ??= (languages, page) => {
   const unit = (views) => UNITS[plural.select(views)] ?? UNITS.other;
 
   /**
-   * Compared first: whoever watches the page for changes would be called again for nothing.
+   * Writes only a text that differs: observers of the page would be called again for nothing.
    *
    * @param {Element} element
    * @param {string} text
@@ -62,14 +58,16 @@ globalThis.viewsFormat ??= (languages, page) => {
   /** @type {ViewsFormat['write']} */
   const write = (element, views) => {
     const text = short(views);
-    const said = text === exact(views) ? unit(views) : `${exact(views)} ${unit(views)}`;
+    const line = text === exact(views) ? unit(views) : `${exact(views)} ${unit(views)}`;
     put(element, text);
-    const count = /** @type {HTMLElement | null} */ (element.closest('.count'));
+    /** @type {HTMLElement | null} */
+    const count = element.closest('.count');
     if (!count) return;
-    // The line is one text, so that nothing in it is pushed aside when the number gets longer.
-    for (const part of count.querySelectorAll('[data-part]'))
-      put(part, part.getAttribute('data-part') === 'unit' ? unit(views) : said);
-    const title = said === unit(views) ? '' : said;
+    // The line is one text, so that nothing in it moves aside when the number gets longer.
+    for (const part of count.querySelectorAll('[data-part]')) {
+      put(part, part.getAttribute('data-part') === 'unit' ? unit(views) : line);
+    }
+    const title = line === unit(views) ? '' : line;
     if (count.title !== title) count.title = title;
   };
 

@@ -1,7 +1,6 @@
-// The list page: keeps the counts of all clips on it live, by asking again every few seconds.
+// The list page: keeps the counts of all its clips up to date by asking again every few seconds.
 //
-// A socket a clip would be dearer for the nodes than one small answer for the whole list.
-'use strict';
+// One small response for the whole list costs a node less than a socket for each clip.
 
 import { isSeen } from './attention.js';
 import { Backoff, pause } from './backoff.js';
@@ -9,50 +8,49 @@ import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 
-// On the average: all pages that a node's return woke up at once drift apart again.
+// On average: the pages that a node's return woke up together drift apart again.
 const EVERY_MS = 2_000;
 const ANSWER_MS = 5_000;
 const PAGE = 100;
 
 const keep = openKeep();
+/** @type {NodeListOf<HTMLElement>} */
+const elements = document.querySelectorAll('[data-video]');
 const numbers = new Map(
-  Array.from(/** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-video]')), (element) => [
-    element.dataset.video ?? '',
-    viewsNumber(element, keep),
-  ]),
+  Array.from(elements, (element) => [element.dataset.video ?? '', viewsNumber(element, keep)]),
 );
 
-openOutbox(
-  keep,
-  (video, views) => numbers.get(video)?.raise(views),
-  () => {},
-).resume();
+openOutbox(keep, {
+  counted: (video, views) => numbers.get(video)?.raise(views),
+  log() {},
+}).resume();
 
-// A node may count more than this page shows.
+// A node may count more videos than this page shows: none after the last one shown is asked for.
 const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
-  // In the background it costs nothing, and it asks at once when it is seen again.
+  // A page in the background costs nothing, and asks at once when it is seen again.
   await isSeen();
-  const heard = await ask();
-  if (heard) backoff.reset();
-  await pause(heard ? EVERY_MS * (0.75 + Math.random() / 2) : backoff.next_ms());
+  const answered = await ask();
+  if (answered) backoff.reset();
+  await pause(answered ? EVERY_MS * (0.75 + Math.random() / 2) : backoff.next_ms());
 }
 
-/** Asks for all counts, a page at a time; false when a node couldn't answer. */
+/** Asks for all counts, a page at a time; false when no node could answer. */
 async function ask() {
   try {
     let after = '';
     do {
       const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }) });
-      const answer = await fetch(`/api/videos?${query}`, {
+      const response = await fetch(`/api/videos?${query}`, {
         cache: 'no-store',
         signal: AbortSignal.timeout(ANSWER_MS),
       });
-      if (!answer.ok) return false;
-      const { videos, next } = await answer.json();
+      if (!response.ok) return false;
+      /** @type {{videos: {video: string, views: number}[], next: string | null}} */
+      const { videos, next } = await response.json();
       for (const { video, views } of videos) numbers.get(video)?.raise(views);
-      after = next;
+      after = next ?? '';
     } while (after && after < last);
     return true;
   } catch {

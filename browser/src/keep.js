@@ -1,35 +1,41 @@
-// The page's local storage, which the viewer can switch off and the browser can refuse.
+// What the page keeps in local storage, which the viewer can switch off and the browser can refuse.
 //
-// Reads answer null and writes do nothing while it is off, so nobody else has to ask. Only the
-// switch itself is read and written then: it has to hold over a reload, and in every tab and frame.
-'use strict';
+// While it is off, reads return null and writes do nothing, so no caller has to ask. Only the switch
+// itself is read and written then: it has to hold over a reload, and in every tab and frame.
+
+/** @import { StorageKind } from './storage/port.js' */
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';
-/** Keys of views on their way begin so. */
+/** The keys of views on their way start so. */
 export const UNSENT = 'unsent:';
 
 /**
- * @typedef {'indexeddb' | 'localstorage' | 'off'} Kind where the merged states are kept
- *
  * @typedef {object} Keep
- * @property {Kind} kind the viewer's choice
- * @property {string} problem why the browser refuses it; empty when it doesn't
+ * @property {StorageKind} kind the viewer's choice
+ * @property {string} problem why the browser refuses local storage; empty when it does not
  * @property {(key: string) => string | null} read
  * @property {(key: string, text: string) => boolean} write false when it was not kept
  * @property {(key: string) => void} remove
  * @property {() => string[]} keys
- * @property {(kind: Kind) => void} choose
- * @property {() => void} clear all but the choice, and views on their way: they are nobody's memory yet
- * @property {(heard: (key: string, text: string) => void) => void} listen to other tabs' writes
- * @property {(chosen: () => void) => void} onChoice another tab has chosen
+ * @property {(kind: StorageKind) => void} choose
+ * @property {() => void} clear everything but the choice, and the views on their way: no node has
+ *   those yet
+ * @property {(changed: (key: string, text: string) => void) => void} onWrite by another tab
+ * @property {(changed: () => void) => void} onChoice by another tab
  */
+
+/** The key of the highest number that this browser has shown of a video. @param {string} video */
+export const highKey = (video) => `high:${video}`;
 
 /** The page's one. @type {Keep | undefined} */
 let opened;
 
 /** @returns {Keep} */
-export const openKeep = () => (opened ??= open());
+export function openKeep() {
+  opened ??= open();
+  return opened;
+}
 
 /** @returns {Keep} */
 function open() {
@@ -37,9 +43,9 @@ function open() {
   /** @type {<T>(use: (store: Storage) => T, otherwise: T) => T} */
   const attempt = (use, otherwise) => {
     try {
-      const answer = use(window.localStorage);
+      const result = use(window.localStorage);
       problem = '';
-      return answer;
+      return result;
     } catch (error) {
       problem = String(error);
       return otherwise;
@@ -51,24 +57,22 @@ function open() {
       .map((key) => key.slice(PREFIX.length));
   /** @param {string} key */
   const remove = (key) => attempt((store) => store.removeItem(PREFIX + key), undefined);
-  /** Whatever else stands there means the usual. @type {(text: string | null) => Kind} */
-  const kindOf = (text) => (text === 'off' || text === 'localstorage' ? text : 'indexeddb');
-  let kind = kindOf(attempt((store) => store.getItem(PREFIX + SWITCH), null));
-  const on = () => kind !== 'off';
+  const readSwitch = () => attempt((store) => store.getItem(PREFIX + SWITCH), null);
+  let kind = kindIn(readSwitch());
   /** @type {(() => void)[]} */
-  const tellChoice = [];
-  // Not only where somebody listens: off holds in every tab.
+  const choiceListeners = [];
+  // Also without listeners: off holds in every tab.
   /** @param {string | null} text */
-  const chosenElsewhere = (text) => {
-    kind = kindOf(text);
-    for (const chosen of tellChoice) chosen();
+  const takeChoice = (text) => {
+    kind = kindIn(text);
+    for (const changed of choiceListeners) changed();
   };
   window.addEventListener('storage', ({ key, newValue }) => {
-    if (key === PREFIX + SWITCH) chosenElsewhere(newValue);
+    if (key === PREFIX + SWITCH) takeChoice(newValue);
   });
-  // A page in the back-forward cache is told nothing.
+  // A page in the back-forward cache receives no events.
   window.addEventListener('pageshow', ({ persisted }) => {
-    if (persisted) chosenElsewhere(attempt((store) => store.getItem(PREFIX + SWITCH), null));
+    if (persisted) takeChoice(readSwitch());
   });
 
   return {
@@ -78,24 +82,41 @@ function open() {
     get problem() {
       return problem;
     },
-    read: (key) => (on() ? attempt((store) => store.getItem(PREFIX + key), null) : null),
-    write: (key, text) => on() && attempt((store) => (store.setItem(PREFIX + key, text), true), false),
-    // Also while it is off: what was kept before is not to be found again.
+    read: (key) => (kind === 'off' ? null : attempt((store) => store.getItem(PREFIX + key), null)),
+    write(key, text) {
+      if (kind === 'off') return false;
+      return attempt((store) => {
+        store.setItem(PREFIX + key, text);
+        return true;
+      }, false);
+    },
+    // Also while it is off: what was kept before must not be found again.
     remove,
-    keys: () => (on() ? keys() : []),
+    keys: () => (kind === 'off' ? [] : keys()),
     choose(chosen) {
       kind = chosen;
-      if (kind === 'indexeddb') remove(SWITCH);
-      else attempt((store) => store.setItem(PREFIX + SWITCH, kind), undefined);
+      if (chosen === 'indexeddb') remove(SWITCH);
+      else attempt((store) => store.setItem(PREFIX + SWITCH, chosen), undefined);
     },
     clear() {
       for (const key of keys()) if (key !== SWITCH && !key.startsWith(UNSENT)) remove(key);
     },
-    listen(heard) {
+    onWrite(changed) {
       window.addEventListener('storage', ({ key, newValue }) => {
-        if (on() && newValue !== null && key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length), newValue);
+        if (kind === 'off' || newValue === null || !key?.startsWith(PREFIX)) return;
+        changed(key.slice(PREFIX.length), newValue);
       });
     },
-    onChoice: (chosen) => void tellChoice.push(chosen),
+    onChoice(changed) {
+      choiceListeners.push(changed);
+    },
   };
 }
+
+/**
+ * The choice that this text stands for; the usual one for any other text.
+ *
+ * @param {string | null} text
+ * @returns {StorageKind}
+ */
+const kindIn = (text) => (text === 'off' || text === 'localstorage' ? text : 'indexeddb');

@@ -1,38 +1,41 @@
-// Says under the number since when nothing has been heard; says nothing while all is well.
-'use strict';
+// Says under the number since when no message has come; says nothing while all is well.
+
+/** @import { Silence } from './live.js' */
 
 // Reconnecting takes a moment, and nobody needs to read of it.
 const AFTER_MS = 4_000;
 
-/**
- * @param {HTMLElement} element
- */
+/** @param {HTMLElement} element */
 export function liveState(element) {
   const time = clock();
   /** @type {Date | undefined} */
   let since;
-  let waiting = 0;
-  const say = () => {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+  const show = () => {
     const why = navigator.onLine ? 'Not connected' : 'Offline';
-    element.textContent = `${why} since ${time.format(since)}. This is the last number heard.`;
+    element.textContent = `${why} since ${time.format(since)}. This is the last number received.`;
   };
   return {
-    heard() {
+    received() {
       clearTimeout(waiting);
       since = undefined;
       if (element.textContent) element.textContent = '';
     },
-    /** @param {'connecting' | 'paused' | 'unseen'} state */
-    lost(state) {
+    /** @param {Silence} why */
+    lost(why) {
       since ??= new Date();
       clearTimeout(waiting);
-      if (state === 'connecting') waiting = setTimeout(say, element.textContent ? 0 : AFTER_MS);
-      else if (state === 'paused') element.textContent = `Paused since ${time.format(since)}.`;
+      if (why === 'connecting') waiting = setTimeout(show, element.textContent ? 0 : AFTER_MS);
+      else if (why === 'paused') element.textContent = `Paused since ${time.format(since)}.`;
     },
   };
 }
 
-/** In the reader's way; a browser has been seen to name languages that it doesn't know itself. */
+/**
+ * Times as the reader writes them. (A browser has been seen to name languages that it does not know
+ * itself.)
+ */
 function clock() {
   /** @type {Intl.DateTimeFormatOptions} */
   const shape = { hour: '2-digit', minute: '2-digit' };

@@ -1,46 +1,53 @@
-// Follows one video's snapshots: over a websocket, else server-sent events, else by asking again.
+// Follows one video's snapshots: over a websocket, else server-sent events, else by polling.
 //
-// A way that never delivered gives way to the next one; after one that did deliver, the best is
-// tried again. The fallbacks end themselves: soon at first, for a node may just have been down, and
-// ever later, for a websocket may be blocked for good. A page that nobody sees, and one whose
-// viewer has paused it, follows nothing at all; a machine that wakes up asks anew at once.
-'use strict';
+// A transport that never delivered gives way to the next one. After one that did deliver, the best
+// is tried again. The fallbacks end by themselves: soon at first, for a node may just have been
+// down, and ever later, for websockets may be blocked for good. A page that nobody sees, or whose
+// viewer has paused it, follows nothing at all. A machine that wakes up connects anew at once.
 
-import { Backoff, pause } from './backoff.js';
 import { onAttention } from './attention.js';
+import { Backoff, pause } from './backoff.js';
 
 const CONNECT_MS = 5_000;
 const POLL_MS = 3_000;
 const STAY_MS = 2_000;
 const LONGEST_STAY_MS = 5 * 60_000;
-// A dead network closes no socket. Reconnecting brings a fresh snapshot; silence this long costs
-// a server one handshake an idle watcher in five minutes.
+// A dead network closes no socket, so a socket that is silent for so long is given up. Reconnecting
+// brings a fresh snapshot; it costs a server one handshake for each idle watcher in five minutes.
 const SILENCE_MS = 5 * 60_000;
-// A socket that lasted this long was a good one: the next failure starts counting afresh. One that
-// a node cuts off at once, again and again, must not.
+// A socket that lasted this long was a good one: the next failure starts the back-off from the
+// beginning. A socket that a node cuts off at once, again and again, must not.
 const LASTED_MS = 5_000;
 
 /**
- * @typedef {object} Tells
- * @property {(text: string, node: string, way: string) => void} heard a snapshot's text as it came
- * @property {(state: 'connecting' | 'paused' | 'unseen', way: string) => void} lost the way has
- *   ended (none yet: empty), and why nothing is heard now
+ * @typedef {'websocket' | 'events' | 'polling'} Transport
+ * @typedef {'connecting' | 'paused' | 'unseen'} Silence why no snapshot comes
  *
- * @typedef {object} Following
+ * @typedef {object} LiveEvents
+ * @property {(text: string, node: string, transport: Transport) => void} received a snapshot's text
+ *   as it came
+ * @property {(why: Silence, transport: Transport | '') => void} lost the connection has ended;
+ *   `transport`: which one it was, empty when there was none
+ *
+ * @typedef {object} Live
  * @property {(paused: boolean) => void} pause by the viewer
  * @property {(node: string) => void} pin asks the balancer for this node from now on; '' for any
  * @property {() => void} stop for good
  *
- * @typedef {object} Call one connection, or one round of asking
+ * @typedef {object} Connection one connection, or one spell of polling
  * @property {string} video
- * @property {string} node the one to ask for, if any
- * @property {(text: string, node?: string) => void} hear
+ * @property {string} node the one to ask the balancer for, if any
+ * @property {(text: string, node?: string) => void} received
  * @property {number} stay_ms after which a fallback ends itself
  * @property {AbortSignal} signal ends it at once
  */
 
-/** @type {[string, (call: Call) => Promise<void>][]} each resolves or rejects when it has ended */
-const WAYS = [
+/**
+ * Each resolves or rejects when the connection has ended.
+ *
+ * @type {[Transport, (connection: Connection) => Promise<void>][]}
+ */
+const TRANSPORTS = [
   ['websocket', byWebSocket],
   ['events', byEvents],
   ['polling', byPolling],
@@ -50,98 +57,147 @@ const WAYS = [
  * Follows `video` until it is stopped.
  *
  * @param {string} video
- * @param {Tells} tells
+ * @param {LiveEvents} events
  * @param {string} [node] which one to ask the balancer for at first
- * @returns {Following}
+ * @returns {Live}
  */
-export function follow(video, tells, node = '') {
-  const backoff = new Backoff();
-  let at = 0;
-  let stay_ms = STAY_MS;
-  let paused = false;
-  let unseen = false;
-  let stopped = false;
-  let now = new AbortController();
-  let goOn = () => {};
-
-  /** Ends the connection, or the wait for one, and begins with the best way again. */
-  const anew = () => {
-    backoff.reset();
-    at = 0;
-    goOn();
-    now.abort();
-  };
-  const attention = onAttention({
-    seen(seen) {
-      if (unseen === !seen) return;
-      unseen = !seen;
-      anew();
-    },
-    woke: anew,
-  });
-
-  const run = async () => {
-    while (!stopped) {
-      now = new AbortController();
-      if (paused || unseen) {
-        tells.lost(paused ? 'paused' : 'unseen', '');
-        await new Promise((resolve) => (goOn = () => resolve(undefined)));
-        continue;
-      }
-      const tried = at;
-      const delivered = await connect(tried);
-      if (stopped) return;
-      if (!paused && !unseen) tells.lost('connecting', WAYS[tried][0]);
-      if (now.signal.aborted) continue;
-      at = delivered ? 0 : (tried + 1) % WAYS.length;
-      await pause(backoff.next_ms(), now.signal);
-    }
-  };
-
-  /** One way, until it ends; whether it ever delivered. @param {number} tried */
-  const connect = async (tried) => {
-    const [name, way] = WAYS[tried];
-    const since_ms = performance.now();
-    const { signal } = now;
-    let delivered = false;
-    /** @type {Call['hear']} */
-    const hear = (text, from) => {
-      if (signal.aborted) return;
-      delivered = true;
-      tells.heard(text, from ?? nodeIn(text), name);
-    };
-    try {
-      await way({ video, node, hear, stay_ms, signal });
-    } catch {
-      // Not to be had here (a policy, an extension, an old browser): it has ended all the same.
-    }
-    if (delivered) {
-      if (tried > 0 || performance.now() - since_ms > LASTED_MS) backoff.reset();
-      stay_ms = tried > 0 ? Math.min(LONGEST_STAY_MS, stay_ms * 2) : STAY_MS;
-    }
-    return delivered;
-  };
-
-  void run();
-  return {
-    pause(wanted) {
-      paused = wanted;
-      anew();
-    },
-    pin(wanted) {
-      node = wanted;
-      anew();
-    },
-    stop() {
-      stopped = true;
-      attention.stop();
-      anew();
-    },
-  };
+export function follow(video, events, node = '') {
+  const follower = new Follower(video, events, node);
+  void follower.run();
+  return follower;
 }
 
-/** @param {Call} call @returns {Promise<void>} */
-function byWebSocket({ video, node, hear, signal }) {
+class Follower {
+  #video;
+  #events;
+  #node;
+  #backoff = new Backoff();
+  /** The place in TRANSPORTS of the one to try next. */
+  #at = 0;
+  #stay_ms = STAY_MS;
+  #paused = false;
+  #unseen = false;
+  #stopped = false;
+  #now = new AbortController();
+  #resume = () => {};
+  #attention;
+
+  /**
+   * @param {string} video
+   * @param {LiveEvents} events
+   * @param {string} node
+   */
+  constructor(video, events, node) {
+    this.#video = video;
+    this.#events = events;
+    this.#node = node;
+    this.#attention = onAttention({
+      seen: (seen) => {
+        if (this.#unseen === !seen) return;
+        this.#unseen = !seen;
+        this.#anew();
+      },
+      woke: () => this.#anew(),
+    });
+  }
+
+  async run() {
+    while (!this.#stopped) {
+      this.#now = new AbortController();
+      if (this.#isIdle()) await this.#idle();
+      else await this.#connectOnce();
+    }
+  }
+
+  /** @param {boolean} paused */
+  pause(paused) {
+    this.#paused = paused;
+    this.#anew();
+  }
+
+  /** @param {string} node */
+  pin(node) {
+    this.#node = node;
+    this.#anew();
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.#attention.stop();
+    this.#anew();
+  }
+
+  /** Ends the connection, or the wait for one, and starts with the best transport again. */
+  #anew() {
+    this.#backoff.reset();
+    this.#at = 0;
+    this.#resume();
+    this.#now.abort();
+  }
+
+  #isIdle() {
+    return this.#paused || this.#unseen;
+  }
+
+  /** Connects to nothing until something has changed. */
+  async #idle() {
+    this.#events.lost(this.#paused ? 'paused' : 'unseen', '');
+    await new Promise((resolve) => {
+      this.#resume = () => resolve(undefined);
+    });
+  }
+
+  async #connectOnce() {
+    const { signal } = this.#now;
+    const tried = this.#at;
+    const delivered = await this.#connect(tried, signal);
+    if (this.#stopped) return;
+    if (!this.#isIdle()) this.#events.lost('connecting', TRANSPORTS[tried][0]);
+    if (signal.aborted) return;
+    this.#at = delivered ? 0 : (tried + 1) % TRANSPORTS.length;
+    await pause(this.#backoff.next_ms(), signal);
+  }
+
+  /**
+   * One transport, until it ends.
+   *
+   * @param {number} tried its place in TRANSPORTS
+   * @param {AbortSignal} signal
+   * @returns {Promise<boolean>} whether it ever delivered
+   */
+  async #connect(tried, signal) {
+    const [transport, connect] = TRANSPORTS[tried];
+    const since_ms = performance.now();
+    let delivered = false;
+    try {
+      await connect({
+        video: this.#video,
+        node: this.#node,
+        received: (text, node) => {
+          if (signal.aborted) return;
+          delivered = true;
+          this.#events.received(text, node ?? nodeIn(text), transport);
+        },
+        stay_ms: this.#stay_ms,
+        signal,
+      });
+    } catch {
+      // A policy, an extension or an old browser refuses it: it has ended all the same.
+    }
+    if (delivered) {
+      const isFallback = tried > 0;
+      if (isFallback || performance.now() - since_ms > LASTED_MS) this.#backoff.reset();
+      this.#stay_ms = isFallback ? Math.min(LONGEST_STAY_MS, this.#stay_ms * 2) : STAY_MS;
+    }
+    return delivered;
+  }
+}
+
+/**
+ * @param {Connection} connection
+ * @returns {Promise<void>}
+ */
+function byWebSocket({ video, node, received, signal }) {
   return new Promise((resolve) => {
     const url = new URL(address(video, 'live', node), location.href);
     url.protocol = url.protocol.replace('http', 'ws');
@@ -149,7 +205,8 @@ function byWebSocket({ video, node, hear, signal }) {
     let timer = setTimeout(end, CONNECT_MS);
     function end() {
       clearTimeout(timer);
-      socket.onmessage = socket.onclose = null;
+      socket.onmessage = null;
+      socket.onclose = null;
       socket.close();
       resolve();
     }
@@ -158,20 +215,23 @@ function byWebSocket({ video, node, hear, signal }) {
     socket.onmessage = ({ data }) => {
       clearTimeout(timer);
       timer = setTimeout(end, SILENCE_MS);
-      hear(String(data));
+      received(String(data));
     };
   });
 }
 
-/** @param {Call} call @returns {Promise<void>} */
-function byEvents({ video, node, hear, stay_ms, signal }) {
+/**
+ * @param {Connection} connection
+ * @returns {Promise<void>}
+ */
+function byEvents({ video, node, received, stay_ms, signal }) {
   return new Promise((resolve) => {
     const source = new EventSource(address(video, 'events', node));
     let connected = false;
     let timer = setTimeout(end, CONNECT_MS);
     function end() {
       clearTimeout(timer);
-      source.close(); // its own reconnecting knows no other way and no back-off
+      source.close(); // its own reconnecting knows no other transport and no back-off
       resolve();
     }
     signal.addEventListener('abort', end);
@@ -182,34 +242,43 @@ function byEvents({ video, node, hear, stay_ms, signal }) {
         timer = setTimeout(end, stay_ms);
       }
       connected = true;
-      hear(data);
+      received(data);
     };
   });
 }
 
-/** @param {Call} call @returns {Promise<void>} */
-async function byPolling({ video, node, hear, stay_ms, signal }) {
-  for (const since_ms = performance.now(); performance.now() - since_ms < stay_ms && !signal.aborted; ) {
-    const answer = await fetch(address(video, 'snapshot', node), {
+/**
+ * @param {Connection} connection
+ * @returns {Promise<void>}
+ */
+async function byPolling({ video, node, received, stay_ms, signal }) {
+  const end_ms = performance.now() + stay_ms;
+  while (performance.now() < end_ms && !signal.aborted) {
+    const response = await fetch(address(video, 'snapshot', node), {
       cache: 'no-store',
       signal: AbortSignal.timeout(CONNECT_MS),
     });
-    if (!answer.ok) return;
-    hear(await answer.text(), answer.headers.get('X-Ratchet-Node') ?? '');
+    if (!response.ok) return;
+    received(await response.text(), response.headers.get('X-Ratchet-Node') ?? '');
     await pause(POLL_MS * (0.5 + Math.random()), signal);
   }
 }
 
 /**
  * @param {string} video
- * @param {string} call
+ * @param {'live' | 'events' | 'snapshot'} resource
  * @param {string} node
  */
-function address(video, call, node) {
-  return `/api/videos/${video}/${call}?${new URLSearchParams({ with: 'node', ...(node && { node }) })}`;
+function address(video, resource, node) {
+  const query = new URLSearchParams({ with: 'node', ...(node && { node }) });
+  return `/api/videos/${video}/${resource}?${query}`;
 }
 
-/** @param {string} text */
+/**
+ * Who sent a snapshot; empty when it does not say.
+ *
+ * @param {string} text
+ */
 function nodeIn(text) {
   try {
     return String(JSON.parse(text).node ?? '');

@@ -1,52 +1,74 @@
-// Who asks the merge worker: the tabs of this site, in whichever way this worker can be reached.
+// The pages that talk to this worker, whichever kind of link they use (see merge-link.js).
 //
-// A shared worker has a port for each tab; the worker of a leading tab hears all tabs on one
-// channel (see merge-link.js); a worker of one tab has only that tab.
-'use strict';
+// A shared worker has a port for each page. The worker of a leading page has one channel for
+// all pages. A page's own worker has only that page.
+
+/** @import { FromPage, FromWorker } from './merge-protocol.js' */
 
 /**
- * @typedef {object} Client one tab
- * @property {(message: object) => void} tell
+ * @typedef {object} Client one page
+ * @property {(message: FromWorker) => void} post
+ *
+ * @typedef {(client: Client, message: FromPage) => void} Receive
  */
 
-/** The name of a worker that listens on a channel begins with this, and ends with the channel's. */
+/** The name of a worker that listens on a channel starts with this and ends with the channel's name. */
 const CHANNEL = 'channel ';
 
 /**
- * Hears every tab, from now on.
+ * Passes on every message of every page, from now on.
  *
- * @param {(client: Client, message: any) => void} heard
+ * @param {Receive} receive
  */
-export function hearClients(heard) {
-  const scope = /** @type {any} */ (self);
-  if ('onconnect' in scope) {
-    scope.onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
-      const client = { tell: (/** @type {object} */ message) => port.postMessage(message) };
-      port.onmessage = ({ data }) => heard(client, data);
-    };
-  } else if (scope.name.startsWith(CHANNEL)) {
-    hearChannel(scope.name.slice(CHANNEL.length), heard);
+export function listenToClients(receive) {
+  if (isShared(self)) listenToPorts(self, receive);
+  else if (self.name.startsWith(CHANNEL)) {
+    listenToChannel(self.name.slice(CHANNEL.length), receive);
   } else {
-    const client = { tell: (/** @type {object} */ message) => scope.postMessage(message) };
-    scope.onmessage = (/** @type {MessageEvent} */ { data }) => heard(client, data);
+    const scope = /** @type {DedicatedWorkerGlobalScope} */ (self); // it is not a shared one
+    /** @type {Client} */
+    const client = { post: (message) => scope.postMessage(message) };
+    scope.onmessage = ({ data }) => receive(client, data);
   }
 }
 
 /**
- * @param {string} name
- * @param {(client: Client, message: any) => void} heard
+ * Whether this is a shared worker: only those are connected to.
+ *
+ * @param {WorkerGlobalScope} scope
+ * @returns {scope is SharedWorkerGlobalScope}
  */
-function hearChannel(name, heard) {
+export const isShared = (scope) => 'onconnect' in scope;
+
+/**
+ * @param {SharedWorkerGlobalScope} scope
+ * @param {Receive} receive
+ */
+function listenToPorts(scope, receive) {
+  scope.onconnect = ({ ports: [port] }) => {
+    /** @type {Client} */
+    const client = { post: (message) => port.postMessage(message) };
+    port.onmessage = ({ data }) => receive(client, data);
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {Receive} receive
+ */
+function listenToChannel(name, receive) {
   const channel = new BroadcastChannel(name);
+  const post = (/** @type {string} */ to, /** @type {FromWorker} */ message) =>
+    channel.postMessage({ to, message });
   /** @type {Map<string, Client>} */
   const clients = new Map();
   channel.onmessage = ({ data: { from, message } }) => {
-    if (!from) return; // of another worker that once led
-    const client = clients.get(from) ?? { tell: (said) => channel.postMessage({ to: from, message: said }) };
-    if (message.does === 'bye') clients.delete(from);
+    if (!from) return; // from a worker that led before this one
+    const client = clients.get(from) ?? { post: (answer) => post(from, answer) };
+    if (message.type === 'bye') clients.delete(from);
     else clients.set(from, client);
-    heard(client, message);
+    receive(client, message);
   };
-  // Whoever asked the leader before this one asks again.
-  channel.postMessage({ to: 'all', message: { tells: 'new' } });
+  // The pages that knew the leader before this one introduce themselves again.
+  post('all', { type: 'new-worker' });
 }

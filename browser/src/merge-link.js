@@ -1,37 +1,37 @@
-// A tab's way to the worker that merges: one worker for all tabs of this site, where that can be had.
+// A page's link to the worker that merges: one worker for all pages of this site, where possible.
 //
-//   shared    a SharedWorker: the browser itself keeps one for all tabs
-//   leading   one tab holds a lock and runs a worker; all tabs talk to it over a channel; when
-//             that tab goes, the next one gets the lock (browsers without SharedWorker)
-//   own       a worker of this tab alone
-'use strict';
+//   shared    a SharedWorker: the browser itself keeps one for all pages
+//   leading   browsers without SharedWorker: one page holds a lock and runs a worker; all pages
+//             talk to it over a channel; when that page goes, the next one gets the lock
+//   own       a worker of this page alone
+
+/** @import { FromPage, FromWorker } from './merge-protocol.js' */
+
+/**
+ * @typedef {'shared' | 'leading' | 'own'} Kind
+ *
+ * @typedef {object} Link
+ * @property {(message: FromPage) => void} post
+ * @property {() => void} close
+ *
+ * @typedef {object} LinkEvents
+ * @property {(message: FromWorker) => void} received
+ * @property {(why: string) => void} broken there is no worker at the other end, or not any more
+ */
 
 const SCRIPT = new URL('merge-worker.js', import.meta.url);
-// One name a build: a newer page must not talk to an older worker.
+// The script's address names its build: a newer page must not talk to an older worker.
 const NAME = `ratchet-merge ${SCRIPT.pathname}`;
 
-/**
- * @typedef {object} Link
- * @property {string} way 'shared', 'leading' or 'own'
- * @property {(message: object) => void} post
- * @property {() => void} close
- */
+/** @type {Record<Kind, (events: LinkEvents) => Link>} */
+const OPEN = { shared: openShared, leading: openLeading, own: openOwn };
 
 /**
- * @typedef {object} Ends what the worker's side does
- * @property {(message: any) => void} heard
- * @property {(why: string) => void} broke there is no worker at the other end (any more)
- */
-
-/** @type {{[way: string]: (ends: Ends) => Link}} */
-const WAYS = { shared, leading, own };
-
-/**
- * The ways that this browser has, the best first.
+ * The kinds of link that this browser has, the best first.
  *
- * @returns {string[]}
+ * @returns {Kind[]}
  */
-export function ways() {
+export function linkKinds() {
   const has = (/** @type {string} */ name) => {
     try {
       return typeof Reflect.get(globalThis, name) === 'function';
@@ -39,93 +39,105 @@ export function ways() {
       return false; // refused, which is as good as missing
     }
   };
-  return [
-    has('SharedWorker') && 'shared',
-    has('Worker') && has('BroadcastChannel') && 'locks' in navigator && 'leading',
-    'own', // which tells, by its failure, that there are no workers here
-  ].filter((way) => way !== false);
+  /** @type {Kind[]} */
+  const kinds = [];
+  if (has('SharedWorker')) kinds.push('shared');
+  if (has('Worker') && has('BroadcastChannel') && 'locks' in navigator) kinds.push('leading');
+  // Always: where there are no workers at all, its failure says so.
+  return [...kinds, 'own'];
 }
 
 /**
  * Throws where the browser refuses.
  *
- * @param {string} way
- * @param {Ends} ends
+ * @param {Kind} kind
+ * @param {LinkEvents} events
  * @returns {Link}
  */
-export const openLink = (way, ends) => WAYS[way](ends);
+export const openLink = (kind, events) => OPEN[kind](events);
 
-/** @param {Ends} ends @returns {Link} */
-function shared(ends) {
+/**
+ * @param {LinkEvents} events
+ * @returns {Link}
+ */
+function openShared(events) {
   const worker = new SharedWorker(SCRIPT, { type: 'module', name: NAME });
-  worker.onerror = (event) => broken(event, ends);
-  worker.port.onmessage = ({ data }) => ends.heard(data);
+  worker.onerror = (event) => reportBroken(event, events);
+  worker.port.onmessage = ({ data }) => events.received(data);
   return {
-    way: 'shared',
     post: (message) => worker.port.postMessage(message),
     close() {
-      worker.onerror = worker.port.onmessage = null;
-      worker.port.postMessage({ does: 'bye' });
+      worker.onerror = null;
+      worker.port.onmessage = null;
+      worker.port.postMessage({ type: 'bye' });
       worker.port.close();
     },
   };
 }
 
-/** @param {Ends} ends @returns {Link} */
-function leading(ends) {
+/**
+ * @param {LinkEvents} events
+ * @returns {Link}
+ */
+function openLeading(events) {
   const channel = new BroadcastChannel(NAME);
   const from = crypto.getRandomValues(new Uint32Array(4)).join('-');
   channel.onmessage = ({ data: { to, message } }) => {
-    if (to === from || to === 'all') ends.heard(message);
+    if (to === from || to === 'all') events.received(message);
   };
-  const waits = new AbortController();
+  const waiting = new AbortController();
   /** @type {Worker | undefined} */
   let worker;
-  /** Ends our turn, so that another tab may lead. @type {() => void} */
+  /** Ends our turn, so that another page can lead. */
   let resign = () => {};
   navigator.locks
-    .request(NAME, { signal: waits.signal }, () => {
+    .request(NAME, { signal: waiting.signal }, () => {
       worker = new Worker(SCRIPT, { type: 'module', name: `channel ${NAME}` });
-      worker.onerror = (event) => broken(event, ends);
-      return new Promise((done) => {
-        resign = () => done(undefined);
+      worker.onerror = (event) => reportBroken(event, events);
+      return new Promise((resolve) => {
+        resign = () => resolve(undefined);
       });
     })
-    .catch((error) => waits.signal.aborted || ends.broke(String(error)));
-  const post = (/** @type {object} */ message) => channel.postMessage({ from, message });
+    .catch((error) => {
+      if (!waiting.signal.aborted) events.broken(String(error));
+    });
+  const post = (/** @type {FromPage} */ message) => channel.postMessage({ from, message });
   return {
-    way: 'leading',
     post,
     close() {
-      post({ does: 'bye' });
+      post({ type: 'bye' });
       channel.close();
-      waits.abort();
+      waiting.abort();
       worker?.terminate();
       resign();
     },
   };
 }
 
-/** @param {Ends} ends @returns {Link} */
-function own(ends) {
+/**
+ * @param {LinkEvents} events
+ * @returns {Link}
+ */
+function openOwn(events) {
   const worker = new Worker(SCRIPT, { type: 'module' });
-  worker.onerror = (event) => broken(event, ends);
-  worker.onmessage = ({ data }) => ends.heard(data);
+  worker.onerror = (event) => reportBroken(event, events);
+  worker.onmessage = ({ data }) => events.received(data);
   return {
-    way: 'own',
     post: (message) => worker.postMessage(message),
     close() {
-      worker.onerror = worker.onmessage = null;
+      worker.onerror = null;
+      worker.onmessage = null;
       worker.terminate();
     },
   };
 }
 
 /**
- * @param {Event | ErrorEvent} event
- * @param {Ends} ends
+ * @param {Event} event an ErrorEvent when a script threw; a plain one when it did not load
+ * @param {LinkEvents} events
  */
-function broken(event, ends) {
-  event.preventDefault(); // said in the panel, not in red in the console
-  ends.broke(('message' in event && event.message) || 'the worker did not load');
+function reportBroken(event, events) {
+  event.preventDefault(); // the panel says it; an error in the console would help no viewer
+  const message = event instanceof ErrorEvent ? event.message : '';
+  events.broken(message || 'the worker did not load');
 }

@@ -1,85 +1,95 @@
-// One step of a browser: what is stored, merged by the core with what was received, and stored again.
-'use strict';
+// One step of a browser: the core merges what was received into what is stored, and it is stored again.
 
 /**
- * @typedef {import('./core.js').Merge} Merge
- * @typedef {import('./storage/port.js').StoragePort} StoragePort
- *
- * @typedef {object} Step
- * @property {any} merged what `ratchet.passive.merge` answers, parsed
- * @property {import('./storage/port.js').Stored} before
+ * @import { Merge } from './core.js'
+ * @import { Outcome, State } from './merge-protocol.js'
+ * @import { StoragePort, Stored } from './storage/port.js'
  */
 
 /** What was received is no snapshot of this video; nothing has changed. */
 export class Garbage extends Error {}
 
-/** The core itself has failed, and can't be asked again; nothing has changed. */
+/** The core itself has failed and cannot be used again; nothing has changed. */
 export class Broken extends Error {}
 
 /**
- * Rejects with `Garbage`, `Broken`, or with whatever the storage failed with.
+ * Rejects with `Garbage`, `Broken`, or with the storage's own error.
  *
  * @param {Merge} merge
  * @param {StoragePort} storage
  * @param {string} video
- * @param {string} received empty to look only at what is stored
- * @returns {Promise<Step>}
+ * @param {string} received empty to read only what is stored
+ * @returns {Promise<Outcome & {before: Stored}>} `before`: what was stored
  */
 export async function mergeInto(merge, storage, video, received) {
-  /** @type {any} */
+  /** @type {(Outcome & {before: Stored}) | undefined} */
   let merged;
-  let before = { counter: '', folded: '' };
-  await storage.update(video, (stored) => {
-    before = stored;
-    merged = ask(merge, video, stored, received);
-    return { ...asStored(merged), foldedLost: merged.discarded.includes('folded') };
+  await storage.update(video, (before) => {
+    const outcome = call(merge, video, before, received);
+    merged = { ...outcome, before };
+    return { ...asStored(outcome), foldedLost: outcome.discarded.includes('folded') };
   });
-  return { merged, before };
+  if (!merged) throw new Error('the storage resolved before it asked for the change');
+  return merged;
 }
 
 /**
- * Puts a state in the place of all that is stored. The counters of other videos are forgotten: they
- * may stand on newer folds than this one's `folded`. Rejects, and changes nothing, if it is no state.
+ * Puts a state in place of everything that is stored. The counters of other videos are forgotten:
+ * they may stand on newer folds than this `folded`. When it is no state it rejects with `Garbage`,
+ * and nothing changes.
  *
  * @param {Merge} merge
  * @param {StoragePort} storage
  * @param {string} video
- * @param {import('./storage/port.js').Stored} wanted
+ * @param {Stored} state
  */
-export async function replaceIn(merge, storage, video, wanted) {
-  const { discarded, ...state } = ask(merge, video, wanted, '');
-  if (discarded.length) throw new Garbage(`this is no ${discarded.join(' and no ')}`);
-  await storage.update(video, () => ({ ...asStored(state), foldedLost: true }));
+export async function replaceIn(merge, storage, video, state) {
+  const outcome = call(merge, video, state, '');
+  if (outcome.discarded.length) {
+    throw new Garbage(`this is no ${outcome.discarded.join(' and no ')}`);
+  }
+  await storage.update(video, () => ({ ...asStored(outcome), foldedLost: true }));
 }
 
 /**
  * What matters of a Python traceback: its last line that names an error.
  *
  * @param {unknown} error
+ * @returns {string}
  */
 export function nameOf(error) {
-  const lines = String(error instanceof Garbage || error instanceof Broken ? error.message : error).split('\n');
+  const isOurs = error instanceof Garbage || error instanceof Broken;
+  const lines = String(isOurs ? error.message : error).split('\n');
   return lines.filter((line) => /^[\w.]+: /.test(line)).at(-1) ?? lines[0];
 }
 
 /**
  * @param {Merge} merge
  * @param {string} video
- * @param {import('./storage/port.js').Stored} stored
+ * @param {Stored} stored
  * @param {string} received
+ * @returns {Outcome}
  */
-function ask(merge, video, { counter, folded }, received) {
+function call(merge, video, { counter, folded }, received) {
   try {
     return JSON.parse(merge(video, counter, folded, received));
   } catch (error) {
-    // `type`: of a Python exception, its class. Whatever else comes out of Pyodide (a trap, no memory) would come
-    // again with each message.
-    const isOurs = /** @type {any} */ (error)?.type === 'Invalid';
-    throw new (isOurs ? Garbage : Broken)(nameOf(error));
+    // Any other error that comes out of Pyodide (a trap, no memory) would come again with each message.
+    throw new (isInvalid(error) ? Garbage : Broken)(nameOf(error));
   }
 }
 
-/** @param {any} state */
+/**
+ * Whether the core has refused its input. Pyodide names a Python exception's class in `type`.
+ *
+ * @param {unknown} error
+ */
+const isInvalid = (error) => error instanceof Error && Reflect.get(error, 'type') === 'Invalid';
+
+/**
+ * @param {State} state
+ * @returns {Stored}
+ */
 function asStored({ base, slots, folded }) {
   return { counter: JSON.stringify({ base, slots }), folded: JSON.stringify(folded) };
 }

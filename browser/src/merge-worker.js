@@ -1,146 +1,270 @@
-// The worker: merges each snapshot it is handed into what is stored, one at a time, by the core.
-'use strict';
+// The worker: merges the snapshots that pages send into what is stored, with the core.
+
+/**
+ * @import { Merge } from './core.js'
+ * @import { Client } from './merge-clients.js'
+ * @import { FromPage, Outcome } from './merge-protocol.js'
+ * @import { Job } from './merge-queue.js'
+ * @import { PageStorage } from './storage/by-page.js'
+ * @import { StorageKind, StoragePort, Stored } from './storage/port.js'
+ */
 
 import { loadMerge } from './core.js';
 import { forgetIt } from './core-kept.js';
 import { holdLife, onDeath } from './life.js';
-import { hearClients } from './merge-clients.js';
+import { isShared, listenToClients } from './merge-clients.js';
+import { MergeQueue } from './merge-queue.js';
 import { Broken, Garbage, mergeInto, nameOf, replaceIn } from './merge-step.js';
 import { pageStorage } from './storage/by-page.js';
 import { indexedDbStorage } from './storage/indexeddb.js';
 import { noStorage } from './storage/off.js';
 
 /**
- * @typedef {import('./merge-clients.js').Client} Client
- *
- * @typedef {object} Tab what is known of a client
- * @property {ReturnType<typeof pageStorage>} page
- * @property {{[kind: string]: import('./storage/port.js').StoragePort}} storages
- * @property {string} kind the storage that it uses
- * @property {Map<string, Job>} last for each video that it watches, what it last handed over
+ * @typedef {object} Page what is known of a client
+ * @property {number} id
+ * @property {Client['post']} post
+ * @property {Record<StorageKind, StoragePort> & {localstorage: PageStorage}} storages
+ * @property {StorageKind} kind the storage that it uses
+ * @property {Map<string, Job>} last for each video that it watches, the last snapshot that it sent
  * @property {() => void} stopWaiting for its end
- *
- * @typedef {object} Job one merge
- * @property {string} video
- * @property {string} node from which it was received
- * @property {string} received a snapshot's text; empty to look only at what is stored
  */
 
-/** What to use instead of a storage that failed. @type {{[kind: string]: string}} */
-const INSTEAD = { indexeddb: 'localstorage', localstorage: 'off' };
+/** What to use instead of a storage that failed. @type {Record<StorageKind, StorageKind>} */
+const INSTEAD = { indexeddb: 'localstorage', localstorage: 'off', off: 'off' };
 
-// Workers of other tabs (where they share none), and of other builds, hear that something was
-// stored, and read it.
-const others = openOthers();
-
-/** @type {import('./core.js').Merge | undefined} */
+/** @type {Map<Client, Page>} */
+const pages = new Map();
+let pagesEver = 0;
+/** @type {Merge | undefined} */
 let merge;
 let failure = '';
-
-/** Tabs learn by it that this worker is gone. */
+/** Pages learn by it that this worker is gone. */
 const life = holdLife().name;
+/** @type {MergeQueue<Page>} */
+const queue = new MergeQueue(mergeOne);
+// Other workers (of pages that share none, and of other builds) read what was stored when they are
+// told of it here.
+const otherWorkers = openChannel();
 
-/** @type {Map<Client, Tab>} */
-const tabs = new Map();
-
-/**
- * What waits to be merged: of each tab and video the last snapshot of each node. Nodes only go up,
- * so an older one of the same node has nothing that the newer one lacks, and what waits stays small.
- *
- * @type {Map<string, {client: Client, job: Job}>}
- */
-const waiting = new Map();
-let working = false;
-
-/** @type {{[does: string]: (client: Client, tab: Tab, message: any) => void}} */
-const ORDERS = {
-  watch(client, tab, { video, storage }) {
-    client.tell({ tells: 'life', life });
-    tab.kind = storage;
-    tab.last.set(video, { video, node: '', received: '' });
-    if (merge) client.tell({ tells: 'ready' });
-    else if (failure) client.tell({ tells: 'failed', why: failure });
-    hear(client, video, '', ''); // loads what is stored
-  },
-  unwatch: (_client, tab, { video }) => void tab.last.delete(video),
-  merge: (client, _tab, { video, node, received }) => hear(client, video, node, received),
-  storage(client, tab, { storage }) {
-    tab.kind = storage;
-    // A storage that comes into use gets what was heard last.
-    for (const { video, node, received } of tab.last.values()) hear(client, video, node, received);
-  },
-  async clear(client, tab) {
-    // Also what is not in use now: the viewer means all of it.
-    for (const kind of new Set([tab.kind, 'indexeddb'])) {
-      await tab.storages[kind].clear().catch(() => {}); // refused, so there is nothing in it
-    }
-    client.tell({ tells: 'cleared' });
-    for (const video of tab.last.keys()) hear(client, video, '', '');
-    for (const each of watched()) {
-      hearEverywhere(each);
-      others?.postMessage(each);
-    }
-  },
-  async replace(client, tab, { id, video, counter, folded }) {
-    try {
-      if (!merge) throw new Error('the merge is not ready yet');
-      if (tab.kind === 'off') throw new Error('storage is off: there is nothing to put it into');
-      await replaceIn(merge, tab.storages[tab.kind], video, { counter, folded });
-    } catch (error) {
-      client.tell({ tells: 'replaced', id, why: nameOf(error) });
-      if (error instanceof Broken) await spoilt(error);
-      return;
-    }
-    client.tell({ tells: 'replaced', id, why: '' });
-    for (const each of watched()) {
-      hearEverywhere(each);
-      others?.postMessage(each);
-    }
-  },
-  answer: (_client, tab, message) => tab.page.answer(message),
-  // A tab that crashes says no good-bye.
-  lives(client, tab, { life: its }) {
-    tab.stopWaiting();
-    tab.stopWaiting = onDeath(its, () => ORDERS.bye(client, tab, {}));
-  },
-  bye(client, tab) {
-    tab.stopWaiting();
-    tabs.delete(client);
-    tab.page.gone();
-  },
-};
-
-hearClients((client, message) => {
-  let tab = tabs.get(client);
-  if (!tab) {
-    const page = pageStorage(client.tell);
-    tab = {
-      page,
-      storages: { indexeddb: indexedDbStorage(), localstorage: page, off: noStorage() },
-      kind: 'off',
-      last: new Map(),
-      stopWaiting() {},
-    };
-    tabs.set(client, tab);
-  }
-  ORDERS[message.does](client, tab, message);
+listenToClients((client, message) => {
+  const page = pages.get(client) ?? newPage(client);
+  pages.set(client, page);
+  receive(client, page, message);
 });
-others?.addEventListener('message', ({ data }) => hearEverywhere(data));
+otherWorkers?.addEventListener('message', ({ data: video }) => readAgain(video));
 
-// A start that fails leaves rejections of Pyodide's own behind, also where another start follows (see
-// core.js). Whether it has failed is said by loadMerge alone; in red in the console it helps nobody.
+// A start that fails leaves rejections inside Pyodide behind, even where another start follows (see
+// core.js). Whether it has failed is for loadMerge to say; an error in the console helps nobody.
 self.addEventListener('unhandledrejection', (event) => event.preventDefault());
 loadMerge().then(
   (loaded) => {
     merge = loaded;
-    for (const client of tabs.keys()) client.tell({ tells: 'ready' });
-    if (!working) void work(merge);
+    for (const { post } of pages.values()) post({ type: 'ready' });
+    queue.start();
   },
   (error) => fail(nameOf(error)),
 );
 
 /**
- * It can't be loaded a second time in here: the tabs close this worker and open another.
+ * @param {Client} client
+ * @returns {Page}
+ */
+function newPage({ post }) {
+  pagesEver += 1;
+  return {
+    id: pagesEver,
+    post,
+    storages: { indexeddb: indexedDbStorage(), localstorage: pageStorage(post), off: noStorage() },
+    kind: 'off',
+    last: new Map(),
+    stopWaiting() {},
+  };
+}
+
+/**
+ * @param {Client} client
+ * @param {Page} page
+ * @param {FromPage} message
+ */
+function receive(client, page, message) {
+  switch (message.type) {
+    case 'watch':
+      watch(page, message.video, message.storage);
+      break;
+    case 'unwatch':
+      page.last.delete(message.video);
+      break;
+    case 'merge':
+      page.last.set(message.video, message);
+      queue.add(page, message);
+      break;
+    case 'use-storage':
+      page.kind = message.storage;
+      // A storage that comes into use gets what was received last.
+      for (const job of page.last.values()) queue.add(page, job);
+      break;
+    case 'clear':
+      void clear(page);
+      break;
+    case 'replace':
+      void replace(page, message.id, message.video, message.state);
+      break;
+    case 'storage-answer':
+      page.storages.localstorage.answer(message);
+      break;
+    case 'life':
+      // A page that crashes says no good-bye.
+      page.stopWaiting();
+      page.stopWaiting = onDeath(message.life, () => forget(client, page));
+      break;
+    case 'bye':
+      forget(client, page);
+      break;
+  }
+}
+
+/**
+ * @param {Page} page
+ * @param {string} video
+ * @param {StorageKind} storage
+ */
+function watch(page, video, storage) {
+  page.post({ type: 'life', life });
+  page.kind = storage;
+  page.last.set(video, { video, node: '', received: '' });
+  if (merge) page.post({ type: 'ready' });
+  else if (failure) page.post({ type: 'failed', why: failure });
+  read(page, video);
+}
+
+/** @param {Page} page */
+async function clear(page) {
+  // IndexedDB also when it is not in use now: the viewer means everything.
+  for (const kind of new Set([page.kind, /** @type {const} */ ('indexeddb')])) {
+    await page.storages[kind].clear().catch(() => {}); // refused, so there is nothing in it
+  }
+  page.post({ type: 'cleared' });
+  for (const video of page.last.keys()) read(page, video);
+  everythingChanged();
+}
+
+/**
+ * @param {Page} page
+ * @param {number} id of the request
+ * @param {string} video
+ * @param {Stored} state
+ */
+async function replace(page, id, video, state) {
+  try {
+    if (!merge) throw new Error('the merge is not ready yet');
+    if (page.kind === 'off') throw new Error('storage is off: there is nothing to put it into');
+    await replaceIn(merge, page.storages[page.kind], video, state);
+  } catch (error) {
+    page.post({ type: 'replaced', id, why: nameOf(error) });
+    if (error instanceof Broken) await failAtWork(error);
+    return;
+  }
+  page.post({ type: 'replaced', id, why: '' });
+  everythingChanged();
+}
+
+/**
+ * @param {Client} client
+ * @param {Page} page
+ */
+function forget(client, page) {
+  page.stopWaiting();
+  pages.delete(client);
+  page.storages.localstorage.gone();
+}
+
+/**
+ * @param {Page} page
+ * @param {Job} job
+ * @returns {Promise<void>}
+ */
+async function mergeOne(page, job) {
+  if (!merge || ![...pages.values()].includes(page)) return;
+  const { video, node, received } = job;
+  const { kind } = page;
+  try {
+    const merged = await mergeInto(merge, page.storages[kind], video, received);
+    page.post({ type: 'merged', merged: { ...merged, storage: kind, node, received } });
+    // Only news: workers that passed on what they merely read would do so for ever.
+    if (received && kind !== 'off') passOn(page, merged, kind);
+  } catch (error) {
+    if (error instanceof Garbage) {
+      page.post({ type: 'garbage', video, why: nameOf(error) });
+    } else if (error instanceof Broken) {
+      await failAtWork(error);
+    } else {
+      // The storage failed, not the merge. The next storage gets this very snapshot; the viewer may
+      // just have chosen one.
+      if (page.kind === kind) page.kind = INSTEAD[kind];
+      page.post({ type: 'storage', kind: page.kind, why: `${kind}: ${error}` });
+      await mergeOne(page, job);
+    }
+  }
+}
+
+/**
+ * Tells all others who watch this video, in the same storage, what it has come to.
+ *
+ * @param {Page} page the one that knows already
+ * @param {Outcome & {before: Stored}} merged
+ * @param {StorageKind} kind
+ */
+function passOn(page, merged, kind) {
+  const news = { ...merged, storage: kind, node: '', received: '' };
+  for (const other of pages.values()) {
+    if (other === page || other.kind !== kind || !other.last.has(merged.video)) continue;
+    other.post({ type: 'merged', merged: news });
+  }
+  otherWorkers?.postMessage(merged.video);
+}
+
+/**
+ * Merges nothing into what is stored of a video: the page learns what it is.
+ *
+ * @param {Page} page
+ * @param {string} video
+ */
+function read(page, video) {
+  queue.add(page, { video, node: '', received: '' });
+}
+
+/**
+ * What is stored of a video has changed under all pages that watch it.
+ *
+ * @param {string} video
+ */
+function readAgain(video) {
+  for (const page of pages.values()) {
+    if (page.last.has(video) && page.kind !== 'off') read(page, video);
+  }
+}
+
+/** What is stored of every video may have changed, for the pages of other workers, too. */
+function everythingChanged() {
+  for (const video of new Set([...pages.values()].flatMap(({ last }) => [...last.keys()]))) {
+    readAgain(video);
+    otherWorkers?.postMessage(video);
+  }
+}
+
+/**
+ * The core failed at work. The snapshot that it was started from may be the reason, so the next
+ * start is a plain one.
+ *
+ * @param {Broken} error
+ */
+async function failAtWork(error) {
+  await forgetIt().catch(() => {});
+  fail(nameOf(error));
+}
+
+/**
+ * Python cannot be loaded twice in one worker: the pages close this worker and open another.
  *
  * @param {string} why
  */
@@ -148,104 +272,15 @@ function fail(why) {
   if (failure) return;
   failure = why;
   merge = undefined;
-  for (const client of tabs.keys()) client.tell({ tells: 'failed', why });
-  if ('onconnect' in self) self.close(); // a shared one lives on in the tabs that are told too late
+  queue.stop();
+  for (const { post } of pages.values()) post({ type: 'failed', why });
+  if (isShared(self)) self.close(); // a page that has not closed it yet would keep it alive
 }
 
-/**
- * The core has failed at work. What it was started from may be the reason, so the next start is the plain one.
- *
- * @param {Broken} error
- */
-async function spoilt(error) {
-  await forgetIt().catch(() => {});
-  fail(nameOf(error));
-}
-
-/**
- * @param {Client} client
- * @param {string} video
- * @param {string} node
- * @param {string} received
- */
-function hear(client, video, node, received) {
-  const job = { video, node, received };
-  if (received) tabs.get(client)?.last.set(video, job);
-  waiting.set(`${idOf(client)} ${video} ${node}`, { client, job });
-  if (!working && merge) void work(merge);
-}
-
-/**
- * What is stored of this video has changed under all who watch it.
- *
- * @param {string} video
- */
-function hearEverywhere(video) {
-  for (const [client, tab] of tabs) {
-    if (tab.last.has(video) && tab.kind !== 'off') hear(client, video, '', '');
-  }
-}
-
-/** @param {import('./core.js').Merge} merge */
-async function work(merge) {
-  working = true;
-  for (const [name, { client, job }] of waiting) {
-    waiting.delete(name);
-    const tab = tabs.get(client);
-    if (tab) await mergeOne(merge, client, tab, job);
-  }
-  working = false;
-}
-
-/**
- * @param {import('./core.js').Merge} merge
- * @param {Client} client
- * @param {Tab} tab
- * @param {Job} job
- * @returns {Promise<void>}
- */
-async function mergeOne(merge, client, tab, job) {
-  const { video, node, received } = job;
-  const kind = tab.kind;
-  try {
-    const { merged, before } = await mergeInto(merge, tab.storages[kind], video, received);
-    const said = { tells: 'merged', ...merged, before, storage: kind };
-    client.tell({ ...said, node, received });
-    // Only news: an answer to a tab's own message would go back and forth for ever.
-    if (!received || kind === 'off') return;
-    for (const [other, { last, kind: its }] of tabs) {
-      if (other !== client && its === kind && last.has(video)) other.tell({ ...said, node: '', received: '' });
-    }
-    others?.postMessage(video);
-  } catch (error) {
-    if (error instanceof Garbage) return client.tell({ tells: 'garbage', video, why: nameOf(error) });
-    if (error instanceof Broken) return spoilt(error);
-    // The storage failed, not the merge: go on with the next one, from this very message.
-    if (tab.kind === kind) tab.kind = INSTEAD[kind]; // unless the viewer has just chosen another
-    client.tell({ tells: 'storage', kind: tab.kind, why: `${kind}: ${error}` });
-    return mergeOne(merge, client, tab, job);
-  }
-}
-
-function openOthers() {
+function openChannel() {
   try {
     return new BroadcastChannel('ratchet');
   } catch {
     return undefined; // missing, or refused
   }
-}
-
-/** Every video that a tab watches. */
-function watched() {
-  return new Set([...tabs.values()].flatMap(({ last }) => [...last.keys()]));
-}
-
-/** @type {WeakMap<Client, number>} */
-const ids = new WeakMap();
-let clients = 0;
-
-/** @param {Client} client */
-function idOf(client) {
-  if (!ids.has(client)) ids.set(client, (clients += 1));
-  return ids.get(client);
 }

@@ -1,18 +1,20 @@
 // The number on the page: it only ever goes up, and this browser remembers how far it went.
-'use strict';
+
+/** @import { Keep } from './keep.js' */
 
 import { announcer } from './announce.js';
+import { highKey } from './keep.js';
 import './format.js';
 
 // Long enough to be seen as counting, too short to be waited for.
 const COUNTING_MS = 600;
-// A few more are a tick: the numbers between them would be there for hardly a frame.
+// For a few views more the numbers in between would stand there for hardly a frame.
 const TICK = 10;
 
 /**
  * @typedef {object} ViewsNumber
  * @property {(value: number) => void} raise shows `value`, unless a higher one is shown already
- * @property {() => void} announce says to a screen reader what the last `raise` came to, without waiting
+ * @property {() => void} announce tells screen readers the number of the last `raise` without waiting
  */
 
 /**
@@ -20,15 +22,16 @@ const TICK = 10;
  *
  * `data-value` is the true number at once; the text may take a moment to count up to it.
  *
- * @param {HTMLElement} element with `data-video` and `data-value`; what else shows the number
- *   (see format.js) or says it (`role=status`) is found in the `.count` around it
- * @param {import('./keep.js').Keep} keep
+ * @param {HTMLElement} element with `data-video` and `data-value`. The `.count` around it holds the
+ *   other places that show the number (see format.js) and its live region (`role=status`)
+ * @param {Keep} keep
  * @returns {ViewsNumber}
  */
 export function viewsNumber(element, keep) {
   const format = globalThis.viewsFormat(navigator.languages, document.documentElement.lang);
-  const said = announcer(element.closest('.count')?.querySelector('[role="status"]') ?? null);
-  const key = `high:${element.dataset.video}`;
+  const region = element.closest('.count')?.querySelector('[role="status"]') ?? null;
+  const announcement = announcer(region);
+  const key = highKey(element.dataset.video ?? '');
   let target = Number(element.dataset.value);
   let shown = target;
   let frame = 0;
@@ -64,28 +67,29 @@ export function viewsNumber(element, keep) {
     target = value;
     element.dataset.value = String(target);
     remember();
-    // No frame comes to a hidden page, so the way there would only begin when it is seen again.
+    // A hidden page gets no frames: it would only start to count when it is seen again.
     if (target - shown < TICK || document.hidden || prefersStill()) show(target);
     else countUp();
-    said.changed(`${format.exact(target)} ${format.unit(target)}`);
+    announcement.changed(`${format.exact(target)} ${format.unit(target)}`);
   };
 
-  // Another tab went further: follow it. It wrote less (two tabs that read, then wrote at the same
+  // Another tab went further: follow it. It wrote less (two tabs read, then wrote at the same
   // moment): write ours again, so that the mark never falls for good.
-  keep.listen((changed, text) => {
+  keep.onWrite((changed, text) => {
     if (changed !== key) return;
     raise(globalThis.viewsKept(text));
     remember();
   });
-  // From the back-forward cache: it was told nothing meanwhile, and isn't to show less than the page before.
+  // A page in the back-forward cache receives nothing. When it is back it must not show less than
+  // the page before it did.
   globalThis.addEventListener('pageshow', ({ persisted }) => {
     if (!persisted) return;
     raise(globalThis.viewsKept(keep.read(key)));
     show(target);
   });
   remember();
-  return { raise, announce: said.now };
+  return { raise, announce: announcement.now };
 }
 
-/** The reader asked her system for less motion. */
+/** The reader has asked her system for less motion. */
 const prefersStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;

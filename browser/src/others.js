@@ -1,13 +1,12 @@
-// The numbers beside the other clips: of the moment the page was opened, and of what other tabs hear since.
+// The numbers beside the other clips: as they were when the page was opened, or as other tabs raise them.
 //
-// Nobody is asked for them here, they are not what this page is about. Shown they are all the
-// same, so this browser remembers them: the next page must not show less.
-'use strict';
+// The page asks no node for them, for it is not about them. It shows them all the same, so this
+// browser remembers them: the next page must not show less.
 
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 
 const keep = openKeep();
-for (const element of document.querySelectorAll('.others [data-video]')) {
-  viewsNumber(/** @type {HTMLElement} */ (element), keep);
-}
+/** @type {NodeListOf<HTMLElement>} */
+const numbers = document.querySelectorAll('.others [data-video]');
+for (const element of numbers) viewsNumber(element, keep);

@@ -1,94 +1,146 @@
 // Views on their way: each is sent with its one key until a node has answered it.
 //
-// A view outlives its page: until it is answered its key is kept in local storage (when that is
-// on), and whichever page of this site is opened next sends it again. Two tabs that do so at once
-// do no harm, it is the same key.
-'use strict';
+// A view outlives its page. Until it is answered, its key is kept in local storage (when that is on),
+// and the next page of this site, whichever it is, sends it again. Two tabs that do so at once do no
+// harm: it is the same key.
+
+/** @import { Keep } from './keep.js' */
 
 import { Backoff, pause } from './backoff.js';
 import { UNSENT } from './keep.js';
 import { made_ms, uuid7 } from './uuid7.js';
 
-// Nodes remember a key for 15 minutes. A view that may have been counted must not be sent again
-// after that: it would count twice. One that surely wasn't (503) may be sent for ever.
+// Nodes remember a key for 15 minutes. A view that may have been counted must not be sent after that:
+// it would count twice. One that surely was not counted (503) may be sent for ever.
 const UNSURE_FOR_MS = 10 * 60_000;
-// How far ahead of the clock a key may have been made: two readings may differ by a little.
+// How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The answers below 500 after which another try makes sense. From there on all do: proxies on the way have
-// numbers of their own. All but 503 leave open whether it was counted.
+// The statuses below 500 after which another try makes sense. It does after every status from 500 on:
+// proxies on the way have numbers of their own. All but 503 leave open whether the view was counted.
 const AGAIN = new Set([408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
- * @property {(video: string) => void} count one view of `video`
+ * @property {(video: string) => void} count sends one view of `video`
  * @property {() => void} resume sends what an earlier page could not
+ *
+ * @typedef {object} OutboxEvents
+ * @property {(video: string, views: number) => void} counted
+ * @property {(line: string) => void} log
  */
 
 /**
- * @param {import('./keep.js').Keep} keep
- * @param {(video: string, views: number) => void} answered
- * @param {(line: string) => void} log
+ * @param {Keep} keep
+ * @param {OutboxEvents} events
  * @returns {Outbox}
  */
-export function openOutbox(keep, answered, log) {
-  /**
-   * @param {string} video
-   * @param {string} key
-   * @param {number} unsure_since_ms Infinity while it surely was not counted
-   */
-  async function send(video, key, unsure_since_ms) {
-    const kept = keep.read(UNSENT + key) !== null || keep.write(UNSENT + key, video);
-    const backoff = new Backoff();
-    for (let last = ''; ; ) {
-      // Another page may have the same view on its way, and this one may have slept meanwhile.
-      if (kept && keep.kind !== 'off') {
-        const noted = keep.read(UNSENT + key);
-        if (noted === null) return log(`view ${key}: another page has sent it`);
-        unsure_since_ms = Math.min(unsure_since_ms, Number(noted.split(' ')[1] ?? Infinity));
-      }
-      if (!maySend(unsure_since_ms)) break;
-      const sent_ms = Date.now();
-      const { status, wait_ms, views } = await post(video, key);
-      if (status === 200) {
-        log(`view ${key}: counted, ${views} views`);
-        keep.remove(UNSENT + key);
-        answered(video, views);
-        return;
-      }
-      if (status && status < 500 && !AGAIN.has(status)) {
-        log(`view ${key}: refused with ${status}`);
-        keep.remove(UNSENT + key);
-        return;
-      }
-      if (status !== 503 && sent_ms < unsure_since_ms) {
-        unsure_since_ms = sent_ms;
-        keep.write(UNSENT + key, `${video} ${sent_ms}`);
-      }
-      const now = `view ${key}: ${status || 'no answer'}, trying again`;
-      if (now !== last) log(now);
-      last = now;
-      await pause(Math.max(wait_ms, backoff.next_ms()));
-    }
-    log(`view ${key}: given up, its key is too old to be sent again safely`);
-    keep.remove(UNSENT + key);
-  }
-
+export function openOutbox(keep, events) {
+  const send = (
+    /** @type {string} */ video,
+    /** @type {string} */ key,
+    unsure_since_ms = Infinity,
+  ) => void new View(video, key, unsure_since_ms, keep, events).send();
   return {
-    count: (video) => void send(video, uuid7(Date.now()), Infinity),
+    count: (video) => send(video, uuid7(Date.now())),
     resume() {
       for (const name of keep.keys()) {
         if (!name.startsWith(UNSENT)) continue;
         const key = name.slice(UNSENT.length);
-        void send((keep.read(name) ?? '').split(' ')[0], key, made_ms(key));
+        send((keep.read(name) ?? '').split(' ')[0], key, made_ms(key));
       }
     },
   };
 }
 
+/** One view, until it is counted, refused or given up. What is kept of it is `video [unsure_since_ms]`. */
+class View {
+  #video;
+  #key;
+  /** Since when it may have been counted; Infinity while it surely was not. */
+  #unsure_since_ms;
+  #keep;
+  #events;
+  #lastLine = '';
+
+  /**
+   * @param {string} video
+   * @param {string} key
+   * @param {number} unsure_since_ms
+   * @param {Keep} keep
+   * @param {OutboxEvents} events
+   */
+  constructor(video, key, unsure_since_ms, keep, events) {
+    this.#video = video;
+    this.#key = key;
+    this.#unsure_since_ms = unsure_since_ms;
+    this.#keep = keep;
+    this.#events = events;
+  }
+
+  async send() {
+    const name = UNSENT + this.#key;
+    const isKept = this.#keep.read(name) !== null || this.#keep.write(name, this.#video);
+    const backoff = new Backoff();
+    for (;;) {
+      // Another page may be sending the same view, and this page may have slept meanwhile.
+      if (isKept && this.#keep.kind !== 'off' && !this.#readAgain()) {
+        this.#log('another page has sent it');
+        return;
+      }
+      if (!maySend(this.#unsure_since_ms)) {
+        this.#end('given up, its key is too old to be sent again safely');
+        return;
+      }
+      const sent_ms = Date.now();
+      const { status, wait_ms, views } = await post(this.#video, this.#key);
+      if (status === 200) {
+        this.#end(`counted, ${views} views`);
+        this.#events.counted(this.#video, views);
+        return;
+      }
+      if (status && status < 500 && !AGAIN.has(status)) {
+        this.#end(`refused with ${status}`);
+        return;
+      }
+      if (status !== 503) this.#noteUnsure(sent_ms);
+      this.#log(`${status || 'no answer'}, trying again`);
+      await pause(Math.max(wait_ms, backoff.next_ms()));
+    }
+  }
+
+  /** Takes over what another page knows of it; false when that page has dealt with it. */
+  #readAgain() {
+    const kept = this.#keep.read(UNSENT + this.#key);
+    if (kept === null) return false;
+    const since_ms = Number(kept.split(' ')[1] ?? Infinity);
+    this.#unsure_since_ms = Math.min(this.#unsure_since_ms, since_ms);
+    return true;
+  }
+
+  /** @param {number} sent_ms the try after which nobody knows whether it was counted */
+  #noteUnsure(sent_ms) {
+    if (sent_ms >= this.#unsure_since_ms) return;
+    this.#unsure_since_ms = sent_ms;
+    this.#keep.write(UNSENT + this.#key, `${this.#video} ${sent_ms}`);
+  }
+
+  /** @param {string} how */
+  #end(how) {
+    this.#log(how);
+    this.#keep.remove(UNSENT + this.#key);
+  }
+
+  /** @param {string} text */
+  #log(text) {
+    if (text !== this.#lastLine) this.#events.log(`view ${this.#key}: ${text}`);
+    this.#lastLine = text;
+  }
+}
+
 /**
  * By the wall clock, which goes on while the machine sleeps. If it has been set back since, nobody
- * knows how long ago it was: then not.
+ * knows how long ago the view was sent: then it may not.
  *
  * @param {number} unsure_since_ms
  */
@@ -104,15 +156,15 @@ function maySend(unsure_since_ms) {
  */
 async function post(video, key) {
   try {
-    const answer = await fetch(`/api/videos/${encodeURIComponent(video)}/views`, {
+    const response = await fetch(`/api/videos/${encodeURIComponent(video)}/views`, {
       method: 'POST',
       headers: { 'Idempotency-Key': key },
-      keepalive: true, // leaving the page must not cut it
+      keepalive: true, // leaving the page must not cancel it
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    const wait_ms = 1000 * Math.min(60, Number(answer.headers.get('Retry-After')) || 0);
-    const views = answer.ok ? Number((await answer.json()).views) : NaN;
-    return { status: answer.status, wait_ms, views };
+    const wait_ms = 1000 * Math.min(60, Number(response.headers.get('Retry-After')) || 0);
+    const views = response.ok ? Number((await response.json()).views) : NaN;
+    return { status: response.status, wait_ms, views };
   } catch {
     return { status: 0, wait_ms: 0, views: NaN };
   }

@@ -1,9 +1,8 @@
-// What one node says it counts, in one snapshot: its base and its slots together.
+// The number in one snapshot: its base and its slots together.
 //
-// This is not a merge: two snapshots are never put together here, only `ratchet` does that. It is
-// the same number that the node answers on GET /api/videos/{video}, so showing the highest of them
-// is honest while Pyodide is not up, or can't run: no view is counted that was not accepted.
-'use strict';
+// This is no merge: only `ratchet` puts two snapshots together. It is the number that the node
+// itself answers on GET /api/videos/{video}. So it is honest to show the highest of these numbers
+// while Pyodide is not there yet, or cannot run: it has no view that no node accepted.
 
 /**
  * @param {string} text a snapshot
@@ -12,8 +11,10 @@
 export function ownValue(text) {
   try {
     const { base, slots } = JSON.parse(text);
+    /** @type {number[]} */
     const counts = [base, ...Object.values(slots)];
-    return counts.every((n) => Number.isSafeInteger(n) && n >= 0) ? counts.reduce((a, b) => a + b) : NaN;
+    const isValid = counts.every((n) => Number.isSafeInteger(n) && n >= 0);
+    return isValid ? counts.reduce((a, b) => a + b) : NaN;
   } catch {
     return NaN;
   }

@@ -1,8 +1,7 @@
-// What a view is: playback that really began, once from its start until its end.
+// What a view is: playback that really began, once from the clip's start to its end.
 //
-// Pausing, seeking and buffering are the same play; watching again after the end is a new one. A clip
-// can be played as soon as it stands in the page, before this script is here: that one counts, too.
-'use strict';
+// Pausing, seeking and buffering belong to the same view; watching again after the end is a new one.
+// A clip can be played as soon as it stands in the page, before this script is loaded: that counts, too.
 
 /**
  * @param {HTMLMediaElement} player

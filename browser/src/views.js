@@ -1,24 +1,22 @@
-// Everything that makes one video's number right on a page: what nodes say, merged with what this
-// browser has seen.
-'use strict';
+// One video's number, kept right on a page: what nodes send, merged with what this browser has seen.
+
+/**
+ * @import { Counter, CounterEvents } from './counter.js'
+ * @import { Keep } from './keep.js'
+ * @import { Live, LiveEvents } from './live.js'
+ */
 
 import { openCounter } from './counter.js';
 import { follow } from './live.js';
 import { ownValue } from './own-value.js';
 
 /**
- * @typedef {object} Tells
- * @property {(value: number) => void} raise a value to show; the highest of all counts
- * @property {import('./live.js').Tells['heard']} [heard]
- * @property {import('./live.js').Tells['lost']} [lost]
- * @property {import('./counter.js').Tells['merged']} [merged]
- * @property {import('./counter.js').Tells['state']} [state] of the merge
- * @property {import('./counter.js').Tells['storage']} [storage]
- * @property {import('./counter.js').Tells['log']} [log]
+ * @typedef {Partial<LiveEvents & CounterEvents> & {raise: (value: number) => void}} ViewsEvents
+ *   `raise`: a value to show; of all values the highest counts
  *
  * @typedef {object} Views
- * @property {import('./live.js').Following} live
- * @property {Omit<import('./counter.js').Counter, 'stop'>} counter
+ * @property {Live} live
+ * @property {Omit<Counter, 'stop'>} counter
  * @property {() => void} stop
  */
 
@@ -26,56 +24,61 @@ import { ownValue } from './own-value.js';
  * Watches `video` until it is stopped.
  *
  * @param {string} video
- * @param {import('./keep.js').Keep} keep
- * @param {Tells} tells
- * @param {object} [how]
- * @param {string} [how.node] which node to ask the balancer for at first
- * @param {Promise<unknown>} [how.mergeAfter] before that Python is not loaded, so that it takes nothing
- *   from what people came for. Until then the highest number that any one node says is shown.
+ * @param {Keep} keep
+ * @param {ViewsEvents} events
+ * @param {object} [options]
+ * @param {string} [options.node] which node to ask the balancer for at first
+ * @param {Promise<unknown>} [options.mergeAfter] Python is not loaded before, so that it takes
+ *   nothing from what people came for. Until then the highest number of any one node is shown
  * @returns {Views}
  */
-export function watchViews(video, keep, tells, { node = '', mergeAfter = Promise.resolve() } = {}) {
+export function watchViews(
+  video,
+  keep,
+  events,
+  { node = '', mergeAfter = Promise.resolve() } = {},
+) {
   const nothing = () => {};
-  /** What was heard last before there was a counter. @type {[string, string] | undefined} */
+  /** The last snapshot before there was a counter. @type {[text: string, node: string] | undefined} */
   let early;
-  /** @type {import('./counter.js').Counter | undefined} */
+  /** @type {Counter | undefined} */
   let counter;
   let stopped = false;
   void mergeAfter.then(() => {
     if (stopped) return;
     counter = openCounter(video, keep, {
       merged(merged) {
-        tells.raise(merged.value);
-        tells.merged?.(merged);
+        events.raise(merged.value);
+        events.merged?.(merged);
       },
-      state: tells.state ?? nothing,
-      storage: tells.storage ?? nothing,
-      log: tells.log ?? nothing,
+      state: events.state ?? nothing,
+      storage: events.storage ?? nothing,
+      log: events.log ?? nothing,
     });
     if (early) counter.merge(...early);
   });
 
-  /** @type {import('./live.js').Tells} */
-  const hears = {
-    heard(text, from, way) {
-      tells.raise(ownValue(text));
-      if (counter) counter.merge(text, from);
-      else early = [text, from];
-      tells.heard?.(text, from, way);
+  const live = follow(
+    video,
+    {
+      received(text, from, transport) {
+        events.raise(ownValue(text));
+        if (counter) counter.merge(text, from);
+        else early = [text, from];
+        events.received?.(text, from, transport);
+      },
+      lost: events.lost ?? nothing,
     },
-    lost: tells.lost ?? nothing,
-  };
-  const live = follow(video, hears, node);
+    node,
+  );
   return {
     live,
     counter: {
-      merge: (received, node) => counter?.merge(received, node),
+      merge: (text, from) => counter?.merge(text, from),
       useStorage: () => counter?.useStorage(),
       clear: () => counter?.clear(),
-      replace: async (state, folded) => {
-        if (!counter) throw new Error('the merge is not ready yet');
-        await counter.replace(state, folded);
-      },
+      replace: (state) =>
+        counter?.replace(state) ?? Promise.reject(new Error('the merge is not ready yet')),
     },
     stop() {
       stopped = true;

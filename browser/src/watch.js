@@ -1,77 +1,73 @@
-// The watch page, put together: the only place that knows all of its parts.
-'use strict';
+// The watch page, put together: the only file that knows all of its parts.
 
 import { canPlay } from './can-play.js';
+import { byId } from './elements.js';
+import { openEventLog } from './event-log.js';
 import { openKeep } from './keep.js';
 import { liveState } from './live-state.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 import { onPlay } from './play.js';
-import { openStory } from './story.js';
 import { watchViews } from './views.js';
 
-/** @param {string} id */
-const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
 const video = byId('views').dataset.video ?? '';
-const player = /** @type {HTMLVideoElement} */ (byId('player'));
+const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's one <video>
 
 const keep = openKeep();
 const number = viewsNumber(byId('views'), keep);
 const live = liveState(byId('live-state'));
-const story = openStory();
-if (keep.problem) story.tell({ kind: 'log', line: `local storage is refused: ${keep.problem}` });
-
-/** @param {number} value */
-function raise(value) {
-  number.raise(value);
-  story.tell({ kind: 'shown', value });
-}
+const events = openEventLog();
 
 /** @param {string} line */
-const log = (line) => story.tell({ kind: 'log', line });
+const log = (line) => events.add({ kind: 'log', line });
+if (keep.problem) log(`local storage is refused: ${keep.problem}`);
 
 const views = watchViews(
   video,
   keep,
   {
-    raise,
-    heard(text, node, way) {
-      live.heard();
-      story.tell({ kind: 'heard', text, node, way });
+    raise: number.raise,
+    received(text, from, transport) {
+      live.received();
+      events.add({ kind: 'received', text, node: from, transport });
     },
-    lost(state, way) {
-      live.lost(state);
-      story.tell({ kind: 'lost', state, way });
+    lost(why, transport) {
+      live.lost(why);
+      events.add({ kind: 'lost', why, transport });
     },
-    merged: (merged) => story.tell({ kind: 'merged', ...merged }),
-    state: (state, why, way) => story.tell({ kind: 'merge', state, why, way, after_ms: performance.now() }),
-    storage: (storage, why) => story.tell({ kind: 'storage', storage, why }),
+    merged: (merged) => events.add({ kind: 'merged', merged }),
+    state: (state, why, worker) =>
+      events.add({ kind: 'merge', state, why, worker, after_ms: performance.now() }),
+    storage: (storage, why) => events.add({ kind: 'storage', storage, why }),
     log,
   },
-  // A page that was asked of one node (see the panel) asks for its messages there, too.
-  { node: new URLSearchParams(location.search).get('node') ?? '', mergeAfter: canPlay(player) },
+  {
+    // A page that was asked of one node (see the panel) asks for its messages there, too.
+    node: new URLSearchParams(location.search).get('node') ?? '',
+    mergeAfter: canPlay(player),
+  },
 );
 keep.onChoice(views.counter.useStorage);
 
-const outbox = openOutbox(
-  keep,
-  (answered, value) => {
-    if (answered !== video) return;
-    raise(value);
+const outbox = openOutbox(keep, {
+  counted(counted, value) {
+    if (counted !== video) return;
+    number.raise(value);
     number.announce(); // the viewer waits for this one
   },
   log,
-);
-// First what earlier pages have left: a clip that plays already adds one more at once.
+});
+// First what earlier pages have left: a clip that is playing already adds a view at once.
 outbox.resume();
 onPlay(player, () => outbox.count(video));
 
 const { node = '', playground = '', panel } = document.documentElement.dataset;
 if (panel) {
   const toggle = byId('panel-toggle');
-  // The node may go before it has come. The number doesn't need it.
-  const part = await import('./panel/panel.js').catch((error) => log(`the panel did not load: ${error}`));
-  toggle.hidden = !part;
-  part?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, story });
+  // The node may go before it has sent the panel. The number needs no panel.
+  const loaded = await import('./panel/panel.js').catch((error) =>
+    log(`the panel did not load: ${error}`),
+  );
+  toggle.hidden = !loaded;
+  loaded?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, events });
 }

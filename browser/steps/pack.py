@@ -16,8 +16,9 @@ import brotli  # type: ignore[import-untyped]
 SUFFIXES: Final = frozenset(
     {".css", ".js", ".json", ".mjs", ".py", ".snapshot", ".svg", ".wasm", ".zip"}
 )
-# 9 is the last that is fast. What every first visit waits for is worth more: a tenth smaller, for
-# half a minute once for each Pyodide. 11 would take the WebAssembly a minute more for a hundredth.
+# 9 is the highest quality that is fast. Files that every first visit waits for are worth more: a
+# tenth smaller, for half a minute once for each Pyodide. 11 would take the WebAssembly another
+# minute and save a hundredth.
 BROTLI_QUALITY: Final = {".mjs": 11, ".wasm": 10, ".zip": 11}
 BROTLI_QUALITY_ELSE: Final = 9
 
@@ -32,7 +33,7 @@ def digest(files: Iterable[tuple[str, bytes]]) -> str:
 
 
 def tree(folder: Path) -> list[tuple[str, bytes]]:
-    """Every file below `folder`, but caches: (path within it, content)."""
+    """Every file below `folder` except caches: (path within it, content)."""
     return [
         (path.relative_to(folder).as_posix(), path.read_bytes())
         for path in sorted(folder.rglob("*"))
@@ -41,7 +42,7 @@ def tree(folder: Path) -> list[tuple[str, bytes]]:
 
 
 def compress(folder: Path, cache: Path) -> tuple[int, int]:
-    """Writes `.br` and `.gz` beside each file that shrinks; answers (bytes, bytes as brotli)."""
+    """Writes `.br` and `.gz` beside each file that shrinks; returns (bytes, bytes as brotli)."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor() as pool:
         packed = sum(pool.map(lambda path: _compress(path, cache), files))
@@ -51,7 +52,7 @@ def compress(folder: Path, cache: Path) -> tuple[int, int]:
 @contextmanager
 def ahead(path: Path, cache: Path) -> Iterator[None]:
     """Packs it while something else is done: the largest file takes longer than all the rest."""
-    # A thread that nobody waits for: whoever stops the build isn't held up by it.
+    # A daemon thread: a build that is stopped does not wait for it.
     packing = Thread(
         target=_packed, args=(path.read_bytes(), path.suffix, "br", cache), daemon=True
     )
@@ -78,7 +79,8 @@ def _packed(plain: bytes, suffix: str, encoding: str, cache: Path) -> bytes:
     kept = cache / f"{hashlib.sha256(plain).hexdigest()}.{quality}.{encoding}"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        # A build that is stopped here leaves no half file to be trusted; nor do two at once.
+        # Renamed when it is whole: neither a build that is stopped here nor two builds at once
+        # leave half a file that the next one would trust.
         with NamedTemporaryFile(dir=cache, delete=False) as aside:
             aside.write(
                 brotli.compress(plain, quality=quality)

@@ -1,4 +1,4 @@
-"""Brings the pinned Pyodide, by npm, and makes of it the small one that a page loads."""
+"""Gets the pinned Pyodide from npm, and makes the small one that a page loads."""
 
 import json
 import shutil
@@ -8,8 +8,8 @@ from typing import Final
 
 from steps import CannotBuild, node
 
-# What a page loads of it as it is. Its standard library is trimmed; types, source maps, a console
-# and the lock file of 300 packages are needed by no page of ours.
+# The files that a page loads as they are. The standard library is trimmed. No page of ours needs
+# the types, source maps, console and lock file of 300 packages.
 AS_IT_IS: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 LIBRARY: Final = "python_stdlib.zip"
 LOCK: Final = "pyodide-lock.json"
@@ -18,22 +18,28 @@ SNAPSHOT: Final = "started.snapshot"
 
 def fetch(browser: Path) -> Path:
     """The directory of the installed npm package, of exactly the locked version."""
-    locked = json.loads((browser / "package-lock.json").read_text())["packages"]
-    # The other packages are for tests: brought along, for a checkout that is older than they are.
-    wanted = {
-        path: about["version"]
-        for path, about in locked.items()
-        if path and not about.get("optional") and not about.get("peer")
-    }
+    locked = wanted(browser)
 
     def missing() -> list[str]:
-        return [path for path, version in wanted.items() if _version(browser / path) != version]
+        return [path for path, version in locked.items() if _version(browser / path) != version]
 
     if missing():
-        node.npm(browser, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        quietly = ("--no-audit", "--no-fund", "--loglevel=error")
+        node.npm(browser, "ci", "--omit=dev", "--ignore-scripts", *quietly)
     if left := missing():
         raise CannotBuild(f"npm left no {left[0]} in {browser}; remove node_modules and try again")
     return browser / "node_modules" / "pyodide"
+
+
+def wanted(browser: Path) -> dict[str, str]:
+    """What a page is built from: the path of each npm package, and its locked version."""
+    locked = json.loads((browser / "package-lock.json").read_text())["packages"]
+    # Tools for development come with `make lint`: a page is built without them.
+    return {
+        path: about["version"]
+        for path, about in locked.items()
+        if path and not any(about.get(kind) for kind in ("dev", "optional", "peer"))
+    }
 
 
 def _version(package: Path) -> str:
@@ -45,10 +51,10 @@ def _version(package: Path) -> str:
 
 
 def make(package: Path, core: Path, stand_ins: Path, out: Path) -> None:
-    """Everything of Python that a page loads, the core among it, into the folder `out`."""
+    """Puts everything of Python that a page loads, with the core, into the folder `out`."""
     for name in AS_IT_IS:
         shutil.copyfile(package / name, out / name)
-    # Pyodide wants to read which packages there are: none.
+    # Pyodide reads which packages there are: none.
     lock = json.loads((package / LOCK).read_text())
     (out / LOCK).write_text(json.dumps({"info": lock["info"], "packages": {}}))
     modules = _sources(package, core, stand_ins, out / "sources.zip")
@@ -58,7 +64,7 @@ def make(package: Path, core: Path, stand_ins: Path, out: Path) -> None:
 
 
 def _sources(package: Path, core: Path, stand_ins: Path, out: Path) -> list[str]:
-    """Packs Pyodide's library, with our stand-ins in it, and the core; answers its modules."""
+    """Packs Pyodide's library, with our stand-ins, and the core; returns the core's modules."""
     with zipfile.ZipFile(package / LIBRARY) as library:
         sources = {name: library.read(name) for name in library.namelist()}
     ours = {

@@ -5,25 +5,35 @@ import { pathToFileURL } from 'node:url';
 
 import { pack } from '../src/core-snapshot.js';
 
+/**
+ * @import { SnapshotConfig } from '../src/core-snapshot.js'
+ *
+ * @typedef {import('pyodide').PyodideConfig} PyodideConfig
+ * @typedef {NonNullable<PyodideConfig['createPyodideModule']>} CreateModule
+ * @typedef {{before: Uint8Array, after: Uint8Array, config: SnapshotConfig}} Seen
+ */
+
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
   process.exit(1);
 });
 
 const [folder, out, ...modules] = process.argv.slice(2);
 
-// The same memory on every machine: nothing in it may come from this one.
+// The memory must be the same on every machine: nothing in it may come from this one.
 process.argv.length = 1;
 process.env.TZ = 'UTC';
 fix(Date, 'now', () => Date.UTC(1980, 0, 1));
 fix(performance, 'now', () => 0);
-fix(crypto, 'randomFillSync', (view) => view.fill(1));
-delete WebAssembly.Suspending; // newer Node.js has it
+fix(crypto, 'randomFillSync', (/** @type {Uint8Array} */ view) => view.fill(1));
+Reflect.deleteProperty(WebAssembly, 'Suspending'); // newer Node.js has it
 // On an iPad, Pyodide uses nothing that older machines lack.
 const iPad = { userAgent: 'Ratchet', language: 'C', platform: 'MacIntel', maxTouchPoints: 5 };
 fix(globalThis, 'navigator', iPad);
 
+/** @type {typeof import('pyodide')} */
 const { loadPyodide, version } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
+/** @type {{default: CreateModule}} */
 const { default: createModule } = await import(pathToFileURL(`${folder}/pyodide.asm.mjs`).href);
 const pyodide = await loadPyodide({
   indexURL: folder,
@@ -31,32 +41,48 @@ const pyodide = await loadPyodide({
   _makeSnapshot: true,
 });
 pyodide.runPython(`import gc, ${modules}; gc.collect()`);
-const whole = pyodide.makeMemorySnapshot();
+const { before, after, config } = await seenAround(pyodide.makeMemorySnapshot());
+writeFileSync(out, pack(before, after, { version, ...config }));
+process.exit(); // the second Pyodide, which was stopped, would wait for ever
 
-// Another one is stopped where it would read it: what is in its memory by then needs no place in ours.
-const stop = new Error('seen enough');
-const seen = {};
-const started = loadPyodide({
-  indexURL: folder,
-  _loadSnapshot: whole,
-  async createPyodideModule(settings) {
-    const module = await createModule(settings);
-    const { restoreSnapshot } = settings.API;
-    settings.API.restoreSnapshot = (snapshot) => {
-      seen.before = module.HEAPU8.slice();
-      seen.config = restoreSnapshot(snapshot);
-      seen.after = module.HEAPU8.slice();
-      throw stop;
-    };
-    return module;
-  },
-});
-await started.catch((error) => {
-  if (error !== stop) throw error;
-});
-writeFileSync(out, pack(seen.before, seen.after, { version, ...seen.config }));
-process.exit(); // what was stopped would wait for ever
+/**
+ * What the memory of another Pyodide is before and after it reads this snapshot. That Pyodide is
+ * stopped there: what is in its memory before needs no place in our snapshot.
+ *
+ * @param {Uint8Array} whole
+ * @returns {Promise<Seen>}
+ */
+async function seenAround(whole) {
+  const stop = new Error('seen enough');
+  /** @type {Seen | undefined} */
+  let seen;
+  const started = loadPyodide({
+    indexURL: folder,
+    _loadSnapshot: whole,
+    async createPyodideModule(settings) {
+      const module = await createModule(settings);
+      const { restoreSnapshot } = settings.API;
+      settings.API.restoreSnapshot = (snapshot) => {
+        const untouched = module.HEAPU8.slice();
+        const restored = restoreSnapshot(snapshot);
+        seen = { before: untouched, after: module.HEAPU8.slice(), config: restored };
+        throw stop;
+      };
+      return module;
+    },
+  });
+  await started.catch((error) => {
+    if (error !== stop) throw error;
+  });
+  if (!seen) throw new Error('Pyodide did not read its snapshot');
+  return seen;
+}
 
+/**
+ * @param {object} object
+ * @param {string} name
+ * @param {unknown} value
+ */
 function fix(object, name, value) {
   Object.defineProperty(object, name, { value });
 }

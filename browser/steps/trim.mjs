@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
   process.exit(1);
 });
 

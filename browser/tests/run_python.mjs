@@ -1,8 +1,8 @@
-// Runs Python in a built Pyodide and prints what it answers: `node run_python.mjs FOLDER CODE`
+// Runs Python in a built Pyodide and prints the result: `node run_python.mjs FOLDER CODE`
 import { pathToFileURL } from 'node:url';
 
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // and not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
   process.exit(1);
 });
 

@@ -166,12 +166,18 @@ def test_the_first_paint_reads_the_keys_that_the_page_writes() -> None:
     assert "PREFIX = 'ratchet:'" in keep
     assert "SWITCH = 'storage'" in keep
     assert "ratchet:storage" in first
-    assert "`high:${" in number
+    assert "`high:${" in keep
+    assert "highKey(" in number
     assert "`ratchet:high:${" in first
 
 
 def test_the_lock_of_npm_names_no_address() -> None:
     assert "resolved" not in (BROWSER / "package-lock.json").read_text()
+
+
+def test_a_page_is_built_without_the_tools_for_its_sources() -> None:
+    packages = {Path(path).name for path in runtime.wanted(BROWSER)}
+    assert packages == {"pyodide", "emscripten", "ws"}
 
 
 def test_without_npm_it_says_how_to_get_one(

@@ -134,6 +134,12 @@ class World:
             self.connect(node, other)
         return node
 
+    def meet(self, *names: str) -> list[Node]:
+        """Nodes that start, connect to each other and open their slots."""
+        nodes = [self.start(name) for name in names]
+        self.settle()
+        return nodes
+
     def crash(self, node: Node) -> Disk:
         """kill -9: what was not on the disk is gone. The disk is left."""
         node.alive = False
@@ -358,16 +364,29 @@ class World:
 
 
 def meet(*names: str) -> tuple[World, list[Node]]:
-    """Nodes that know each other and have opened their slots."""
+    """A new world in which these nodes are connected and have opened their slots."""
     world = World()
-    nodes = [world.start(name) for name in names]
-    world.settle()
-    return world, nodes
+    return world, world.meet(*names)
 
 
 def single(name: str, chunk: int = MAX_ROWS) -> Replica:
     """One without a world around it."""
     return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, max_rows=chunk)
+
+
+def values(world: World) -> set[int]:
+    """The values of `TIDE` at all living nodes."""
+    return {node.replica.table.value(TIDE) for node in world.alive()}
+
+
+def slots(world: World) -> set[Slot]:
+    """All slots that any living node has in memory."""
+    return {slot for node in world.alive() for slot in node.replica.table.columns}
+
+
+def notices(node: Node) -> list[str]:
+    """The kinds of all notices of its replica."""
+    return [notice.kind for notice in node.replica.notices]
 
 
 def wanted(world: World, of: Node) -> list[tuple[Slot, int]]:

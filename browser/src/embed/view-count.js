@@ -1,46 +1,53 @@
-// <view-count video="tide">: a video's views, live, on a page of any site that the counting one lists.
+// <view-count video="tide">: a video's views, live, on a page of any site that the counting site lists.
 //
 //   <script async src="https://SITE/view-count.js"></script>
 //   <view-count video="tide">many</view-count> views
 //
-// It shows the number in the page's own font and the reader's language; what stands inside it,
-// until a number is known. `compact` shortens it (1.2M). Everything that makes the number right
-// happens in one frame of SITE that nobody sees, for all elements of the page: so this script
-// needs no library, and the page's site no socket, worker or storage of ours but for one line a
-// video: the highest number, which is there at once after a reload and is never taken back.
+// The element shows the number in the page's own font and the reader's language. Until a number is
+// known, its content stands there. `compact` shortens the number (1.2M).
 //
-// The page and the frame tell each other (an older copy of this file may talk to a newer frame, so
-// these only ever get more):
+// One unseen frame of SITE does all the work, for all elements of the page: it connects, merges and
+// stores. So this script needs no library, and the page's own site gets no socket and no worker of
+// ours. It gets one entry in its local storage for each video: the highest number shown, which
+// stands there at once after a reload and is never taken back.
+//
+// The page and the frame send each other these messages. An older copy of this file may talk to a
+// newer frame, so messages may be added and none may change:
 //
 //   page -> frame   {watch: video}   {forget: video}
 //   frame -> page   {video, views, exact: "1,234,567", short: "1.2M"}   {video, refused: why}   {here: true}
 //
-// A classic script: pages of other sites may load those from anywhere, without asking first.
+// One file, and a classic script: pages of other sites may load that from anywhere, and a module
+// only from a site that allows them to.
 'use strict';
 
 (() => {
   const NAME = 'view-count';
-  // Between the frame's being loaded and its first word; it says that at once.
+  // From the frame's load event to its first message, which it sends at once.
   const SILENT_MS = 5_000;
   const SLOW_MS = 30_000;
-  // Until an absent site is asked again, at first and at most.
+  // After so long a site that did not answer is asked again: at first, and at most.
   let again_ms = 5_000;
   const MOST_AGAIN_MS = 10 * 60_000;
   // An element that moves within its page is gone for a moment.
   const GONE_MS = 1_000;
-  // Read by screen readers, seen by nobody. (Set by script, which a page's policy does not forbid.)
-  const UNSEEN = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
+  // For screen readers only. (A page's policy does not forbid a style that a script sets.)
+  const UNSEEN =
+    'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
 
-  /** @param {string} what */
-  const warn = (what) => console.warn(`<${NAME}>: ${what}`);
+  /** @param {string} text */
+  const warn = (text) => console.warn(`<${NAME}>: ${text}`);
 
-  const source = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.src;
-  if (!source) return warn('load its script by a plain <script async src>, so that it knows its site.');
-  const SITE = new URL(source).origin;
+  const script = document.currentScript;
+  if (!(script instanceof HTMLScriptElement && script.src)) {
+    warn('load its script by a plain <script async src>, so that it knows its site.');
+    return;
+  }
+  const SITE = new URL(script.src).origin;
   if (customElements.get(NAME)) return; // loaded twice
 
   /**
-   * @typedef {object} Known what the frame said of a video
+   * @typedef {object} Known what the frame has sent of a video
    * @property {number} views
    * @property {string} exact
    * @property {string} short
@@ -53,7 +60,7 @@
   /** @type {HTMLIFrameElement | undefined} */
   let frame;
   let loaded = false;
-  let heard = false;
+  let answered = false;
   let warned = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let silence;
@@ -63,30 +70,46 @@
   /** @param {string} video */
   const keyOf = (video) => `ratchet:${NAME}:${SITE}/${video}`;
 
-  /** @param {any} said @returns {said is Known} */
-  const isKnown = (said) =>
-    Number.isSafeInteger(said?.views) &&
-    said.views >= 0 &&
-    [said.exact, said.short].every((text) => typeof text === 'string' && text.length < 100);
+  /**
+   * What this value says of a video, if it is well-formed.
+   *
+   * @param {Partial<Record<keyof Known, unknown>> | null} value
+   * @returns {Known | undefined}
+   */
+  function knownIn(value) {
+    const { views, exact, short } = value ?? {};
+    const isNumber = typeof views === 'number' && Number.isSafeInteger(views) && views >= 0;
+    return isNumber && isText(exact) && isText(short) ? { views, exact, short } : undefined;
+  }
 
-  /** @param {string} video @returns {Known | undefined} */
+  /**
+   * @param {unknown} value
+   * @returns {value is string}
+   */
+  function isText(value) {
+    return typeof value === 'string' && value.length < 100;
+  }
+
+  /** @param {string} video */
   function remembered(video) {
     try {
-      const kept = JSON.parse(localStorage.getItem(keyOf(video)) ?? 'null');
-      return isKnown(kept) ? kept : undefined;
+      return knownIn(JSON.parse(localStorage.getItem(keyOf(video)) ?? 'null'));
     } catch {
-      return undefined; // refused, or no JSON: then the frame will say it
+      return undefined; // refused, or no JSON: then the frame will send it
     }
   }
 
-  /** @param {string} video @param {Known} said */
-  function remember(video, { views, exact, short }) {
+  /**
+   * @param {string} video
+   * @param {Known} now
+   */
+  function remember(video, now) {
     try {
-      // Another tab may have gone further.
-      if (views >= (remembered(video)?.views ?? 0))
-        localStorage.setItem(keyOf(video), JSON.stringify({ views, exact, short }));
+      // Another tab may know a higher number.
+      if (now.views < (remembered(video)?.views ?? 0)) return;
+      localStorage.setItem(keyOf(video), JSON.stringify(now));
     } catch {
-      // Refused, or full: the frame has its own memory.
+      // Refused, or full: the frame has a memory of its own.
     }
   }
 
@@ -94,57 +117,59 @@
    * Shows it, unless a higher number is shown already.
    *
    * @param {string} video
-   * @param {Known} said
+   * @param {Known} now
    */
-  function raise(video, said) {
-    if (said.views < (known.get(video)?.views ?? 0)) return;
-    known.set(video, said);
-    for (const element of elements.get(video) ?? []) element.show(said);
+  function raise(video, now) {
+    if (now.views < (known.get(video)?.views ?? 0)) return;
+    known.set(video, now);
+    for (const element of elements.get(video) ?? []) element.show(now);
   }
 
   // -- the frame ---------------------------------------------------------------------------------
 
   /**
-   * To whoever is in the frame: if the browser has put a page of its own there, this is no secret.
+   * Sends it to any site: the browser may have put an error page of its own into the frame, and a
+   * message is no secret.
    *
-   * @param {object} message
+   * @param {{watch: string} | {forget: string}} message
    */
-  const tell = (message) => {
+  function post(message) {
     if (loaded) frame?.contentWindow?.postMessage(message, '*');
-  };
+  }
 
   function openFrame() {
     frame = document.createElement('iframe');
     frame.title = 'view counts';
     frame.tabIndex = -1;
     frame.referrerPolicy = 'no-referrer';
-    // It may do what it does, and nothing to this page. (On its own site that would keep nothing in.)
+    // It can do its own work, and nothing to this page. (On its own site a sandbox with both would
+    // keep nothing in.)
     if (SITE !== location.origin) frame.setAttribute('sandbox', 'allow-scripts allow-same-origin');
-    // Not by a rule that a page's own for its frames could outdo.
+    // Important: a page's own rule for its frames must not outdo it.
     frame.style.setProperty('display', 'none', 'important');
     frame.onload = () => {
       loaded = true;
-      expectWord(SILENT_MS);
-      for (const video of elements.keys()) tell({ watch: video });
+      expectMessage(SILENT_MS);
+      for (const video of elements.keys()) post({ watch: video });
     };
     frame.src = `${SITE}/embed`;
-    // Not into the body, which scripts like to write anew.
+    // Not into the body, whose content scripts like to replace.
     document.documentElement.append(frame);
-    expectWord(SLOW_MS);
+    expectMessage(SLOW_MS);
   }
 
   /** @param {number} within_ms */
-  function expectWord(within_ms) {
+  function expectMessage(within_ms) {
     clearTimeout(silence);
-    if (heard) return;
+    if (answered) return;
     silence = setTimeout(() => {
       if (!warned)
         warn(
-          `${SITE} does not answer this page. It may be away; or its RATCHET_EMBED_ORIGINS does not name ` +
-            `${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
+          `${SITE} does not answer this page. It may be down; or its RATCHET_EMBED_ORIGINS does not ` +
+            `name ${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
         );
       warned = true;
-      // It may be back later. Ever more seldom: a page that isn't on the list never will be.
+      // It may be back later. Ever more seldom: a page that is not listed will never be answered.
       silence = setTimeout(closeFrame, again_ms * (0.5 + Math.random()));
       again_ms = Math.min(2 * again_ms, MOST_AGAIN_MS);
       addEventListener('online', closeFrame, { once: true });
@@ -160,28 +185,36 @@
     if (elements.size) needFrame();
   }
 
-  /** Once somebody can see the page: one that is opened in the background costs nothing. */
+  /** Opens it once somebody can see the page: one that is opened in the background costs nothing. */
   function needFrame() {
-    if (document.hidden) return document.addEventListener('visibilitychange', needFrame, { once: true });
-    if (frame && !frame.isConnected) closeFrame(); // somebody has removed it
-    else if (!frame) openFrame();
+    if (document.hidden) {
+      document.addEventListener('visibilitychange', needFrame, { once: true });
+    } else if (frame && !frame.isConnected) {
+      closeFrame(); // a script of the page has removed it
+    } else if (!frame) {
+      openFrame();
+    }
   }
 
-  addEventListener('message', ({ source: from, origin, data }) => {
-    if (!frame || from !== frame.contentWindow || origin !== SITE) return;
-    heard = true;
+  addEventListener('message', ({ source, origin, data }) => {
+    if (!frame || source !== frame.contentWindow || origin !== SITE) return;
+    answered = true;
     clearTimeout(silence);
     if (!elements.has(data?.video)) return;
-    if (typeof data.refused === 'string') return warn(`no views of "${data.video}": ${data.refused}`);
-    if (!isKnown(data)) return;
-    remember(data.video, data);
-    raise(data.video, data);
+    if (typeof data.refused === 'string') {
+      warn(`no views of "${data.video}": ${data.refused}`);
+      return;
+    }
+    const now = knownIn(data);
+    if (!now) return;
+    remember(data.video, now);
+    raise(data.video, now);
   });
 
   addEventListener('storage', ({ key }) => {
     for (const video of elements.keys()) {
-      const kept = key === keyOf(video) && remembered(video);
-      if (kept) raise(video, kept);
+      const now = key === keyOf(video) ? remembered(video) : undefined;
+      if (now) raise(video, now);
     }
   });
 
@@ -195,11 +228,11 @@
     #shadow = this.attachShadow({ mode: 'open' });
     #number = document.createElement('data');
     #seen = document.createElement('span');
-    #said = document.createElement('span');
+    #spoken = document.createElement('span');
 
     constructor() {
       super();
-      this.#said.style.cssText = UNSEEN;
+      this.#spoken.style.cssText = UNSEEN;
       this.#shadow.append(document.createElement('slot'));
     }
 
@@ -219,21 +252,21 @@
     attributeChangedCallback() {
       if (!this.isConnected) return;
       this.#watch(this.getAttribute('video') ?? '');
-      const said = known.get(this.#video);
-      if (said) this.show(said);
+      const now = known.get(this.#video);
+      if (now) this.show(now);
     }
 
-    /** @param {Known} said */
+    /** @param {Known} now */
     show({ views, exact, short }) {
       const text = this.hasAttribute('compact') ? short : exact;
       this.#number.value = String(views);
       if (text === exact) this.#number.removeAttribute('title');
       else this.#number.title = exact;
-      // A shortened number is for the eye alone: there is time to say the whole one.
-      this.#said.textContent = exact;
+      // A shortened number is for the eye alone: a screen reader has time for the whole one.
+      this.#spoken.textContent = exact;
       this.#seen.textContent = text;
       this.#seen.ariaHidden = text === exact ? null : 'true';
-      this.#number.replaceChildren(...(text === exact ? [this.#seen] : [this.#seen, this.#said]));
+      this.#number.replaceChildren(...(text === exact ? [this.#seen] : [this.#seen, this.#spoken]));
       if (!this.#number.isConnected) this.#shadow.replaceChildren(this.#number);
     }
 
@@ -244,31 +277,37 @@
       this.#video = video;
       if (!video) return;
       join(this, video);
-      const said = known.get(video);
-      if (said) this.show(said);
+      const now = known.get(video);
+      if (now) this.show(now);
       else this.#shadow.replaceChildren(document.createElement('slot'));
     }
   }
 
-  /** @param {ViewCount} element @param {string} video */
+  /**
+   * @param {ViewCount} element
+   * @param {string} video
+   */
   function join(element, video) {
     const group = elements.get(video) ?? new Set();
     elements.set(video, group.add(element));
     needFrame();
     if (group.size > 1) return;
-    const kept = remembered(video);
-    if (kept) raise(video, kept);
-    tell({ watch: video });
+    const now = remembered(video);
+    if (now) raise(video, now);
+    post({ watch: video });
   }
 
-  /** @param {ViewCount} element @param {string} video */
+  /**
+   * @param {ViewCount} element
+   * @param {string} video
+   */
   function leave(element, video) {
     const group = elements.get(video);
     if (!group?.delete(element)) return;
     setTimeout(() => {
       if (group.size || elements.get(video) !== group) return;
       elements.delete(video);
-      tell({ forget: video });
+      post({ forget: video });
     }, GONE_MS);
   }
 

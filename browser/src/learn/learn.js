@@ -1,92 +1,85 @@
-// The lesson's page: sends orders to the worker, draws what comes back, and says what happened.
+// The lesson's page: sends orders to the worker, draws the answers, and says what happened.
 //
-// A step of a story is always the same: where it doesn't follow from what is on the stage, its story
-// is begun anew and played up to it. What is done freely goes on from wherever the stage stands.
-'use strict';
+// A step of a story always shows the same. Where it does not follow from what is on the stage, its
+// story is begun anew and played up to it. A free order goes on from whatever is on the stage.
 
-import { write } from '../elements.js';
+/** @import { Answer } from './protocol.js' */
+
+import { byId, within, write } from '../elements.js';
+import { openLessonWorker } from './lesson-worker.js';
 import { openStage } from './stage.js';
 
 // Between what a node does and what the network makes of it: long enough to be seen.
 const PACE_MS = 550;
-// Something is odd, or the line is very slow: say that it may still come.
+// The line is very slow, or something is wrong: the page says that it may still come.
 const SLOW_MS = 20_000;
 
-/** @typedef {import('./stage.js').Scene} Scene */
-/** @typedef {{scenes: Scene[], said: string, naive: {[way: string]: string}, possible: string[]}} Answer */
-
-const lesson = /** @type {HTMLElement} */ (document.querySelector('.learn'));
-const [progress, spoken, way, happened, afresh] = ['progress', 'spoken', 'way', 'happened', 'afresh'].map(
-  (id) => /** @type {any} */ (document.getElementById(id)),
-);
+const lesson = within(document, '.learn');
+const progress = byId('progress');
+const spoken = byId('spoken');
+const happened = byId('happened');
+const afresh = byId('afresh');
+const way = /** @type {HTMLSelectElement} */ (byId('way')); // a <select>
 const stage = openStage(lesson);
-const steps = /** @type {HTMLButtonElement[]} */ ([...lesson.querySelectorAll('.step')]);
-const free = /** @type {HTMLButtonElement[]} */ ([...lesson.querySelectorAll('.choices button')]);
+const steps = buttons('.step');
+const free = buttons('.choices button');
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
-/** The step that made the stage what it is; none after something was done freely. @type {number | undefined} */
+/** The step that the stage shows; none after a free order. @type {number | undefined} */
 let standing;
-/** What was answered last. @type {Answer | undefined} */
+/** @type {Answer | undefined} */
 let last;
-/** Shows the rest of what is being shown, at once. */
+/** Draws the rest of what is being drawn, at once. */
 let hurry = () => {};
-let asked = 0;
-/** @type {Map<number, (told: {answer?: Answer, why?: string}) => void>} */
-const answers = new Map();
 
-const worker = start();
-
-steps.forEach((button, at) => button.addEventListener('click', () => playStep(at)));
-free.forEach((button) => button.addEventListener('click', () => {
-  if (button.getAttribute('aria-disabled') !== 'true') void playFreely(button);
-}));
-way.addEventListener('change', () => {
-  hurry();
-  if (!last) return;
-  stage.draw(last.scenes[last.scenes.length - 1], way.value);
-  if (standing === undefined) tellIn(happened, last);
-});
-
-function start() {
-  lesson.dataset.lesson = 'waiting';
-  tellProgress('busy', 'Python is starting in this page …');
-  const slow = setTimeout(() => tellProgress('busy', 'Python is still on its way; the text is all here.'), SLOW_MS);
-  /** @type {(why: string) => void} */
-  const fail = (why) => {
+lesson.dataset.lesson = 'waiting';
+showProgress('busy', 'Python is starting in this page …');
+const slow = setTimeout(() => {
+  showProgress('busy', 'Python is still on its way; the text is all here.');
+}, SLOW_MS);
+const worker = openLessonWorker({
+  ready(how) {
+    clearTimeout(slow);
+    lesson.dataset.how = how;
+    void begin();
+  },
+  failed(why) {
     clearTimeout(slow);
     lesson.dataset.lesson = 'failed';
-    tellProgress('bad', `The counter can’t run in this browser (${why}). The text says what it would show.`);
-  };
-  let made;
-  try {
-    made = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-  } catch (error) {
-    fail(String(error));
-    return undefined;
-  }
-  made.addEventListener('error', (event) => fail(event.message || 'its script didn’t come'));
-  made.addEventListener('message', ({ data }) => {
-    if (data.failed !== undefined) fail(data.failed);
-    else if (data.ready) {
-      clearTimeout(slow);
-      lesson.dataset.how = data.ready;
-      void begin();
-    } else {
-      answers.get(data.id)?.(data);
-      answers.delete(data.id);
-    }
+    const what = 'The counter can’t run in this browser';
+    showProgress('bad', `${what} (${why}). The text says what it would show.`);
+  },
+});
+
+for (const [at, button] of steps.entries()) {
+  button.addEventListener('click', () => void playStep(at));
+}
+for (const button of free) {
+  button.addEventListener('click', () => {
+    if (button.getAttribute('aria-disabled') !== 'true') void playFreely(button);
   });
-  return made;
+}
+way.addEventListener('change', () => {
+  hurry();
+  const scene = last?.scenes.at(-1);
+  if (!last || !scene) return;
+  stage.draw(scene, way.value);
+  if (standing === undefined) writeOutcome(happened, last);
+});
+
+/** @param {string} selector */
+function buttons(selector) {
+  return [...lesson.querySelectorAll(selector)].filter((one) => one instanceof HTMLButtonElement);
 }
 
 async function begin() {
-  const answer = await order([], true);
+  const { id, answer } = await order([], true);
   if (!answer) return;
   lesson.dataset.lesson = 'ready';
-  tellProgress('good', 'Ready: press the first step.');
+  showProgress('good', 'Ready: press the first step.');
   for (const control of [...steps, ...free, way]) control.disabled = false;
   steps[0].toggleAttribute('data-next', true);
-  show(answer, () => {});
+  show(id, answer, () => {});
 }
 
 /** @param {number} at */
@@ -95,15 +88,14 @@ async function playStep(at) {
   const follows = standing === at - 1 && at > first;
   const orders = steps.slice(follows ? at : first, at + 1).map((step) => step.dataset.do ?? '');
   standing = at;
-  const answer = await order(orders, !follows);
+  const { id, answer } = await order(orders, !follows);
   if (!answer || standing !== at) return;
-  way.value = story.dataset.way;
-  const title = story.querySelector('h2')?.textContent;
+  way.value = story.dataset.way ?? '';
   const total = story.querySelectorAll('.step').length;
-  tellProgress('good', `${title}: ${at - first + 1} of ${total}`);
-  show(answer, () => {
-    const place = /** @type {HTMLElement} */ (steps[at].nextElementSibling);
-    tellIn(place, answer);
+  showProgress('good', `${within(story, 'h2').textContent}: ${at - first + 1} of ${total}`);
+  show(id, answer, () => {
+    const outcome = steps[at].nextElementSibling;
+    if (outcome) writeOutcome(outcome, answer);
     markSteps(at);
   });
 }
@@ -112,42 +104,44 @@ async function playStep(at) {
 async function playFreely(button) {
   standing = undefined;
   const anew = button === afresh;
-  const answer = await order(anew ? [] : [button.dataset.do ?? ''], anew);
+  const { id, answer } = await order(anew ? [] : [button.dataset.do ?? ''], anew);
   if (!answer || standing !== undefined) return;
-  tellProgress('good', anew ? 'From the beginning' : 'As you like');
-  show(answer, () => tellIn(happened, answer));
+  showProgress('good', anew ? 'From the beginning' : 'As you like');
+  show(id, answer, () => writeOutcome(happened, answer));
 }
 
 /**
- * Asks the worker; what it answers.
- *
  * @param {string[]} orders
  * @param {boolean} anew
- * @returns {Promise<Answer | undefined>}
+ * @returns {Promise<{id: number, answer: Answer | undefined}>}
  */
 async function order(orders, anew) {
-  const id = (asked += 1);
   lesson.dataset.stage = 'moving';
-  const told = await new Promise((resolve) => {
-    answers.set(id, resolve);
-    worker?.postMessage({ id, orders, afresh: anew });
-  });
-  if (told.answer) return told.answer;
-  // It was offered, and wasn't possible any more: two quick clicks.
-  if (id === asked) lesson.dataset.stage = 'still';
-  return undefined;
+  const { id, answer: answering } = worker.order(orders, anew);
+  const answer = await answering;
+  if (!answer) settle(id);
+  return { id, answer };
 }
 
 /**
- * Draws what was seen on the way, one after the other; then `after`.
+ * The stage stands still, unless a later order is on its way.
  *
+ * @param {number} id
+ */
+function settle(id) {
+  if (worker.isLast(id)) lesson.dataset.stage = 'still';
+}
+
+/**
+ * Draws the moments of an answer one after the other, then calls `after`.
+ *
+ * @param {number} id of the order
  * @param {Answer} answer
  * @param {() => void} after
  */
-function show(answer, after) {
+function show(id, answer, after) {
   hurry();
   last = answer;
-  const mine = asked;
   const scenes = still.matches ? answer.scenes.slice(-1) : [...answer.scenes];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -161,7 +155,7 @@ function show(answer, after) {
     hurry = () => {};
     offer(answer.possible);
     after();
-    if (mine === asked) lesson.dataset.stage = 'still';
+    settle(id);
   };
   hurry = () => {
     clearTimeout(timer);
@@ -171,7 +165,11 @@ function show(answer, after) {
   next();
 }
 
-/** What can be ordered now. A button that can't be pressed keeps the focus, if it has it. @param {string[]} possible */
+/**
+ * Offers what can be ordered now. A button that cannot be pressed keeps the focus, if it has it.
+ *
+ * @param {string[]} possible
+ */
 function offer(possible) {
   for (const button of free) {
     const { verb, name } = button.dataset;
@@ -186,40 +184,49 @@ function offer(possible) {
   }
 }
 
-/** The steps of its story up to this one are done, and the next one of all is next. @param {number} at */
+/**
+ * Marks the steps of this step's story up to it as done, and the one after it as the next.
+ *
+ * @param {number} at
+ */
 function markSteps(at) {
   const { story } = storyOf(at);
-  steps.forEach((step, one) => {
+  for (const [one, step] of steps.entries()) {
     if (story.contains(step)) step.toggleAttribute('data-done', one <= at);
     step.toggleAttribute('data-next', one === at + 1);
-  });
+  }
 }
 
-/** The story that a step belongs to, and the number of its first step. @param {number} at */
+/**
+ * The story that a step belongs to, and the number of that story's first step.
+ *
+ * @param {number} at
+ */
 function storyOf(at) {
-  const story = /** @type {HTMLElement} */ (steps[at].closest('.chapter'));
+  /** @type {HTMLElement | null} */
+  const story = steps[at].closest('.chapter');
+  if (!story) throw new Error('a step stands outside of every story');
   return { story, first: steps.findIndex((step) => story.contains(step)) };
 }
 
 /**
- * @param {HTMLElement} place
+ * @param {Element} place
  * @param {Answer} answer
  */
-function tellIn(place, { said, naive }) {
-  const [real, other] = ['real', 'naive'].map(
-    (name) => /** @type {HTMLElement} */ (place.querySelector(`.${name}`)),
-  );
-  write(real, said || 'What happens is said here.');
-  write(other, naive[way.value]);
-  other.toggleAttribute('data-wrong', naive[way.value] !== 'The same.');
-  write(spoken, said && `${said} Naive: ${naive[way.value]}`);
+function writeOutcome(place, { said, naive }) {
+  const outcome = naive[way.value];
+  write(within(place, '.real'), said || 'What happens is written here.');
+  const other = within(place, '.naive');
+  write(other, outcome);
+  other.toggleAttribute('data-wrong', outcome !== 'The same.');
+  write(spoken, said && `${said} Naive: ${outcome}`);
 }
 
 /**
  * @param {'busy' | 'good' | 'bad'} mood
  * @param {string} text
  */
-function tellProgress(mood, text) {
+function showProgress(mood, text) {
   progress.dataset.mood = mood;
   write(progress, text);
 }

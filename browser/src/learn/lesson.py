@@ -1,16 +1,16 @@
-"""The lesson: the real counter and the naive ways, given the same orders, and what came of each.
+"""The lesson: the real counter and the naive ways get the same orders; what comes of each.
 
-An order is a few words; several are parted by semicolons:
+An order is a few words. Semicolons separate several orders:
 
     count a         a view at a                 count c 3     three views at c
-    count a b       one at each of them, at the same moment, before either hears of the other
+    count a b       a view at each, at the same moment, before either knows of the other's
     again           the last message of the network comes a second time
-    cut c, heal c   nobody hears it any more; they do again
+    cut c, heal c   no message to it or from it arrives any more; they arrive again
     kill c, start c its process ends; another starts on its disk
     wipe c          its disk is lost (while it doesn't run)
-    retire c        a node that runs is told that c, which doesn't, won't come back
+    retire c        a running node learns that c, which doesn't run, won't come back
     wait            an hour passes
-    reload c        the page is opened anew, by c
+    reload c        the page is loaded again, from c
 """
 
 import json
@@ -25,12 +25,12 @@ from .scene import Scene, scene
 from .telling import sum_up, tell, tell_naive
 from .world import NAMES, World
 
-# Where every story begins: some views everywhere, heard by all.
+# How every story begins: with some views at each node, which all of them know.
 BEGINNING: Final = "count a 3; count b 2; count c 2"
 
 
 class Impossible(ValueError):
-    """Such an order can't be given now, or is none."""
+    """This order can't be given now, or is no order."""
 
 
 class Lesson:
@@ -48,7 +48,7 @@ class Lesson:
         return scene(self._world, self._naive)
 
     def possible(self) -> list[str]:
-        """The orders of one word and one name that can be given now."""
+        """The orders of a verb and a name that can be given now, and those of a verb alone."""
         orders = ["again", "wait"]
         for name in NAMES:
             node = self._world.nodes[name]
@@ -62,8 +62,8 @@ class Lesson:
         return orders
 
     def obey(self, text: str) -> tuple[list[Scene], str, dict[str, str]]:
-        """What is seen on the way, and what there is to say of it: of the counter, and of each
-        naive way. Raises `Impossible`, and then has done nothing of that order."""
+        """What is seen on the way, and the sentences about it: about the counter, and about each
+        naive way. Raises `Impossible`, and then nothing of that order has been done."""
         begin = before = self.scene()
         scenes, said = [], []
         for order in _orders(text):
@@ -77,7 +77,7 @@ class Lesson:
             before = after
         scenes.append(before)
         if not text.split(";")[-1].strip().startswith("reload"):
-            # Else it's said already.
+            # After a reload the sentence has said it already.
             said.append(sum_up(begin, before))
         return scenes, " ".join(said), {way: tell_naive(begin, scenes, way) for way in WAYS}
 
@@ -155,10 +155,10 @@ class Stage:
         self._lesson = Lesson()
 
     def play(self, orders: str, afresh: bool) -> str:
-        """Give these orders (a JSON list of texts), perhaps from the beginning; tells of the last.
+        """Give these orders (a JSON list of texts), perhaps from the beginning.
 
-        ``{"scenes", "said", "naive", "possible"}``: what is seen on the way, the last being how it
-        is now; the sentences; and what can be ordered next.
+        Returns JSON about the last of them, ``{"scenes", "said", "naive", "possible"}``: what is
+        seen on the way (the last scene is now), the sentences, and what can be ordered next.
         """
         if afresh:
             self._lesson = Lesson()
@@ -179,7 +179,7 @@ def _orders(text: str) -> Iterator[list[str]]:
 
 
 def _views(words: list[str]) -> int:
-    """How many views `count` is for, by what stands behind the names."""
+    """How many views an order to count asks for: the word after the names, or one."""
     match words:
         case []:
             return 1

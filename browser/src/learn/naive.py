@@ -1,7 +1,7 @@
 """Four ways to count that look right, and aren't. None of this is part of Ratchet.
 
-Each class is one node of such a cluster. It says what it tells the others (a small map) when it
-counts and when it meets them, and what it does with what they tell.
+Each class is one node of such a cluster. It sends the others a small map when it counts and when it
+meets them, and it says what it does with the maps that it receives.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +14,13 @@ class Way(Protocol):
     """One node."""
 
     def count(self, views: int, now: int) -> Told:
-        """Views came; what the others are told."""
+        """Views came; returns what is sent to the others."""
 
     def hear(self, told: Told) -> None:
-        """Another told this."""
+        """Another node sent this."""
 
     def greet(self) -> Told:
-        """What another is told when the two meet (again)."""
+        """What is sent to another node when the two meet (again)."""
 
     def forget(self, name: str) -> None:
         """This node won't come back."""
@@ -30,7 +30,7 @@ class Way(Protocol):
 
 
 class Larger:
-    """One number. Whoever hears a larger one takes it."""
+    """One number. A node that receives a larger one takes it."""
 
     def __init__(self, _name: str) -> None:
         self.number = 0
@@ -71,7 +71,7 @@ class Latest(Larger):
 
 
 class Adding(Larger):
-    """One number. “One more”, it is told, and adds one."""
+    """One number. A node that receives “one more” adds one."""
 
     def count(self, views: int, _now: int) -> Told:
         self.number += views
@@ -81,14 +81,14 @@ class Adding(Larger):
         self.number += told["more"]
 
     def greet(self) -> Told:
-        # It doesn't know what the other has heard. (Were it to send all it has, that would be
-        # counted twice.)
+        # It doesn't know what the other has received. (If it sent all that it has, the other would
+        # count much of that twice.)
         return {"more": 0}
 
 
 class Names:
     """A number for each name, and the larger of each: nearly right. But a name isn't a process,
-    and what was forgotten is not written down."""
+    and no node keeps a list of what it has forgotten."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -121,7 +121,7 @@ WAYS: Final[Mapping[str, Callable[[str], Way]]] = {
 
 
 class Naive:
-    """Three nodes that count in one of these ways, and a page that shows what it is told."""
+    """Three nodes that count in one of these ways, and a page that shows what its node says."""
 
     def __init__(self, way: str, names: tuple[str, ...], at: str) -> None:
         self._make = WAYS[way]
@@ -146,24 +146,24 @@ class Naive:
         self.again()
 
     def again(self) -> None:
-        """What told of the last views is said, or said once more."""
+        """The messages of the last views are sent, or sent once more."""
         self._wire += self._told
 
     def meet(self, names: list[str]) -> None:
-        """These hear each other (again)."""
+        """These nodes are connected (again)."""
         self._wire += [(name, self.nodes[name].greet()) for name in names]
 
     def wipe(self, name: str) -> None:
-        """It forgets all."""
+        """The node loses everything."""
         self.nodes[name] = self._make(name)
 
     def retire(self, name: str, told: list[str]) -> None:
-        """These hear that it won't come back."""
+        """The nodes `told` learn that this one won't come back."""
         for other in told:
             self.nodes[other].forget(name)
 
     def deliver(self, linked_to: Callable[[str], list[str]]) -> None:
-        """What was said arrives where it is heard, and is gone where it isn't."""
+        """Messages arrive where there is a link, and are lost where there is none."""
         wire, self._wire = self._wire, []
         for sender, told in wire:
             for other in linked_to(sender):

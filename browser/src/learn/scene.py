@@ -12,7 +12,7 @@ from .world import World
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar. A closed slot will never grow again."""
+    """A piece of a bar. A closed slot never grows again."""
 
     name: str
     views: int
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Fold:
-    """Closed slots that are still slots, and whom nobody can ask whether they may be folded."""
+    """Closed slots that are not folded yet, and the nodes that would have to agree and can't."""
 
     slots: tuple[str, ...]
     missing: tuple[str, ...]
@@ -37,8 +37,8 @@ class Fold:
 
 @dataclass(frozen=True)
 class NodeScene:
-    """One node. `slot` is where it counts; `others` hear it; `gone`: it was retired; so many views
-    are `only` on its disk."""
+    """One node. `slot`: where it counts; `others`: the nodes that it is connected to; `gone`: it
+    was retired; `only`: how many views are on its disk alone."""
 
     name: str
     running: bool
@@ -53,7 +53,7 @@ class NodeScene:
 
 @dataclass(frozen=True)
 class PageScene:
-    """The browser: the node that it was loaded from, and whether that still talks to it."""
+    """The browser: the node that it was loaded from, and whether that node still runs."""
 
     at: str
     connected: bool
@@ -66,13 +66,13 @@ class NaiveScene:
 
     nodes: dict[str, Bar]
     page: Bar
-    # What the page has shown at most.
+    # The most that the page has shown.
     highest: int
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One moment. `lost`: so many of the `truth` no node and no disk has any more."""
+    """One moment. `lost`: how many of the `truth` are on no node and no disk any more."""
 
     truth: int
     lost: int

@@ -1,17 +1,8 @@
-// The picture: one scene of the lesson as bars on one scale. It only draws; it counts nothing.
-'use strict';
+// The picture: one moment of the lesson as bars on one scale. It only draws; it counts nothing.
 
-import { child, list, write } from '../elements.js';
+/** @import { Bar, NodeScene, Scene } from './protocol.js' */
 
-/**
- * @typedef {{name: string, views: number, closed: boolean}} Part
- * @typedef {{value: number, parts: Part[]}} Bar
- * @typedef {{name: string, running: boolean, cut: boolean, gone: boolean, slot: string, bar: Bar}} NodeScene
- * @typedef {{at: string, connected: boolean, bar: Bar}} PageScene
- * @typedef {{nodes: {[name: string]: Bar}, page: Bar, highest: number}} NaiveScene
- * @typedef {{truth: number, lost: number, nodes: {[name: string]: NodeScene}, page: PageScene,
- *   naive: {[way: string]: NaiveScene}}} Scene
- */
+import { child, list, within, write } from '../elements.js';
 
 // A scale that changed with each view would hide that the bars grow.
 const SCALES = [12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256];
@@ -19,9 +10,8 @@ const ROOM = 1.25;
 
 /** @param {HTMLElement} lesson */
 export function openStage(lesson) {
-  /** @param {string} name */
-  const row = (name) => /** @type {HTMLElement} */ (lesson.querySelector(`[data-row="${name}"]`));
-  const truth = /** @type {HTMLElement} */ (lesson.querySelector('.truth span'));
+  const row = (/** @type {string} */ name) => within(lesson, `[data-row="${name}"]`);
+  const truth = within(lesson, '.truth span');
 
   return {
     /**
@@ -42,15 +32,14 @@ export function openStage(lesson) {
         const its = row(node.name);
         its.toggleAttribute('data-cut', node.cut);
         its.toggleAttribute('data-dead', !node.running);
-        tellWho(its, node.slot || node.name, stateOf(node));
+        writeName(its, node.slot || node.name, stateOf(node));
         drawBars(its, node.name, node.bar, naive.nodes[node.name], node.running, scale);
       }
       const page = row('page');
       page.toggleAttribute('data-alone', !scene.page.connected);
-      tellWho(page, 'page', scene.page.connected ? `from ${scene.page.at}` : 'on its own');
+      writeName(page, 'page', scene.page.connected ? `from ${scene.page.at}` : 'on its own');
       drawBars(page, 'page', scene.page.bar, naive.page, true, scale);
-      const meter = /** @type {HTMLElement} */ (page.querySelector('.meter.naive'));
-      drawFall(meter, naive.highest, naive.page.value);
+      drawFall(within(page, '.meter.naive'), naive.highest, naive.page.value);
     },
   };
 }
@@ -63,7 +52,7 @@ function stateOf({ running, cut, gone }) {
 }
 
 /**
- * What stood there before, and doesn't any more.
+ * The part of the naive page's number that it has shown and shows no more.
  *
  * @param {HTMLElement} meter
  * @param {number} highest
@@ -71,19 +60,19 @@ function stateOf({ running, cut, gone }) {
  */
 function drawFall(meter, highest, value) {
   if (highest <= value) return;
-  const ghost = child(meter, 'span', 'fallen');
-  ghost.style.setProperty('--views', String(highest - value));
-  write(child(ghost, 'i', 'was'), `was ${highest}`);
+  const fallen = child(meter, 'span', 'fallen');
+  fallen.style.setProperty('--views', String(highest - value));
+  write(child(fallen, 'i', 'was'), `was ${highest}`);
 }
 
 /**
  * @param {HTMLElement} row
- * @param {string} what
+ * @param {string} name
  * @param {string} state
  */
-function tellWho(row, what, state) {
-  write(/** @type {HTMLElement} */ (row.querySelector('.what')), what);
-  write(/** @type {HTMLElement} */ (row.querySelector('.state')), state);
+function writeName(row, name, state) {
+  write(within(row, '.what'), name);
+  write(within(row, '.state'), state);
 }
 
 /**
@@ -91,7 +80,7 @@ function tellWho(row, what, state) {
  * @param {string} name
  * @param {Bar} real
  * @param {Bar} naive
- * @param {boolean} compared a dead node isn't wrong
+ * @param {boolean} compared false for a dead node: it is not wrong
  * @param {number} scale
  */
 function drawBars(row, name, real, naive, compared, scale) {
@@ -105,25 +94,24 @@ function drawBars(row, name, real, naive, compared, scale) {
  * @param {'real' | 'naive'} way
  * @param {string} label
  * @param {Bar} bar
- * @param {number} off
+ * @param {number} off by how much it is wrong
  * @param {number} scale
  */
 function drawBar(row, way, label, { value, parts }, off, scale) {
-  const meter = /** @type {HTMLElement} */ (row.querySelector(`.meter.${way}`));
-  const sum = /** @type {HTMLElement} */ (row.querySelector(`.sum.${way}`));
+  const meter = within(row, `.meter.${way}`);
+  const sum = within(row, `.sum.${way}`);
   meter.dataset.value = String(value);
   meter.toggleAttribute('data-over', value > scale);
-  const told = parts.map(({ name, views, closed }) => name && `${name} ${views}${closed ? ' closed' : ''}`);
-  const wrong = off ? `, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}` : '';
-  meter.setAttribute('aria-label', `${label}: ${[`${value}${wrong}`, ...told].filter(Boolean).join('; ')}`);
+  meter.setAttribute('aria-label', `${label}: ${spokenBar({ value, parts }, off)}`);
   for (const element of [meter, sum]) {
     if (off) element.dataset.off = String(off);
     else delete element.dataset.off;
   }
   write(child(sum, 'b', 'n'), String(value));
-  write(child(sum, 'small', 'off'), off ? `${off > 0 ? '+' : '−'}${Math.abs(off)}` : '');
+  write(child(sum, 'small', 'off'), signed(off));
 
-  list(meter, parts.map(({ name }) => name || 'number'), 'span', (item, at) => {
+  const keys = parts.map(({ name }) => name || 'number');
+  list(meter, keys, 'span', (item, at) => {
     const { name, views, closed } = parts[at];
     item.className = 'part';
     item.dataset.part = name === 'base' ? 'base' : name.slice(0, 1);
@@ -134,4 +122,22 @@ function drawBar(row, way, label, { value, parts }, off, scale) {
     write(child(item, 'b', 'n'), String(views));
     write(child(item, 'i', 'of'), name);
   });
+}
+
+/**
+ * @param {Bar} bar
+ * @param {number} off
+ */
+function spokenBar({ value, parts }, off) {
+  const wrong = off ? `, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}` : '';
+  const pieces = parts
+    .filter(({ name }) => name)
+    .map(({ name, views, closed }) => `${name} ${views}${closed ? ' closed' : ''}`);
+  return [`${value}${wrong}`, ...pieces].join('; ');
+}
+
+/** @param {number} off */
+function signed(off) {
+  if (!off) return '';
+  return `${off > 0 ? '+' : '−'}${Math.abs(off)}`;
 }

@@ -1,4 +1,4 @@
-"""What just happened, in sentences: found by comparing two moments, never known beforehand."""
+"""What just happened, in sentences, found by comparing two moments: never known beforehand."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -8,7 +8,7 @@ from ratchet.frames import Rows
 from .scene import Bar, Scene, label
 from .world import views_of
 
-# Messages that came again, and who had sent them.
+# The messages that came again, and their senders.
 Told = Sequence[tuple[str, Rows]]
 
 
@@ -28,7 +28,7 @@ def tell(order: list[str], before: Scene, after: Scene, told: Told) -> list[str]
 
 
 def sum_up(before: Scene, after: Scene) -> str:
-    """What everybody says now."""
+    """What all nodes and the page say now."""
     values = {name: node.bar.value for name, node in after.nodes.items() if node.running}
     page = after.page.bar.value
     if not values:
@@ -80,31 +80,31 @@ def _count(before: Scene, after: Scene, names: list[str]) -> list[str]:
     if len(names) > 1:
         return [
             f"{_and(names)} count at the same moment, each in its own slot: {_and(grown)} now. "
-            "Only then do they hear of each other."
+            "Only then do they exchange messages."
         ]
     [name], [slot_is] = names, grown
     it = "it" if after.truth - before.truth == 1 else "them"
     others = after.nodes[name].others
     if others:
-        heard = f"{_and(others)} hear{_s(others)} “{slot_is}”."
+        received = f"{_and(others)} receive{_s(others)} “{slot_is}”."
     else:
-        heard = f"No node hears of {it} yet."
-    return [f"{name} counts {it} in its own slot: {slot_is} now. {heard}"]
+        received = f"No other node knows of {it} yet."
+    return [f"{name} counts {it} in its own slot: {slot_is} now. {received}"]
 
 
 def _again(after: Scene, told: Told) -> list[str]:
     if not told:
-        return ["Nobody could hear the last message again."]
+        return ["No node can receive the last message again."]
     said = [f"“{label(rows.slot)} is {views_of(rows).views}”" for _, rows in told]
     others = sorted({other for sender, _ in told for other in after.nodes[sender].others})
     return [
-        f"{_and(said)} come{_s(said)} a second time. {_and(others)} know{_s(others)}, "
-        "and nothing changes."
+        f"{_and(said)} come{_s(said)} a second time. {_and(others)} know{_s(others)} that "
+        "already, so nothing changes."
     ]
 
 
 def _wait(after: Scene) -> list[str]:
-    """An hour makes closed slots ripe to be folded; what is in the way, if not time?"""
+    """After an hour closed slots may be folded. What is in the way, if not time?"""
     waiting = {
         fold.slots: fold.missing
         for node in after.nodes.values()
@@ -122,51 +122,55 @@ def _wait(after: Scene) -> list[str]:
 
 def _cut(name: str, _before: Scene, after: Scene) -> list[str]:
     still = " People still reach it." if after.nodes[name].running else ""
-    return [f"{name} is cut off: it hears no other node, and none hears it.{still}"]
+    return [f"{name} is cut off: no message reaches it, and none from it arrives.{still}"]
 
 
 def _heal(name: str, before: Scene, after: Scene) -> list[str]:
     others = after.nodes[name].others
     if not others:
-        return [f"The network of {name} is back; nobody else is there."]
+        return [f"The network of {name} is back, but no other node is there."]
     grown = {one: after.nodes[one].bar.value - before.nodes[one].bar.value for one in after.nodes}
-    lacked = [("it", grown[name]), (_and(others), max(grown[one] for one in others))]
+    lacked = [("It", grown[name]), (_and(others), max(grown[one] for one in others))]
     missed = [f"{who} lacked {_counted(views)}" for who, views in lacked if views]
     if not missed:
-        return [f"{name} is back; nobody had missed a view."]
-    return [f"{name} is back: {' and '.join(missed)}. Each keeps the larger number of every slot."]
+        return [f"{name} is back; no node had missed a view."]
+    return [f"{name} is back. {'; '.join(missed)}. Each keeps the larger number of every slot."]
 
 
 def _kill(name: str, _before: Scene, after: Scene) -> list[str]:
     if only := after.nodes[name].only:
-        return [f"{name} is dead. Nobody else has {_counted(only)} of those on its disk."]
+        return [f"{name} is dead. No other node has {_counted(only)} of those on its disk."]
     return [f"{name} is dead. The others have all that it had."]
 
 
 def _wipe(name: str, before: Scene, after: Scene) -> list[str]:
     if gone := after.lost - before.lost:
-        return [f"The disk of {name} is lost, and {_counted(gone)} with it, which nobody else had."]
+        return [f"The disk of {name} is lost, and with it {_counted(gone)} that no other node had."]
     return [f"The disk of {name} is lost."]
 
 
 def _start(name: str, before: Scene, after: Scene) -> list[str]:
     disk = "its disk" if before.nodes[name].bar.value else "an empty disk"
-    return [f"{name} starts anew, on {disk}, and opens a new slot, {after.nodes[name].slot}."]
+    return [f"{name} starts again, on {disk}, and opens a new slot: {after.nodes[name].slot}."]
 
 
 def _retire(name: str, _before: Scene, after: Scene) -> list[str]:
     told = [one for one, node in after.nodes.items() if one != name and node.running]
     told.sort(key=lambda one: after.nodes[one].cut)
-    return [f"{told[0]} is told that {name} won’t come back, and closes its slot for good."]
+    return [
+        f"{told[0]} learns that {name} won’t come back, and closes the slot of {name} for good."
+    ]
 
 
 def _reload(name: str, before: Scene, after: Scene) -> list[str]:
     node, had, shows = after.nodes[name].bar, before.page.bar, after.page.bar
-    begin = f"The page is loaded anew, from {name}, which says {node.value}."
+    begin = f"The page is loaded again, from {name}, which says {node.value}."
     if lifted := _lifted(had, shows):
-        them = "its own" if len(lifted) == 1 else "its own ones"
-        heard = f"It hears that {_and(lifted)} {_is(lifted)} in the base, lifts {them} there, too"
-        return [f"{begin} {heard}, and then takes the larger of each: {shows.value}."]
+        copies = "its own copy" if len(lifted) == 1 else "its own copies"
+        learns = (
+            f"The page learns that {_and(lifted)} {_is(lifted)} in the base, lifts {copies} there"
+        )
+        return [f"{begin} {learns}, too, and then takes the larger of each: {shows.value}."]
     kept = [
         f"{part.name} is {part.views}"
         for part in had.parts
@@ -177,7 +181,7 @@ def _reload(name: str, before: Scene, after: Scene) -> list[str]:
         return [f"{begin} The page knows already that {_and(kept)}{also}, and shows {shows.value}."]
     if shows.value > had.value:
         return [f"{begin} The page had {had.value}, and learns the rest."]
-    return [f"{begin} The page has just that."]
+    return [f"{begin} The page has the same."]
 
 
 _OF_ONE: Mapping[str, Callable[[str, Scene, Scene], list[str]]] = {
@@ -192,7 +196,7 @@ _OF_ONE: Mapping[str, Callable[[str, Scene, Scene], list[str]]] = {
 
 
 def _folded(before: Scene, after: Scene) -> list[str]:
-    """What has left the slots for the base, at any node that ran all the while."""
+    """The slots that have become part of the base, at any node that ran all the while."""
     lifted: dict[str, int] = {}
     for name, node in after.nodes.items():
         was = before.nodes[name]
@@ -249,7 +253,7 @@ def _is(names: Sequence[str]) -> str:
 
 
 def _s(names: Sequence[str]) -> str:
-    """The ending of what one does, and several don't."""
+    """The ending of a verb whose subject is one name."""
     return "s" if len(names) == 1 else ""
 
 

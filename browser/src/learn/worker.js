@@ -1,41 +1,50 @@
 // The worker: runs the lesson's Python on the core that every page of this build has.
-'use strict';
+
+/** @import { Request, Response as Reply } from './protocol.js' */
 
 import { loadCore } from '../core.js';
 
 const FILES = ['naive.py', 'world.py', 'scene.py', 'telling.py', 'lesson.py'];
 
-// What a start that failed leaves behind, also where another start follows (see core.js).
-self.addEventListener('unhandledrejection', (event) => event.preventDefault());
+const scope = /** @type {DedicatedWorkerGlobalScope} */ (self); // the page opens no other kind
+
+/** @param {Reply} reply */
+const post = (reply) => scope.postMessage(reply);
+
+// A start that fails leaves rejections behind, even where another start follows (see core.js).
+scope.addEventListener('unhandledrejection', (event) => event.preventDefault());
 
 try {
-  const [{ pyodide, how }, sources] = await Promise.all([loadCore(), Promise.all(FILES.map(source))]);
+  const [{ pyodide, how }, sources] = await Promise.all([
+    loadCore(),
+    Promise.all(FILES.map(source)),
+  ]);
   pyodide.FS.mkdirTree('/lesson/learn');
-  FILES.forEach((name, at) => pyodide.FS.writeFile(`/lesson/learn/${name}`, sources[at]));
+  for (const [at, name] of FILES.entries()) {
+    pyodide.FS.writeFile(`/lesson/learn/${name}`, sources[at]);
+  }
   pyodide.pyimport('sys').path.append('/lesson');
   const stage = pyodide.pyimport('learn.lesson').Stage();
-  self.addEventListener('message', ({ data: { id, orders, afresh } }) => {
+  scope.addEventListener('message', ({ data }) => {
+    /** @type {Request} */
+    const { id, orders, afresh } = data;
     try {
-      self.postMessage({ id, answer: JSON.parse(stage.play(JSON.stringify(orders), afresh)) });
+      const answer = JSON.parse(stage.play(JSON.stringify(orders), afresh));
+      post({ type: 'answer', id, answer });
     } catch (error) {
-      self.postMessage({ id, why: lastLine(error) });
+      post({ type: 'refused', id, why: lastLine(error) });
     }
   });
-  self.postMessage({ ready: how });
+  post({ type: 'ready', how });
 } catch (error) {
-  fail(error);
+  post({ type: 'failed', why: lastLine(error) });
 }
 
 /** @param {string} name */
 async function source(name) {
-  const answer = await fetch(new URL(name, import.meta.url));
-  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-  return answer.text();
-}
-
-/** @param {unknown} error */
-function fail(error) {
-  self.postMessage({ failed: lastLine(error) });
+  const response = await fetch(new URL(name, import.meta.url));
+  if (!response.ok) throw new Error(`${name}: ${response.status}`);
+  return response.text();
 }
 
 /**
@@ -44,5 +53,5 @@ function fail(error) {
  * @param {unknown} error
  */
 function lastLine(error) {
-  return String(error).trim().split('\n').at(-1);
+  return String(error).trim().split('\n').at(-1) ?? '';
 }

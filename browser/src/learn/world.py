@@ -1,7 +1,7 @@
 """Three real replicas and a page: on virtual time, with links to cut and disks to lose.
 
-This is `ratchet` as the nodes and the browsers run it; only what it is driven by is a toy: one
-video, seconds that pass when told to, and messages (real ones, as text) that arrive at once.
+This is `ratchet` as the nodes and the browsers run it. Only its driver is a toy: it has one video,
+a clock that moves when it is told to, and messages (real ones, as text) that arrive at once.
 """
 
 import json
@@ -22,14 +22,14 @@ from ratchet.strict_json import dumps
 NAMES: Final = ("a", "b", "c")
 VIDEO: Final = "tide"
 GRACE_S: Final = 3600.0
-# So long nothing may happen before it is quiet: longer than an unanswered question is open.
+# It is quiet when nothing has changed for so long: longer than a replica waits for an answer.
 QUIET_S: Final = 4.0
-# Quiet comes within ten seconds or so; a lesson that never answers would be worse than a hasty one.
+# Quiet comes within ten seconds or so. Better a hasty lesson than one that never answers.
 PATIENCE_S: Final = 60.0
 
 
 class Disk:
-    """What a node has written down. Processes come and go; this stays until it is lost."""
+    """What a node has written to its disk. Processes come and go; this stays until it is lost."""
 
     def __init__(self) -> None:
         self._columns: dict[Slot, ColumnChange] = {}
@@ -54,7 +54,7 @@ class Disk:
         )
 
     def read(self) -> Changes:
-        """All of it, for a process that starts."""
+        """Everything, for a process that starts."""
         base = ((VIDEO, self._base),) if self._base else ()
         return self._maps._replace(columns=tuple(self._columns.values()), base=base)
 
@@ -84,7 +84,7 @@ class Packet(NamedTuple):
 
 
 class Page:
-    """A browser. It stores what it knows as text, and merges what a node says into that."""
+    """A browser. It stores its state as text, and merges the snapshots of its node into that."""
 
     def __init__(self, at: str) -> None:
         self.at = at
@@ -93,7 +93,7 @@ class Page:
         self._stored_folded = ""
 
     def hear(self, said: snapshot.Snapshot) -> None:
-        """A snapshot came, as text, like all that comes to a browser."""
+        """Merge a snapshot, as the text that a browser receives."""
         text = passive.merge(
             VIDEO, self._stored_counter, self._stored_folded, dumps(snapshot.encode(said))
         )
@@ -104,17 +104,17 @@ class Page:
 
 
 class World:
-    """The cluster and the page. What is ordered happens at once; `settle` lets it spread."""
+    """The cluster and the page. An order is carried out at once; `settle` lets it spread."""
 
     def __init__(self) -> None:
-        """Three nodes that run and have heard each other, and have counted nothing."""
+        """Three nodes that run and are connected, and have counted nothing."""
         self.nodes = {name: Node(name) for name in NAMES}
         self.page = Page("a")
-        # Every view that anybody was told has been counted.
+        # Every view that a node has counted.
         self.truth = 0
         self._now = 0.0
         self._wire: list[Packet] = []
-        # What told of the last views, and who told it.
+        # The messages of the last views, and their senders.
         self._told: list[tuple[str, Rows]] = []
         for name in NAMES:
             self.start(name)
@@ -123,7 +123,7 @@ class World:
     # -- orders ----------------------------------------------------------------------------
 
     def count(self, names: list[str], views: int = 1) -> None:
-        """So many views at each of these, before any of them hears of the others."""
+        """So many views at each of these, before any of them knows of the others."""
         self._told = []
         for name in names:
             node = self.nodes[name]
@@ -133,29 +133,29 @@ class World:
             self._told += [(name, frame) for frame in self._write(node) if isinstance(frame, Rows)]
 
     def again(self) -> None:
-        """The messages that told of the last views arrive once more."""
+        """The messages of the last views arrive once more."""
         for sender, frame in self._told:
             if self.nodes[sender].replica:
                 self._send(self.nodes[sender], [Send(None, frame)])
 
     def told(self) -> list[tuple[str, Rows]]:
-        """What `again` would say, and who to whom: only what can be heard."""
+        """The messages that `again` would send, with their senders: only those that can arrive."""
         return [(name, rows) for name, rows in self._told if self.linked_to(name)]
 
     def cut(self, name: str) -> None:
-        """No other node hears it, nor it them."""
+        """No message to it or from it arrives any more."""
         for other in self.linked_to(name):
             self._part(name, other)
         self.nodes[name].cut = True
 
     def heal(self, name: str) -> None:
-        """It hears the others again."""
+        """It is connected to the others again."""
         self.nodes[name].cut = False
         for other in self.linked_to(name):
             self._join(name, other)
 
     def kill(self, name: str) -> None:
-        """Its process is gone. Its disk is left."""
+        """Its process is gone. Its disk stays."""
         for other in self.linked_to(name):
             self._part(name, other)
         self.nodes[name].replica = None
@@ -171,7 +171,7 @@ class World:
         number = len(NAMES) * node.starts + NAMES.index(name)
         node.replica = Replica(
             Hello(name, f"{number << 32:016x}", ""),
-            # The wall clock and chance: only that generations are unlike matters, and so the
+            # The wall clock and chance make generations differ, and nothing more matters. So the
             # lesson can call them a@1, a@2, …
             started_ms=node.starts,
             chance=lambda _: 0,
@@ -184,12 +184,12 @@ class World:
             self._join(name, other)
 
     def asked(self) -> str | None:
-        """The node at which an operator asks for something: one that others hear, if there is."""
+        """The node that an operator asks: one that is connected to others, if there is one."""
         running = [node for node in self.nodes.values() if node.replica]
         return next((node.name for node in sorted(running, key=lambda node: node.cut)), None)
 
     def retire(self, name: str) -> None:
-        """`asked` is told that it won't come back. Raises `Refused`."""
+        """The node of `asked` learns that it won't come back. Raises `Refused`."""
         node = self.nodes[self.asked() or name]
         assert node.replica
         node.replica.retire(name)
@@ -199,7 +199,7 @@ class World:
         self._now += GRACE_S
 
     def reload(self, name: str) -> None:
-        """The page is opened anew, by this node."""
+        """The page is loaded again, from this node."""
         self.page.at = name
 
     # -- time ------------------------------------------------------------------------------
@@ -218,21 +218,21 @@ class World:
             quiet_s = quiet_s + HEARTBEAT_S if self._shape() == before else 0.0
 
     def listen(self) -> None:
-        """The page hears what its node counts now."""
+        """The page receives what its node counts now."""
         if replica := self.nodes[self.page.at].replica:
             self.page.hear(replica.table.snapshot(VIDEO))
 
     # -- what there is ---------------------------------------------------------------------
 
     def linked_to(self, name: str) -> list[str]:
-        """The running nodes that hear this one."""
+        """The running nodes that this one is connected to."""
         if self.nodes[name].cut or not self.nodes[name].replica:
             return []
         return [node.name for node in self._running() if node.name != name and not node.cut]
 
     def known(self, without: str = "") -> Counter:
-        """What all disks have together: more than this no node will ever count. (All that a
-        replica has is on its disk here: it writes before anybody looks.)"""
+        """What all disks have together: no node will ever count more. (A replica has nothing here
+        that is not on its disk: it writes before anybody looks.)"""
         held = [node.disk.known() for node in self.nodes.values() if node.name != without]
         folded = Generations()
         for _, theirs in held:
@@ -248,7 +248,7 @@ class World:
         return (node for node in self.nodes.values() if node.replica)
 
     def _write(self, node: Node) -> list[object]:
-        """Bring to disk whatever there is; the frames that follow from it."""
+        """Write all changes to the disk; returns the frames that this sends."""
         said: list[object] = []
         while node.replica and (changes := node.replica.changes()):
             node.disk.write(changes)
@@ -300,5 +300,5 @@ class World:
 
 
 def views_of(rows: Rows) -> Row:
-    """The one row of a message that tells of views: there is but one video here."""
+    """The one row of a message about views: there is only one video here."""
     return rows.rows[-1]

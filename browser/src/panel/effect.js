@@ -1,10 +1,9 @@
 // What one merge has changed, in a few words.
-'use strict';
 
-import { counted, number } from '../words.js';
-import { allSlots, brief, lifted, parts } from './states.js';
+/** @import { State } from './states.js' */
 
-/** @typedef {import('./states.js').State} State */
+import { counted, number } from '../english.js';
+import { allSlots, brief, lifted, parseSlot } from './states.js';
 
 // A node that was away for long brings a hundred changes; the first of them tell the story.
 const MOST = 4;
@@ -18,27 +17,47 @@ const MOST = 4;
  */
 export function effect(before, after) {
   const gained = after.value - before.value;
-  const slots = allSlots(before, after);
-  const name = (/** @type {string} */ slot) =>
-    slots.filter((other) => parts(other).node === parts(slot).node).length > 1 ? brief(slot) : parts(slot).node;
+  const changes = [...slotChanges(before, after), ...foldChanges(before, after)];
+  if (!changes.length) return { gained, text: 'nothing new' };
+  const first = changes.slice(0, MOST).join(', ');
+  const more = changes.length > MOST ? ` and ${counted(changes.length - MOST, 'more change')}` : '';
+  return { gained, text: `${gained > 0 ? `+${number(gained)}: ` : ''}${first}${more}` };
+}
 
-  const changes = slots.flatMap((slot) => {
+/**
+ * @param {State} before
+ * @param {State} after
+ */
+function slotChanges(before, after) {
+  const slots = allSlots(before, after);
+  const nodes = slots.map((slot) => parseSlot(slot).node);
+  const name = (/** @type {string} */ slot) => {
+    const { node } = parseSlot(slot);
+    return nodes.filter((other) => other === node).length > 1 ? brief(slot) : node;
+  };
+  return slots.flatMap((slot) => {
     const [from, to] = [before.slots[slot], after.slots[slot]];
     if (to === undefined || to === from) return [];
-    return [from === undefined ? `new slot ${brief(slot)} ${number(to)}` : `${name(slot)} ${number(from)}→${number(to)}`];
+    if (from === undefined) return [`new slot ${brief(slot)} ${number(to)}`];
+    return [`${name(slot)} ${number(from)}→${number(to)}`];
   });
-  const { slots: gone, views } = lifted(before, after);
-  for (const slot of gone) changes.push(`lifted ${brief(slot)} (${number(before.slots[slot])}) into the base`);
+}
+
+/**
+ * @param {State} before
+ * @param {State} after
+ */
+function foldChanges(before, after) {
+  const { slots, views } = lifted(before, after);
+  const changes = slots.map(
+    (slot) => `lifted ${brief(slot)} (${number(before.slots[slot])}) into the base`,
+  );
   const base = before.base + views;
   if (after.base !== base) changes.push(`base ${number(base)}→${number(after.base)}`);
-  const names = new Set(gone.map((slot) => parts(slot).node));
+  const liftedNodes = new Set(slots.map((slot) => parseSlot(slot).node));
   for (const [node, generation] of Object.entries(after.folded)) {
-    const isNew = generation > (before.folded[node] ?? -1) && !names.has(node);
-    if (isNew) changes.push(`heard that ${brief(`${node}@${generation}`)} and older are folded`);
+    if (generation <= (before.folded[node] ?? -1) || liftedNodes.has(node)) continue;
+    changes.push(`learned that ${brief(`${node}@${generation}`)} and older are folded`);
   }
-
-  if (!changes.length) return { gained, text: 'nothing new' };
-  const said = changes.slice(0, MOST).join(', ');
-  const more = changes.length > MOST ? ` and ${counted(changes.length - MOST, 'more change')}` : '';
-  return { gained, text: `${gained > 0 ? `+${number(gained)}: ` : ''}${said}${more}` };
+  return changes;
 }

@@ -1,38 +1,47 @@
-// The open panel, put together: the sentence, the states, the timeline, and what one can play with.
-'use strict';
+// The open panel, put together: the sentence, the states, the timeline, and the controls.
+
+/**
+ * @import { Means } from './controls.js'
+ * @import { Facts } from './facts.js'
+ * @import { Memory } from './memory.js'
+ * @import { Page } from './panel.js'
+ * @import { Summary } from './summary.js'
+ * @import { Timeline } from './timeline.js'
+ * @import { Column } from './bars.js'
+ */
 
 import { announcer } from '../announce.js';
-import { child, list, write } from '../elements.js';
+import { write } from '../elements.js';
+import { openAgeControls } from './age-controls.js';
 import { openBars } from './bars.js';
-import { openCluster } from './cluster.js';
-import { explain } from './explain.js';
-import { openNodes } from './nodes.js';
-import { make, part, tested } from './parts.js';
-import { openAge, openExchange, openStorage } from './play.js';
+import { openDemoNodes } from './demo-nodes.js';
+import { make, section } from './dom.js';
+import { openExchange } from './exchange-controls.js';
+import { openNodeChoice } from './node-choice.js';
+import { openSentence } from './sentence.js';
+import { openStorageControls } from './storage-controls.js';
 import { usage } from './usage.js';
 
-// "3 min ago" is to be true; it need not be to the second.
+// "3 min ago" must be true, but not to the second.
 const AGES_MS = 5_000;
 
 /**
  * @param {HTMLElement} frame
  * @param {object} panel
- * @param {import('./panel.js').Page} panel.page
- * @param {import('./facts.js').Facts} panel.facts
- * @param {import('./memory.js').Memory} panel.memory
- * @param {ReturnType<typeof import('./plain.js').plainFacts>} panel.plain
- * @param {ReturnType<typeof import('./timeline.js').openTimeline>} panel.timeline
+ * @param {Page} panel.page
+ * @param {Facts} panel.facts
+ * @param {Memory} panel.memory
+ * @param {Summary} panel.summary
+ * @param {Timeline} panel.timeline
+ * @param {HTMLElement} panel.raw the raw states
  * @param {() => void} panel.changed
  */
-export function openInside(frame, { page, facts, memory, plain, timeline, changed }) {
-  // All that is ever said aloud is said here: another reason, or what became of a click.
+export function openInside(frame, { page, facts, memory, summary, timeline, raw, changed }) {
+  // Everything that is read out is read out here: another reason for the number, or the outcome of a click.
   const region = make('p', { className: 'unseen' });
   region.setAttribute('role', 'status');
   const voice = announcer(region);
-  const sentence = openSentence(page, facts, voice);
-  const bars = openBars();
-
-  /** @type {import('./play.js').Means} */
+  /** @type {Means} */
   const means = {
     page,
     facts,
@@ -49,32 +58,42 @@ export function openInside(frame, { page, facts, memory, plain, timeline, change
       voice.now();
     },
   };
-  const nodes = openNodes(means);
-  const storage = openStorage(means);
-  const age = openAge(means);
-  const cluster = page.playground ? openCluster(page.playground, { ...means, offer: nodes.offer }) : undefined;
+  const sentence = openSentence(page, facts, voice);
+  const bars = openBars();
+  const nodes = openNodeChoice(means);
+  const storage = openStorageControls(means);
+  const age = openAgeControls(means);
+  const demo = page.playground ? openDemoNodes(page.playground, means, nodes.offer) : undefined;
   frame.replaceChildren(
     sentence.element,
-    plain.element,
-    part('What it is made of', 'states', bars.element),
+    summary.element,
+    section('What it is made of', 'states', bars.element),
     timeline.element,
-    ...(cluster ? [cluster.element] : []),
-    make('div', { className: 'play' }, nodes.element, age.element, storage.element, openExchange(means)),
-    plain.raw,
+    ...(demo ? [demo.element] : []),
+    make(
+      'div',
+      { className: 'play' },
+      nodes.element,
+      age.element,
+      storage.element,
+      openExchange(means),
+    ),
+    raw,
     region,
   );
 
   let open = false;
-  let timer = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
   const look = () => {
-    const seen = open && !document.hidden;
-    cluster?.watch(seen);
+    const isSeen = open && !document.hidden;
+    demo?.watch(isSeen);
     clearInterval(timer);
-    if (!seen) return;
-    void usage(page.keep).then(plain.used);
+    if (!isSeen) return;
+    void usage(page.keep).then(summary.used);
     void nodes.ask();
     timer = setInterval(() => {
-      void usage(page.keep).then(plain.used);
+      void usage(page.keep).then(summary.used);
       changed();
     }, AGES_MS);
   };
@@ -89,13 +108,7 @@ export function openInside(frame, { page, facts, memory, plain, timeline, change
     },
     draw() {
       sentence.draw();
-      const received = facts.received;
-      const merging = facts.merge.state === 'failed' ? 'not in this browser' : 'Python is loading';
-      bars.draw([
-        { key: 'stored', name: 'Stored', state: facts.before, from: 'before the last message' },
-        { key: 'received', name: 'Received', state: received?.state, from: received ? `last, from ${received.node || 'a node'}` : 'nothing yet' },
-        { key: 'merged', name: 'Merged', state: facts.merged, from: facts.merged ? (facts.storage === 'off' ? 'in this page only' : 'and stored now') : merging },
-      ]);
+      bars.draw(columnsOf(facts));
       nodes.draw();
       storage.draw();
       age.draw();
@@ -104,35 +117,23 @@ export function openInside(frame, { page, facts, memory, plain, timeline, change
 }
 
 /**
- * The answer, before anything else.
- *
- * @param {import('./panel.js').Page} page
- * @param {import('./facts.js').Facts} facts
- * @param {ReturnType<typeof announcer>} voice
+ * @param {Facts} facts
+ * @returns {Column[]}
  */
-function openSentence({ video }, facts, voice) {
-  const text = tested(make('p', { className: 'sentence' }), 'panel-why');
-  const notes = tested(make('ul', { className: 'notes' }), 'panel-notes');
-  const number = document.querySelector(`#views[data-video="${video}"]`);
-  let last = '';
-  return {
-    element: part('Why does it show this number?', 'why', text, notes),
-    draw() {
-      const said = explain({
-        ...facts,
-        shown: Number(number?.getAttribute('data-value')),
-        now_ms: Date.now(),
-        online: navigator.onLine,
-        waiting: facts.waits(),
-        heardFrom: [...facts.heardFrom].sort(),
-      });
-      text.dataset.kind = said.kind;
-      write(text, said.text);
-      list(notes, said.notes.map((_, at) => String(at)), 'li', (item, at) => write(child(item, 'span', 'note'), said.notes[at]));
-      // The number ticks; that there is another reason for it is news.
-      const kind = `${said.kind} ${said.notes.length}`;
-      if (kind !== last) voice.changed([said.text, ...said.notes].join(' '));
-      last = kind;
+function columnsOf({ before, received, merged, merge, storage }) {
+  return [
+    { key: 'stored', name: 'Stored', state: before, from: 'before the last message' },
+    {
+      key: 'received',
+      name: 'Received',
+      state: received?.state,
+      from: received ? `last, from ${received.node || 'a node'}` : 'nothing yet',
     },
-  };
+    { key: 'merged', name: 'Merged', state: merged, from: mergedText() },
+  ];
+
+  function mergedText() {
+    if (merged) return storage === 'off' ? 'in this page only' : 'and stored now';
+    return merge.state === 'failed' ? 'not in this browser' : 'Python is loading';
+  }
 }

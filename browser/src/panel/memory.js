@@ -1,28 +1,32 @@
-// What the panel remembers of one video as long as this tab lives: its oldest state, and who told what.
+// What the panel remembers of one video while this tab lives: its oldest state, and who sent what.
 //
-// In session storage, which no other tab shares. Off is off: with storage switched off nothing is
-// kept here either.
-'use strict';
+// It is kept in session storage, which no other tab shares. Off means off: with storage switched off
+// nothing is kept here either.
 
-import { BASE } from './explain.js';
+/**
+ * @import { Keep } from '../keep.js'
+ * @import { Stored } from '../storage/port.js'
+ * @import { Origin } from './lacking.js'
+ * @import { State } from './states.js'
+ */
+
+import { BASE } from './lacking.js';
 
 const PREFIX = 'ratchet-panel:';
 const MOST_ORIGINS = 1_000;
 
 /**
- * @typedef {object} Oldest a state as it was once stored, text for text
- * @property {string} counter
- * @property {string} folded
- * @property {number} at_ms
- * @property {number} value
+ * @typedef {Stored & {at_ms: number, value: number}} Oldest a state as it was once stored, text for text
+ *
+ * @typedef {ReturnType<typeof openMemory>} Memory
  */
 
 /**
  * @param {string} video
- * @param {import('../keep.js').Keep} keep
+ * @param {Keep} keep
  */
 export function openMemory(video, keep) {
-  /** @type {(use: (store: Storage) => any) => any} */
+  /** @type {<T>(use: (store: Storage) => T) => T | null} */
   const attempt = (use) => {
     try {
       return keep.kind === 'off' ? null : use(window.sessionStorage);
@@ -31,48 +35,76 @@ export function openMemory(video, keep) {
     }
   };
   const key = (/** @type {string} */ part) => `${PREFIX}${part}:${video}`;
-  const read = (/** @type {string} */ part) => attempt((store) => JSON.parse(store.getItem(key(part)) ?? 'null'));
+  /** @type {(part: string) => unknown} */
+  const read = (part) => attempt((store) => JSON.parse(store.getItem(key(part)) ?? 'null'));
   const write = (/** @type {string} */ part, /** @type {unknown} */ value) =>
     attempt((store) => store.setItem(key(part), JSON.stringify(value)));
+  const readOldest = () => {
+    const found = read('oldest');
+    return isOldest(found) ? found : null;
+  };
 
-  let hasOldest = Boolean(read('oldest'));
+  let hasOldest = readOldest() !== null;
   return {
-    /** Whether there is an oldest state, asked often. */
+    /** Whether there is an oldest state; asked often. */
     get hasOldest() {
       return hasOldest;
     },
-    /** @returns {Oldest | null} */
-    oldest: () => read('oldest'),
+    oldest: readOldest,
     /** @param {Oldest} state */
     keepOldest(state) {
       hasOldest = true;
       write('oldest', state);
     },
-    /** @returns {Map<string, import('./explain.js').Origin>} */
+    /** @returns {Map<string, Origin>} */
     origins() {
       const found = read('origins');
       return new Map(Array.isArray(found) ? found.filter(isOrigin) : []);
     },
     /**
-     * @param {Map<string, import('./explain.js').Origin>} origins
-     * @param {import('./states.js').State} [merged] when it is known, which slots there still are
+     * @param {Map<string, Origin>} origins
+     * @param {State} [merged] only its slots matter; without it, all do
      */
     keepOrigins(origins, merged) {
-      const matters = (/** @type {string} */ what) => !merged || what === BASE || what in merged.slots;
-      write('origins', [...origins].filter(([what]) => matters(what)).slice(-MOST_ORIGINS));
+      const matters = (/** @type {string} */ slot) =>
+        !merged || slot === BASE || slot in merged.slots;
+      const kept = [...origins].filter(([slot]) => matters(slot));
+      write('origins', kept.slice(-MOST_ORIGINS));
     },
     forget() {
       hasOldest = false;
-      attempt((store) => ['oldest', 'origins'].forEach((part) => store.removeItem(key(part))));
+      attempt((store) => {
+        for (const part of ['oldest', 'origins']) store.removeItem(key(part));
+      });
     },
   };
 }
 
-/** What a hand in the developer tools has put there is no reason to fail. @param {unknown} entry */
-function isOrigin(entry) {
-  const [what, origin] = Array.isArray(entry) ? entry : [];
-  const { count, node, at_ms } = origin ?? {};
-  return typeof what === 'string' && typeof node === 'string' && Number.isFinite(count) && Number.isFinite(at_ms);
+// Somebody may have changed these in the developer tools: that is no reason to fail.
+
+/**
+ * @param {unknown} value
+ * @returns {value is Oldest}
+ */
+function isOldest(value) {
+  const { counter, folded, at_ms, value: views } = fieldsOf(value);
+  const isText = typeof counter === 'string' && typeof folded === 'string';
+  return isText && Number.isFinite(at_ms) && Number.isFinite(views);
 }
 
-/** @typedef {ReturnType<typeof openMemory>} Memory */
+/**
+ * @param {unknown} entry
+ * @returns {entry is [string, Origin]}
+ */
+function isOrigin(entry) {
+  const [slot, origin] = Array.isArray(entry) ? entry : [];
+  const { count, node, at_ms } = fieldsOf(origin);
+  const isText = typeof slot === 'string' && typeof node === 'string';
+  return isText && Number.isFinite(count) && Number.isFinite(at_ms);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {{[field: string]: unknown}} none, of what is no object
+ */
+const fieldsOf = (value) => (typeof value === 'object' && value !== null ? { ...value } : {});

@@ -1,25 +1,33 @@
-// The debug panel: answers "why does it show this number?", and lets one play with the answer.
+// The debug panel: answers "why does it show this number?", and lets a viewer play with the answer.
 //
-// Closed, it takes notes, and writes the few of them that are plain text at most some times a
-// second; most of it isn't loaded, and it asks nobody, counts no time and lays nothing out. Where no playground is set it can
-// change nothing but this browser.
-'use strict';
+// While it is closed it takes notes, and writes those that are plain text, a few times a second at
+// most. Most of it is not loaded then, and it makes no request, runs no timer and lays nothing out.
+// Where no playground is set it can change nothing but this browser.
 
+/**
+ * @import { EventLog } from '../event-log.js'
+ * @import { Keep } from '../keep.js'
+ * @import { Merged } from '../merge-protocol.js'
+ * @import { Views } from '../views.js'
+ */
+
+import { highKey } from '../keep.js';
 import { ownValue } from '../own-value.js';
-import { openFacts } from './facts.js';
+import { make } from './dom.js';
+import { Facts } from './facts.js';
 import { openMemory } from './memory.js';
-import { make } from './parts.js';
-import { plainFacts } from './plain.js';
+import { openRawStates } from './raw-states.js';
+import { openSummary } from './summary.js';
 import { openTimeline } from './timeline.js';
 
 /**
  * @typedef {object} Page what the panel shows and plays with
  * @property {string} video
  * @property {string} node which node the page came from
- * @property {string} playground the demo's control, if there is one
- * @property {import('../keep.js').Keep} keep
- * @property {import('../views.js').Views} views
- * @property {import('../story.js').Story} story
+ * @property {string} playground the address of the demo's control, if there is one
+ * @property {Keep} keep
+ * @property {Views} views
+ * @property {EventLog} events
  */
 
 const CLOSED_MS = 250;
@@ -30,89 +38,139 @@ const CLOSED_MS = 250;
  * @param {Page} page
  */
 export function openPanel(root, toggle, page) {
-  const { video, keep, views, story } = page;
+  const { video, keep, views, events } = page;
   const memory = openMemory(video, keep);
-  const facts = openFacts({ storage: keep.kind === 'off' ? 'off' : '', origins: memory.origins() });
-  const plain = plainFacts(page);
+  const facts = new Facts({
+    storage: keep.kind === 'off' ? 'off' : '',
+    origins: memory.origins(),
+  });
+  const summary = openSummary(page.node);
+  const raw = openRawStates();
   const timeline = openTimeline((entry) => views.counter.merge(entry.snapshot, facts.again(entry)));
-  /** Loaded when the panel is opened for the first time. @type {ReturnType<typeof import('./inside.js').openInside> | undefined} */
+  const schedule = openSchedule(root, draw);
+  /**
+   * Loaded when the panel is opened for the first time.
+   *
+   * @type {ReturnType<typeof import('./inside.js').openInside> | undefined}
+   */
   let inside;
-  let cancel = () => {};
-  let due = false;
 
-  /** Draws soon: once for all that happens until then. */
-  function changed() {
-    if (due) return;
-    due = true;
-    const draw = () => {
-      due = false;
-      plain.draw(facts, keep.read(`high:${video}`));
-      timeline.draw(facts.entries);
-      if (!root.hidden) inside?.draw();
-    };
-    const id = root.hidden ? setTimeout(draw, CLOSED_MS) : requestAnimationFrame(draw);
-    cancel = () => (root.hidden ? clearTimeout(id) : cancelAnimationFrame(id));
+  function draw() {
+    summary.draw(facts, keep.read(highKey(video)));
+    raw.draw(facts);
+    timeline.draw(facts.entries);
+    if (!root.hidden) inside?.draw();
   }
 
   /** @param {boolean} open */
   function show(open) {
-    cancel(); // it was to be drawn as it was
-    due = false;
+    schedule.cancel(); // it was scheduled for the panel as it was
     root.hidden = !open;
     toggle.setAttribute('aria-expanded', String(open));
     if (open && !inside) void fill();
     inside?.watch(open);
-    changed();
+    schedule.soon();
   }
 
   async function fill() {
     try {
       const { openInside } = await import('./inside.js');
-      inside ??= openInside(frame, { page, facts, memory, plain, timeline, changed });
+      inside ??= openInside(frame, {
+        page,
+        facts,
+        memory,
+        summary,
+        timeline,
+        raw: raw.element,
+        changed: schedule.soon,
+      });
       inside.watch(!root.hidden);
     } catch (error) {
-      // Its node has gone, or the viewer: the next opening tries again.
+      // The node has gone, or the viewer has left: the next opening tries again.
       facts.note(`The rest of the panel did not load: ${error}`, 'bad');
     }
-    changed();
+    schedule.soon();
   }
 
   const turn = () => {
-    const within = root.contains(document.activeElement);
-    show(root.hidden);
+    const hadFocus = root.contains(document.activeElement);
+    show(Boolean(root.hidden));
     if (!root.hidden) title.focus();
-    else if (within) toggle.focus();
+    else if (hadFocus) toggle.focus();
   };
 
   const title = make('h2', { id: 'panel-title', textContent: 'Debug panel', tabIndex: -1 });
   const close = make('button', { type: 'button', className: 'link', textContent: 'Close' });
   close.addEventListener('click', turn);
-  const frame = make('div', { className: 'panel-inside' }, plain.element, timeline.element, plain.raw);
+  const content = [summary.element, timeline.element, raw.element];
+  const frame = make('div', { className: 'panel-inside' }, ...content);
   root.append(make('div', { className: 'panel-top' }, title, close), frame);
 
-  story.listen((event) => {
-    facts.hear(event);
-    if (event.kind === 'merged') keepOldest(event);
-    changed();
+  events.listen((event) => {
+    facts.take(event);
+    if (event.kind === 'merged') keepOldest(event.merged);
+    schedule.soon();
   });
-  keep.onChoice(changed);
-  // Only now: while the page is open they are known without being written anywhere.
+  keep.onChoice(schedule.soon);
+  // Only now: while the page is open it knows them without storage.
   addEventListener('pagehide', () => memory.keepOrigins(facts.origins, facts.merged));
 
-  /** @param {import('../counter.js').Merged} event */
+  /** @param {Merged} merged */
   function keepOldest({ before, discarded }) {
     if (memory.hasOldest) return;
-    // What stood there before this tab came is older; but at first there may be nothing at all.
-    const { counter, folded } = !discarded.length && ownValue(before.counter) > 0 ? before : facts.stored;
+    // What was stored before this tab came is older; but at first nothing may be stored at all.
+    const isState = !discarded.length && ownValue(before.counter) > 0;
+    const { counter, folded } = isState ? before : facts.stored;
     const value = ownValue(counter);
     if (value) memory.keepOldest({ counter, folded, value, at_ms: Date.now() });
   }
 
   toggle.addEventListener('click', turn);
   document.addEventListener('keydown', (event) => {
-    const busy = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-    const writes = event.target instanceof Element && event.target.closest('input, textarea, select, [contenteditable]');
-    if (event.key?.toLowerCase() === 'd' && !busy && !writes) turn();
+    if (isKey(event)) turn();
   });
   show(new URLSearchParams(location.search).has('debug'));
+}
+
+/**
+ * Draws once for everything that happens until then: in the next frame while the panel is open, a few
+ * times a second while it is closed.
+ *
+ * @param {HTMLElement} root
+ * @param {() => void} draw
+ */
+function openSchedule(root, draw) {
+  /** @type {(() => void) | undefined} */
+  let cancelDue;
+  const run = () => {
+    cancelDue = undefined;
+    draw();
+  };
+  return {
+    soon() {
+      if (cancelDue) return;
+      if (root.hidden) {
+        const timer = setTimeout(run, CLOSED_MS);
+        cancelDue = () => clearTimeout(timer);
+      } else {
+        const frame = requestAnimationFrame(run);
+        cancelDue = () => cancelAnimationFrame(frame);
+      }
+    },
+    cancel() {
+      cancelDue?.();
+      cancelDue = undefined;
+    },
+  };
+}
+
+/**
+ * Whether this is the panel's key, D, and not part of a shortcut or of a text.
+ *
+ * @param {KeyboardEvent} event
+ */
+function isKey({ key, ctrlKey, metaKey, altKey, repeat, target }) {
+  if (key?.toLowerCase() !== 'd' || ctrlKey || metaKey || altKey || repeat) return false;
+  const field = 'input, textarea, select, [contenteditable]';
+  return !(target instanceof Element && target.closest(field));
 }

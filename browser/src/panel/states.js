@@ -1,26 +1,21 @@
 // A counter's state as the panel reads it: base, slots, folds; and slots by names that people can read.
 //
-// Nothing is merged here: what two states come to is always what `ratchet` answered. This file only
-// reads the texts that went in and out.
-'use strict';
+// Nothing is merged here: only `ratchet` says what two states come to. This file only reads the texts
+// that went in and came out.
+
+/** @import { State as Bare } from '../merge-protocol.js' */
 
 import { ownValue } from '../own-value.js';
 
-/**
- * @typedef {object} State
- * @property {number} base
- * @property {{[slot: string]: number}} slots
- * @property {{[node: string]: number}} folded
- * @property {number} value
- */
+/** @typedef {Bare & {value: number}} State */
 
 /** @type {Readonly<State>} */
 export const NOTHING = Object.freeze({ base: 0, slots: {}, folded: {}, value: 0 });
 
 /**
- * @param {string} counter JSON with `base` and `slots`; a snapshot's text has them, too
+ * @param {string} counter JSON with `base` and `slots`; the text of a snapshot has them, too
  * @param {string} [folded] JSON; without it, the snapshot's
- * @returns {State | undefined} nothing when this is no state
+ * @returns {State | undefined} undefined when this is no state
  */
 export function readState(counter, folded) {
   const value = ownValue(counter);
@@ -28,7 +23,7 @@ export function readState(counter, folded) {
   try {
     const { base, slots, folded: inside } = JSON.parse(counter);
     const folds = folded === undefined ? inside : JSON.parse(folded || '{}');
-    // Held where the core holds it.
+    // The core stops counting there, too.
     return { base, slots, folded: folds ?? {}, value: Math.min(value, Number.MAX_SAFE_INTEGER) };
   } catch {
     return undefined;
@@ -41,14 +36,15 @@ export function readState(counter, folded) {
  * @param {(State | undefined)[]} states
  */
 export function allSlots(...states) {
-  return [...new Set(states.flatMap((state) => Object.keys(state?.slots ?? {})))].sort((one, other) => {
-    const [a, b] = [parts(one), parts(other)];
+  const slots = new Set(states.flatMap((state) => Object.keys(state?.slots ?? {})));
+  return [...slots].sort((one, other) => {
+    const [a, b] = [parseSlot(one), parseSlot(other)];
     return a.node.localeCompare(b.node) || a.generation - b.generation;
   });
 }
 
 /** @param {string} slot */
-export function parts(slot) {
+export function parseSlot(slot) {
   const [node, generation = ''] = slot.split('@');
   return { node, generation: Number(generation) };
 }
@@ -63,7 +59,7 @@ export function brief(slot) {
   return `${node}@${generation.length > 6 ? `…${generation.slice(-4)}` : generation}`;
 }
 
-// Earlier than this no process of ours can have started: the generation is no time, but a number
+// No process of ours can have started before or after: such a generation is no time, but a number
 // that somebody made up.
 const EARLIEST_MS = Date.UTC(2020, 0);
 const LATEST_MS = Date.UTC(2200, 0);
@@ -80,14 +76,14 @@ export function started(generation) {
 }
 
 /**
- * The slots that one state still has and the other has folded, and what they held.
+ * The slots that one state still has and the other has folded, and the views in them.
  *
  * @param {State} before
  * @param {State} after
  */
 export function lifted(before, after) {
   const slots = Object.keys(before.slots).filter((slot) => {
-    const { node, generation } = parts(slot);
+    const { node, generation } = parseSlot(slot);
     return !(slot in after.slots) && generation <= (after.folded[node] ?? -1);
   });
   return { slots, views: slots.reduce((sum, slot) => sum + before.slots[slot], 0) };

@@ -1,22 +1,24 @@
 // How much this site stores in this browser, as far as that is cheaply known.
-'use strict';
 
+/** @import { Keep } from '../keep.js' */
+
+import { counted, number } from '../english.js';
 import { storedVideos } from '../storage/indexeddb.js';
-import { counted, number } from '../words.js';
+import { STATE } from '../storage/localstorage.js';
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
-/** @param {import('../keep.js').Keep} keep */
+/** @param {Keep} keep */
 export async function usage(keep) {
   const [space, states] = await Promise.all([
     estimate(),
-    // Not made by looking for it, and refused is none.
+    // Only where it is in use: to look for a database makes one. One that is refused holds nothing.
     keep.kind === 'indexeddb' ? storedVideos().catch(() => undefined) : undefined,
   ]);
-  const kept = keep.keys().filter((key) => key.startsWith('state:')).length;
+  const entries = keep.keys().filter((key) => key.startsWith(STATE)).length;
   const counts = [
     states === undefined ? '' : `${counted(states, 'video')} in IndexedDB`,
-    kept ? `${counted(kept, 'video')} in localStorage` : '',
+    entries ? `${counted(entries, 'video')} in localStorage` : '',
   ];
   return [space, ...counts].filter(Boolean).join(', ') || 'not known';
 }
@@ -26,7 +28,7 @@ async function estimate() {
     const { usage: used = 0, quota = 0 } = await navigator.storage.estimate();
     return `${bytes(used)} of ${bytes(quota)}`;
   } catch {
-    return ''; // only secure contexts are told
+    return ''; // browsers say it in secure contexts only
   }
 }
 

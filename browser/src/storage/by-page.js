@@ -1,63 +1,78 @@
-// The worker's half of storage in localStorage: workers have none, so a tab reads and writes for it.
-'use strict';
+// The worker's half of storage in localStorage: workers have none, so a page reads and writes for it.
 
-// A tab that crashed does not answer, and others wait for their turn.
+/**
+ * @import { FromWorker, StorageAnswer, StorageRequest } from '../merge-protocol.js'
+ * @import { StoragePort, Stored } from './port.js'
+ */
+
+// A page that crashed does not answer, and other pages wait for their turn.
 const ANSWER_MS = 5_000;
 
 /**
- * @typedef {object} Tab the worker's side of it
- * @property {(message: {id: number, stored?: import('./port.js').Stored, why?: string}) => void} answer
- *   the tab has answered; `why`: local storage is refused
- * @property {() => void} gone the tab will answer no more
+ * @typedef {object} PageStorage a StoragePort, and what the worker must tell it of the page
+ * @property {(answer: StorageAnswer) => void} answer the page has answered
+ * @property {() => void} gone the page will answer no more
  *
- * @param {(message: object) => void} tell sends to the tab
- * @returns {import('./port.js').StoragePort & Tab}
+ * @typedef {{operation: 'load' | 'forget'} | {operation: 'save', stored: Stored}} Operation
  */
-export function pageStorage(tell) {
-  /** @type {Map<number, (answer: {stored?: any, why?: string}) => void>} */
-  const waiting = new Map();
-  let asked = 0;
 
-  /** @param {'load' | 'save' | 'forget'} ask @param {string} [video] @param {import('./port.js').Stored} [stored] */
-  const request = (ask, video, stored) => {
-    const id = (asked += 1);
-    /** @type {Promise<import('./port.js').Stored>} */
+/**
+ * @param {(request: StorageRequest & FromWorker) => void} post sends to the page
+ * @returns {StoragePort & PageStorage}
+ */
+export function pageStorage(post) {
+  /** @type {Map<number, (answer: {stored?: Stored, why?: string}) => void>} */
+  const waiting = new Map();
+  let requests = 0;
+
+  /**
+   * @param {string} video
+   * @param {Operation} operation
+   * @returns {Promise<Stored | undefined>} what is stored, of a load
+   */
+  const request = (video, operation) => {
+    requests += 1;
+    const id = requests;
     const answered = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => waiting.get(id)?.({ why: 'the tab does not answer' }), ANSWER_MS);
-      waiting.set(id, ({ stored, why }) => {
+      const why = 'the page does not answer';
+      const timer = setTimeout(() => waiting.get(id)?.({ why }), ANSWER_MS);
+      waiting.set(id, (answer) => {
         clearTimeout(timer);
         waiting.delete(id);
-        if (why) reject(new Error(why));
-        else resolve(stored);
+        if (answer.why) reject(new Error(answer.why));
+        else resolve(answer.stored);
       });
     });
-    tell({ tells: 'ask', id, ask, video, stored });
+    post({ type: 'storage-request', id, video, ...operation });
     return answered;
   };
 
   return {
     update: (video, change) =>
-      alone(async () => {
-        const stored = await request('load', video);
+      oneAtATime(async () => {
+        const stored = (await request(video, { operation: 'load' })) ?? { counter: '', folded: '' };
         const changed = change(stored);
         if (changed.counter !== stored.counter || changed.folded !== stored.folded) {
-          await request('save', video, changed);
+          await request(video, { operation: 'save', stored: changed });
         }
       }),
-    clear: () => alone(async () => void (await request('forget'))),
-    answer: ({ id, ...answer }) => waiting.get(id)?.(answer),
+    clear: () =>
+      oneAtATime(async () => {
+        await request('', { operation: 'forget' });
+      }),
+    answer: (answer) => waiting.get(answer.id)?.(answer),
     gone() {
-      for (const answer of waiting.values()) answer({ why: 'the tab is gone' });
+      for (const settle of waiting.values()) settle({ why: 'the page is gone' });
     },
   };
 }
 
 /**
- * One tab at a time, where the browser has locks (secure contexts do). Without them two tabs may
+ * One page at a time, where the browser has locks (secure contexts do). Without them two pages may
  * overwrite each other's last merge: the entry stays a sound state, and the next message heals it.
  *
  * @param {() => Promise<void>} work
  */
-async function alone(work) {
+async function oneAtATime(work) {
   await (navigator.locks ? navigator.locks.request('ratchet-storage', work) : work());
 }

@@ -1,9 +1,10 @@
 // Storage in IndexedDB: read, merge and write in one transaction, so two tabs never lose a write.
-'use strict';
+
+/** @import { Changed, StoragePort, Stored } from './port.js' */
 
 const NAME = 'ratchet';
-// 1: the same stores. Raised when what is in them means something else, never lowered: a page that
-// is older than what it finds is refused, and keeps its states elsewhere.
+// 1 had the same stores. The version is raised when their content means something else, and never
+// lowered: a page that is older than what it finds is refused, and keeps its states elsewhere.
 const VERSION = 2;
 const COUNTERS = 'counters';
 const FOLDED = 'folded';
@@ -11,23 +12,18 @@ const ALL = 'all'; // `folded` is one map for all videos
 // An open can hang for ever (a browser that is shutting down, a broken profile): that is a refusal.
 const OPEN_MS = 5_000;
 
-/** @returns {import('./port.js').StoragePort} */
+/** @returns {StoragePort} */
 export function indexedDbStorage() {
   return {
     update: (video, change) =>
       transact((transaction, abort) => {
-        const counters = transaction.objectStore(COUNTERS);
-        const folds = transaction.objectStore(FOLDED);
-        const counter = counters.get(video);
-        const folded = folds.get(ALL);
-        // Requests answer in order: at the second's success the first has its result too.
+        const counter = transaction.objectStore(COUNTERS).get(video);
+        const folded = transaction.objectStore(FOLDED).get(ALL);
+        // Requests answer in order: at the second's success the first has its result, too.
         folded.onsuccess = () => {
           const stored = { counter: asText(counter.result), folded: asText(folded.result) };
           try {
-            const changed = change(stored);
-            if (changed.foldedLost) counters.clear();
-            if (changed.foldedLost || changed.counter !== stored.counter) counters.put(changed.counter, video);
-            if (changed.folded !== stored.folded) folds.put(changed.folded, ALL);
+            write(transaction, video, stored, change(stored));
           } catch (error) {
             abort(error);
           }
@@ -42,7 +38,20 @@ export function indexedDbStorage() {
 }
 
 /**
- * How many videos' counters are there, for the panel.
+ * @param {IDBTransaction} transaction
+ * @param {string} video
+ * @param {Stored} stored
+ * @param {Changed} changed
+ */
+function write(transaction, video, stored, { counter, folded, foldedLost }) {
+  const counters = transaction.objectStore(COUNTERS);
+  if (foldedLost) counters.clear();
+  if (foldedLost || counter !== stored.counter) counters.put(counter, video);
+  if (folded !== stored.folded) transaction.objectStore(FOLDED).put(folded, ALL);
+}
+
+/**
+ * How many videos have a counter here, for the panel.
  *
  * @returns {Promise<number>}
  */
@@ -56,11 +65,11 @@ export async function storedVideos() {
 }
 
 /**
- * Runs `work` in a transaction over both stores; resolves when it is complete, not when its last
- * request succeeded: it can still fail between the two (a full disk).
+ * Runs `work` in a transaction over both stores. Resolves when it is complete, not when its last
+ * request has succeeded: between the two it can still fail (a full disk).
  *
- * Opened anew each time, about a millisecond: a kept connection goes stale when the viewer clears
- * the site's data, and would block a newer page's upgrade.
+ * It opens the database anew each time, which takes about a millisecond. A connection that is kept
+ * goes stale when the viewer clears the site's data, and would block a newer page's upgrade.
  *
  * @param {(transaction: IDBTransaction, abort: (why: unknown) => void) => void} work
  */
@@ -89,7 +98,7 @@ function open() {
       late = true;
       reject(new Error('IndexedDB does not answer'));
     }, OPEN_MS);
-    const request = indexedDB.open(NAME, VERSION); // may throw where it is refused: a rejection too
+    const request = indexedDB.open(NAME, VERSION); // it may throw where it is refused, which rejects
     request.onupgradeneeded = () => {
       // What an older version left is kept: `ratchet` tells a state from what is none any more.
       const { result: database } = request;
@@ -99,7 +108,8 @@ function open() {
     };
     request.onsuccess = () => {
       clearTimeout(timer);
-      if (late) request.result.close(); // nobody would, and it would block a newer page's upgrade
+      if (late)
+        request.result.close(); // nobody else would, and it would block a newer page's upgrade
       else resolve(request.result);
     };
     request.onerror = () => {

@@ -1,20 +1,47 @@
-// The page's half of storage in localStorage: one entry a video, its `folded` inside.
+// The page's half of storage in localStorage: one entry for each video, with its `folded` inside.
 //
-// There is no transaction over two entries. With `folded` in an entry of its own, two tabs that
+// There is no transaction over two entries. With `folded` in an entry of its own, two pages that
 // write in turns can leave a new counter next to an old `folded`, even if each writes `folded`
-// first. One entry is written as a whole: a counter always stands next to the `folded` it was
-// merged under. It costs a few bytes a video.
-'use strict';
-
-const KEPT = 'state:';
+// first. One entry is written as a whole: a counter always stands next to the `folded` that it was
+// merged under. It costs a few bytes for each video.
 
 /**
- * @param {import('../keep.js').Keep} keep
- * @param {string} video
- * @returns {import('./port.js').Stored}
+ * @import { Keep } from '../keep.js'
+ * @import { StorageAnswer, StorageRequest } from '../merge-protocol.js'
+ * @import { Stored } from './port.js'
  */
-export function load(keep, video) {
-  const text = keep.read(KEPT + video) ?? '';
+
+/** The keys of these entries start so. */
+export const STATE = 'state:';
+
+/**
+ * Does what the worker asks for.
+ *
+ * @param {Keep} keep
+ * @param {StorageRequest} request
+ * @returns {StorageAnswer}
+ */
+export function answerStorage(keep, request) {
+  const { id } = request;
+  try {
+    if (request.operation === 'load') {
+      return { type: 'storage-answer', id, stored: load(keep, request.video) };
+    }
+    if (request.operation === 'save') save(keep, request.video, request.stored);
+    else forget(keep);
+    return { type: 'storage-answer', id };
+  } catch (error) {
+    return { type: 'storage-answer', id, why: String(error) };
+  }
+}
+
+/**
+ * @param {Keep} keep
+ * @param {string} video
+ * @returns {Stored}
+ */
+function load(keep, video) {
+  const text = keep.read(STATE + video) ?? '';
   if (keep.problem) throw new Error(keep.problem);
   try {
     const [counter, folded] = JSON.parse(text);
@@ -24,18 +51,18 @@ export function load(keep, video) {
   }
 }
 
-/** @param {import('../keep.js').Keep} keep */
-export function forget(keep) {
-  for (const key of keep.keys()) if (key.startsWith(KEPT)) keep.remove(key);
+/** @param {Keep} keep */
+function forget(keep) {
+  for (const key of keep.keys()) if (key.startsWith(STATE)) keep.remove(key);
 }
 
 /**
- * @param {import('../keep.js').Keep} keep
+ * @param {Keep} keep
  * @param {string} video
- * @param {import('./port.js').Stored} stored
+ * @param {Stored} stored
  */
-export function save(keep, video, stored) {
-  if (!keep.write(KEPT + video, JSON.stringify([stored.counter, stored.folded]))) {
+function save(keep, video, stored) {
+  if (!keep.write(STATE + video, JSON.stringify([stored.counter, stored.folded]))) {
     throw new Error(keep.problem || 'local storage is switched off');
   }
 }

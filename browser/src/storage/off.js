@@ -1,9 +1,10 @@
-// Storage switched off, or refused everywhere: this page's memory, gone with the page.
-'use strict';
+// Storage switched off, or refused everywhere: the page's memory, which is gone with the page.
 
-/** @returns {import('./port.js').StoragePort} */
+/** @import { StoragePort, Stored } from './port.js' */
+
+/** @returns {StoragePort} */
 export function noStorage() {
-  /** @type {Map<string, import('./port.js').Stored>} */
+  /** @type {Map<string, Stored>} */
   const states = new Map();
   return {
     async update(video, change) {

@@ -1,6 +1,6 @@
-"""Stands in for what unpacks wheels: all that a page imports lies in one zip file."""
+"""Stands in for the loader of wheels: all that a page imports lies in one zip file."""
 
-# A snapshot expects that this was imported from JavaScript, after what `webloop` imports.
+# A snapshot expects this import from JavaScript, after those of `webloop`.
 from pyodide_js import loadedPackages  # type: ignore[import-not-found] # noqa: F401
 
 

@@ -1,6 +1,6 @@
 """Stands in for Pyodide's event loop; see asyncio's stand-in."""
 
-# A snapshot expects that just this was imported from JavaScript, and in this order.
+# A snapshot expects this import from JavaScript, and in this order.
 from pyodide_js._api import scheduleCallback  # type: ignore[import-not-found] # noqa: F401
 
 

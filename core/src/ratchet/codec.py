@@ -114,6 +114,7 @@ def _map(keys: Value[K], values: Value[T]) -> Value[Mapping[K, T]]:
 
 def _tuple(build: Callable[..., T], name: str, *parts: Value[Any]) -> Value[T]:
     """An array of fixed length, made into a tuple by `build`."""
+    parsers = [part.parse for part in parts]
 
     def write(value: Any) -> object:
         return [part.write(each) for part, each in zip(parts, value, strict=True)]
@@ -122,9 +123,11 @@ def _tuple(build: Callable[..., T], name: str, *parts: Value[Any]) -> Value[T]:
         given = array(value)
         if len(given) != len(parts):
             raise Invalid(f"{name} has {len(parts)} parts")
-        return build(*(part.parse(each) for part, each in zip(parts, given, strict=True)))
+        return build(*[parse(each) for parse, each in zip(parsers, given, strict=True)])
 
-    return Value(write, parse)
+    # A tuple of plain values is an array in JSON as it is. A thousand rows need not be copied.
+    plain = all(part.write is _same for part in parts)
+    return Value(_same if plain else write, parse)
 
 
 def _tuples(inner: Value[T]) -> Value[tuple[T, ...]]:
@@ -134,15 +137,24 @@ def _tuples(inner: Value[T]) -> Value[tuple[T, ...]]:
         return [inner.write(value) for value in values]
 
     def parse(value: object) -> tuple[T, ...]:
-        return tuple(inner.parse(each) for each in array(value))
+        return tuple([inner.parse(each) for each in array(value)])
 
-    return Value(write, parse)
+    return Value(_same if inner.write is _same else write, parse)
 
 
 def _parse_switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise Invalid(f"true or false is expected, not {names.shown(value)}")
+
+
+def _parse_row(value: object) -> Row:
+    """Like `_tuple(Row, …)`, in half the time: a replica that catches up parses a million rows."""
+    given = array(value)
+    if len(given) != 3:
+        raise Invalid("a row has 3 parts")
+    video, views, seq = given
+    return Row(names.video(video), names.natural(views), names.natural(seq))
 
 
 def _entry(video: str, views: int) -> tuple[str, int]:
@@ -164,7 +176,7 @@ _FINGERPRINT: Final = _optional(
 )
 _EXTENT: Final = _tuple(Extent, "an extent", _NATURAL, _FINGERPRINT)
 _ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _URL)
-_ROW: Final = _tuple(Row, "a row", _VIDEO, _NATURAL, _NATURAL)
+_ROW: Final = Value[Row](_same, _parse_row)
 _BASE_ROW: Final = _tuple(_entry, "a row", _VIDEO, _NATURAL)
 
 

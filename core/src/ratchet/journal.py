@@ -65,7 +65,7 @@ class Journal:
 
     def waiting(self, video: str) -> int:
         """Views of `video` that are counted here and on no disk yet."""
-        return sum(own.waiting.get(video, 0) for own in (self._own, self._own_in_flight))
+        return self._own.waiting.get(video, 0) + self._own_in_flight.waiting.get(video, 0)
 
     def shown(self, video: str) -> int:
         """The number to show here: what is on disk, and the answered views that are not yet.
@@ -73,7 +73,7 @@ class Journal:
         Without the latter a reader could see less than an answer that came a moment before. It is
         a number of this node alone: what others merge is on disk.
         """
-        answered = sum(own.answered.get(video, 0) for own in (self._own, self._own_in_flight))
+        answered = self._own.answered.get(video, 0) + self._own_in_flight.answered.get(video, 0)
         return min(self._table.value(video) + answered, MAX_COUNT)
 
     # -- merging what others have ------------------------------------------------------------

@@ -21,15 +21,15 @@ from simulation.world import Setup
 HELP: Final = """
 A cluster of real replicas and browsers on virtual time, under every fault; see the package's
 docstring. Every run has a seed, and the same seed makes the same run. The first run that breaks an
-invariant ends it all: it is shrunk and printed, and the exit code is 1.
+invariant is shrunk and printed, no other follows, and the exit code is 1.
 """
-# Runs that one process is given at once: small, so that all cores end together.
+# How many runs a process takes at once: few, so that all processes end at about the same time.
 BATCH: Final = 4
 
 
 @dataclass
 class Score:
-    """What all runs together have come to."""
+    """How many runs there were, how many hours, and what happened in them."""
 
     runs: int = 0
     hours: float = 0.0
@@ -37,7 +37,7 @@ class Score:
     begun: float = field(default_factory=monotonic)
 
     def add(self, result: Result) -> None:
-        """One more run."""
+        """Add a run."""
         self.runs += 1
         self.hours += result.hours
         self.tally += result.tally
@@ -51,7 +51,7 @@ class Score:
 
 
 def main() -> int:
-    """Run as the command line says."""
+    """Run the simulator with the options of the command line."""
     options = _options().parse_args()
     if options.replay:
         return _one(options, run.replay(_setup(options, options.seed), steps.read(options.replay)))
@@ -87,14 +87,20 @@ def _options() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seed", type=int, default=0, help="the first seed; the others follow (0)")
     add("--runs", type=int, help="how many runs; 1 shows its steps (100)")
-    add("--minutes", type=float, help="as many runs as fit in this time, instead of --runs")
+    add("--minutes", type=float, help="instead of --runs: as many as fit in this time")
     add("--steps", type=int, default=chooser.STEPS, help=f"steps of a run ({chooser.STEPS})")
     add("--nodes", type=int, help="nodes at the beginning (2 to 5, drawn from the seed)")
     add("--jobs", type=int, default=2, help="processes that run seeds side by side (2)")
-    add("--codec", type=int, default=8, metavar="N", help="one frame in N goes as text; 1: all (8)")
+    add(
+        "--codec",
+        type=int,
+        default=8,
+        metavar="N",
+        help="send one frame in N as text; 1: all (8)",
+    )
     add("--replay", type=Path, metavar="FILE", help="run the steps in FILE with this --seed")
     add("--shrink", type=float, default=60, metavar="S", help="seconds to shrink a failure (60)")
-    add("--strict", action="store_true", help="fail, too, if some fault never happened")
+    add("--strict", action="store_true", help="also fail if some fault never happened")
     add("--json", action="store_true", help="print one line of JSON for another program")
     return parser
 
@@ -104,7 +110,7 @@ def _setup(options: argparse.Namespace, seed: int) -> Setup:
 
 
 def _draw(options: argparse.Namespace, seeds: list[int]) -> list[Result]:
-    """What one of the processes does. Good runs come back without their steps."""
+    """The work of one process. A run that broke nothing comes back without its steps."""
     results = []
     for seed in seeds:
         result = run.draw(_setup(options, seed), options.steps)
@@ -115,7 +121,7 @@ def _draw(options: argparse.Namespace, seeds: list[int]) -> list[Result]:
 
 
 def _batches(options: argparse.Namespace, until: float | None) -> Iterator[list[int]]:
-    """The seeds, a few at a time: as many as are wanted, or as time allows."""
+    """The seeds, a few at a time: `--runs` of them, or as many as fit before `until`."""
     end = options.seed + (options.runs or 100)
     for first in count(options.seed, BATCH):
         if monotonic() > until if until else first >= end:
@@ -152,7 +158,7 @@ def _one(options: argparse.Namespace, result: Result) -> int:
 
 
 def _report(options: argparse.Namespace, failed: Result, score: Score | None) -> int:
-    """A failure, in words, and how to see it again."""
+    """Print a failure, the command that repeats it, and the shortest steps that repeat it."""
     assert failed.broken
     seed, broken = failed.setup.seed, failed.broken
     if options.json:
@@ -175,7 +181,7 @@ def _report(options: argparse.Namespace, failed: Result, score: Score | None) ->
         print(f"\nThe shortest schedule found, of {shortest.setup}:\n{steps.text(shortest.steps)}")
         print(f"# {shortest.broken}")
         print(shortest.trace, end="")
-        print(f"\nIts lines in a file: python -m simulation --seed {seed} --replay FILE")
+        print(f"\nSave its lines as FILE: python -m simulation --seed {seed} --replay FILE")
     else:
         print(failed.trace, end="")
     return 1

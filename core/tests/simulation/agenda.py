@@ -1,4 +1,4 @@
-"""Virtual time: what is due next happens next, and nothing else makes time pass."""
+"""Virtual time: it passes only when the next thing that is due happens."""
 
 import heapq
 from collections.abc import Callable
@@ -7,7 +7,8 @@ Act = Callable[[], None]
 
 
 class Agenda:
-    """Things to come, in the order of time; of two at one time, the one first put down."""
+    """What is due, in the order of time. Two at one time come in the order in which they were
+    added."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,7 +21,7 @@ class Agenda:
         heapq.heappush(self._due, (self.now + delay_s, self._count, act))
 
     def every(self, period_s: float, act: Callable[[], bool], first_s: float = 0.0) -> None:
-        """`act` happens again and again, until it answers False."""
+        """`act` happens again and again, until it returns False."""
 
         def again() -> None:
             if act():
@@ -29,7 +30,8 @@ class Agenda:
         self.after(first_s, again)
 
     def next(self, until: float) -> bool:
-        """The next thing happens, if it is due by `until`; otherwise it is `until`."""
+        """Let the next thing happen, if it is due by `until`, and return True. Otherwise let time
+        pass until then, and return False."""
         if not self._due or self._due[0][0] > until:
             self.now = max(self.now, until)
             return False
@@ -39,7 +41,7 @@ class Agenda:
         return True
 
     def skip(self, seconds: float) -> None:
-        """Time passes and nothing happens: all that is due is due that much later."""
+        """Let time pass in which nothing happens: everything is due that much later."""
         self.now += seconds
-        # The order stays, so it is a heap still.
+        # The order stays the same, so the list is still a heap.
         self._due = [(time + seconds, count, act) for time, count, act in self._due]

@@ -1,7 +1,7 @@
 """Browsers: tabs that watch nodes, and one storage for all tabs of a browser.
 
-What they keep goes through the same code as in the page: `Passive` in a tab's memory, the text
-`merge` between a tab and the storage. A browser never forgets what it has shown.
+They run the code that the page runs: `Passive` merges in a tab's memory, `passive.merge` merges
+what a tab has into the storage, as text. Each checks that no number that it shows ever falls.
 """
 
 import json
@@ -15,7 +15,7 @@ from simulation.truth import Broken, Truth
 
 
 class Tab:
-    """One tab: what it has in memory, and the highest number it has shown of each video."""
+    """One tab: its memory, and the highest number that it has shown of each video."""
 
     def __init__(self) -> None:
         self.memory = Passive()
@@ -23,7 +23,7 @@ class Tab:
 
 
 class Browser:
-    """One storage and its tabs. Storage is text: counters by video, and the one `folded`."""
+    """One storage and its tabs. The storage is text: a counter for each video, and one `folded`."""
 
     def __init__(self, label: str, truth: Truth) -> None:
         self.label = label
@@ -33,18 +33,18 @@ class Browser:
         self.stored: Tally[str] = Tally()
         self._truth = truth
 
-    def hear(self, pick: int, heard: Snapshot) -> None:
-        """A snapshot comes to one of the tabs; it is merged there, shown and stored."""
+    def receive(self, pick: int, received: Snapshot) -> None:
+        """One of the tabs receives a snapshot: it merges, shows and stores it."""
         tab = self.tabs[pick % len(self.tabs)]
-        value = tab.memory.receive(heard).value
-        self._check(heard.video, value, tab.shown, "a tab")
+        value = tab.memory.receive(received).value
+        self._check(received.video, value, tab.shown, "a tab")
         for video, counter in tab.memory.counters.items():
             if counter.lift(tab.memory.folded).value != counter.value:
                 raise Broken("4", f"lifting changes {video} of {self.label}")
-        self._store(tab.memory.snapshot(heard.video))
+        self._store(tab.memory.snapshot(received.video))
 
     def reload(self, pick: int) -> None:
-        """A tab is closed and opened: it begins with what is stored."""
+        """Close a tab and open it again: it begins with what is stored."""
         tab = self.tabs[pick % len(self.tabs)] = Tab()
         for video in self.counters:
             text = passive.merge(video, self.counters[video], self.folded, "")
@@ -56,20 +56,19 @@ class Browser:
                 raise Broken("2", f"{self.label} shows less of {video} after a reload")
 
     def open_tab(self) -> None:
-        """One tab more."""
+        """Open one more tab."""
         self.tabs.append(Tab())
         self.reload(len(self.tabs) - 1)
 
     def age(self) -> "Browser":
-        """The same browser on another machine, or the profile in a backup: it will be a year old
-        when it is looked at again."""
+        """A copy of this browser's profile, as in a backup. It may be opened a year later."""
         copy = Browser(f"{self.label}, an old profile", self._truth)
         copy.counters, copy.folded = dict(self.counters), self.folded
         copy.stored = Tally(self.stored)
         return copy
 
     def _store(self, now: Snapshot) -> None:
-        """One transaction: read, merge, write counter and `folded` together."""
+        """One transaction: read, merge, write the counter and `folded` together."""
         stored = self.counters.get(now.video, "")
         text = json.dumps(snapshot.encode(now))
         merged = json.loads(passive.merge(now.video, stored, self.folded, text))
@@ -84,11 +83,11 @@ class Browser:
         if value > self._truth.total[video]:
             raise Broken(
                 "1",
-                f"{where} of {self.label} shows {value} views of {video}, and there were "
-                f"{self._truth.total[video]}",
+                f"{where} of {self.label} shows {value} views of {video}, but only "
+                f"{self._truth.total[video]} were counted",
             )
         if value < seen[video]:
             raise Broken(
-                "2", f"{where} of {self.label} falls from {seen[video]} to {value} for {video}"
+                "2", f"{video} falls from {seen[video]} to {value} in {where} of {self.label}"
             )
         seen[video] = value

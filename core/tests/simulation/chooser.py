@@ -1,8 +1,9 @@
-"""Draws what happens next: a cluster's setup, then step after step, from one seed.
+"""Draws a run from one seed: the setup of a cluster, then step after step.
 
-Single steps, drawn blindly, seldom come to the hard places: a node retired while it is cut off,
-back just before or after the fold; a crash in the middle of a lift. So half of all steps come out
-of short stories, whose parts are steps like any other, mixed with other faults.
+Steps that are drawn one by one seldom lead to the hard moments: a node is retired while it is cut
+off, and comes back just before the fold or after it; a process crashes in the middle of a lift. So
+half of all steps come from short stories. The parts of a story are steps like any other, and other
+faults come in between.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from simulation.process import Habits
 from simulation.steps import Step, step
 from simulation.world import Setup, World
 
-# How long a run takes where nothing else is said.
+# How many steps a run has by default.
 STEPS: Final = 70
 
 
@@ -67,10 +68,10 @@ class Chooser:
     def __call__(self) -> Step:
         """The next step."""
         if not self._story:
-            told = self._rng.random() < 0.15
-            self._story = [*self._rng.choice(self._stories)()] if told else []
+            begins = self._rng.random() < 0.15
+            self._story = [*self._rng.choice(self._stories)()] if begins else []
             self._story = self._story or [self._single()]
-        # Views and replays never stop for a story.
+        # Views and replays go on during a story.
         if self._rng.random() < 0.2:
             return self._rng.choice([self._view, self._look, self._again])()
         return self._story.pop(0)
@@ -195,7 +196,7 @@ class Chooser:
         yield step("rest")
 
     def _twins(self) -> Iterator[Step]:
-        """Two processes under one name, which hear of each other at once or late."""
+        """Two processes run under one name, and learn of each other at once or late."""
         rng, node = self._rng, self._up()[0]
         if rng.random() < 0.5:
             yield step("backup", node)
@@ -218,7 +219,7 @@ class Chooser:
             yield step("start", node)
 
     def _restored(self) -> Iterator[Step]:
-        """A disk is lost: an old backup, or nothing, takes its place."""
+        """A disk is lost, and an old backup or an empty disk takes its place."""
         rng, node = self._rng, self._up()
         yield step("backup", node)
         yield step("burst", node, rng.randint(2, 9), 0.3)
@@ -241,7 +242,7 @@ class Chooser:
             yield self._short()
 
     def _leaving(self) -> Iterator[Step]:
-        """One or two nodes leave for good, perhaps at once; somebody joins."""
+        """One or two nodes leave for good, perhaps at the same time; another node joins."""
         node = self._up()
         yield from self._some_views(node)
         yield step("leave", node)
@@ -255,7 +256,7 @@ class Chooser:
         yield step("pass", 4)
 
     def _killed_while_lifting(self) -> Iterator[Step]:
-        """Whoever begins to fold is killed in the middle of it, perhaps again and again."""
+        """A process that lifts a slot is killed in the middle of it, perhaps again and again."""
         node = self._up()
         yield step("burst", node, 12, 0.3)
         yield step("pass", 2)
@@ -269,7 +270,7 @@ class Chooser:
         yield step("pass", 3)
 
     def _killed_while_sending(self) -> Iterator[Step]:
-        """A new or empty node fetches a lot; whoever sends it is killed in the middle."""
+        """A new or empty node fetches many rows; the sender is killed in the middle."""
         node, source = self._up(), self._up()
         yield step("weather", self._rng.choice(["slow", "slow", "late", "calm"]))
         yield step("wipe" if self._rng.random() < 0.3 else "crash", node)
@@ -283,7 +284,7 @@ class Chooser:
         yield step("start", source)
 
     def _half_a_transfer(self) -> Iterator[Step]:
-        """Half of a transfer is all that is left of some views; then a fold is due."""
+        """Only half of a transfer is left of some views when a fold is due."""
         rng = self._rng
         if (split := self._two_sides()) is None:
             return
@@ -308,7 +309,7 @@ class Chooser:
         yield step("weather", "calm")
 
     def _folded_while_fetching(self) -> Iterator[Step]:
-        """A fold comes while somebody fetches the base, part after part."""
+        """A slot is folded while a node fetches the base, part after part."""
         grace_h = self._world.setup.habits.grace_s / 3600
         node, other, empty = self._up(), self._up(), self._up()
         yield step("burst", node, 14, 0.3)
@@ -327,8 +328,8 @@ class Chooser:
         yield step("weather", "calm")
 
     def _retired_while_held_up(self) -> Iterator[Step]:
-        """A living node is retired while it is cut off, and the fold is held up by a dead one;
-        both come back at once, and the one goes on counting."""
+        """A node is retired while it is cut off, and a node that is down delays the fold. Both come
+        back at once, and the retired one goes on counting."""
         if (split := self._two_sides()) is None or not split[1]:
             return
         (retired, missing), others = split
@@ -347,8 +348,8 @@ class Chooser:
         yield step("weather", "calm")
 
     def _handed_over_late(self) -> Iterator[Step]:
-        """The older of two processes was cut off and comes back to hand over, to one node alone,
-        when a fold is due that was held up; old frames come again meanwhile."""
+        """The older of two processes was cut off. It comes back and hands over to one node alone,
+        while a delayed fold is due and old frames arrive again."""
         if (split := self._two_sides()) is None or not split[1]:
             return
         (older, bridge), others = split
@@ -371,13 +372,13 @@ class Chooser:
         yield step("pass", 9)
 
     def _two_sides(self) -> tuple[list[str], str] | None:
-        """Two nodes and the rest, which may be nobody; None if there are no two."""
+        """Two running nodes, and the others, if any; None if there are fewer than two."""
         letters = [process.place for process in self._world.running() if len(process.place) == 1]
         self._rng.shuffle(letters)
         return (letters[:2], "".join(letters[2:])) if len(letters) > 1 else None
 
     def _clocks(self) -> Iterator[Step]:
-        """Starts on clocks that are set back and ahead."""
+        """A node starts again with its clock ahead, then set back."""
         node = self._up()
         for clock_h in (5.0, -1.0, -900.0):
             yield from self._some_views(node)
@@ -386,7 +387,7 @@ class Chooser:
             yield self._short()
 
     def _old_profile(self) -> Iterator[Step]:
-        """A browser sleeps while nodes come and go, and then hears from anybody."""
+        """A browser sleeps while nodes come and go, and then loads a snapshot from any of them."""
         number, node, video = self._rng.randrange(2), self._up(), self._video()
         yield step("look", number, 0, node, video)
         yield step("age", number)
@@ -398,7 +399,7 @@ class Chooser:
         yield step("look", number, 0, self._up(), video)
 
     def _stale_page(self) -> Iterator[Step]:
-        """A tab that has seen a fold is reloaded, and a node tells it what was before the fold."""
+        """A tab that knows a fold is reloaded, and receives a snapshot from before the fold."""
         number, node, video = self._rng.randrange(2), self._up(), self._video()
         yield step("view", node, video, 2)
         yield step("pass", 2)
@@ -424,7 +425,7 @@ class Chooser:
         yield step("slow", node, 0)
 
     def _cut_while_folding(self) -> Iterator[Step]:
-        """A split, a ring or a bridge while a fold is due."""
+        """The network is partitioned while a fold is due."""
         node = self._up()
         yield from self._some_views(node)
         yield step("crash", node)

@@ -1,4 +1,4 @@
-"""What a node has stored: `Changes` are applied in their documented order, all or nothing."""
+"""What a node has stored. It applies `Changes` in their documented order, all or nothing."""
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,8 @@ from ratchet.slot import Slot
 
 
 class Disk:
-    """Rows by slot, the base and the maps. `answered` and `own` are the simulation's own notes."""
+    """The rows of each slot, the base and the maps. No real store has `answered`, `own` and
+    `version`: they are for the checks."""
 
     def __init__(self) -> None:
         self.rows: dict[Slot, dict[str, Row]] = {}
@@ -23,9 +24,9 @@ class Disk:
         self.lifted_views: dict[str, int] = {}
         # Views that processes on this disk have answered.
         self.answered: Tally[str] = Tally()
-        # The newest slot that a process on this disk has opened, written down or not.
+        # The newest slot that a process on this disk has opened, whether it is on disk or not.
         self.own: Slot | None = None
-        # How often it was written to.
+        # The number of transactions so far.
         self.version = 0
 
     def write(self, changes: Changes) -> None:
@@ -55,7 +56,7 @@ class Disk:
             self.lifted_views[node] = max(views, self.lifted_views.get(node, 0))
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
-        """Everything, in parts, as a store that doesn't want it all in memory gives it."""
+        """Everything, in parts, like a store that does not hold it all in memory."""
         maps = [dict(it) for it in (self.newest, self.closed, self.folded, self.lifted_views)]
         yield Changes((), tuple(self.base.items()), (), *maps)
         for slot, stored in self.rows.items():
@@ -65,20 +66,20 @@ class Disk:
                 yield Changes((ColumnChange(slot, self.complete[slot], part),))
 
     def count(self, slot: Slot, video: str) -> int:
-        """What is stored of `video` in `slot`."""
+        """The views of `video` in `slot`."""
         row = self.rows.get(slot, {}).get(video)
         return row.views if row else 0
 
     def fingerprint(self, slot: Slot) -> int:
-        """What a digest may say of `slot`."""
+        """The fingerprint of `slot` that a digest may have."""
         return sum(entry(row.video, row.views) for row in self.rows.get(slot, {}).values()) % WORD
 
     def base_fingerprint(self) -> int:
-        """What a digest may say of the base."""
+        """The fingerprint of the base that a digest may have."""
         return sum(entry(video, views) for video, views in self.base.items() if views) % WORD
 
     def value(self, video: str) -> int:
-        """What a process that starts from here counts."""
+        """The views of `video` that a process which starts from this disk shows."""
         return self.base.get(video, 0) + sum(self.count(slot, video) for slot in self.rows)
 
     def copy(self) -> "Disk":
@@ -88,15 +89,16 @@ class Disk:
         copy.complete, copy.base = dict(self.complete), dict(self.base)
         copy.newest, copy.closed = Generations(self.newest), Generations(self.closed)
         copy.folded, copy.lifted_views = Generations(self.folded), dict(self.lifted_views)
-        # Its own slot stays with the process that opened it.
+        # `own` stays empty: no process has opened a slot on the copy yet.
         copy.answered, copy.version = Tally(self.answered), self.version
         return copy
 
 
 def merged(disks: Iterable[Disk]) -> Tally[str]:
-    """What all these disks have together: lifted by all their folds, then the larger of each.
+    """The views of each video that all these disks have together: each disk lifted by all their
+    folds, then the larger of each number.
 
-    This is what a cluster of these disks must come to, and nothing less.
+    A cluster of these disks must end with exactly these views.
     """
     disks = list(disks)
     folded = Generations()

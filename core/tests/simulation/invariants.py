@@ -1,16 +1,17 @@
-"""What must hold, by the numbers of the design's list, and some finer rules that have a name there.
+"""What must hold: the numbered invariants of ARCHITECTURE.md, and some finer rules with names.
 
-`touched` looks at what a step may have changed of one process; `rest` at everything.
+`touched` checks what a step may have changed in one process; `rest` checks everything.
 
-    1  no value above the truth             6  no slots but open ones and closed, unfolded ones
-    2  no value falls                       7  (replays) none of the others breaks by them
-    3  no node forgets what it answered     8  nobody raises another's slot, nor a closed one
-    4  the algebra of merge and lift        9  a kill or a second closing: before or after
-    5  equal, and nothing lost
+    1  no value is above the truth          6  every slot is open, or closed and not yet folded
+    2  no value falls                       7  replays break none of the others (the steps do them)
+    3  no node forgets what it answered     8  only its owner raises a slot, until it is closed
+    4  the algebra of merge and lift holds  9  a kill or a second closing: the state before or after
+    5  at rest all are equal, and no view is lost
     claim    a digest claims only what is on disk
     base     bases are merged only where the same slots have been folded into them
-    barrier  folded only when all that may have more have agreed, and after the grace
-    shared   what is said to be on another disk is on another disk
+    barrier  a slot is folded only after the grace, and when every member has agreed
+    shared   rows that a replica takes to be on another disk are on another disk
+    retire   a node that is connected is not retired
 """
 
 from collections import Counter as Tally
@@ -31,9 +32,9 @@ from simulation.truth import Broken
 if TYPE_CHECKING:
     from simulation.world import World
 
-# A member's disk that has been down for so long can't have been taken for a living one.
+# After so long every node knows that a process is down.
 SURELY_MISSED_S: Final = 20.0
-# How long it may take from a new connection to a digest that tells of what came over it.
+# How long it may take until a digest carries on what came over a new connection.
 RETURNED_S: Final = 6.0
 
 
@@ -43,9 +44,9 @@ class Invariants:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._truth = world.truth
-        # What has been folded by anybody, in memory.
+        # The folds that any process has in memory.
         self._folded = Generations()
-        # Who had been closed and was cut off when a slot was folded.
+        # The disks of closed slots that were cut off when each slot was folded.
         self._cut_off: dict[Slot, list[Disk]] = {}
 
     # -- after every step ------------------------------------------------------------------
@@ -69,7 +70,7 @@ class Invariants:
             process.seen_slot = process.disk.own = slot
 
     def all(self, process: Process) -> None:
-        """Everything that holds of a replica at any moment."""
+        """Check everything that holds for a replica at every moment."""
         replica = process.replica
         self._slots(process)
         for video in self._world.videos:
@@ -82,7 +83,9 @@ class Invariants:
         value = process.replica.table.value(video)
         if value > self._truth.total[video]:
             raise Broken(
-                "1", f"{process} counts {value} of {video}: there were {self._truth.total[video]}"
+                "1",
+                f"{process} counts {value} views of {video}, but there were only "
+                f"{self._truth.total[video]}",
             )
         if value < process.reached[video]:
             raise Broken(
@@ -92,13 +95,15 @@ class Invariants:
         if value < process.disk.answered[video]:
             raise Broken(
                 "3",
-                f"{process} counts {value} of {video}: its node has answered "
+                f"{process} counts {value} views of {video}, but its node has answered "
                 f"{process.disk.answered[video]}",
             )
         for columns in (process.replica.table.columns, process.replica.table.lifting):
             for slot, column in columns.items():
                 if column.views(video) > self._truth.latest(slot).get(video, 0):
-                    raise Broken("8", f"{process} has more of {video} in {slot} than its owner")
+                    raise Broken(
+                        "8", f"{process} has more views of {video} in {slot} than its owner"
+                    )
 
     def _slots(self, process: Process) -> None:
         process.seen_columns = set(process.replica.table.columns)
@@ -122,13 +127,13 @@ class Invariants:
                 raise Broken("8", f"{process} raises {slot}, which it knows to be closed")
 
     def wrote(self, process: Process, before: Tally[str]) -> None:
-        """A transaction is on disk; `before`: what its disk counted before it."""
+        """A transaction is on disk. `before`: the views of each video on that disk before it."""
         for video, value in before.items():
             if process.disk.value(video) < value:
                 raise Broken("2", f"{video} falls on the disk of {process}")
 
     def viewed(self, process: Process) -> None:
-        """New views of `process` are on disk: somebody must have viewed."""
+        """New views of `process` are on disk: it must have been asked to count them."""
         for video, left in process.viewed.items():
             if left < 0:
                 raise Broken("1", f"{process} counts {-left} views of {video} that nobody made")
@@ -138,13 +143,15 @@ class Invariants:
         for video in self._world.videos:
             there, here = process.disk.value(video), process.replica.table.value(video)
             if there != here:
-                raise Broken("9", f"{process} reads {here} of {video} from a disk with {there}")
+                raise Broken(
+                    "9", f"{process} restores {here} views of {video} from a disk with {there}"
+                )
         self.all(process)
 
-    # -- talking ---------------------------------------------------------------------------
+    # -- sending and merging ---------------------------------------------------------------
 
     def sent(self, process: Process, frame: Frame) -> None:
-        """`process` says `frame`."""
+        """`process` sends `frame`."""
         self._opened(process)
         if isinstance(frame, Digest):
             self._digest(process, frame)
@@ -153,12 +160,12 @@ class Invariants:
 
     def _digest(self, process: Process, digest: Digest) -> None:
         for slot, extent in digest.slots.items():
-            said = (*extent, process.disk.version)
-            if process.claims.get(slot) != said:
+            claim = (*extent, process.disk.version)
+            if process.claims.get(slot) != claim:
                 self._claim(process, slot, extent)
-                process.claims[slot] = said
+                process.claims[slot] = claim
         if digest.base_fingerprint not in (None, process.disk.base_fingerprint()):
-            raise Broken("claim", f"{process} tells of another base than its disk has")
+            raise Broken("claim", f"{process} has another base on disk than its digest says")
 
     def _claim(self, process: Process, slot: Slot, extent: Extent) -> None:
         disk = process.disk
@@ -172,31 +179,35 @@ class Invariants:
                     f"{disk.count(slot, video)} of {views} views of {video} on disk",
                 )
         if self._truth.owner[slot] == process.label and process.written:
-            return  # Its newest rows are on disk, and it doesn't know yet.
+            return  # Its newest rows are on disk, and it doesn't know it yet.
         if extent.fingerprint not in (None, disk.fingerprint(slot)):
-            raise Broken("claim", f"{process} tells of other rows of {slot} than its disk has")
+            raise Broken(
+                "claim", f"{process} has other rows of {slot} on disk than its digest says"
+            )
 
     def merged_base(self, process: Process, frame: BaseRows) -> None:
-        """The base of `process` has grown by `frame`. (The larger of two bases is only right where
-        the same slots are in both.)"""
+        """The base of `process` has grown by `frame`. (The larger of two bases is right only where
+        the same slots are folded into both.)"""
         if frame.folded != process.replica.table.folded:
-            raise Broken("base", f"{process} merges a base with {frame.folded} folded into its own")
+            raise Broken("base", f"{process} merges a base with other folds: {frame.folded}")
 
-    def shared(self, process: Process, extents: dict[Slot, int]) -> None:
-        """`process` says that these are on some other disk."""
+    def shared(self, process: Process, seqs: dict[Slot, int]) -> None:
+        """`process` relies on it that everything up to these seqs is on another disk."""
         gone = self._truth.graves(self._world.agenda.now, handed_over=True)
         others = [disk for disk in [*self._world.disks(), *gone] if disk is not process.disk]
-        for slot, upto in extents.items():
-            need = self._truth.at(slot, upto)
+        for slot, seq in seqs.items():
+            need = self._truth.at(slot, seq)
             if not any(
                 disk.folded.covers(slot)
                 or all(disk.count(slot, video) >= views for video, views in need.items())
                 for disk in others
             ):
-                raise Broken("shared", f"{process} says that others have {slot} up to {upto}")
+                raise Broken(
+                    "shared", f"{process} relies on {slot} up to {seq}: no other disk has it"
+                )
 
     def retired(self, process: Process, name: str) -> None:
-        """`process` lets `name` be retired."""
+        """`process` has retired `name`."""
         for other in self._world.running():
             if other.name == name and other.id in process.peers and other is not process:
                 raise Broken("retire", f"{process} retires {other}, to which it is connected")
@@ -207,16 +218,16 @@ class Invariants:
         replica = process.replica
         before, process.seen_folded = process.seen_folded, dict(replica.table.folded)
         if any(g > replica.table.closed.get(node, -1) for node, g in replica.table.folded.items()):
-            raise Broken("barrier", f"{process} has folded what isn't closed")
+            raise Broken("barrier", f"{process} has folded a slot that is not closed")
         for node, generation in replica.table.folded.items():
             if generation > self._folded.get(node, -1):
                 self._first_fold(process, node, generation)
                 self._folded = join(self._folded, {node: generation})
             elif generation != before.get(node):
-                self._world.tally["fold heard of from others"] += 1
+                self._world.tally["fold learned from a peer"] += 1
 
     def _first_fold(self, process: Process, node: str, generation: int) -> None:
-        """Nobody had folded these slots before `process` does."""
+        """`process` is the first to fold these slots."""
         now, disk, replica = self._world.agenda.now, process.disk, process.replica
         self._world.tally["fold"] += 1
         known = [time for time, g in process.closings.get(node, []) if g >= generation]
@@ -239,23 +250,23 @@ class Invariants:
             if not self._is_member(process, other):
                 cut_off.append(other)
                 if other.own and not replica.table.closed.covers(other.own):
-                    self._world.tally["fold by one who had never heard of a member"] += 1
+                    self._world.tally["fold by a replica that never knew a member"] += 1
                 continue
             members.append(other)
             if down_since is not None and now - down_since > SURELY_MISSED_S:
                 raise Broken(
                     "barrier", f"{process} folds {node} while {other.own}, not retired, is down"
                 )
-        # One that was cut off for longer than the grace may have come back this very moment, and
-        # have told a member what that one has not told on yet.
+        # A process that was cut off for longer than the grace may have come back just now. A member
+        # may have received its rows already, and not have sent its next digest yet.
         returned = now - self._world.network.last_joined < RETURNED_S
-        self._asked(process, node, generation, slots)
+        self._agreed(process, node, generation, slots)
         for slot in slots:
             for other in members:
                 if other.folded.covers(slot) or returned:
                     continue
                 for video, views, _ in other.rows.get(slot, {}).values():
-                    # What a cut off one has may just have come to a member after it agreed.
+                    # A member may have received rows of a cut off process after it agreed.
                     known_to = max((it.count(slot, video) for it in cut_off), default=0)
                     if views > max(disk.count(slot, video), known_to):
                         raise Broken(
@@ -264,25 +275,29 @@ class Invariants:
                             f"{video}: member {other.own} has {views} on disk",
                         )
 
-    def _asked(self, process: Process, node: str, generation: int, slots: list[Slot]) -> None:
-        """All to whom `process` is connected have agreed: it folds what they know to be closed,
-        and nothing of which they have less."""
+    def _agreed(self, process: Process, node: str, generation: int, slots: list[Slot]) -> None:
+        """Every peer of `process` must have agreed: it knows that the slots are closed, and it has
+        at least the rows that `process` has."""
         for other in self._world.running():
             if other.id not in process.peers:
                 continue
             if other.replica.table.closed.get(node, -1) < generation:
-                raise Broken("barrier", f"{process} folds {node}@{generation}, open for {other}")
+                raise Broken(
+                    "barrier",
+                    f"{process} folds {node}@{generation}, which {other} takes to be open",
+                )
             for slot in slots:
                 if other.disk.folded.covers(slot):
                     continue
                 for video, views, _ in process.disk.rows.get(slot, {}).values():
                     if other.disk.count(slot, video) < views:
                         raise Broken(
-                            "barrier", f"{process} folds {slot}; {other} has less of {video}"
+                            "barrier",
+                            f"{process} folds {slot}, but {other} has fewer views of {video}",
                         )
 
     def _is_member(self, process: Process, other: Disk) -> bool:
-        """Whether `process` must have asked the process above `other` before it folds."""
+        """Whether the process on `other` must agree before `process` folds."""
         replica = process.replica
         above = self._world.above(other)
         if above is not None and above.id in process.peers:
@@ -294,15 +309,15 @@ class Invariants:
         return table.newest.covers(own) and not table.closed.covers(own)
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
-        """Whether `slot` was folded without `process`."""
+        """Whether `slot` was folded without the agreement of `process`."""
         if slot in self._truth.stillborn:
             self._world.tally["view into a slot that was folded before it was opened"] += 1
             return True
         return any(disk is process.disk for disk in self._cut_off.get(slot, ()))
 
     def fold_reaches_disk(self, folded: Generations) -> None:
-        """A fold is written for the first time. What those who were cut off have more of these
-        slots, and what of them they have not, may be lost when bases meet: the larger wins."""
+        """A fold is on a disk for the first time. What differs between the folded rows and those on
+        a cut off disk may be lost: when their bases meet, the larger wins."""
         for slot in self._truth.newly_folded(folded):
             agreed = Tally(self._truth.agreed.get(slot, {}))
             for disk in self._cut_off.get(slot, ()):
@@ -312,19 +327,19 @@ class Invariants:
     # -- at rest ---------------------------------------------------------------------------
 
     def quiet(self) -> None:
-        """Nothing is on its way: what is in memory is on disk."""
+        """No frame and no write is on its way: what is in memory must be on disk."""
         for process in self._world.running():
             if process.stage != "serving" or process.writing or process.frozen_until:
                 continue
             self.all(process)
             for video in self._world.videos:
                 if process.disk.value(video) != process.replica.table.value(video):
-                    raise Broken("9", f"{process} hasn't written down what it has of {video}")
+                    raise Broken("9", f"{process} has not written all its views of {video}")
         self._algebra()
 
     def rest(self, everybody: bool) -> None:
-        """All that run hear each other, and nothing is on its way. With `everybody`, no disk is
-        down, so that nothing may be missing."""
+        """All running processes are connected, and no frame or write is on its way. `everybody`: no
+        disk is down, so that no view may be missing."""
         self.quiet()
         running = [*self._world.running()]
         if not running:
@@ -338,7 +353,9 @@ class Invariants:
                 value = process.replica.table.value(video)
                 if value != there[video]:
                     raise Broken(
-                        "5", f"{process} counts {value} of {video}; all disks make {there[video]}"
+                        "5",
+                        f"{process} counts {value} views of {video}, but all disks together have "
+                        f"{there[video]}",
                     )
         self._world.settle(Tally(), "at rest")
         if everybody:
@@ -348,7 +365,7 @@ class Invariants:
                     raise Broken("5", f"{video}: {there[video]} of {total} views are left")
 
     def small(self) -> None:
-        """At rest, after the grace: only the living have slots."""
+        """At rest, after the grace: the only slots left are those of running processes."""
         running = [*self._world.running()]
         open_slots = {process.replica.table.own for process in running}
         for process in running:
@@ -360,7 +377,7 @@ class Invariants:
             for video in self._world.videos:
                 slots = replica.table.snapshot(video).counter.slots
                 if not open_slots.issuperset(slots):
-                    raise Broken("6", f"{process} tells browsers of dead slots of {video}")
+                    raise Broken("6", f"{process} sends browsers closed slots of {video}")
         self._same(running, lambda process: process.replica.table.base.fingerprint, "bases")
 
     def _same(self, running: list[Process], what: Callable[[Process], object], name: str) -> None:
@@ -373,7 +390,7 @@ class Invariants:
                 )
 
     def _algebra(self) -> None:
-        """Merge and lift on counters as they are, of one video."""
+        """Check the laws of merge and lift on the counters of one video at up to three replicas."""
         replicas = [process.replica for process in self._world.running()][:3]
         if not replicas:
             return

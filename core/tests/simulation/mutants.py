@@ -1,7 +1,7 @@
-"""Does the simulation find what it is there to find? Breaks the core on purpose, and sees.
+"""Mutants: breaks the core on purpose, to see that the simulation notices.
 
-Each mutant is a small edit of a copy of the core. The simulation must turn red with every one of
-them; one that stays green means that an invariant isn't really looked at.
+Each mutant is a small edit of a copy of the core. The simulation must fail with every one of them.
+If it passes with one, some invariant isn't really checked.
 
     python -m simulation.mutants [NAME ...]
 """
@@ -24,7 +24,7 @@ import ratchet
 
 CORE: Final = Path(ratchet.__file__).parent
 TESTS: Final = Path(__file__).parents[1]
-# A mutant that lives through so many runs has got away.
+# A mutant that survives so many runs has got away.
 RUNS: Final = 1500
 
 
@@ -38,7 +38,7 @@ class Mutant(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a mutant. `which`: the invariant that it broke, None if it got away."""
+    """The result for one mutant. `which`: the invariant that it broke, None if it got away."""
 
     mutant: Mutant
     which: str | None
@@ -139,7 +139,7 @@ MUTANTS: Final = (
         "        newest = table.newest.get(node, 0)\n",
     ),
     Mutant(
-        "a chunk claims before the last has come",
+        "a chunk claims before the last has arrived",
         "talk",
         "            complete = self._transfers.advance(transfer, frame, now)",
         "            complete = self._transfers.advance(transfer, frame, now) or frame.complete",
@@ -151,13 +151,13 @@ MUTANTS: Final = (
         "if False:",
     ),
     Mutant(
-        "fold without asking who knows of the closing",
+        "fold although a peer doesn't know of the closing",
         "folding",
         "if peer.digest is None or not peer.digest.closed.covers(last):",
         "if peer.digest is None:",
     ),
     Mutant(
-        "missing members don't hold up a fold",
+        "missing members don't delay a fold",
         "folding",
         "    for node, unheard_s in view.missing_s.items():\n        yield",
         "    for node, unheard_s in {}.items():\n        yield",
@@ -169,7 +169,7 @@ MUTANTS: Final = (
         "if False:",
     ),
     Mutant(
-        "the last part of a lift is told of the first",
+        "the first part of a lift is taken for the last",
         "journal",
         "last=len(videos) == len(column)",
         "last=True",
@@ -201,7 +201,7 @@ MUTANTS: Final = (
         "self._newer_known()",
     ),
     Mutant(
-        "handed over is what any peer has, also one that leaves",
+        "rows are handed over to a peer that leaves, too",
         "holdings",
         "[peer for peer in self._peers if peer.slot and not self._table.is_closed(peer.slot)]",
         "[peer for peer in self._peers if peer.slot]",
@@ -213,7 +213,7 @@ MUTANTS: Final = (
         "        rows = 0\n",
     ),
     Mutant(
-        "rows are told to be on disk when they have come",
+        "rows are confirmed before they are on disk",
         "talk",
         "        if column.durable < column.complete:\n"
         "            return []\n"
@@ -230,12 +230,12 @@ MUTANTS: Final = (
 
 
 class NoSuchText(Exception):
-    """The core has changed, and the mutant must change with it."""
+    """The core has changed. The mutant must change with it."""
 
 
 @contextmanager
 def broken_core(mutant: Mutant) -> Iterator[Path]:
-    """A folder for PYTHONPATH with a copy of the core that has this breakage in it."""
+    """A folder for PYTHONPATH, with a copy of the core that has this breakage."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "ratchet"
         shutil.copytree(CORE, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -248,7 +248,7 @@ def broken_core(mutant: Mutant) -> Iterator[Path]:
 
 
 def hunt(mutant: Mutant, runs: int = RUNS, seed: int = 0) -> Verdict:
-    """Run the simulation on a core with this breakage in it."""
+    """Run the simulation on a core with this breakage."""
     begun = monotonic()
     command = [sys.executable, "-m", "simulation", "--jobs", "1", "--json", "--shrink", "0"]
     with broken_core(mutant) as folder:
@@ -262,24 +262,24 @@ def hunt(mutant: Mutant, runs: int = RUNS, seed: int = 0) -> Verdict:
         )
     if not done.stdout:
         return Verdict(mutant, "start", 0, monotonic() - begun, done.stderr[-300:])
-    said = json.loads(done.stdout.splitlines()[-1])
-    text = said.get("text", "")
-    return Verdict(mutant, said.get("broken"), said["runs"], monotonic() - begun, text)
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    text = outcome.get("text", "")
+    return Verdict(mutant, outcome.get("broken"), outcome["runs"], monotonic() - begun, text)
 
 
 def main() -> int:
-    """Hunt all mutants, or those named; print what caught each."""
+    """Hunt all mutants, or those whose names are given; print which invariant caught each."""
     parser = argparse.ArgumentParser("python -m simulation.mutants", description=__doc__)
-    parser.add_argument("names", nargs="*", help="parts of names; all mutants if none")
-    parser.add_argument("--runs", type=int, default=RUNS, help=f"runs at the most ({RUNS})")
+    parser.add_argument("names", nargs="*", help="parts of names; without any, all mutants")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"at most, for each mutant ({RUNS})")
     parser.add_argument("--jobs", type=int, default=2, help="mutants hunted side by side (2)")
     options = parser.parse_args()
     mutants = [m for m in MUTANTS if not options.names or any(n in m.name for n in options.names)]
-    print(f"{'breakage':<58} {'caught by':<10} {'runs':>5} {'s':>6}  in its words")
+    print(f"{'breakage':<58} {'caught by':<10} {'runs':>5} {'s':>6}  message")
     away = 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for verdict in pool.map(lambda mutant: hunt(mutant, options.runs), mutants):
-            # One that only crashes was never judged: it doesn't fit the core any more.
+            # A mutant that only crashes broke no invariant: it doesn't fit the core any more.
             away += verdict.which in (None, "crash")
             print(
                 f"{verdict.mutant.name:<58} {verdict.which or 'GOT AWAY':<10} {verdict.runs:>5} "

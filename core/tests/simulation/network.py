@@ -1,7 +1,7 @@
-"""Who hears whom, and what happens to frames on their way: loss, doubling, delay, replay.
+"""Which processes are connected, and what happens to frames: loss, doubling, delay, replay.
 
-Every frame's fate is drawn from the seed and its two ends alone, so that a step less in a schedule
-changes as little as possible of all the others: schedules shrink well.
+The fate of a frame is drawn from the seed and its two ends alone. So a schedule with one step less
+changes as little else as possible, and schedules shrink well.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from simulation.process import Process
 if TYPE_CHECKING:
     from simulation.world import World
 
-# How often each pair of processes is looked at: to dial, or to notice that nothing comes.
+# How often each pair of processes is looked at: to connect them, or to notice that one is silent.
 TEND_S: Final = 0.5
-# Sent frames that are kept to be replayed.
+# How many sent frames are kept, to replay them.
 KEPT: Final = 3000
 
 
 class Weather(NamedTuple):
-    """What the wire does to frames: shares of them, and seconds."""
+    """What the wire does to frames. `lost`, `doubled` and `late` are shares of all frames."""
 
     lost: float = 0.0
     doubled: float = 0.0
@@ -48,31 +48,31 @@ class Network:
     """Connections between all processes that can reach each other, and the frames on them."""
 
     def __init__(self, world: "World", seed: int, codec_every: int) -> None:
-        """One frame in `codec_every` goes through its text, as all do in a real node."""
+        """One frame in `codec_every` goes through the codec, as every frame does in a real node."""
         self.weather = WEATHERS["calm"]
-        # (from, to), by place: nothing comes through.
+        # Sender and receiver, by place: no frame passes between them this way.
         self.cuts: set[tuple[str, str]] = set()
         self.sent: list[tuple[str, str | None, Frame]] = []
         self._world = world
         self._seed = seed
         self._codec_every = codec_every
         self._chances: dict[tuple[str, str], Random] = {}
-        # Frames are numbered as they leave; the last number that has arrived on each way.
+        # Frames are numbered as they are sent: the last number, and the last that arrived each way.
         self._flown = 0
         self._landed: dict[tuple[str, str], int] = {}
-        # Transfers under way: the receiver, the sender and the slot.
+        # Transfers in several frames that are under way: the receiver, the sender and the slot.
         self._parts: set[tuple[str, str, Slot]] = set()
-        # When two processes that couldn't hear each other last found that they can.
+        # When two processes last connected.
         self.last_joined = 0.0
-        # Since when a process hears nothing from another that it thinks it is connected to.
+        # Since when a process receives nothing from another that it takes to be connected.
         self.silent: dict[tuple[str, str], float] = {}
 
     def open(self, sender: Process, receiver: Process) -> bool:
-        """Whether frames come through, this way."""
+        """Whether frames pass this way."""
         return sender.alive and receiver.alive and (sender.place, receiver.place) not in self.cuts
 
     def chance(self, sender: Process, receiver: Process) -> Random:
-        """What decides the fate of frames from one to the other."""
+        """The source of chance that decides the fate of frames from one to the other."""
         ends = sender.label, receiver.label
         if ends not in self._chances:
             self._chances[ends] = Random(f"{self._seed} {ends}")
@@ -81,7 +81,8 @@ class Network:
     # -- connections -----------------------------------------------------------------------
 
     def tend(self) -> bool:
-        """Connect who can be, part who hear nothing from each other for some seconds."""
+        """Connect the processes that can reach each other; part those that have been silent for
+        some seconds."""
         processes = [*self._world.running()]
         for index, one in enumerate(processes):
             for two in processes[index + 1 :]:
@@ -128,14 +129,14 @@ class Network:
         return act
 
     def _listen(self, here: Process, there: str) -> None:
-        """`here` hears nothing from `there`; after a while it gives the connection up."""
+        """`here` receives nothing from `there`. After some seconds it gives the connection up."""
         now = self._world.agenda.now
         since = self.silent.setdefault((here.id, there), now)
         if now - since > here.rng.uniform(0.0, 8.0):
             self._part(here, there)
 
     def forget(self, process: Process) -> None:
-        """It has ended: it listens to nobody any more."""
+        """`process` has ended: it waits for no frames any more."""
         self.silent = {ends: since for ends, since in self.silent.items() if ends[0] != process.id}
 
     def _part(self, here: Process, there: str) -> None:
@@ -150,28 +151,30 @@ class Network:
     # -- frames ----------------------------------------------------------------------------
 
     def send(self, sender: Process, sends: list[Send]) -> None:
-        """What a replica wants said."""
+        """Send what a replica asks to send."""
         for to, frame in sends:
             self._world.checks.sent(sender, frame)
             if not isinstance(frame, Digest):
                 self._world.stir()
             if len(self.sent) < KEPT:
                 self.sent.append((sender.id, to, frame))
-            else:  # Of the old ones, some of every age are left.
+            else:  # Replace any of the old ones, so that frames of every age are left.
                 self.sent[sender.rng.randrange(KEPT)] = sender.id, to, frame
             for process in [to] if to is not None else sorted(sender.peers):
                 if (receiver := self._world.by_id.get(process)) is not None:
                     self._fly(sender, receiver, frame)
 
     def replay(self, pick: int, receiver: Process) -> bool:
-        """A frame that was sent at any time comes (again). Whoever it came from must be connected:
-        a digest on another's connection would be a lie, and no transport tells lies. What is true
-        whoever says it may come from anybody."""
+        """Deliver a frame that was sent at any time, perhaps again. Return whether one was.
+
+        `Digest` and `Have` must come from their sender: from another peer they would be a lie, and
+        no transport lies. All other frames are true from any peer.
+        """
         if not self.sent or not receiver.peers:
             return False
         sender, to, frame = self.sent[pick % len(self.sent)]
         if isinstance(frame, Rows) and to != receiver.id:
-            frame = replace(frame, answers=0)  # Nobody gets an answer that is for another.
+            frame = replace(frame, answers=0)  # It answers another process's request.
         if sender not in receiver.peers:
             if isinstance(frame, (Digest, Have)):
                 return False
@@ -179,7 +182,7 @@ class Network:
             sender = peers[pick % len(peers)]
             if sender == receiver.id:
                 return False
-        self._world.hand(receiver, sender, frame)
+        self._world.deliver(receiver, sender, frame)
         return True
 
     def _fly(self, sender: Process, receiver: Process, frame: Frame) -> None:
@@ -222,7 +225,7 @@ class Network:
             self._landed[ends] = max(number, self._landed.get(ends, 0))
             if isinstance(frame, Rows):
                 self._count_parts(receiver, sender.id, frame)
-            self._world.hand(receiver, sender.id, frame)
+            self._world.deliver(receiver, sender.id, frame)
 
         return act
 

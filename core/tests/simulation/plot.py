@@ -1,4 +1,4 @@
-"""A plot as SVG, written by hand: lines over two logarithmic axes."""
+"""A plot as SVG text: lines over two logarithmic axes."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,7 +12,7 @@ _COLOURS: Final = ("#2962a8", "#c2571a", "#3b7d3b", "#7a4fa0")
 
 
 class Panel(NamedTuple):
-    """One plot: points by line, all above zero."""
+    """One plot. `lines`: the points of each line, by its name; all numbers are above zero."""
 
     title: str
     across: str

@@ -1,8 +1,8 @@
-"""A running node: a real replica, and the driver that does all that `ratchet.replica` asks of one.
+"""A running node: a real replica, and a driver that does everything that `ratchet.replica` asks.
 
-It ticks the replica four times a second, writes what is to be written, answers views when they are
-on disk, and hands over when it drains, leaves or is superseded. Disks take their time, may stall
-and may fail; whatever is not on disk when a process is killed is gone.
+The driver ticks the replica four times a second, writes its changes, answers views when they are on
+disk, and hands over when the process drains, leaves or is superseded. A disk takes time; it may
+stall, and it may fail. When a process is killed, everything that is not on its disk is lost.
 """
 
 from collections import Counter as Tally
@@ -20,15 +20,15 @@ from simulation.disk import Disk
 
 Stage = Literal["serving", "draining", "leaving", "superseded"]
 
-# How long a process that ends tries to hand over what it has.
+# How long a process that ends tries to hand over.
 HAND_OVER_S: Final = {"draining": 5.0, "leaving": 30.0, "superseded": 30.0}
 
 
 @dataclass(frozen=True)
 class Habits:
-    """How the replicas of one run are set up."""
+    """The settings of all replicas of one run."""
 
-    # Rows in a frame, and rows that are lifted with one commit.
+    # At most how many rows a frame has, and a commit lifts.
     chunk: int
     lifted: int
     grace_s: float
@@ -36,7 +36,7 @@ class Habits:
 
 
 class Process:
-    """One process of a node, from start to end. `World` gives it time, frames and views."""
+    """One process of a node, from its start to its end. `World` gives it time, frames and views."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Process:
         habits: Habits,
         seed: int,
     ) -> None:
-        """`place` is where it runs: a name, with a `+` for each copy beside the living."""
+        """`place` is where it runs: the node's name, and a `+` for a copy that runs beside it."""
         self.place = place
         self.name = place.rstrip("+")
         self.id = f"{sum(map(ord, place)):04x}{number:04x}{seed % 2**32:08x}"
@@ -57,29 +57,32 @@ class Process:
         self.rng = Random(f"{seed} {self.label}")
         self.alive = True
         self.stage: Stage = "serving"
-        # When it gives up handing over; whether it has closed its slot; and until when it stands
-        # still (SIGSTOP).
+        # When it gives up handing over.
         self.deadline: float | None = None
+        # Whether it has closed its slot.
         self.left = False
+        # Until when it is stopped (SIGSTOP), and what it does first afterwards.
         self.frozen_until = 0.0
         self.missed: list[Callable[[], None]] = []
-        # Its own clock: it only has to go forward.
+        # How far its own clock is from the agenda's: a replica needs a clock that goes forward, and
+        # no more.
         self._offset = self.rng.uniform(0, 1000) - now
         self.sane_clock = True
-        # The disk: how many of the next commits fail, and how long each takes.
+        # How many of the next commits fail, and how many seconds each takes; 0: as usual.
         self.failures = 0
         self.slow_s = 0.0
         self.writing: Changes | None = None
-        # The write on its way has got to the disk, and the replica doesn't know.
+        # Whether `writing` is on disk already; the replica doesn't know it yet.
         self.written = False
-        # What was durable with the write on its way, to be answered.
+        # The own views in `writing`, which are answered when it is confirmed.
         self.counted: Tally[str] = Tally()
-        # Views that were promised to be told of only when a second disk has them.
+        # Whether the next write has views that are answered only when a second disk has them.
         self.wants_peers = False
-        # Views that have come and are on no disk yet, refused ones among them.
+        # Views that are on no disk yet, also those whose commit failed.
         self.viewed: Tally[str] = Tally()
+        # Views that wait for a second disk: since when, and the seqs that must be there.
         self.unshared: list[tuple[float, dict[Slot, int]]] = []
-        # What the checks have seen of it.
+        # What the checks have seen of it, to compare with.
         self.reached: Tally[str] = Tally()
         self.seen_folded: dict[str, int] = {}
         self.seen_closed: dict[str, int] = {}
@@ -104,7 +107,7 @@ class Process:
         return self.label
 
     def clock(self, now: float) -> float:
-        """What its own clock says."""
+        """The time on its own clock."""
         return now + self._offset
 
     @property
@@ -113,7 +116,8 @@ class Process:
         return set(self.replica.peers.by_process)
 
     def view(self, video: str, views: int, peers: bool) -> bool:
-        """Somebody views; False if that is refused. With `peers`, two disks are asked for."""
+        """Count views, and return whether they are accepted. `peers`: answer them only when a
+        second disk has them."""
         if self.stage != "serving" or self.replica.tenure.superseded:
             return False
         self.replica.count(video, views)
@@ -122,7 +126,8 @@ class Process:
         return True
 
     def begin_write(self) -> bool:
-        """Whether there is something to write, and no write on its way."""
+        """Begin a write, if there is something to write and no write is under way. Return whether
+        it began."""
         if self.writing is None:
             self.writing = self.replica.changes(confirm=self.wants_peers or self.stage != "serving")
             self.written = False
@@ -130,8 +135,8 @@ class Process:
         return False
 
     def hand_over(self, now: float) -> bool | None:
-        """Whether it ends now: True with all handed over, False because its patience is at an end;
-        None if it doesn't."""
+        """Hand over. Return True when all is handed over, False when it gives up, None while it
+        goes on."""
         if self.stage == "serving":
             return None
         if self.deadline is None:
@@ -153,5 +158,5 @@ class Process:
 
 
 def _unlike(number: int) -> Callable[[int], int]:
-    """A chance that gives each process of a run another number, and that can be replayed."""
+    """A source of chance that gives each process of a run another number, and always the same."""
     return lambda below: number * 37 % below

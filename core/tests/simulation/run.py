@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from simulation import chooser
+from simulation.actions import Actions
 from simulation.chooser import Chooser
 from simulation.steps import Step
 from simulation.truth import Broken, Unlucky
@@ -18,7 +19,7 @@ class Result:
 
     setup: Setup
     steps: list[Step] = field(default_factory=list)
-    # None when all held; otherwise which invariant broke, how, and where the core itself fell.
+    # None when all held; otherwise which invariant broke, and how. `trace`: where the core raised.
     broken: Broken | None = None
     trace: str = ""
     hours: float = 0.0
@@ -33,23 +34,23 @@ def draw(setup: Setup, length: int = chooser.STEPS) -> Result:
 
 
 def replay(setup: Setup, steps: Iterable[Step]) -> Result:
-    """The same run with just these steps."""
+    """The run of the same setup with just these steps."""
     return _run(World(setup), steps)
 
 
 def _run(world: World, steps: Iterable[Step]) -> Result:
-    result = Result(world.setup)
+    result, actions = Result(world.setup), Actions(world)
     try:
         for step in steps:
             result.steps.append(step)
-            world.do(step)
+            actions.do(step)
         world.finish()
     except Broken as broken:
         result.broken = broken
     except Unlucky:
         world.tally["one generation drawn twice: run given up"] += 1
     except Exception as error:
-        # Whatever else the core raises is a failure, too.
+        # Any other exception of the core is a failure, too.
         result.broken = Broken("crash", f"{type(error).__name__}: {error}")
         result.trace = traceback.format_exc()
     result.hours = world.agenda.now / 3600

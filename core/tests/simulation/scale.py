@@ -1,7 +1,7 @@
-"""How far one mesh goes: time to converge, bytes of a view and of a heartbeat, by cluster size.
+"""How large a mesh can be: time to converge, bytes of a view and of a heartbeat, by cluster size.
 
-Real replicas on virtual time and a good network (2 to 20 ms, nothing lost); every frame is counted
-as the text that it would be. Full meshes, and sparse ones in which each node has some eight links.
+Real replicas run on virtual time and a good network (2 to 20 ms, nothing lost). The size of a frame
+is that of its text. There are full meshes, and sparse ones with some eight links at each node.
 
     python -m simulation.scale [--sizes 3,10,100] [--sparse 100,1000] [--plot FILE]
 """
@@ -27,29 +27,30 @@ from simulation.agenda import Agenda
 from simulation.plot import Panel, svg
 
 TICK_S: Final = 0.25
-# Each node dials so many others at random, and is dialled by as many.
+# In a sparse mesh each node dials so many others at random; on average as many dial it.
 DIALS: Final = 4
 VIDEOS: Final = 20
-# A cluster that isn't equal after this long is not going to be.
+# A cluster whose nodes are not equal after this time never will be.
 PATIENCE_S: Final = 60.0
 
 
 class Figures(NamedTuple):
-    """What one cluster came to. Bytes are of text; a heartbeat is what a node sends in a second."""
+    """The figures of one cluster. Bytes are those of text. A heartbeat is all the digests that a
+    node sends in a second."""
 
     mesh: str
     nodes: int
-    # Until a view at one node is seen by all, and until one at each node is.
+    # Seconds until all nodes show a view at one node, and until all show one view at each node.
     view_s: float | None
     burst_s: float | None
     view_bytes: float | None
     heartbeat_bytes: float
-    # Of one core, per second, to read the digests that come to one node.
+    # Seconds of one core, in each second, to read the digests that one node receives.
     cpu_s: float
 
 
 class Cluster:
-    """Replicas that can do nothing wrong: what they say is counted and arrives."""
+    """Replicas on a network that loses nothing and counts every frame."""
 
     def __init__(self, size: int, dials: int | None, seed: int = 0) -> None:
         """`dials`: how many others each node dials; None for all."""
@@ -76,13 +77,14 @@ class Cluster:
             self.agenda.every(TICK_S, tick, self.rng.uniform(0, TICK_S))
 
     def run(self, seconds: float) -> None:
-        """So much virtual time."""
+        """Let so much virtual time pass."""
         until = self.agenda.now + seconds
         while self.agenda.next(until):
             pass
 
     def view(self, processes: Iterable[str], video: str) -> float | None:
-        """One view at each; seconds until all count all of them, None if they never do."""
+        """Count one view at each of these. Return the seconds until all replicas show all of them;
+        None if they never do."""
         begun = self.agenda.now
         before = max(replica.table.value(video) for replica in self.replicas.values())
         views = 0
@@ -127,12 +129,12 @@ class Cluster:
 
 
 def measure(size: int, dials: int | None) -> Figures:
-    """One cluster of this size."""
+    """Measure one cluster of this size."""
     cluster = Cluster(size, dials)
     cluster.run(3.0)
     processes = [*cluster.replicas]
     for number in range(VIDEOS):
-        # Some history, so that frames are as large as they are in a cluster that is in use.
+        # Some history first, so that frames are as large as in a cluster that is in use.
         cluster.replicas[processes[number % size]].count(f"video-{number:04}", 1000 + number)
     burst_s = cluster.view(processes, "burst")
     cluster.run(2.0)
@@ -152,8 +154,8 @@ def measure(size: int, dials: int | None) -> Figures:
 
 
 def computed(size: int, like: Figures) -> Figures:
-    """A full mesh that is too large to run here, from the frame that each would say each second.
-    `like`: the largest that was run, for the time that it takes to read one."""
+    """The figures of a full mesh that is too large to run here, computed from the digest that each
+    node would send. `like`: the largest mesh that was run; it gives the time to read a digest."""
     slots = [Slot(f"node-{n:04}", 1_763_800_000_000_000 + n) for n in range(size)]
     digest = Digest(
         slot=slots[0],
@@ -169,7 +171,7 @@ def computed(size: int, like: Figures) -> Figures:
         },
     )
     heartbeat = len(codec.encode(digest)) * (size - 1)
-    # A digest is read slot by slot: its cost grows with the cluster, and so does their number.
+    # The time to read a digest grows with its slots, so with the nodes, as does their number.
     cpu_s = like.cpu_s * (size / like.nodes) ** 2
     return Figures("full, computed", size, None, None, None, heartbeat, cpu_s)
 

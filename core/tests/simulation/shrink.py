@@ -1,8 +1,8 @@
 """The shortest list of steps that still breaks the same invariant: delta debugging.
 
 Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (2002): leave out larger
-parts first, then smaller ones, as long as it still breaks. Every list of steps is a schedule, so
-whatever is left out, the rest can be run.
+parts first, then smaller ones, as long as the rest still breaks. Every list of steps is a schedule,
+so the rest can always be run.
 """
 
 from time import monotonic
@@ -12,7 +12,7 @@ from simulation.steps import Step
 
 
 def shrink(failed: Result, budget_s: float = 60.0) -> Result:
-    """The shortest run found that breaks what `failed` broke, in about this much time."""
+    """The shortest run that breaks the same invariant, of those tried in about `budget_s`."""
     assert failed.broken
     which, best, until = failed.broken.which, failed, monotonic() + budget_s
     size = max(1, len(best.steps) // 2)
@@ -32,7 +32,7 @@ def shrink(failed: Result, budget_s: float = 60.0) -> Result:
 
 
 def _easier(best: Result, until: float) -> Result:
-    """The same with simpler words: one view, no copy, a shorter wait."""
+    """The same run with simpler words: one view, no wrong clock, a shorter wait."""
     assert best.broken
     for index, step in enumerate(best.steps):
         for words in _simpler(step):

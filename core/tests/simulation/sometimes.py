@@ -1,11 +1,9 @@
-"""What must have happened at least once in a fair number of runs: a test that can't fail proves
-nothing, and a fault that never comes tests nothing."""
+"""What must happen in a fair number of runs: a fault that never comes tests nothing."""
 
 from collections import Counter as Tally
 from typing import Final
 
-# Faults, and hard moments that faults and steps together must come to. The names are the ones that
-# the world counts under.
+# Faults, and the hard moments that they must lead to, by the names in the tally of a world.
 SOMETIMES: Final = {
     "the wire": (
         "frame lost",
@@ -34,7 +32,7 @@ SOMETIMES: Final = {
         "start from empty disk",
         "start from empty disk, clock back",
         "old backup put in place",
-        "copied directory beside the living",
+        "copied data folder beside the living",
         "old backup beside the living",
         "disk destroyed",
         "machine lost for ever",
@@ -59,7 +57,7 @@ SOMETIMES: Final = {
     ),
     "forgetting": (
         "fold",
-        "fold heard of from others",
+        "fold learned from a peer",
         "slot lifted in parts",
         "base fetched from another",
         "transfer in several parts",
@@ -84,12 +82,12 @@ SOMETIMES: Final = {
 
 
 def never(tally: Tally[str]) -> list[str]:
-    """What should have happened and has not."""
+    """The names that never happened."""
     return [name for names in SOMETIMES.values() for name in names if not tally[name]]
 
 
 def table(tally: Tally[str]) -> str:
-    """How often each of them has happened, and what else was counted."""
+    """How often each name happened, and everything else in the tally."""
     lines = []
     for title, names in SOMETIMES.items():
         lines += [title, *(f"{tally[name]:>9}  {name}" for name in names)]

@@ -1,11 +1,11 @@
-"""Steps: what can happen to a cluster, each one line of words that can be read and replayed.
+"""Steps: what can happen to a cluster. Each is one line of text, which can be replayed.
 
     view a tide 2          two views of tide at node a
     split ab|c             a and b on one side, c on the other
-    restore b              b's disk is lost, an old backup is put in its place
+    restore b              b's disk is lost, and an old backup takes its place
 
-A step that doesn't fit (crash of a node that is down) does nothing, so that every part of a
-schedule is a schedule, too: that is what makes shrinking possible.
+A step that doesn't fit does nothing: a node that is down can't crash. So every part of a schedule
+is a schedule, too, and a failing schedule can be shrunk.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ Word = str | int | float
 
 
 class Step(NamedTuple):
-    """`op` and its words. `World.do` carries it out."""
+    """`op` and its words. `Actions.do` carries it out."""
 
     op: str
     words: tuple[Word, ...] = ()
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 
 def step(op: str, *words: Word) -> Step:
-    """A step, whose numbers are what its text says, so that both replay the same."""
+    """A step. Its numbers are those of its text, so that the step and its text do the same."""
     return parse(str(Step(op, words)))
 
 
@@ -38,7 +38,7 @@ def parse(line: str) -> Step:
 
 
 def read(path: Path) -> list[Step]:
-    """The steps in a file, one a line; what follows a `#` is left out."""
+    """The steps in a file, one a line. A `#` begins a comment."""
     lines = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines())
     return [parse(line) for line in lines if line]
 

@@ -1,11 +1,15 @@
-"""The truth: what owners have brought to their disks, and what of it may have been lost since.
+"""The truth: which views owners have on their disks, and which of them may have been lost since.
 
-A view is real once it is on the disk of the node that counted it; before that nobody may see it.
-It is lost when the last disk that had it is destroyed, or when its slot was folded while those who
-had it were cut off, retired, or had never been heard of by whoever folded it (a cluster that begins
-in two halves, or anew from an empty disk while all others are down: nobody can ask a member of whom
-nobody knows). Both are computed, not guessed: `Disk.merged` is what the disks of a
-cluster have together, and whatever is missing there must have one of these two reasons.
+A view is real once it is on the disk of the node that counted it; before that nobody may see it. It
+can be lost in two ways:
+
+- The last disk that had it is destroyed.
+- Its slot is folded without the nodes that had it. Such a node was retired while it was cut off, or
+  the node that folds never knew it: a cluster began in two halves, or began anew on an empty disk
+  while all others were down. Nobody can ask a member that nobody knows.
+
+`disk.merged` computes what the disks of a cluster have together. Every view that is missing there
+must have been lost in one of these ways.
 """
 
 from collections import Counter as Tally
@@ -18,12 +22,12 @@ from ratchet.slot import Slot
 
 from simulation.disk import Disk, merged
 
-# A destroyed disk still counts as one that had something for so long: others learn late of it.
+# For so long peers may still believe that a destroyed disk has their rows: they learn it late.
 MOURNED_S: Final = 20.0
 
 
 class Broken(Exception):
-    """An invariant doesn't hold. `which`: its number in the design, or a word for a finer rule."""
+    """An invariant is broken. `which`: its number in ARCHITECTURE.md, or a finer rule's name."""
 
     def __init__(self, which: str, text: str) -> None:
         super().__init__(which, text)
@@ -35,30 +39,31 @@ class Broken(Exception):
 
 
 class Unlucky(Exception):
-    """Two processes have drawn the same generation, which the design takes as too rare to mind:
-    both clocks were set back and both drew the same of a thousand numbers. The run is no proof."""
+    """Two processes have drawn the same generation: both clocks were set back, and both drew the
+    same one of a thousand numbers. The design accepts that; the run proves nothing."""
 
 
 class Truth:
-    """Every slot's history, the sum of all, and the ledger of losses."""
+    """The history of every slot, the sum of all, and which views are lost."""
 
     def __init__(self) -> None:
         self.total: Tally[str] = Tally()
         self.lost: Tally[str] = Tally()
-        # What a fold has put at risk: views of nodes that were cut off, retired, when it happened.
-        # They are lost when what they have in their base meets a larger base.
+        # The views that folds have put at risk: those of nodes that were cut off and retired then.
+        # They are lost when the base that has them meets a larger base.
         self.risked: Tally[str] = Tally()
         # Entry n is what the slot's owner had counted of each video at seq n.
         self.history: dict[Slot, list[dict[str, int]]] = {}
         # The process that opened each slot, and whether its clock was right.
         self.owner: dict[Slot, str] = {}
         self._sane: dict[Slot, bool] = {}
-        # Slots below a closing that their owners could not hear of: a clock was or is wrong.
+        # Slots that were closed before they were opened, because a clock is wrong or was.
         self.stillborn: set[Slot] = set()
-        # Joined over all disks; and what the first to fold a slot had of it.
+        # The folds that are on any disk.
         self.folded = Generations()
+        # The views of each folded slot at the replica that folded it first.
         self.agreed: dict[Slot, dict[str, int]] = {}
-        # Disks that are gone, since when, and whether all of them had been handed over.
+        # Disks that are gone: since when, and whether everything on them was handed over before.
         self._graves: list[tuple[float, Disk, bool]] = []
 
     def opened(self, slot: Slot, process: str, sane_clock: bool) -> None:
@@ -77,21 +82,21 @@ class Truth:
         self.history.setdefault(slot, [{}])
 
     def latest(self, slot: Slot) -> dict[str, int]:
-        """What the owner of `slot` has on its disk."""
+        """The views of each video that the owner of `slot` has on its disk."""
         history = self.history.get(slot)
         return history[-1] if history else {}
 
-    def at(self, slot: Slot, upto: int) -> dict[str, int]:
-        """What the owner had counted at `upto`."""
+    def at(self, slot: Slot, seq: int) -> dict[str, int]:
+        """The views of each video that the owner of `slot` had counted at `seq`."""
         history = self.history.get(slot, [{}])
-        if upto >= len(history):
+        if seq >= len(history):
             raise Broken(
-                "8", f"{slot} is claimed up to {upto}: its owner got to {len(history) - 1}"
+                "8", f"{slot} is claimed up to {seq}, but its owner ended at {len(history) - 1}"
             )
-        return history[upto]
+        return history[seq]
 
     def count(self, changes: Changes, process: str) -> Tally[str]:
-        """`changes` of `process` are on its disk: its new views, which are real from now on."""
+        """`process` has written `changes`. Return its own new views: they are real from now on."""
         new: Tally[str] = Tally()
         for slot, _, rows in changes.columns:
             history = self.history.get(slot)
@@ -105,7 +110,8 @@ class Truth:
                 elif views > before:
                     raise Broken(
                         "8",
-                        f"{process} writes {views} of {video} into {slot}: its owner has {before}",
+                        f"{process} writes {views} views of {video} into {slot}, but its owner has "
+                        f"{before}",
                     )
         self.total += new
         return new
@@ -115,8 +121,8 @@ class Truth:
         self._graves.append((now, disk, handed_over))
 
     def graves(self, now: float, handed_over: bool = False) -> list[Disk]:
-        """Destroyed disks that somebody may still believe in; or those, too, that were given back
-        after handing over."""
+        """The disks that are gone and that peers may still rely on. `handed_over`: also those whose
+        node handed over first."""
         return [
             disk
             for time, disk, handed in self._graves
@@ -124,15 +130,17 @@ class Truth:
         ]
 
     def settle(self, disks: Iterable[Disk], allowed: Tally[str] | None, why: str) -> int:
-        """What is missing on all disks together must be lost already, or be `allowed` to be lost
-        now; None allows all. What has come back (a replayed frame, an old backup) isn't lost.
-        How many are lost now."""
+        """Compare all disks together with the truth, and return how many views are lost now.
+
+        A view that is missing must be lost already, be `allowed` to be lost now (None: all are), or
+        be at risk. A view that has come back, by a replayed frame or an old backup, is not lost.
+        """
         there = merged(disks)
         lost = 0
         for video, total in self.total.items():
             missing = total - there[video]
             if missing < 0:
-                raise Broken("1", f"{video}: {-missing} more on the disks than were ever counted")
+                raise Broken("1", f"{video}: the disks have {-missing} views too many")
             more = missing - self.lost[video]
             if allowed is not None and more > allowed[video]:
                 if more > allowed[video] + self.risked[video]:
@@ -143,17 +151,17 @@ class Truth:
         return lost
 
     def newly_folded(self, folded: Generations) -> list[Slot]:
-        """The slots that nobody had folded on disk before."""
+        """The slots in `folded` that no disk had folded before."""
         return [
             slot for slot in self.history if folded.covers(slot) and not self.folded.covers(slot)
         ]
 
     def fold(self, folded: Generations) -> None:
-        """A disk has folded so far."""
+        """A disk has these folds now."""
         self.folded.merge(folded)
 
     def counted_too_late(self, changes: Changes, process: str) -> Slot | None:
-        """The slot in which `process` counts, if others have folded it already."""
+        """The slot in which `process` writes new views, if a disk has folded it already."""
         for slot, _, rows in changes.columns:
             if rows and self.owner.get(slot) == process and self.folded.covers(slot):
                 return slot

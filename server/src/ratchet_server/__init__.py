@@ -7,7 +7,7 @@
     peering       connections to all other nodes
     counting      the one task that owns the replica and the disk
     operator      what is wrong in a cluster, in sentences
-    demo          a local cluster; stand_in is its balancer where there is no HAProxy
+    demo          a local cluster: real nodes, links to cut, a balancer
 
     settings      everything that can be set, with unit and default
     signals       signals that stop a node

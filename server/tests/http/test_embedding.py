@@ -2,13 +2,14 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from ratchet_server.http import badge
-from ratchet_server.settings import SettingError, Settings, origins
+from ratchet_server.settings import SettingError, sources
 from websockets.exceptions import InvalidStatus
 
 from testing.nodes import HTTP, Node
@@ -113,6 +114,11 @@ class TestReadingFromOtherSites:
         assert refused.value.response.status_code == 403
 
 
+def listed(environ: dict[str, str]) -> object:
+    """The sites that a node with this environment lists."""
+    return sources.read_one("embed_origins", Namespace(), environ)
+
+
 class TestTheListOfOrigins:
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -130,11 +136,10 @@ class TestTheListOfOrigins:
         ],
     )  # fmt: skip
     def test_is_read_as_browsers_write_origins(self, text: str, expected: tuple[str, ...]) -> None:
-        assert origins({"X": text}, "X") == expected
+        assert listed({"RATCHET_EMBED_ORIGINS": text}) == expected
 
     def test_is_empty_where_nothing_is_said(self) -> None:
-        assert origins({}, "X") == ()
-        assert Settings(name="a").embed_origins == ()
+        assert listed({}) == ()
 
     @pytest.mark.parametrize(
         "text",
@@ -146,8 +151,8 @@ class TestTheListOfOrigins:
          "http://[::1]:80", "https://a https://b", "javascript:alert(1)", "https://\u212aelvin"],
     )  # fmt: skip
     def test_takes_nothing_that_browsers_never_say(self, text: str) -> None:
-        with pytest.raises(SettingError, match=r"^X: "):
-            origins({"X": text}, "X")
+        with pytest.raises(SettingError, match=r"^RATCHET_EMBED_ORIGINS: "):
+            listed({"RATCHET_EMBED_ORIGINS": text})
 
 
 class TestThePicture:

@@ -7,7 +7,8 @@ import pytest
 from ratchet_server.operator import humanize
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.report import report as made
-from ratchet_server.operator.status import report, stakes, wants_colour
+from ratchet_server.operator.status import report, stakes
+from ratchet_server.operator.terminal import wants_colour
 
 from testing.replicas import Replicas
 

@@ -13,6 +13,17 @@ class DataError(Exception):
     """The stored data can't be used. The message says why and how to mend it."""
 
 
+class InUse(DataError):
+    """Another process, `pid`, has the folder."""
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(
+            f"the data folder {folder} is in use by another process (pid {pid}); "
+            "stop that one, or give this one a --data of its own"
+        )
+        self.pid = pid
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
     """The path of the database in `folder`, which is this process's alone until the end.
@@ -30,11 +41,7 @@ def locked(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            owner = lock.read(20).strip() or "unknown"
-            raise DataError(
-                f"the data folder {folder} is in use by another process (pid {owner}); "
-                "stop that one, or give this one a --data of its own"
-            ) from None
+            raise InUse(folder, lock.read(20).strip() or "unknown") from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -113,7 +113,7 @@ class Departure:
             keeper.ask_to_confirm()
             holdings = replica.holdings
             mine = holdings.own_seqs()
-            # Who is told to leave meanwhile doesn't just stop.
+            # An operator may ask it to leave meanwhile; then it must not just stop.
             await self._until(
                 lambda: (
                     self.leaving or replica.holdings.shared(mine) or not replica.peers.by_process
@@ -153,7 +153,7 @@ class Departure:
             _log.error("no other node has all of our rows; they are only in this process's data")
 
     async def _last_words(self) -> None:
-        """Whoever waits for the end can ask what was left behind."""
+        """A program that waits for the end can ask what was left behind."""
         await self._until(lambda: False, LAST_WORDS_S)
 
     async def _written(self) -> None:
@@ -166,11 +166,11 @@ class Departure:
     async def _until_handed_over(self) -> bool:
         """Whether all of this node is on another's disk now; long, as long as there is another."""
         replica = self._keeper.replica
-        # Of a name that nobody hears a process may come yet; a node all alone waits for nobody.
+        # A missing node may start meanwhile; a node that is the only one waits for nobody.
         soon = time.monotonic() + (HAND_OVER_S if len(replica.observe().members) > 1 else 0)
 
         def over() -> bool:
-            # Of several that leave at once none waits for the others.
+            # Where several leave at once, none waits for the others.
             stays = bool(replica.holdings.staying())
             in_vain = time.monotonic() > soon and not stays
             return in_vain or replica.unshared() == 0

@@ -102,7 +102,7 @@ class Keeper:
         self.keys_met_again = 0
         self.commits = 0
         self.commit_s = 0.0
-        # Of each kind of the replica's notices, how many there were.
+        # How many notices of each kind the replica has given.
         self.notices: Counter[str] = Counter()
         # Set once a newer process of this name counts: this one is to end.
         self.superseded = asyncio.Event()
@@ -122,7 +122,7 @@ class Keeper:
         self._over = False
         self._views: list[_View] = []
         self._sharing: list[_Shared] = []
-        # Those who wait until what is in memory now is on disk.
+        # Callers of `written` that wait.
         self._flushing: list[asyncio.Future[None]] = []
         self._heard: list[_Heard] = []
         # Views were answered with ack=memory since the last write began.
@@ -215,7 +215,7 @@ class Keeper:
             while not self._ended:
                 await self._wake.wait()
                 self._wake.clear()
-                # Whoever else is at the door comes along: a larger group, and fewer commits.
+                # Let tasks that are ready to run leave their views first: fewer commits.
                 await asyncio.sleep(0)
                 await self._round()
             # Once more for what came in while the last round was being written.
@@ -252,7 +252,7 @@ class Keeper:
         await self._write()
         self._answer_shared()
         if self.replica.table.lifting:
-            # A large slot is lifted part by part; whoever came meanwhile goes first.
+            # A large slot is lifted part by part; views and frames that came meanwhile go first.
             self._wake.set()
 
     async def _write(self) -> None:

@@ -18,11 +18,8 @@ from ratchet_server.operator.terminal import (
     Paint,
     printable,
     table,
-    wants_colour,
     wrapped,
 )
-
-__all__ = ["report", "stakes", "wants_colour"]
 
 State = Mapping[str, Any]
 

@@ -1,0 +1,57 @@
+// The demo's own control, as the panel calls it: how its nodes are, and orders to them.
+
+/** @import { ClusterState } from '../cluster-state.js' */
+
+const ANSWER_MS = 5_000;
+// A node that stops hands over first.
+const DONE_MS = 30_000;
+
+/**
+ * @typedef {'cut' | 'heal' | 'kill' | 'start' | 'drain' | 'leave' | 'retire'} Order
+ *
+ * @typedef {object} NodeState
+ * @property {string} name
+ * @property {string} url
+ * @property {boolean} running
+ * @property {boolean} ready
+ * @property {boolean} cut
+ *
+ * @typedef {object} PlaygroundState
+ * @property {NodeState[]} nodes
+ * @property {ClusterState | null} cluster as one node sees it; null when none answers
+ * @property {string | null} seen_from that node
+ */
+
+/** @param {string} address */
+export function openPlayground(address) {
+  return {
+    /** Rejects when the demo does not answer. @returns {Promise<PlaygroundState>} */
+    async state() {
+      const response = await fetch(`${address}/state`, {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      return response.json();
+    },
+    /**
+     * Rejects when it was not done; the error says why.
+     *
+     * @param {string} node
+     * @param {Order} order
+     * @returns {Promise<NodeState[]>} how all nodes are now
+     */
+    async order(node, order) {
+      const response = await fetch(`${address}/nodes/${node}/${order}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: '{}',
+        signal: AbortSignal.timeout(DONE_MS),
+      }).catch((error) => {
+        throw new Error(`the demo does not answer (${error.message}).`);
+      });
+      const content = await response.json();
+      if (!response.ok) throw new Error(content.message);
+      return content.nodes;
+    },
+  };
+}

@@ -1,0 +1,159 @@
+// Views on their way, with a fake network and a fake clock.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+
+import { openOutbox } from '../src/outbox.js';
+import { uuid7 } from '../src/uuid7.js';
+
+/** @import { Keep } from '../src/keep.js' */
+
+const MINUTE_MS = 60_000;
+const BEGIN_MS = 1_763_800_000_000;
+
+/**
+ * What the network does with each try. A function does something meanwhile, and returns the status.
+ *
+ * @type {(number | 'cut' | (() => number))[]}
+ */
+let answers = [];
+/** The keys of all tries. @type {string[]} */
+let sent = [];
+/** @type {Map<string, string>} */
+let kept = new Map();
+/** What became of the views. @type {{video: string, views: number}[]} */
+let counted = [];
+/** @type {string[]} */
+let lines = [];
+
+beforeEach(() => {
+  [answers, sent, kept, counted, lines] = [[], [], new Map(), [], []];
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: BEGIN_MS });
+});
+
+afterEach(() => mock.timers.reset());
+
+globalThis.fetch = async (_url, options) => {
+  sent.push(new Headers(options?.headers).get('Idempotency-Key') ?? '');
+  const answer = answers.shift() ?? 'cut';
+  const status = typeof answer === 'function' ? answer() : answer;
+  if (status === 'cut') throw new TypeError('Failed to fetch');
+  return new Response(JSON.stringify({ views: 7 }), { status });
+};
+
+/** @type {Keep} */
+const keep = {
+  kind: 'indexeddb',
+  problem: '',
+  read: (key) => kept.get(key) ?? null,
+  write(key, text) {
+    kept.set(key, text);
+    return true;
+  },
+  remove: (key) => kept.delete(key),
+  keys: () => [...kept.keys()],
+  choose() {},
+  clear() {},
+  onWrite() {},
+  onChoice() {},
+};
+
+function outbox() {
+  return openOutbox(keep, {
+    counted: (video, views) => counted.push({ video, views }),
+    log: (line) => lines.push(line),
+  });
+}
+
+/** Runs the clock until the outbox has nothing more to do, or `limit_ms` are over. */
+async function run(/** @type {number} */ limit_ms) {
+  const isDone = () => counted.length > 0 || /given up|refused/.test(lines.join());
+  for (let passed_ms = 0; passed_ms < limit_ms && !isDone(); passed_ms += 1_000) {
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    await new Promise(setImmediate);
+    mock.timers.tick(1_000);
+  }
+}
+
+test('a view is sent until it is answered, with one key, and then forgotten', async () => {
+  answers = ['cut', 503, 504, 200];
+  outbox().count('tide');
+  assert.equal(kept.size, 1);
+  await run(2 * MINUTE_MS);
+  assert.deepEqual(counted, [{ video: 'tide', views: 7 }]);
+  assert.deepEqual([sent.length, new Set(sent).size, kept.size], [4, 1, 0]);
+});
+
+test('a view that may have been counted is given up before its key is forgotten', async () => {
+  outbox().count('tide');
+  await run(14 * MINUTE_MS);
+  assert.match(lines.at(-1) ?? '', /given up/);
+  assert.equal(kept.size, 0);
+});
+
+test('a view that surely was not counted is sent for as long as it takes', async () => {
+  answers = [...Array(200).fill(503), 200];
+  outbox().count('tide');
+  await run(180 * MINUTE_MS);
+  assert.equal(counted.length, 1);
+  assert.ok(Date.now() > BEGIN_MS + 30 * MINUTE_MS);
+});
+
+test('a proxy’s own status for a failure leaves open whether it was counted', async () => {
+  answers = [520, 524, 200];
+  outbox().count('tide');
+  await run(MINUTE_MS);
+  assert.deepEqual([counted.length, sent.length, new Set(sent).size], [1, 3, 1]);
+});
+
+test('a refused view is not sent again', async () => {
+  answers = [404];
+  outbox().count('nobody');
+  await run(MINUTE_MS);
+  assert.deepEqual([sent.length, kept.size], [1, 0]);
+});
+
+test('the next page sends what the last one could not, unless its key is too old', async () => {
+  kept.set(`unsent:${uuid7(Date.now() - MINUTE_MS)}`, 'tide');
+  kept.set(`unsent:${uuid7(Date.now() - 60 * MINUTE_MS)}`, 'loom');
+  answers = [200];
+  outbox().resume();
+  await run(5_000);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  assert.deepEqual(counted, [{ video: 'tide', views: 7 }]);
+  assert.deepEqual([sent.length, kept.size], [1, 0]);
+});
+
+test('a view that may have been counted is not sent again after the clock was set back', async () => {
+  kept.set(`unsent:${uuid7(Date.now() + 60 * MINUTE_MS)}`, 'tide');
+  answers = [200];
+  outbox().resume();
+  await run(5_000);
+  assert.match(lines.at(-1) ?? '', /given up/);
+  assert.deepEqual([sent.length, kept.size], [0, 0]);
+});
+
+test('a view that another page has sent meanwhile is not sent again', async () => {
+  const elsewhere = () => {
+    kept.clear();
+    return 503;
+  };
+  answers = [elsewhere, 200];
+  outbox().count('tide');
+  await run(MINUTE_MS);
+  assert.equal(sent.length, 1);
+  assert.match(lines.at(-1) ?? '', /another page/);
+});
+
+test('what one page does not know of a view, no page takes for surely not counted', async () => {
+  // Another page has the same view on its way, and gets no answer.
+  const elsewhere = () => {
+    const [key] = kept.keys();
+    kept.set(key, `tide ${Date.now()}`);
+    return 503;
+  };
+  answers = [503, elsewhere, ...Array(200).fill(503)];
+  outbox().count('tide');
+  await run(14 * MINUTE_MS);
+  assert.match(lines.at(-1) ?? '', /given up/);
+  assert.equal(kept.size, 0);
+});

@@ -1,0 +1,49 @@
+// What a view is.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { onPlay } from '../src/play.js';
+
+/** As much of a clip's element as it takes, as it stands in the page when the script comes. */
+class Player extends EventTarget {
+  /**
+   * @param {number} played how many stretches of it were played
+   * @param {boolean} ended
+   */
+  constructor(played = 0, ended = false) {
+    super();
+    this.played = { length: played };
+    this.ended = ended;
+  }
+}
+
+/**
+ * How many views there are after these events.
+ *
+ * @param {Player} player
+ * @returns {(...events: string[]) => number}
+ */
+function viewsOf(player) {
+  let views = 0;
+  const media = /** @type {HTMLMediaElement} */ (/** @type {EventTarget} */ (player));
+  onPlay(media, () => {
+    views += 1;
+  });
+  return (...events) => {
+    for (const name of events) player.dispatchEvent(new Event(name));
+    return views;
+  };
+}
+
+test('a play is counted once from its start to its end, however often it pauses', () => {
+  const after = viewsOf(new Player());
+  const views = [after(), after('playing'), after('playing', 'ended'), after('playing')];
+  assert.deepEqual(views, [0, 1, 1, 2]);
+});
+
+test('a clip that was played before the script was here counts, and not again before its end', () => {
+  const playing = viewsOf(new Player(1));
+  assert.deepEqual([playing(), playing('playing'), playing('ended', 'playing')], [1, 1, 2]);
+  const over = viewsOf(new Player(1, true));
+  assert.deepEqual([over(), over('playing')], [1, 2]);
+});

@@ -1,0 +1,97 @@
+"""The demo's control as HTTP, for the demo's own pages and for nobody else.
+
+Any web site can make a browser send requests to this machine, and this server kills processes. So
+an action needs three things. The `Origin` is one of the demo's pages: no other site can claim it.
+The content type is one that a browser sends to another origin only after it has asked, and the
+answer is no. The `Host` is this server, so that no foreign name that resolves to this machine
+becomes an origin of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+from urllib.parse import urlsplit
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic.response import BaseHTTPResponse, empty, json
+
+from ratchet_server.demo.actions import Actions
+from ratchet_server.demo.machine import HOST
+from ratchet_server.demo.overview import Overview
+from ratchet_server.http.errors import ApiError, JsonErrors
+
+# What a page on this machine is reached by. The browser's `Origin` says which one was used.
+_NAMES = (HOST, "localhost")
+# An action is its address; a body says nothing more.
+_MAX_REQUEST_BYTES = 4096
+_REQUEST_TIMEOUT_S = 5
+# How long a browser remembers that it may ask.
+_PREFLIGHT_S = 600
+
+
+def application(
+    overview: Overview, actions: Actions, *, own: str, pages: Sequence[str]
+) -> Sanic[Any, Any]:
+    """`own`: the URL of this server; `pages`: the URLs of the servers whose pages it serves."""
+    hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
+    origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
+    app: Sanic[Any, Any] = Sanic("ratchet-demo", configure_logging=False)
+    app.config.MOTD = False
+    app.config.REQUEST_MAX_SIZE = _MAX_REQUEST_BYTES
+    app.config.REQUEST_TIMEOUT = _REQUEST_TIMEOUT_S
+    app.error_handler = JsonErrors({})
+
+    @app.on_request
+    async def only_for_our_pages(request: Request) -> None:
+        if not _all_in(request, "host", hosts, needed=True):
+            raise ApiError(403, "other_host", f"This server is {' or '.join(sorted(hosts))}.")
+        # A request that only looks may come from no browser.
+        acts = request.method not in {"GET", "HEAD"}
+        if not _all_in(request, "origin", origins, needed=acts):
+            message = "Only a page of this demo may ask this, and says so in Origin."
+            raise ApiError(403, "other_origin", message)
+        if request.method == "POST" and _content_type(request) != "application/json":
+            message = "Content-Type must be application/json; a body isn't needed."
+            raise ApiError(415, "not_json", message)
+
+    async def share_with_our_pages(request: Request, response: BaseHTTPResponse) -> None:
+        response.headers["Vary"] = "Origin"
+        response.headers["Cache-Control"] = "no-store"
+        if _all_in(request, "origin", origins, needed=True):
+            response.headers["Access-Control-Allow-Origin"] = request.headers["origin"]
+
+    app.register_middleware(share_with_our_pages, "response")
+
+    @app.get("/state")
+    async def state(_request: Request) -> HTTPResponse:
+        return json(await overview.state())
+
+    @app.post("/nodes/<node:str>/<action:str>")
+    async def act(_request: Request, node: str, action: str) -> HTTPResponse:
+        await actions.take(action, node)
+        return json({"nodes": (await overview.new_state())["nodes"]})
+
+    @app.options("/nodes/<_node:str>/<_action:str>")
+    async def may_i(_request: Request, _node: str, _action: str) -> HTTPResponse:
+        return empty(
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST",
+                "Access-Control-Allow-Headers": "Content-Type",
+                "Access-Control-Max-Age": str(_PREFLIGHT_S),
+            }
+        )
+
+    return app
+
+
+def _all_in(request: Request, header: str, allowed: AbstractSet[str], *, needed: bool) -> bool:
+    """Whether the header, and each repetition of it, has one of these values."""
+    values = request.headers.getall(header, [])
+    return allowed >= {*values} and (bool(values) or not needed)
+
+
+def _content_type(request: Request) -> str:
+    value: str = request.headers.get("content-type", "")
+    return value.partition(";")[0].strip().lower()

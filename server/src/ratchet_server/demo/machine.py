@@ -1,0 +1,89 @@
+"""What the demo needs of this machine before it starts anything: a folder, ports, files, clips.
+
+Whatever is missing is a `DemoError`, so that nothing is started in vain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ratchet_server.counting.datadir import DataError, InUse, locked
+
+# Everything of a demo is on this machine, and no other machine reaches it.
+HOST = "127.0.0.1"
+# How many ports are tried for the control.
+_PORTS = 100
+
+
+class DemoError(Exception):
+    """Why the demo can't run, and how to mend it, in one line."""
+
+
+@contextlib.contextmanager
+def the_only_demo(data: Path, balancer_port: int) -> Iterator[None]:
+    """The data folder, ours alone while we run."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(data))
+        except InUse as error:
+            where = f"http://{HOST}:{balancer_port}, pid {error.pid}"
+            fix = "stop it with Ctrl-C where it runs, or use it"
+            raise DemoError(f"the demo is already running ({where}): {fix}") from error
+        except DataError as error:
+            raise DemoError(f"{error}: run the demo from a folder where you may write") from error
+        yield
+
+
+def check_ports(ports: Sequence[int]) -> None:
+    """Finds a taken port before anything is started."""
+    for port in ports:
+        with socket.socket() as probe:
+            # Without it the leftovers of an earlier demo's connections count as taken for a minute.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except (OSError, OverflowError) as error:
+                fix = f"stop what uses it, perhaps another demo (`lsof -i :{port}` names it)"
+                raise DemoError(f"port {port} on {HOST} is taken: {fix}") from error
+
+
+def first_free(first_port: int, others: Sequence[int]) -> socket.socket:
+    """Listens on this port or, where another program has it, on one near it."""
+    for port in range(first_port, first_port + _PORTS):
+        if port not in others:
+            with contextlib.suppress(OSError, OverflowError):
+                return socket.create_server((HOST, port))
+    last = first_port + _PORTS - 1
+    raise DemoError(f"no port from {first_port} to {last} on {HOST} is free: free one of them")
+
+
+def allow_files(wanted: int) -> None:
+    """For this process and its children. Some systems allow 256 open files unless one asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def find_media() -> Path:
+    """The clips: where RATCHET_MEDIA says, else the repository's folder."""
+    named = os.environ.get("RATCHET_MEDIA")
+    folder = Path(named) if named else Path(__file__).parents[4] / "media"
+    if not (folder / "catalogue.toml").is_file():
+        fix = "set RATCHET_MEDIA to a folder with clips and their catalogue.toml"
+        raise DemoError(f"there is no catalogue in {folder}: {fix}")
+    return folder
+
+
+def some_video(media: Path) -> str:
+    """A video whose page the introduction can link to."""
+    try:
+        return next(iter(tomllib.loads((media / "catalogue.toml").read_text(encoding="utf-8"))))
+    except (OSError, ValueError, StopIteration):
+        return "VIDEO"

@@ -1,0 +1,87 @@
+"""A node as an operator calls it: JSON over HTTP, with the cluster's secret."""
+
+import ssl
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from ratchet_server.settings import check_url
+
+# For each step of a call: to connect, to send, to wait for the next part of the response.
+CALL_TIMEOUT_S: Final = 10
+
+
+class CallError(Exception):
+    """A node can't be called, or it refuses. The message says which node, and why."""
+
+
+class Unreachable(CallError):
+    """Nobody listens at the address."""
+
+
+class Client:
+    """Calls one node. Use it in a `with` statement."""
+
+    def __init__(self, url: str, secret: str | None) -> None:
+        """Raises `SettingError` when `url` is not http(s)://host:port."""
+        self.url = check_url(url)
+        self._http = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {secret}"} if secret else {},
+            timeout=CALL_TIMEOUT_S,
+            # No proxy from the environment stands between an operator and a node.
+            trust_env=False,
+            # The machine's own authorities, not httpx's list: the one who signs for TLS in front of
+            # a node is often known to that machine alone.
+            verify=ssl.create_default_context(),
+            # A node that stops would have to wait for a connection that is kept.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The response to GET `path`. Raises `CallError`."""
+        return self._call("GET", path)
+
+    def post(self, path: str, body: object = None) -> dict[str, Any]:
+        """The response to POST `path` with `body` as JSON. Raises `CallError`."""
+        return self._call("POST", path, body)
+
+    def not_of_this_version(self) -> CallError:
+        """What to raise when a response lacks what every node of this version sends."""
+        return CallError(f"{self.url} is no Ratchet node of this version")
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            # A POST that is redirected would arrive as a GET, and do nothing.
+            response = self._http.request(method, path, json=body, follow_redirects=method == "GET")
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(self._no_response(error)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CallError(self._no_response(error)) from None
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not response.is_success:
+            message = answer.get("message") if isinstance(answer, dict) else None
+            reason = message or response.reason_phrase
+            raise CallError(f"{self.url} refused ({response.status_code}): {reason}")
+        if not isinstance(answer, dict):
+            raise CallError(f"{self.url} is no Ratchet node: it doesn't answer with a JSON object")
+        return answer
+
+    def _no_response(self, error: Exception) -> str:
+        reason = str(error) or type(error).__name__
+        return f"no response from {self.url}: {reason}; does a node run there?"

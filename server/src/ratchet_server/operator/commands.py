@@ -1,0 +1,78 @@
+"""What the commands for operators do: each calls a node and prints what people want to know."""
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from ratchet_server.operator import status as reports
+from ratchet_server.operator.client import CallError, Client, Unreachable
+from ratchet_server.operator.terminal import wants_colour
+
+# Longer than a node takes to go: to let the balancer notice, hand over a large slot, close sockets.
+GOING_TIMEOUT_S: Final = 90
+_LOOK_S: Final = 0.1
+
+
+def status(node: Client, *, as_json: bool) -> None:
+    """Print how the cluster is, as `node` sees it. Raises `CallError`."""
+    _print(node, reports.report, node.get("/api/cluster"), as_json=as_json)
+
+
+def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
+    """Retire the node of this name by way of `node`, or print what that would mean (`check`).
+    Raises `CallError`."""
+    body = {"node": name} | ({"check": True} if check else {})
+    answer = node.post("/api/cluster/retire", body)
+    stakes = functools.partial(reports.stakes, via=node.url, done=not check)
+    _print(node, stakes, answer, as_json=as_json)
+
+
+def stop(node: Client, how: Literal["drain", "leave"]) -> None:
+    """Let `node` stop, for good if it leaves; return when it is gone. Raises `CallError`."""
+    name = _field(node, node.get("/api/node"), "node")
+    if how == "leave" and len(_field(node, node.get("/api/cluster"), "members")) == 1:
+        print("It is the only node: only its own data will hold what it has counted.")
+    node.post(f"/api/node/{how}")
+    what = "leaves for good" if how == "leave" else "stops; it may come back"
+    print(f"{name} {what}. Waiting until it is gone ...", flush=True)
+    last = _until_gone(node)
+    print(f"{name} is gone.")
+    if left_behind := last.get("left_behind"):
+        mend = "they are lost with its memory"
+        if last.get("stored"):
+            mend = "keep its data, and start it there once more to hand them over"
+        raise CallError(f"{left_behind} changes of {name} have reached no other node: {mend}")
+
+
+def _until_gone(node: Client) -> dict[str, Any]:
+    """What `node` said of itself last."""
+    end, last = time.monotonic() + GOING_TIMEOUT_S, dict[str, Any]()
+    while time.monotonic() < end:
+        try:
+            last = node.get("/api/node")
+        except Unreachable:
+            return last
+        except CallError:
+            pass  # It cuts connections while it goes; as long as it takes new ones, it is there.
+        time.sleep(_LOOK_S)
+    raise CallError(f"{node.url} still responds after {GOING_TIMEOUT_S} s; its log says why")
+
+
+def _print(
+    node: Client, report: Callable[..., str], answer: dict[str, Any], *, as_json: bool
+) -> None:
+    if as_json:
+        print(json.dumps(answer, indent=2))
+        return
+    try:
+        print(report(answer, colour=wants_colour()))
+    except (KeyError, TypeError):
+        raise node.not_of_this_version() from None
+
+
+def _field(node: Client, answer: dict[str, Any], name: str) -> Any:
+    if name not in answer:
+        raise node.not_of_this_version()
+    return answer[name]

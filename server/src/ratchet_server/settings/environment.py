@@ -1,0 +1,56 @@
+"""Which RATCHET_… variables of an environment count, and which of them nobody knows."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from ratchet_server.settings import sources
+
+PREFIX: Final = "RATCHET_"
+
+# Read by others than a node's settings, so no mistake in a node's environment.
+ELSEWHERE: Final = {
+    "RATCHET_DIE_AT": "the step at which a node kills itself, in tests of crashes",
+    "RATCHET_FAIL_AT": "the step at which a node fails as no code expects, in tests",
+    "RATCHET_NODES": "the nodes behind the balancer, in its image",
+    "RATCHET_HYPOTHESIS": "how long the core's random tests look",
+}
+
+# Kubernetes gives every container the address of each Service, under the Service's name: one called
+# `ratchet` gives RATCHET_PORT=tcp://10.0.0.1:1234 and a handful more.
+_OF_A_SERVICE: Final = re.compile(
+    r"RATCHET_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|RATCHET_(\w+_)?PORT=(tcp|udp|sctp)://.*"
+)
+
+
+def effective(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without the variables that count as not set.
+
+    These are the empty ones (compose files and unit files leave them so) and those that Kubernetes
+    sets for its Services: nobody chose them, so they must neither stop a node nor move its port.
+    """
+    return {
+        name: text
+        for name, text in environ.items()
+        if text and not _OF_A_SERVICE.fullmatch(f"{name}={text}")
+    }
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each RATCHET_… variable that nothing reads.
+
+    They are no errors: a node that is set back to an older version gets the variables of the newer
+    one, and has to start.
+    """
+    known = [setting.variable.removeprefix(PREFIX) for setting, _ in sources.declared()]
+    lines = []
+    for name in sorted(name for name in environ if name.startswith(PREFIX)):
+        word = name.removeprefix(PREFIX)
+        if word in known or name in ELSEWHERE:
+            continue
+        meant = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {PREFIX}{meant[0]}?" if meant else "`ratchet node --help` lists all"
+        lines.append(f"{name} is not a setting and changes nothing; {hint}")
+    return lines

@@ -1,0 +1,159 @@
+"""What a setting's text may be: each function here returns its value, or raises `SettingError`."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from ratchet import names
+
+MEMORY: Final = ":memory:"
+# Among the origins: every site.
+ANY: Final = "*"
+
+# Neither spaces nor line ends: both a secret and an address stand in headers.
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_YEAR_S: Final = 365 * 86400
+# No IPv6: a browser's policies know no such hosts. The names are as browsers send them.
+_ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_YES: Final = {"1", "true", "yes", "on"}
+_NO: Final = {"0", "false", "no", "off"}
+
+
+class SettingError(ValueError):
+    """A setting that can't be. The message says what it may be and what was given."""
+
+
+def node_name(text: str) -> str:
+    """The name of a node."""
+    try:
+        return names.node(text)
+    except names.Invalid as error:
+        raise SettingError(str(error)) from None
+
+
+def port(text: str) -> int:
+    """A TCP port, or 0 for any that is free."""
+    return _whole(text, 65535, "a port is a whole number")
+
+
+def seconds(text: str) -> int:
+    """A whole number of seconds."""
+    return _whole(text, _YEAR_S, "it is a whole number of seconds")
+
+
+def seconds_or_never(text: str) -> int | None:
+    """A whole number of seconds; None for 0."""
+    return seconds(text) or None
+
+
+def yes_or_no(text: str) -> bool:
+    """A switch."""
+    if text.lower() not in _YES | _NO:
+        raise SettingError(f"it is yes or no, not {_shown(text)}")
+    return text.lower() in _YES
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Exactly one of these words."""
+
+    def chosen(text: str) -> str:
+        if text not in words:
+            listed = f"{', '.join(words[:-1])} or {words[-1]}"
+            raise SettingError(f"it is {listed}, not {_shown(text)}")
+        return text
+
+    return chosen
+
+
+def folder(text: str) -> Path | None:
+    """A folder, whether or not it exists; None for an empty text."""
+    return Path(text) if text else None
+
+
+def data(text: str) -> Path | Literal[":memory:"]:
+    """A folder, whether or not it exists, or `MEMORY`."""
+    return MEMORY if text == MEMORY else Path(text)
+
+
+def built_page(text: str) -> Path:
+    """A folder into which the page was built."""
+    if not (Path(text) / "build.json").is_file():
+        raise SettingError(
+            f"there is no built page in {text}; build one: python browser/build.py --out {text}"
+        )
+    return Path(text)
+
+
+def check_url(text: str) -> str:
+    """`text`, if it is http(s)://host:port without a path."""
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port is not None
+    except ValueError:
+        fine = False
+    bare = fine and parts.path in {"", "/"} and not parts.query and not parts.fragment
+    # Peers send each other their addresses, in printable ASCII.
+    if not bare or not _PRINTABLE.fullmatch(text) or len(text) > 200:
+        raise SettingError(f"an address is http://host:port, not {text[:200]!r}")
+    return text
+
+
+def urls(texts: Sequence[str]) -> tuple[str, ...]:
+    """Addresses, as `check_url` takes them."""
+    return tuple(map(check_url, texts))
+
+
+def origin(text: str) -> str:
+    """A site, as browsers write it in the header `Origin`."""
+    # Beyond ASCII there are letters that become these ones.
+    match = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
+    if match is None or not 0 < int(match[3] or 1) < 65536:
+        raise SettingError(
+            f"an origin is https://host or http://host:port, without a path, not {text[:200]!r}"
+        )
+    scheme, host, port = match[1], match[2], int(match[3] or _DEFAULT_PORTS[match[1]])
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+
+
+def origins(texts: Sequence[str]) -> tuple[str, ...]:
+    """Sites without repetition, or `ANY` alone."""
+    if ANY in texts:
+        if [*texts] != [ANY]:
+            raise SettingError(f"{ANY} means every site; list some sites, or give {ANY} alone")
+        return (ANY,)
+    return tuple(dict.fromkeys(map(origin, texts)))
+
+
+def secret(text: str) -> str:
+    """The cluster's secret. No message shows it."""
+    if not _PRINTABLE.fullmatch(text):
+        raise SettingError("a secret is one word of printable ASCII, without spaces")
+    return text
+
+
+def secret_in(file: str) -> str:
+    """The secret that stands in a file, with or without white space around it."""
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{file} can't be read: {error}") from None
+    if not text:
+        raise SettingError(f"{file} is empty; a secret is expected in it")
+    try:
+        return secret(text)
+    except SettingError as error:
+        raise SettingError(f"{file}: {error}") from None
+
+
+def _whole(text: str, most: int, what: str) -> int:
+    if not _DIGITS.fullmatch(text.strip()) or int(text) > most:
+        raise SettingError(f"{what} from 0 to {most}, not {_shown(text)}")
+    return int(text)
+
+
+def _shown(text: str) -> str:
+    return repr(text[:80])

@@ -1,0 +1,51 @@
+"""The demo's requests: an answer that can be understood, in time, or none."""
+
+import asyncio
+import contextlib
+
+import pytest
+from ratchet_server.demo.client import Client, NoAnswer
+from ratchet_server.demo.machine import HOST
+
+
+class TestAsking:
+    def asked(self, answer: bytes | None) -> None:
+        async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError), contextlib.closing(writer):
+                await reader.readuntil(b"\r\n\r\n")
+                while answer is None:
+                    writer.write(b"x")
+                    await writer.drain()
+                    # A drip that never ends: this is how the stuck node behaves, not a wait.
+                    await asyncio.sleep(0.01)
+                writer.write(answer)
+
+        async def story() -> None:
+            async with await asyncio.start_server(node, HOST, 0) as server:
+                client = Client()
+                try:
+                    port = server.sockets[0].getsockname()[1]
+                    await client.ask("GET", f"http://{HOST}:{port}/", timeout_s=0.3)
+                finally:
+                    await client.close()
+
+        asyncio.run(story())
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            None,  # one that never ends
+            b"",
+            b"garbage",
+            b"HTTP/1.1 200 OK\r\n\r\nno json",
+            b"HTTP/1.1 abc\r\n\r\n{}",
+            b"SSH-2.0 200 x\r\n\r\n{}",
+            b'HTTP/1.1 200 OK\r\n\r\n"\xff"',
+        ],
+    )
+    def test_what_is_no_answer(self, answer: bytes | None) -> None:
+        with pytest.raises(NoAnswer):
+            self.asked(answer)
+
+    def test_an_answer(self) -> None:
+        self.asked(b"HTTP/1.1 200 OK\r\n\r\n{}")

@@ -1,0 +1,300 @@
+"""The demo's control: what a click can do to a node, and who may click."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ratchet_server.demo.child import Child
+from ratchet_server.demo.client import Client
+from ratchet_server.demo.links import Links
+from ratchet_server.demo.machine import HOST
+from ratchet_server.demo.overview import FRESH_S, Overview
+
+from testing.demo import Demo, running_demo
+from testing.nodes import HTTP, wait_until
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all tests of this file that don't end it."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture
+def demo(shared: Demo) -> Demo:
+    """All nodes run and hear each other; do with them what you like."""
+    shared.mend()
+    return shared
+
+
+class TestCutting:
+    def test_a_cut_node_hears_of_no_view_until_it_is_healed(self, demo: Demo) -> None:
+        before = demo.view("a", "tide")
+        wait_until(lambda: demo.views("c", "tide") == before, "c hears of it")
+        answer = demo.order("c", "cut")
+        assert answer.status_code == 200
+        assert [one["cut"] for one in answer.json()["nodes"]] == [False, False, True]
+        # Cut is cut: at once, and not only after some time-out.
+        wait_until(lambda: not demo.hears("c"), "c hears nobody")
+        demo.view("a", "tide")
+        wait_until(lambda: demo.views("b", "tide") == before + 1, "b hears of it")
+        assert demo.views("c", "tide") == before
+        assert demo.order("c", "heal").json()["nodes"][2]["cut"] is False
+        wait_until(lambda: demo.views("c", "tide") == before + 1, "c hears of it")
+
+    def test_a_cut_node_counts_and_is_reached_by_browsers(self, demo: Demo) -> None:
+        demo.order("c", "cut")
+        before = demo.views("a", "loom") or 0
+        assert demo.view("c", "loom") == before + 1
+
+        def at_c() -> bool:
+            answer = HTTP.get(f"{demo.page}/api/videos/loom?node=c")
+            return (answer.headers["X-Ratchet-Node"], answer.json()["views"]) == ("c", before + 1)
+
+        # A machine that has much to do may keep c from answering one of the balancer's checks.
+        wait_until(at_c, "the balancer sends to c whoever asks for it")
+        assert demo.views("a", "loom") == before
+        demo.order("c", "heal")
+        wait_until(lambda: demo.views("a", "loom") == before + 1, "a hears of it")
+
+    def test_two_cut_nodes_don_t_hear_each_other_until_both_are_healed(self, demo: Demo) -> None:
+        demo.order("b", "cut")
+        demo.order("c", "cut")
+        wait_until(lambda: not any(map(demo.hears, "abc")), "nobody hears anybody")
+        demo.order("b", "heal")
+        wait_until(lambda: demo.hears("a") == {"b"}, "a and b hear each other")
+        assert demo.hears("c") == set()
+        demo.order("c", "heal")
+        wait_until(lambda: demo.hears("c") == {"a", "b"}, "all hear all")
+
+    def test_cut_and_heal_may_be_said_again(self, demo: Demo) -> None:
+        for order in ("cut", "cut", "heal", "heal"):
+            assert demo.order("b", order).status_code == 200
+
+    def test_the_cluster_is_seen_from_a_node_that_sees_it(self, demo: Demo) -> None:
+        demo.order("a", "cut")
+        wait_until(lambda: demo.state()["seen_from"] == "b", "it is seen from b")
+        assert demo.state()["cluster"]["node"] == "b"
+
+
+class TestProcesses:
+    def test_kill_and_start(self, demo: Demo) -> None:
+        pids = demo.children()
+        counted = demo.view("c", "tide")
+        killed = demo.order("c", "kill")
+        assert killed.status_code == 200
+        assert demo.node("c") == killed.json()["nodes"][2]
+        assert demo.node("c") == {
+            "name": "c", "url": demo.url("c"), "running": False, "ready": False, "cut": False
+        }  # fmt: skip
+        assert len(pids.keys() - demo.children()) == 1
+        demo.wait_for("was killed by SIGKILL")
+        assert demo.node("a")["ready"]
+        started = demo.order("c", "start")
+        assert started.json()["nodes"][2]["running"]
+        wait_until(lambda: demo.node("c")["ready"], "c is ready")
+        assert demo.views("c", "tide") == counted
+
+    def test_a_node_that_was_killed_from_outside_can_be_started(self, demo: Demo) -> None:
+        pid = next(pid for pid, command in demo.children().items() if "--name b" in command)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not demo.node("b")["running"], "its death is seen")
+        assert demo.order("b", "start").status_code == 200
+        wait_until(lambda: demo.node("b")["ready"], "b is ready")
+
+    @pytest.mark.parametrize("order", ["drain", "leave"])
+    def test_a_node_goes_when_it_is_told(self, demo: Demo, order: str) -> None:
+        assert demo.order("c", order).status_code == 200
+        wait_until(lambda: not demo.node("c")["running"], "c is gone")
+        left = {"a", "b"} if order == "leave" else {"a", "b", "c"}
+        wait_until(lambda: demo.members() == left, "the others know")
+
+    def test_a_killed_node_is_retired_at_once(self, demo: Demo) -> None:
+        demo.order("c", "kill")
+        # The others may still believe that it is alive.
+        answer = demo.order("c", "retire")
+        assert answer.status_code == 200, answer.text
+        slots = demo.state()["cluster"]["slots"]
+        assert {one["state"] for one in slots if one["slot"].startswith("c@")} <= {"closed"}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("node", "order", "status", "code"),
+        [
+            ("zz", "kill", 404, "unknown_node"),
+            ("..", "kill", 404, "unknown_node"),
+            ("a%00", "kill", 404, "unknown_node"),
+            ("a", "explode", 404, "unknown_order"),
+            ("a", "carry_out", 404, "unknown_order"),
+            ("a", "start", 409, "running"),
+            ("a", "retire", 409, "running"),
+        ],
+    )
+    def test_an_order_that_makes_no_sense(
+        self, demo: Demo, node: str, order: str, status: int, code: str
+    ) -> None:
+        answer = demo.order(node.replace("..", "%2e%2e"), order)
+        assert (answer.status_code, answer.json()["error"]) == (status, code)
+        assert set(answer.json()) == {"error", "message"}
+
+    @pytest.mark.parametrize("order", ["kill", "drain", "leave"])
+    def test_an_order_to_a_node_that_doesn_t_run(self, demo: Demo, order: str) -> None:
+        demo.order("c", "kill")
+        answer = demo.order("c", order)
+        assert (answer.status_code, answer.json()["error"]) == (409, "not_running")
+
+    def test_a_node_alone_can_t_retire_anybody(self, demo: Demo) -> None:
+        for name in "abc":
+            demo.order(name, "kill")
+        answer = demo.order("c", "retire")
+        assert (answer.status_code, answer.json()["error"]) == (409, "nobody_runs")
+        assert demo.state()["cluster"] is None
+        assert demo.state()["seen_from"] is None
+
+
+class TestWhoMayAsk:
+    def names(self, demo: Demo) -> list[str]:
+        """The origins of the demo's pages."""
+        ports = [demo.page.rpartition(":")[2], *map(str, demo.ports.values())]
+        return [f"http://{name}:{port}" for name in (HOST, "localhost") for port in ports]
+
+    def test_pages_of_the_demo(self, demo: Demo) -> None:
+        for origin in self.names(demo):
+            answer = HTTP.post(f"{demo.control}/nodes/a/heal", headers={"Origin": origin, **JSON})
+            assert answer.status_code == 200
+            assert answer.headers["Access-Control-Allow-Origin"] == origin
+            assert "Origin" in answer.headers["Vary"]
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            may = HTTP.options(f"{demo.control}/nodes/a/heal", headers=asked)
+            assert may.is_success
+            assert may.headers["Access-Control-Allow-Origin"] == origin
+            assert may.headers["Access-Control-Allow-Headers"].lower() == "content-type"
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "null",
+            "",
+            "*",
+            "https://evil.example",
+            "http://127.0.0.1",
+            "http://127.0.0.1:1",
+            "https://{page}",
+            "http://{page}.evil.example",
+            "http://{page}/",
+            "HTTP://{page}",
+            "http://evil@{page}",
+            "http://{page} http://evil.example",
+            "{control}",
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+    def test_no_other_origin(self, demo: Demo, origin: str, method: str) -> None:
+        page, control = demo.page.removeprefix("http://"), demo.control
+        said = origin.replace("{page}", page).replace("{control}", control)
+        headers = {"Origin": said, "Access-Control-Request-Method": "POST", **JSON}
+        path = "/state" if method == "GET" else "/nodes/c/cut"
+        answer = HTTP.request(method, demo.control + path, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert not demo.node("c")["cut"]
+
+    def test_two_origins_are_none(self, demo: Demo) -> None:
+        headers = [("Origin", demo.page), ("Origin", "https://evil.example"), *JSON.items()]
+        answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
+
+    def test_an_order_without_an_origin_is_none_and_a_look_is(self, demo: Demo) -> None:
+        answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=JSON)
+        assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
+        look = HTTP.get(f"{demo.control}/state")
+        assert look.status_code == 200
+        assert "Access-Control-Allow-Origin" not in look.headers
+
+    @pytest.mark.parametrize(
+        "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+    )
+    def test_what_a_browser_sends_without_asking_first_is_no_order(
+        self, demo: Demo, kind: str
+    ) -> None:
+        headers = {"Origin": demo.page, "Content-Type": kind}
+        answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers, content="{}")
+        assert (answer.status_code, answer.json()["error"]) == (415, "not_json")
+        # Our page may read why.
+        assert answer.headers["Access-Control-Allow-Origin"] == demo.page
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "", "x@y"]
+    )
+    @pytest.mark.parametrize("path", ["/state", "/nodes/c/cut"])
+    def test_no_other_host(self, demo: Demo, host: str, path: str) -> None:
+        """A foreign name that resolves to this machine makes a page of it one of our own."""
+        headers = {"Host": host.replace("{port}", demo.control.rpartition(":")[2])}
+        method = "GET" if path == "/state" else "POST"
+        headers |= {"Origin": demo.page, **JSON}
+        answer = HTTP.request(method, demo.control + path, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (403, "other_host")
+        assert not demo.node("c")["cut"]
+
+    def test_a_body_of_any_size_is_refused(self, demo: Demo) -> None:
+        headers = {"Origin": demo.page, **JSON}
+        answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers, content=b" " * 100_000)
+        assert answer.status_code == 413
+
+
+class TestLooking:
+    def test_many_pages_cost_one_look(self, demo: Demo) -> None:
+        began = time.monotonic()
+        looks = {demo.state()["cluster"]["time"] for _ in range(50)}
+        assert len(looks) <= 2 + (time.monotonic() - began) / FRESH_S
+
+    def test_a_look_is_not_taken_for_the_balancers(self, tmp_path: Path) -> None:
+        """A node that drains counts how often its balancer has been told."""
+        heads: list[bytes] = []
+
+        async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer):
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n{}")
+
+        async def story() -> None:
+            async with await asyncio.start_server(node, HOST, 0) as server:
+                url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+                sleep = [sys.executable, "-c", "import signal; signal.pause()"]
+                child, client = Child("a", url, sleep, {}, tmp_path / "a.log"), Client()
+                await child.start()
+                try:
+                    state = await Overview({"a": child}, Links({"a": 1}), client).state()
+                finally:
+                    await child.kill()
+                    await client.close()
+                assert (state["seen_from"], state["nodes"][0]["ready"]) == ("a", True)
+
+        asyncio.run(story())
+        assert [head.split()[1] for head in heads] == [b"/readyz", b"/api/cluster"]
+        assert b"\r\nVia: " in heads[0]
+
+    def test_a_node_that_is_stuck_holds_nobody_up(self, demo: Demo) -> None:
+        pid = next(pid for pid, command in demo.children().items() if "--name a" in command)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: not demo.node("a")["ready"], "a is seen to be stuck")
+            began = time.monotonic()
+            state = demo.state()
+            assert time.monotonic() - began < 5
+            assert state["seen_from"] == "b"
+            assert demo.node("a")["running"]
+            answer = demo.order("a", "drain")
+            assert (answer.status_code, answer.json()["error"]) == (504, "no_answer")
+        finally:
+            os.kill(pid, signal.SIGCONT)

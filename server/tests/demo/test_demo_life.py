@@ -1,0 +1,86 @@
+"""How the demo ends, what it starts again, and its settings."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from ratchet_server.demo.machine import HOST
+
+from testing.demo import demo_at_a_terminal, is_free, running_demo, runs
+from testing.nodes import wait_until
+
+JSON = {"Content-Type": "application/json"}
+
+
+class TestTheEnd:
+    @pytest.mark.parametrize("way", ["Ctrl-C", "Ctrl-C twice"])
+    def test_ctrl_c_ends_everything_while_a_node_is_cut(self, tmp_path: Path, way: str) -> None:
+        with demo_at_a_terminal(tmp_path) as (demo, typed):
+            ports, pids = demo.every_port(), demo.children()
+            assert len(pids) == 4
+            assert len(ports) == 3 + 6 + 2
+            demo.order("c", "cut")
+            demo.view("c", "tide")
+            # Somebody looks.
+            with httpx.Client(trust_env=False) as page:
+                page.get(f"{demo.control}/state")
+                began = time.monotonic()
+                os.write(typed, b"\x03")
+                if way == "Ctrl-C twice":
+                    wait_until(lambda: "Stopping" in demo.said, "it has heard the first")
+                    os.write(typed, b"\x03")
+                assert demo.process.wait(20) == 0, demo.said
+            assert time.monotonic() - began < 12
+        assert "Nothing is left running" in demo.said
+        assert not [pid for pid in pids if runs(pid)]
+        assert not [port for port in ports if not is_free(port)]
+        assert "Traceback" not in demo.said
+
+    def test_a_killed_demo_leaves_nothing(self, tmp_path: Path) -> None:
+        with running_demo(tmp_path, 2) as demo:
+            pids = demo.children()
+            demo.process.kill()
+            wait_until(lambda: not [pid for pid in pids if runs(pid)], "all are gone")
+
+    def test_a_killed_balancer_is_started_by_enter(self, tmp_path: Path) -> None:
+        with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
+            pid = next(pid for pid, one in demo.children().items() if " node " not in one)
+            os.kill(pid, signal.SIGKILL)
+            demo.wait_for("Press Enter")
+            assert "the balancer" in demo.said
+            os.write(typed, b"\n")
+            demo.wait_for("the balancer is ready again")
+            demo.mend()
+
+    def test_a_killed_node_is_started_by_enter(self, tmp_path: Path) -> None:
+        with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
+            demo.order("b", "kill")
+            demo.wait_for("Press Enter")
+            os.write(typed, b"\n")
+            demo.wait_for("node b is ready again")
+            assert demo.node("b")["running"]
+
+
+class TestSettings:
+    def test_a_taken_port_moves_the_control_and_not_the_demo(self, tmp_path: Path) -> None:
+        with socket.create_server((HOST, 0)) as other:
+            taken = other.getsockname()[1]
+            with running_demo(tmp_path, 1, control=taken) as demo:
+                assert demo.control != f"http://{HOST}:{taken}"
+                assert demo.state()["nodes"][0]["ready"]
+                # A node alone has no links and can be killed all the same.
+                assert demo.order("a", "kill").status_code == 200
+
+    def test_with_a_secret_operators_calls_have_it(self, tmp_path: Path) -> None:
+        with running_demo(tmp_path, 2, environ={"RATCHET_SECRET": "xyzzy"}) as demo:
+            wait_until(lambda: demo.members() == {"a", "b"}, "b is known")
+            demo.order("b", "kill")
+            assert demo.order("b", "retire").status_code == 200
+            demo.order("b", "start")
+            wait_until(lambda: demo.node("b")["ready"], "b is ready")
+            assert demo.order("b", "leave").status_code == 200
+            wait_until(lambda: not demo.node("b")["running"], "b is gone")

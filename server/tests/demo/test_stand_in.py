@@ -1,0 +1,289 @@
+"""What only the stand-in balancer does; what it shares with HAProxy is in balancer/tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from ratchet_server.demo import stand_in
+from ratchet_server.demo.stand_in_nodes import Node, Turns, split_address, split_name
+
+Answer = Callable[[bytes], Awaitable[bytes]]
+HEAD = "POST /api/videos/tide/views HTTP/1.1\r\nHost: x\r\n"
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture(autouse=True)
+def several_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sanic trims its own methods when it starts, which works once in a process."""
+    monkeypatch.setenv("SANIC_TOUCHUP", "no")
+
+
+@contextlib.asynccontextmanager
+async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
+    """The address of a stand-in with one node, which is ready and answers as told."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError), contextlib.closing(writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET /readyz "):
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            elif answer is not None:
+                writer.write(await answer(head))
+
+    bind = free_address()
+    node = await asyncio.start_server(connected, "127.0.0.1", 0)
+    address = f"127.0.0.1:{node.sockets[0].getsockname()[1]}"
+    serving = asyncio.create_task(stand_in.StandIn([address]).serve(bind))
+    try:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(*split_address(bind))
+                writer.close()
+                break
+            await asyncio.sleep(0)
+        yield bind
+    finally:
+        serving.cancel()
+        node.close()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def exchange(address: str, sent: bytes) -> bytes:
+    """Everything that comes back until the stand-in closes, which it must."""
+    reader, writer = await asyncio.open_connection(*split_address(address))
+    with contextlib.closing(writer):
+        writer.write(sent)
+        async with asyncio.timeout(20):
+            return await reader.read()
+
+
+class TestHeads:
+    def passed(self, *lines: str, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> tuple[str, str]:
+        """What the node gets of a request, if it gets any, and what the client gets."""
+        heads: list[bytes] = []
+
+        async def node(head: bytes) -> bytes:
+            heads.append(head)
+            return answer
+
+        async def story() -> bytes:
+            async with balanced(node) as address:
+                return await exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+
+        response = asyncio.run(story())
+        return b"".join(heads).decode(), response.decode()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "GET",
+            "GET /",
+            "GET / HTTP/2",
+            "get / HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET http://x/peer HTTP/1.1",
+            "GET /a b HTTP/1.1",
+            "GET /\xff HTTP/1.1",
+        ],
+    )
+    def test_what_is_no_request_line_is_refused(self, line: str) -> None:
+        given, answer = self.passed(line, "Host: x")
+        assert not given
+        assert answer.startswith("HTTP/1.1 400 ")
+
+    def test_a_target_without_a_path_ends_the_connection(self) -> None:
+        assert self.passed("CONNECT x:1 HTTP/1.1", "Host: x") == ("", "")
+
+    @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", " folded", "a: b\nc: d"])
+    def test_what_is_no_header_is_refused(self, line: str) -> None:
+        given, answer = self.passed("GET / HTTP/1.1", "Host: x", line)
+        assert not given
+        assert answer.startswith("HTTP/1.1 400 ")
+
+    @pytest.mark.parametrize(
+        ("lines", "status"),
+        [
+            (["Content-Length: -1"], "400"),
+            (["Content-Length: 1_0"], "400"),
+            (["Content-Length: "], "400"),
+            (["Content-Length: 1", "Content-Length: 1"], "400"),
+            (["Content-Length: 16385"], "413"),
+            (["Content-Length: 99999999999999999999"], "413"),
+            (["Transfer-Encoding: chunked"], "411"),
+            (["Transfer-Encoding: chunked", "Content-Length: 5"], "400"),
+        ],
+    )
+    def test_a_body_of_unclear_or_great_length_is_refused(
+        self, lines: list[str], status: str
+    ) -> None:
+        given, answer = self.passed("POST / HTTP/1.1", "Host: x", *lines)
+        assert not given
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+
+    def test_a_node_gets_one_request_a_connection_and_the_true_address(self) -> None:
+        given, _ = self.passed(
+            "GET /?a=b HTTP/1.1", "Host: h", "Connection: keep-alive", "X-Forwarded-For: 6.6.6.6"
+        )
+        assert given == (
+            "GET /?a=b HTTP/1.1\r\nhost: h\r\n"
+            "connection: close\r\nx-forwarded-for: 127.0.0.1\r\nvia: 1.1 ratchet-stand-in\r\n\r\n"
+        )
+
+    def test_an_answer_says_who_passed_it_on(self) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Ratchet-Node: a\r\n\r\n"
+        lines = self.passed("GET / HTTP/1.1", "Host: x", answer=answer)[1].split("\r\n")
+        assert lines[0] == "HTTP/1.1 200 OK"
+        assert {"x-ratchet-node: a", "connection: close", "via: 1.1 ratchet-stand-in"} <= {*lines}
+        assert "connection: keep-alive" not in lines
+
+    def test_a_head_request_gets_the_head_alone(self) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
+        given, got = self.passed("HEAD / HTTP/1.1", "Host: x", answer=answer)
+        assert given.startswith("HEAD / ")
+        assert got.startswith("HTTP/1.1 200 OK\r\n")
+        assert "\r\ncontent-length: 7\r\n" in got
+        assert got.endswith("\r\n\r\n")
+
+    @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
+    def test_what_is_no_address_is_refused(self, address: str) -> None:
+        with pytest.raises(ValueError, match="is not HOST:PORT"):
+            split_address(address)
+
+    @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
+    def test_what_is_no_name_is_refused(self, name: str) -> None:
+        with pytest.raises(ValueError, match="has no valid name"):
+            split_name(f"{name}=127.0.0.1:1")
+
+    def test_a_name_is_no_part_of_the_address(self) -> None:
+        assert split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
+        assert split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
+
+
+class TestWishes:
+    @pytest.mark.parametrize(
+        ("query", "first"),
+        [
+            ("a=1&node=c", "c"),
+            ("node=c;xnode=b", "c"),
+            ("node=d=e&node=b", "b"),
+            ("node=c&node=b", "b"),
+            ("xnode=c", "a"),
+            ("node=%63", "a"),
+            ("node", "a"),
+            ("node=", "a"),
+        ],
+    )
+    def test_a_query_names_a_node_as_it_stands_there(self, query: str, first: str) -> None:
+        nodes = [Node(f"{name}=127.0.0.1:1") for name in "abc"] + [Node("127.0.0.1:1")]
+        for node in nodes:
+            node.ready = True
+        assert Turns(nodes).for_read("/", query)[0].name == first
+
+
+class TestBounds:
+    def test_a_head_that_never_ends_is_cut_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stand_in, "REQUEST_TIMEOUT_S", 0.05)
+
+        async def story() -> None:
+            async with balanced() as address:
+                answer = await exchange(address, b"GET / HTTP/1.1\r\nHost: ")
+                assert answer.startswith(b"HTTP/1.1 408 ")
+
+        asyncio.run(story())
+
+    def test_a_body_that_never_comes_is_cut_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stand_in, "REQUEST_TIMEOUT_S", 0.05)
+
+        async def story() -> None:
+            async with balanced() as address:
+                sent = HEAD + "Content-Length: 5\r\n\r\nab"
+                answer = await exchange(address, sent.encode())
+                assert answer.startswith(b"HTTP/1.1 408 ")
+
+        asyncio.run(story())
+
+    def test_a_node_that_never_answers_leaves_a_view_unsure(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stand_in, "SILENCE_TIMEOUT_S", 0.05)
+
+        async def never(_: bytes) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+        async def story() -> None:
+            async with balanced(never) as address:
+                answer = await exchange(address, (HEAD + "\r\n").encode())
+                assert answer.startswith(b"HTTP/1.1 504 ")
+
+        asyncio.run(story())
+
+    def test_one_request_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stand_in, "REQUESTS", 0)
+
+        async def story() -> None:
+            async with balanced() as address:
+                answer = await exchange(address, b"GET / HTTP/1.1\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert b"Retry-After: 1\r\n" in answer
+
+        asyncio.run(story())
+
+    def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(self) -> None:
+        async def yes(_: bytes) -> bytes:
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ncounted"
+
+        async def story() -> None:
+            async with balanced(yes) as address:
+                sent = HEAD + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
+                answer = await exchange(address, sent.encode())
+                assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+                assert answer.endswith(b"counted")
+
+        asyncio.run(story())
+
+
+class TestCommand:
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "ratchet_server.demo.stand_in", *arguments]
+
+    def test_it_says_that_it_is_a_stand_in_and_stops_on_sigterm(self) -> None:
+        bind = free_address()
+        command = self.command(bind, free_address())
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == (
+                f"ready http://{bind} (a stand-in; the real balancer is HAProxy)\n"
+            )
+            with socket.create_connection(split_address(bind)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                with client.makefile("rb") as answer:
+                    head, _, body = answer.read().partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert set(json.loads(body)) == {"error", "message"}
+            with socket.create_connection(split_address(bind)):
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+
+    def test_a_taken_port_and_a_bad_address_get_one_clear_line(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            for bind, complaint in ((taken, "in use"), ("nonsense", "is not HOST:PORT")):
+                command = self.command(bind, "127.0.0.1:1")
+                result = subprocess.run(command, capture_output=True, text=True, check=False)
+                assert result.returncode == 1
+                assert complaint in result.stderr
+                assert result.stderr.count("\n") == 1

@@ -1,0 +1,117 @@
+"""How an operator's commands call a node, and what they say of everything that is none."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from ratchet_server.cli import main
+from ratchet_server.operator.client import CallError, Client
+
+from testing.nodes import HOST, Node
+
+Refused = Callable[..., str]
+
+
+@contextmanager
+def answering(status: int, body: str, **headers: str) -> Iterator[str]:
+    """The URL of a web server that answers everything with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    with HTTPServer((HOST, 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class TestACall:
+    def test_goes_through_no_proxy_of_the_environment(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server((HOST, 0)) as closed:
+            proxy = f"http://{HOST}:{closed.getsockname()[1]}"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert main(["status", node.url]) == 0
+
+    def test_brings_the_secret_from_a_flag_or_the_environment(
+        self, tmp_path: Path, refused: Refused
+    ) -> None:
+        file = tmp_path / "secret"
+        file.write_text("swordfish\n")
+        environ = {"RATCHET_SECRET": "swordfish"}
+        with Node("a", tmp_path, data=":memory:", environ=environ) as node:
+            node.start()
+            assert "refused (401)" in refused("drain", node.url)
+            wrong = {"RATCHET_SECRET": "trout"}
+            assert "refused (401)" in refused("drain", node.url, environ=wrong)
+            flag = ["--secret-file", str(file)]
+            line = refused("retire", "b", "--via", node.url, *flag, environ=wrong)
+            assert "refused (404)" in line
+            line = refused("retire", "b", "--via", node.url, environ=environ)
+            assert "refused (404)" in line
+
+    def test_with_a_wrong_secret_file_calls_nobody(self, refused: Refused) -> None:
+        line = refused("status", f"http://{HOST}:1", "--secret-file", "/no/such/file")
+        assert line.startswith("ratchet: --secret-file: /no/such/file can't be read: ")
+
+    def test_follows_a_redirection_only_if_it_changes_nothing(self, node: Node) -> None:
+        there = {"Location": f"{node.url}/api/node"}
+        with answering(302, "", **there) as url, Client(url, None) as client:
+            assert client.get("/")["node"] == "a"
+            with pytest.raises(CallError, match=r"refused \(302\): Found"):
+                client.post("/")
+
+
+class TestWhatIsNoNode:
+    @pytest.mark.parametrize(
+        ("status", "body", "words"),
+        [
+            (200, "<title>Welcome</title>", "is no Ratchet node: "),
+            (200, "[]", "is no Ratchet node: "),
+            (200, "{}", "is no Ratchet node of this version"),
+            (500, "<title>Sorry</title>", "refused (500): Internal Server Error"),
+            (403, "[]", "refused (403): Forbidden"),
+            (503, '{"message": "come back later"}', "refused (503): come back later"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "command", [["status"], ["drain"], ["leave"], ["retire", "b", "--via"]], ids=lambda c: c[0]
+    )
+    def test_is_told_from_one(
+        self, refused: Refused, command: list[str], status: int, body: str, words: str
+    ) -> None:
+        with answering(status, body) as url:
+            assert f"{url} {words}" in refused(*command, url)
+
+    def test_may_hang_up_without_a_response(self, refused: Refused) -> None:
+        with socket.create_server((HOST, 0)) as server:
+            url = f"http://{HOST}:{server.getsockname()[1]}"
+            hanging_up = Thread(target=lambda: server.accept()[0].close())
+            hanging_up.start()
+            line = refused("status", url)
+            hanging_up.join()
+        assert line.startswith(f"ratchet: no response from {url}: ")
+        assert line.endswith("does a node run there?")
