@@ -122,7 +122,7 @@ def _node(world: World, name: str) -> NodeScene:
         folds=tuple(
             Fold(
                 tuple(label(slot) for slot in fold.slots),
-                tuple(one.node for one in fold.obstacles if one.kind in ("missing", "far")),
+                tuple(one.node for one in fold.obstacles if one.kind in ("missing", "indirect")),
             )
             for fold in folds
         ),

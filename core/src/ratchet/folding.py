@@ -26,13 +26,13 @@ class Obstacle(NamedTuple):
     - `grace`: the slots have not been closed for long enough; `amount` seconds are left.
     - `missing`: nobody has heard `node`, whose slot is open, for `amount` seconds.
     - `unmet`: at `amount` addresses that we were given, nobody was ever met.
-    - `far`: `node` is alive and not connected to us.
+    - `indirect`: `node` is alive and not connected to us.
     - `unaware`: `node` has not said yet that it knows of the closing.
     - `behind`: `node` and we are `amount` changes apart.
     - `unsettled`: `node` is writing or fetching rows of the slots.
     """
 
-    kind: Literal["grace", "missing", "unmet", "far", "unaware", "behind", "unsettled"]
+    kind: Literal["grace", "missing", "unmet", "indirect", "unaware", "behind", "unsettled"]
     node: str
     amount: float = 0
 
@@ -87,7 +87,7 @@ def _obstacles(view: View, last: Slot) -> Iterator[Obstacle]:
         yield Obstacle("unmet", "", view.unmet)
     for process, alive in view.peers.alive().items():
         if process not in view.peers.by_process:
-            yield Obstacle("far", alive.node)
+            yield Obstacle("indirect", alive.node)
     for peer in view.peers:
         if obstacle := _disagreement(view, last, peer):
             yield obstacle

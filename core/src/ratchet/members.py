@@ -19,8 +19,8 @@ class Member(NamedTuple):
     node: str
     # None for a name that is missing.
     process: str | None
-    # `here` is this process. `heard`: a peer is connected to it, and we are not.
-    state: Literal["here", "connected", "heard", "missing"]
+    # `here` is this process. `indirect`: a peer is connected to it, and we are not.
+    state: Literal["here", "connected", "indirect", "missing"]
     # How many seconds ago it was heard last.
     unheard_s: float
     slot: Slot | None
@@ -95,7 +95,7 @@ class Members:
             Member(
                 one.node,
                 process,
-                "connected" if process in self._peers.by_process else "heard",
+                "connected" if process in self._peers.by_process else "indirect",
                 0,
                 None if one.generation is None else Slot(one.node, one.generation),
                 one.url or None,

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -57,6 +58,42 @@ def metrics(node: Node) -> dict[str, float]:
     samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
     assert len({name for name, _, _ in samples}) == len(samples), "a sample stands there twice"
     return {name: float(value) for name, _, value in samples}
+
+
+def by_report(state: dict[str, Any]) -> dict[str, float]:
+    """The samples that a report amounts to."""
+    members = Counter(one["state"] for one in state["members"])
+    slots = Counter(one["state"] for one in state["slots"])
+    samples: dict[str, float] = {
+        "ratchet_slots": slots["open"] + slots["closed"],
+        "ratchet_base_videos": state["base"]["videos"],
+    }
+    for name in ("here", "connected", "indirect", "missing"):
+        samples[f'ratchet_members{{state="{name}"}}'] = members[name]
+    for name in ("open", "closed", "lifting"):
+        samples[f'ratchet_slots_by_state{{state="{name}"}}'] = slots[name]
+    for fold in state["folds"]:
+        for one in fold["obstacles"]:
+            if one["kind"] != "grace":
+                labels = f'member="{one["node"]}",node="{fold["node"]}",obstacle="{one["kind"]}"'
+                samples[f"ratchet_folds_blocked{{{labels}}}"] = 1
+    for one in state["nodes"]:
+        if one["state"] == "connected":
+            samples[f'ratchet_peer_behind_rows{{peer="{one["node"]}"}}'] = one["lacks"]
+    return samples
+
+
+def agree(node: Node) -> bool:
+    """Whether the metrics of a moment say what the report says before and after it; False if that
+    changed meanwhile."""
+    before = by_report(seen(node))
+    scraped = metrics(node)
+    if by_report(seen(node)) != before:
+        return False
+    families = {name.partition("{")[0] for name in before}
+    families |= {"ratchet_folds_blocked", "ratchet_peer_behind_rows"}
+    assert {n: v for n, v in scraped.items() if n.partition("{")[0] in families} == before
+    return True
 
 
 def all_count(nodes: dict[str, Node]) -> bool:
@@ -133,7 +170,7 @@ class TestWhenSomethingIsWrong:
             [said] = state["advice"]
             assert said.startswith("c has not been heard for ")
             assert said.endswith(f": ratchet retire c --via {a.url}")
-            assert "NOT HEARD" in told(capsys, "status", a.url)
+            assert "not heard for" in told(capsys, "status", a.url)
             samples = metrics(a)
             assert samples['ratchet_members{state="missing"}'] == 1
             assert samples['ratchet_members{state="connected"}'] == 1
@@ -187,6 +224,7 @@ class TestWhatBlocksAFold:
             [closed] = [slot for slot in seen(a)["slots"] if slot["state"] == "closed"]
             assert closed["slot"] == f"b@{fold['generation']}"
             assert closed["since"] < seen(a)["time"]
+            assert agree(a)
             labels = 'member="c",node="b",obstacle="missing"'
             assert metrics(a)[f"ratchet_folds_blocked{{{labels}}}"] == 1
             assert metrics(a)['ratchet_slots_by_state{state="closed"}'] == 1
@@ -202,7 +240,7 @@ class TestWhatBlocksAFold:
             wait_until(lambda: len(seen(a)["slots"]) == 2, "both are folded")
             state = seen(a)
             assert [(one["node"], one["views"]) for one in state["folded"]] == [("b", 1), ("c", 1)]
-            assert state["base"] == {"videos": 1, "views": 2}
+            assert (state["base"]["videos"], state["base"]["views"]) == (1, 2)
             assert [one["node"] for one in state["members"]] == ["a", "b"]
             assert (state["folds"], state["advice"]) == ([], [])
             assert a.views("x") == 3
@@ -247,6 +285,27 @@ def answers(node: Node, path: str) -> bool:
         return node.get(path).status_code == 200
     assert node.running, node.log
     return False
+
+
+class TestTheMetrics:
+    def test_say_of_members_slots_and_folds_what_the_report_says(
+        self, trio: dict[str, Node]
+    ) -> None:
+        wait_until(lambda: all(agree(node) for node in trio.values()), "nothing changes meanwhile")
+
+    def test_say_it_too_of_one_that_only_a_peer_reaches(self, tmp_path: Path) -> None:
+        apart = {"RATCHET_DISCOVER": "no"}
+        with (
+            Node("b", tmp_path) as b,
+            Node("a", tmp_path, peers=[b.url], environ=apart) as a,
+            Node("c", tmp_path, peers=[b.url], environ=apart) as c,
+        ):
+            for node in (b, a, c):
+                node.start()
+            wait_until(lambda: len(seen(a)["members"]) == 3, "a hears of c")
+            assert member(a, "c")["state"] == "indirect"
+            assert metrics(a)['ratchet_members{state="indirect"}'] == 1
+            wait_until(lambda: agree(a), "nothing changes meanwhile")
 
 
 def test_the_metrics_of_before_are_there_still(trio: dict[str, Node]) -> None:

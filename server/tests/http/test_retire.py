@@ -86,9 +86,10 @@ class TestWithinTheGrace:
         c.kill9()
         said = retired(a, "c")
         assert (said["node"], f"c@{said['closed']}") == ("c", slot)
-        assert "All that anybody ever heard of c is here" in said["advice"]
+        assert "All rows that c was ever known to have are here" in said["advice"]
         [stake] = [one for one in said["slots"] if one["slot"] == slot]
-        assert stake == {"slot": slot, "views": 4, "held": {"a": 4, "b": 4}, "said": 4}
+        assert (stake["views"], stake["held"], stake["said"]) == (4, {"a": 4, "b": 4}, 4)
+        assert stake["holders"] == {"text": "a and b", "mood": "well"}
         assert f"retires it: {slot} and all before it count no more" in a.log
         # On a's disk already, and soon on b's.
         assert on_disk(a).closed["c"] == said["closed"]
@@ -106,6 +107,10 @@ class TestWithinTheGrace:
         c.view("checked")
         wait_until(lambda: equal(nodes.values()), "all have the same")
         slot = c.slot
+        # It says so with its heartbeat, and a might hear of it later, through b.
+        wait_until(
+            lambda: f"c@{known(a)['closed']['c'] + 1}" == slot, "a knows what c closed at its start"
+        )
         c.kill9()
         missed(a, "c")
         before = known(a)

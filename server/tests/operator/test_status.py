@@ -1,132 +1,146 @@
-"""What an operator reads: `ratchet status`, `ratchet retire --check`, and the advice in them."""
+"""What `ratchet status` and `ratchet retire` print: the report's own words, each in its place."""
 
 import io
 from typing import Any
 
 import pytest
-from ratchet_server.cli import main
 from ratchet_server.operator import humanize
-from ratchet_server.operator.advice import advice, obstacle, split
-from ratchet_server.operator.status import report, stakes, wants_colour
+from ratchet_server.operator.facts import Facts
+from ratchet_server.operator.report import report as made
+from ratchet_server.operator.status import report, stakes
+from ratchet_server.operator.terminal import wants_colour
 
-NOW = 1_800_000_000.0
+from testing.replicas import Replicas
+
 VIA = "http://127.0.0.1:1234"
 
 
-def member(node: str, state: str = "connected", **said: Any) -> dict[str, Any]:
-    """A member as /api/cluster has it: without lag, since an hour."""
-    url = None if state == "missing" else f"http://{node}.example:1234"
-    process = None if state == "missing" else node * 16
-    known = {"slot": f"{node}@1", "behind": 0, "ahead": 0, "since": NOW - 3600}
-    return {"node": node, "process": process, "state": state, "url": url, **known, **said}
+def verdict(text: str, mood: str = "well") -> dict[str, str]:
+    """As the report has it."""
+    return {"text": text, "mood": mood}
 
 
-def slot(name: str, state: str = "open", **said: Any) -> dict[str, Any]:
-    """A slot of 7 videos, 9 views and 12 rows, all of which a, b and c have."""
-    known = {"since": None, "videos": 7, "views": 9, "upto": 12}
-    return {"slot": name, "state": state, "held": dict.fromkeys("abc", 12), **known, **said}
+def member(node: str, how: str = "as it is", mood: str = "well", **said: Any) -> dict[str, Any]:
+    """As much of a member as is laid out."""
+    lags = {"it_lacks": verdict("nothing"), "we_lack": verdict("nothing")}
+    return {"node": node, "how": verdict(how, mood), "url": None, **lags, **said}
+
+
+def slot(name: str, **said: Any) -> dict[str, Any]:
+    """A slot of 7 videos, 9 views and 12 rows."""
+    words = {"how": verdict("open"), "holders": verdict("all of us")}
+    return {"slot": name, "videos": 7, "views": 9, "said": 12, **words, **said}
 
 
 def state(*members: dict[str, Any], **said: Any) -> dict[str, Any]:
-    """What node a sees; the advice is made from it."""
-    seen = {
-        "node": "a",
-        "process": "a" * 16,
-        "state": "serving",
-        "slot": "a@1",
-        "time": NOW,
-        "members": [member("a", "here"), *members],
+    """As much of a report as is laid out. Its words need not be true: they are not ours."""
+    return {
+        "headline": verdict("so many nodes."),
+        "here": "Node a is here.",
+        "members": [member("a"), *members],
         "slots": [slot("a@1")],
-        "folded": [],
-        "base": {"videos": 0, "views": 0},
         "folds": [],
+        "folded": [],
+        "base": {"text": "no views."},
+        "to_do": [],
     } | said
-    return seen | {"advice": advice(seen, VIA)}
 
 
 def line_of(text: str, start: str) -> str:
     """The line that begins with `start`."""
-    return next(line for line in text.splitlines() if line.strip().startswith(start))
+    return next(line for line in text.splitlines() if line.lstrip(" !").startswith(start))
 
 
 class TestAReport:
-    def test_says_first_whether_all_is_well(self) -> None:
-        first, *_ = report(state(member("b"), member("c"))).splitlines()
-        assert first == "3 nodes; all is well."
-        assert "Nothing to do." in report(state(member("b")))
+    def test_of_a_node_has_every_word_that_the_node_made(self) -> None:
+        world = Replicas(grace_s=5)
+        a, c = world.start("a"), world.start("c")
+        for _ in range(2):
+            b = world.start("b")
+            world.settle()
+            b.count("tide", 1000)
+            world.settle()
+            world.kill(b)
+        world.start("b")
+        # What the first b counted is folded. What the second counted waits for c.
+        world.kill(c)
+        world.pass_time(20)
+        unreached = ("http://x.example:1",)
+        facts = Facts(
+            state="serving", now=9e8, started=8e8, dialled={}, unreached=unreached, via=VIA
+        )
+        told = made(a.observe(), facts)
+        text = " ".join(report(told.json()).split())
+        words = [
+            told.headline.text,
+            told.here,
+            *(each for one in told.members for each in (one.node, one.how.text, one.it_lacks.text)),
+            *(each for one in told.slots for each in (one.slot, one.how.text, one.holders.text)),
+            *(one.text for one in told.folds),
+            *(each.text for one in told.folds for each in one.obstacles),
+            *(one.text for one in told.folded),
+            told.base.text,
+            *(one.text for one in told.to_do),
+            *(one.command for one in told.to_do if one.command),
+        ]
+        assert told.folds
+        assert told.folded
+        assert [word for word in words if word not in text] == []
 
-    def test_names_who_is_missing_since_when_and_what_to_do(self) -> None:
-        text = report(state(member("b"), member("c", "missing", since=NOW - 7380)))
-        assert text.startswith("3 nodes; c can't be heard: what to do stands below.")
-        assert "  NOT HEARD for 2 h 3 min  " in line_of(text, "c ")
-        # On a line of its own, to be copied.
-        assert line_of(text, "ratchet retire").strip() == f"ratchet retire c --via {VIA}"
+    def test_says_first_how_the_cluster_is(self) -> None:
+        first, second, *_ = report(state()).splitlines()
+        assert (first, second) == ("so many nodes.", "Node a is here.")
+        assert "Nothing to do." in report(state())
 
-    def test_says_who_is_behind_and_by_how_many_rows(self) -> None:
-        text = report(state(member("b", behind=1204, ahead=1), member("c")))
-        # As on any busy cluster: that's no news.
-        assert text.startswith("3 nodes; all is well.")
-        assert "1,204 rows" in line_of(text, "b ")
-        assert "1 row " in line_of(text, "b ")
-        assert "nothing  nothing" in line_of(text, "c ")
-        far = report(state(member("b", behind=1_000_000)))
-        assert far.startswith("2 nodes; all is well; b still fetching what it missed.")
+    def test_says_above_that_there_is_something_to_do_below(self) -> None:
+        text = report(state(to_do=[{"text": "Look:", "command": "ratchet status http://b:1"}]))
+        assert text.startswith("so many nodes. What to do stands below.")
+        assert "WHAT TO DO\n  1. Look:\n       ratchet status http://b:1\n" in text
+
+    def test_marks_what_is_wrong_also_without_colour(self) -> None:
+        text = report(state(member("b"), member("c", "gone", "act")))
+        assert line_of(text, "b ").startswith("  b")
+        assert line_of(text, "c ").startswith("! c")
 
     def test_says_of_each_slot_how_it_is_and_who_has_it(self) -> None:
-        slots = [
-            slot("a@1"),
-            slot("b@2", "closed", since=NOW - 60, held={"a": 12, "b": 12, "c": 2}),
-            slot("b@1", "lifting", held={}),
-        ]
-        text = report(state(member("b"), member("c"), slots=slots))
-        assert line_of(text, "a@1").split(maxsplit=5) == [
-            "a@1",
-            "open",
-            "7",
-            "9",
-            "12",
-            "all 3 of us",
-        ]
-        assert "closed for 1 min" in line_of(text, "b@2")
-        assert line_of(text, "b@2").endswith("a and b; c lacks 10")
-        assert line_of(text, "b@1").endswith("on its way into the base")
+        slots = [slot("a@1"), slot("b@2", said=1_000_012, holders=verdict("a; b lacks 2", "look"))]
+        text = report(state(slots=slots))
+        assert line_of(text, "a@1").split(maxsplit=5)[1:] == ["open", "7", "9", "12", "all of us"]
+        assert line_of(text, "b@2").endswith("1,000,012  a; b lacks 2")
+        assert "none is open yet" in report(state(slots=[]))
 
     def test_says_why_a_fold_waits(self) -> None:
-        why = {"kind": "missing", "node": "c", "amount": 7380}
-        why["text"] = obstacle("missing", "c", 7380, "a")
-        folds = [{"node": "b", "generation": 2, "slots": 2, "obstacles": [why]}]
-        text = report(state(member("b"), member("c", "missing"), folds=folds))
-        assert "2 slots of b, up to b@2" in text
-        assert "- c has not been heard for 2 h 3 min" in text
-        assert "no closed slots of b can be folded" in text
+        folds = [{"text": "2 slots of b", "obstacles": [verdict("c is away.", "look")]}]
+        assert "  2 slots of b\n    - c is away.\n" in report(state(folds=folds))
 
-    def test_says_what_is_folded(self) -> None:
-        folded = [{"node": "d", "generation": 17, "views": 1000}]
-        text = report(state(folded=folded, base={"videos": 3, "views": 1000}))
-        assert "1,000 views of 3 videos, from the slots of d up to 17" in text
-
-    @pytest.mark.parametrize(
-        ("how", "words"),
-        [("starting", "refuses reads"), ("draining", "means to come back"),
-         ("leaving", "for good"), ("superseded", "a newer process has its name")],
-    )  # fmt: skip
-    def test_says_how_the_node_itself_is(self, how: str, words: str) -> None:
-        assert words in report(state(state=how))
-        assert "its slot isn't open yet" in report(state(slot=None))
+    def test_says_what_is_folded_and_of_many_names_only_the_first(self) -> None:
+        folded = [{"text": f"views of n{number}"} for number in range(1010)]
+        text = report(state(folded=folded))
+        assert "  no views.\n    views of n0\n" in text
+        assert "    views of n7\n    and 1,002 more names\n" in text
 
     def test_has_its_columns_in_line(self) -> None:
-        text = report(state(member("b"), member("a-much-longer-name", behind=1_000_000)))
+        long = member("a-much-longer-name", it_lacks=verdict("1,000,000 rows", "look"))
+        text = report(state(member("b"), long))
         heads = next(line for line in text.splitlines() if "it lacks" in line)
         end = heads.index("it lacks") + len("it lacks")
         rows = [line_of(text, "b "), line_of(text, "a-much-longer-name")]
         assert all(row[end - 1] != " " and row[end] == " " for row in rows)
         assert all(line == line.rstrip() for line in text.splitlines())
 
-    def test_is_coloured_only_where_that_is_wanted(self) -> None:
-        seen = state(member("b"), member("c", "missing"))
+    def test_is_as_wide_as_a_terminal_whatever_it_says(self) -> None:
+        said = "word " * 100
+        folds = [{"text": said, "obstacles": [verdict(said)]}]
+        text = report(state(here=said, folds=folds, to_do=[{"text": said, "command": None}]))
+        assert max(len(line) for line in text.splitlines()) <= 96
+
+    def test_is_coloured_by_mood_and_only_where_that_is_wanted(self) -> None:
+        seen = state(member("b"), member("c", "gone", "act"), member("d", "new", "a new mood"))
         plain, coloured = report(seen), report(seen, colour=True)
         assert "\033" not in plain
-        assert "\033[31mNOT HEARD" in coloured
+        assert "\033[31mgone" in coloured
+        assert "\033[32mas it is" in coloured
+        assert "mnew" not in coloured
 
     def test_passes_nothing_on_that_could_command_a_terminal(self) -> None:
         seen = state(member("b", url="\033]0;mine\a\r\x9b"))
@@ -138,77 +152,29 @@ class TestAReport:
             report({"status": "ok"})
 
 
-class TestAdvice:
-    def test_is_none_when_all_is_well(self) -> None:
-        assert state(member("b"), member("c", behind=5))["advice"] == []
-
-    def test_of_a_node_that_may_be_cut_off_itself_retires_nobody(self) -> None:
-        said = state(member("b", "missing"), member("c", "missing"))["advice"]
-        assert not [text for text in said if "ratchet retire" in text]
-        assert "perhaps it is a that is cut off" in said[-1]
-
-    def test_of_two_that_cannot_reach_each_other_asks_how_it_looks_from_there(self) -> None:
-        [said] = state(member("b"), member("c", "heard"))["advice"]
-        assert "a and c are not connected" in said
-        assert split(said)[1] == "ratchet status http://c.example:1234"
-
-    def test_of_a_name_that_runs_twice_says_so(self) -> None:
-        [said] = state(member("b"), member("b", process="0" * 16))["advice"]
-        assert "2 processes run under the name b" in said
-
-    def test_gives_commands_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
-        texts = [
-            *state(member("b"), member("c", "missing"))["advice"],
-            *state(member("b"), member("c", "heard"))["advice"],
-        ]
-        for text in texts:
-            _, command = split(text)
-            assert command
-            with pytest.raises(SystemExit) as end:
-                main([*command.split()[1:], "--help"])
-            assert end.value.code == 0, capsys.readouterr().err
-
-    @pytest.mark.parametrize(
-        ("kind", "amount", "words"),
-        [
-            ("grace", 1380, "23 min more"),
-            ("missing", 7380, "c has not been heard for 2 h 3 min"),
-            ("far", 0, "not connected to a"),
-            ("unaware", 0, "knows of their closing"),
-            ("behind", 1, "1 row to go"),
-            ("unsettled", 0, "still writing or fetching"),
-            ("new-kind", 0, "new-kind"),
-        ],
-    )
-    def test_each_obstacle_is_a_sentence(self, kind: str, amount: float, words: str) -> None:
-        text = obstacle(kind, "c", amount, "a")
-        assert words in text
-        assert text.endswith(".")
-
-
 class TestStakes:
-    def test_say_who_holds_how_much_of_each_slot(self) -> None:
-        slots = [
-            {"slot": "c@2", "views": 9, "held": {"a": 12, "b": 12}, "said": 12},
-            {"slot": "c@1", "views": 9, "held": {"a": 12, "b": 2}, "said": 1015},
-        ]
-        answer = {"node": "c", "closed": 2, "slots": slots, "advice": "1,003 may be lost."}
-        text = stakes(answer, via=VIA)
-        assert text.startswith("What it would mean to retire c. (Not done.)")
-        assert line_of(text, "c@2").split(maxsplit=3) == ["c@2", "9", "12", "a and b"]
-        assert line_of(text, "c@1").split(maxsplit=3)[2:] == [
-            "1,015",
-            "a (12 of them) and b (2 of them)",
-        ]
-        assert "1,003 may be lost." in text
+    answer = {
+        "node": "c",
+        "closed": 2,
+        "headline": verdict("Not done."),
+        "slots": [slot("c@2", holders=verdict("nobody; a lacks 3", "act"))],
+        "advice": "3 rows may be lost.",
+        "then": "You may wait.",
+    }
+
+    def test_have_the_rows_and_the_words_of_the_node_and_the_command(self) -> None:
+        text = stakes(self.answer, via=VIA)
+        assert text.startswith("Not done.\n\nSLOTS\n")
+        assert line_of(text, "c@2").startswith("! c@2")
+        assert line_of(text, "c@2").endswith("12  nobody; a lacks 3")
+        assert "\n3 rows may be lost.\n\nYou may wait.\n" in text
         assert text.endswith(f"To do it:\n  ratchet retire c --via {VIA}")
 
-    def test_once_done_are_told_as_done(self) -> None:
-        answer = {"node": "c", "closed": 1, "slots": [], "advice": "All is here."}
-        text = stakes(answer, via=VIA, done=True)
-        assert text.startswith("c is retired.")
-        assert "nothing is at stake" in text
-        assert "To do it" not in text
+    def test_once_done_have_no_command(self) -> None:
+        assert "To do it" not in stakes(self.answer, via=VIA, done=True)
+
+    def test_without_a_slot_have_no_table(self) -> None:
+        assert "SLOTS" not in stakes(self.answer | {"slots": []}, via=VIA)
 
 
 class TestColour:

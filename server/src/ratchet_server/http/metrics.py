@@ -53,12 +53,13 @@ class NodeCollector(Collector):
             yield CounterMetricFamily(name, text, value=value)
         for name, (value, text) in gauges.items():
             yield GaugeMetricFamily(name, text, value=value)
-        # Two processes may have one name for a while, and a sample its labels once only.
+        # Two processes may have one name for a while, and a sample its labels once only. Of rows
+        # both may lack the same ones: the larger number is the true one.
         behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
         for member, lacks, has in seen.members:
             if lacks is not None and has is not None:
-                behind[member.node] += lacks
-                ahead[member.node] += has
+                behind[member.node] = max(behind[member.node], lacks)
+                ahead[member.node] = max(ahead[member.node], has)
         for link in self._mesh.links().values():
             dropped[link.peer.node] += link.dropped
         yield _gauge(
@@ -81,9 +82,9 @@ class NodeCollector(Collector):
         yield _gauge(
             "ratchet_members",
             "Processes of the cluster, and names that nobody hears: here (this one), connected, "
-            "heard (by a peer only), missing.",
+            "indirect (a peer is connected to it, this node is not), missing.",
             "state",
-            dict.fromkeys(("here", "connected", "heard", "missing"), 0)
+            dict.fromkeys(("here", "connected", "indirect", "missing"), 0)
             | Counter(member.state for member in members),
         )
         yield _gauge(

@@ -21,6 +21,7 @@ from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.videos import Videos
+from ratchet_server.operator.glossary import GLOSSARY
 from ratchet_server.settings import Settings
 
 # How many other clips a watch page offers.
@@ -109,6 +110,6 @@ def pages(
     @blueprint.get("/cluster")
     async def cluster(_request: Request) -> HTTPResponse:
         # For operators, who look at a node that starts, too.
-        return render("cluster.html")
+        return render("cluster.html", glossary=GLOSSARY)
 
     return blueprint

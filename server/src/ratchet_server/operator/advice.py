@@ -1,127 +1,95 @@
-"""What is wrong in a cluster and the command that mends it, in sentences for a tired operator.
+"""What to do in a cluster that needs somebody, with the command that mends it: for a tired
+operator."""
 
-Made from what `/api/cluster` says, and from nothing else. Where a command mends it, the sentence
-ends with the command, so that it can be copied, and the page can set it apart.
-"""
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from ratchet_server.operator.humanize import counted, duration, listed
-
-State = Mapping[str, Any]
-
-# Where a command starts in a sentence that ends with one.
-_COMMAND: Final = ": ratchet "
+from ratchet_server.operator.facts import Facts
+from ratchet_server.operator.folds import Fold
+from ratchet_server.operator.humanize import duration, listed
+from ratchet_server.operator.members import Member
 
 
-def split(text: str) -> tuple[str, str | None]:
-    """What `advice` says, and the command in it, if there is one."""
-    said, found, command = text.rpartition(_COMMAND)
-    return (f"{said}:", f"ratchet {command}") if found else (text, None)
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to do. If a command does it, the text ends with a colon before it."""
+
+    text: str
+    command: str | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.command is None else f"{self.text} {self.command}"
 
 
-def obstacle(kind: str, node: str, amount: float, here: str) -> str:
-    """Why a fold waits, as node `here` sees it. `amount` counts rows or seconds, by the kind."""
-    match kind:
-        case "grace":
-            return (
-                f"They were closed only lately, and wait for {duration(amount)} more, in case "
-                "somebody who is cut off still has rows of them."
+def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tuple[Advice, ...]:
+    """The most pressing first; nothing when all is well. `members`: this node is the first."""
+    here = members[0].node
+    return (
+        *_missing(here, members, folds, facts),
+        *_indirect(here, members),
+        *_twice(members),
+        *_unreached(here, facts.unreached),
+    )
+
+
+def _missing(
+    here: str, members: Sequence[Member], folds: Sequence[Fold], facts: Facts
+) -> Iterator[Advice]:
+    missing = {one.node: one for one in members if one.state == "missing"}
+    present = {one.node for one in members} - missing.keys()
+    # A node that is cut off itself would advise to retire everybody else.
+    cut_off = len(missing) > len(present)
+    for node, one in missing.items():
+        text = f"{node} has not been heard for {duration(facts.now - (one.since or facts.now))}."
+        if names := [fold.node for fold in folds if _blocks(node, fold)]:
+            text += f" Until it is, no closed slots of {listed(names)} can be folded."
+        if cut_off:
+            yield Advice(text)
+        else:
+            text += " Start it again, or mend its network. If it won't come back:"
+            yield Advice(text, f"ratchet retire {node} --via {facts.via}")
+    if cut_off:
+        yield Advice(
+            f"{here} can't hear most of the cluster ({listed(list(missing))}): perhaps {here} "
+            "itself is cut off. Look at the network, and ask the other nodes how they see it, "
+            "before you retire any of them."
+        )
+
+
+def _blocks(node: str, fold: Fold) -> bool:
+    return any(one.kind == "missing" and one.node == node for one in fold.obstacles)
+
+
+def _indirect(here: str, members: Sequence[Member]) -> Iterator[Advice]:
+    for one in members:
+        if one.state == "indirect":
+            text = (
+                f"{one.node} is alive, but {here} and {one.node} are not connected: {here} hears "
+                f"of it only through other nodes. Let them reach each other, with the same secret."
             )
-        case "missing":
-            return (
-                f"{node} has not been heard for {duration(amount)}, and may have views of them "
-                "that nobody else has."
+            if one.url:
+                text += (
+                    f" {one.node} says that it is reached at {one.url}; how it looks from there:"
+                )
+                yield Advice(text, f"ratchet status {one.url}")
+            else:
+                yield Advice(f"{text} The address of {one.node} is not known.")
+
+
+def _twice(members: Sequence[Member]) -> Iterator[Advice]:
+    alive = [one.node for one in members if one.state != "missing"]
+    for node in dict.fromkeys(alive):
+        if alive.count(node) > 1:
+            yield Advice(
+                f"{alive.count(node)} processes run under the name {node}. The newest goes on; the "
+                "older hands over its views and stops by itself. If you did not start it: find out "
+                "what does, and give that node a name of its own."
             )
-        case "unmet":
-            return (
-                f"{here} was given {counted(round(amount), 'peer')} whom it has never met, and who "
-                "may have views that nobody else has. Start them, or leave out their --peer."
-            )
-        case "far":
-            return (
-                f"{node} is alive, but not connected to {here}: {here} can't tell what {node} has."
-            )
-        case "unaware":
-            return f"{node} has not yet said that it knows of their closing."
-        case "behind":
-            rows = counted(round(amount), "row")
-            return f"{here} and {node} have not got the same rows of them yet: {rows} to go."
-        case "unsettled":
-            return f"{node} is still writing or fetching rows of them."
-        case _:  # A newer node's word for something that this version doesn't know.
-            return f"{node}: {kind}."
 
 
-def advice(state: State, via: str) -> list[str]:
-    """What an operator should do, the most pressing first; nothing when all is well.
-
-    `via` is an address of this node that works for whoever asks.
-    """
-    return [*_missing(state, via), *_far(state), *_twice(state), *_unreached(state)]
-
-
-def _missing(state: State, via: str) -> list[str]:
-    members: Sequence[State] = state["members"]
-    missing = {m["node"]: m for m in members if m["state"] == "missing"}
-    present = {m["node"] for m in members} - missing.keys()
-    blocked = {
-        node: [fold["node"] for fold in state["folds"] if _blocks(node, fold)] for node in missing
-    }
-    said = {}
-    for node, member in missing.items():
-        unheard = duration(state["time"] - member["since"])
-        said[node] = f"{node} has not been heard for {unheard}."
-        if names := blocked[node]:
-            said[node] += f" Until it is, no closed slots of {listed(names)} can be folded."
-    if len(missing) > len(present):
-        # A node that is cut off would advise to retire everybody else.
-        others = listed(list(missing))
-        return [
-            *said.values(),
-            f"Most of the cluster ({others}) can't be heard from {state['node']}: perhaps it is "
-            f"{state['node']} that is cut off. Look at the network, and ask the others how they "
-            "see it, before you retire any of them.",
-        ]
-    return [
-        f"{text} Start it again, or mend its network. If it won't come back: "
-        f"ratchet retire {node} --via {via}"
-        for node, text in said.items()
-    ]
-
-
-def _blocks(node: str, fold: State) -> bool:
-    return any(o["kind"] == "missing" and o["node"] == node for o in fold["obstacles"])
-
-
-def _far(state: State) -> list[str]:
-    here = state["node"]
-    return [
-        f"{m['node']} is alive, but {here} and {m['node']} are not connected; {here} hears of it "
-        f"through others. Let them reach each other ({m['url'] or 'its address is not known'}), "
-        f"with the same secret. How it looks from there: ratchet status {m['url']}"
-        if m["url"]
-        else f"{m['node']} is alive, but {here} and {m['node']} are not connected."
-        for m in state["members"]
-        if m["state"] == "heard"
-    ]
-
-
-def _twice(state: State) -> list[str]:
-    alive = [m["node"] for m in state["members"] if m["state"] != "missing"]
-    return [
-        f"{alive.count(node)} processes run under the name {node}. The newest goes on, and the "
-        "older hands over its views and stops by itself. If this wasn't you: find out who starts "
-        f"the second one, and give it a name of its own."
-        for node in dict.fromkeys(alive)
-        if alive.count(node) > 1
-    ]
-
-
-def _unreached(state: State) -> list[str]:
-    return [
-        f"Nobody has ever answered {state['node']} at {url}. If a node should be there: does it "
-        "run, is the address right, and is the network open? If not, take it out of --peer."
-        for url in state.get("unreached", ())
-    ]
+def _unreached(here: str, urls: Sequence[str]) -> Iterator[Advice]:
+    for url in urls:
+        yield Advice(
+            f"Nobody has ever answered {here} at {url}. If a node should be there: does it run, is "
+            "the address right, and is the network open? If not, take it out of --peer."
+        )

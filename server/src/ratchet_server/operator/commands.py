@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from ratchet_server.operator import status as reports
 from ratchet_server.operator.client import CallError, Client, Unreachable
+from ratchet_server.operator.terminal import wants_colour
 
 # Longer than a node takes to go: to let the balancer notice, hand over a large slot, close sockets.
 GOING_TIMEOUT_S: Final = 90
@@ -66,7 +67,7 @@ def _print(
         print(json.dumps(answer, indent=2))
         return
     try:
-        print(report(answer, colour=reports.wants_colour()))
+        print(report(answer, colour=wants_colour()))
     except (KeyError, TypeError):
         raise node.not_of_this_version() from None
 

@@ -1,0 +1,24 @@
+"""Facts: what a report needs to know of the node that makes it, and no observation holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+# The words of `counting.life`, which this wing does not import.
+State = Literal["starting", "serving", "draining", "leaving", "superseded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Times are seconds since 1970."""
+
+    state: State
+    now: float
+    # When this process started.
+    started: float
+    # Where this node has dialled each name, also one that is missing by now.
+    dialled: Mapping[str, str]
+    # The addresses where nobody has ever answered.
+    unreached: tuple[str, ...]
+    # An address of this node that works for the one who asks: commands name it.
+    via: str

@@ -1,0 +1,77 @@
+"""Members: how each process of the cluster stands, and how far it and this node are apart."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ratchet.members import Member as Known
+from ratchet.observation import Observation, ObservedMember
+
+from ratchet_server.operator.facts import Facts
+from ratchet_server.operator.humanize import counted, duration
+from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A process of the cluster, or a name that is missing. Times are seconds since 1970."""
+
+    node: str
+    # None for a name that is missing.
+    process: str | None
+    # `indirect`: it is alive, and connected to a peer, but not to this node.
+    state: Literal["here", "connected", "indirect", "missing"]
+    # When this process started; when a missing one was last heard.
+    since: float | None
+    url: str | None
+    slot: str | None
+    # How many rows it lacks of ours, and we of its. None: nobody knows.
+    behind: int | None
+    ahead: int | None
+    how: Verdict
+    # `behind` and `ahead` in words. Empty for this node.
+    it_lacks: Verdict
+    we_lack: Verdict
+
+
+def members(seen: Observation, facts: Facts) -> tuple[Member, ...]:
+    """This process first."""
+    return tuple(_member(one, facts) for one in seen.members)
+
+
+def _member(seen: ObservedMember, facts: Facts) -> Member:
+    known = seen.member
+    here = known.state == "here"
+    since = {"here": facts.started, "missing": facts.now - known.unheard_s}
+    return Member(
+        node=known.node,
+        process=known.process,
+        state=known.state,
+        since=since.get(known.state),
+        # A missing node sends no URL; use the last one that we dialled.
+        url=known.url or facts.dialled.get(known.node),
+        slot=None if known.slot is None else str(known.slot),
+        behind=seen.behind,
+        ahead=seen.ahead,
+        how=_how(known, facts),
+        it_lacks=Verdict("", "well") if here else _lag(seen.behind),
+        we_lack=Verdict("", "well") if here else _lag(seen.ahead),
+    )
+
+
+def _how(known: Known, facts: Facts) -> Verdict:
+    match known.state:
+        case "here":
+            return Verdict(f"this node, up for {duration(facts.now - facts.started)}", "well")
+        case "connected":
+            return Verdict("connected", "well")
+        case "indirect":
+            return Verdict("alive, but not connected to this node", "look")
+        case "missing":
+            return Verdict(f"not heard for {duration(known.unheard_s)}", "act")
+
+
+def _lag(rows: int | None) -> Verdict:
+    if rows is None:
+        return Verdict("not known", "look")
+    text = counted(rows, "row") if rows else "nothing"
+    return Verdict(text, "look" if rows >= FAR_BEHIND else "well")

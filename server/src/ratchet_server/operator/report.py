@@ -1,0 +1,105 @@
+"""The report: all that one node tells operators of the cluster, in numbers and in words.
+
+`ratchet status` and the page `/cluster` lay it out and judge nothing themselves. The names of its
+fields are those of `GET /api/cluster`; PROTOCOL.md explains them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from ratchet.observation import Observation
+from ratchet.tenure import State as Tenure
+
+from ratchet_server.operator.advice import Advice, advice
+from ratchet_server.operator.facts import Facts, State
+from ratchet_server.operator.folds import Base, Fold, Folded, base, folded, folds
+from ratchet_server.operator.humanize import counted, listed
+from ratchet_server.operator.members import Member, members
+from ratchet_server.operator.nodes import Node, nodes
+from ratchet_server.operator.slots import SlotRow, slots
+from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
+
+_STATES: Final[dict[State, str]] = {
+    "starting": "has just started: it takes views, and refuses reads until it has what the other "
+    "nodes have",
+    "serving": "serves",
+    "draining": "stops: it takes no more views, and hands over; it means to come back",
+    "leaving": "leaves for good: it takes no more views, hands over, and closes its slot",
+    "superseded": "is superseded: a newer process has its name; this one hands over and stops",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The cluster as one node sees it."""
+
+    node: str
+    process: str
+    state: State
+    slot: str | None
+    # Seconds since 1970.
+    time: float
+    headline: Verdict
+    # How this node itself is.
+    here: str
+    members: tuple[Member, ...]
+    nodes: tuple[Node, ...]
+    slots: tuple[SlotRow, ...]
+    folds: tuple[Fold, ...]
+    folded: tuple[Folded, ...]
+    base: Base
+    unreached: tuple[str, ...]
+    # The most pressing first.
+    to_do: tuple[Advice, ...]
+
+    def json(self) -> dict[str, Any]:
+        """The answer of `GET /api/cluster`."""
+        return asdict(self) | {"advice": [str(each) for each in self.to_do]}
+
+
+def report(seen: Observation, facts: Facts) -> Report:
+    """What `seen` means to an operator. It costs a few numbers a slot, and reads no row."""
+    who, waiting = members(seen, facts), folds(seen)
+    to_do = advice(who, waiting, facts)
+    return Report(
+        node=seen.node,
+        process=seen.process,
+        state=facts.state,
+        slot=None if seen.slot is None else str(seen.slot),
+        time=facts.now,
+        headline=_headline(who, to_do),
+        here=_here(seen, facts.state),
+        members=who,
+        nodes=nodes(seen),
+        slots=slots(seen, facts.now),
+        folds=waiting,
+        folded=tuple(folded(seen)),
+        base=base(seen),
+        unreached=facts.unreached,
+        to_do=to_do,
+    )
+
+
+def _headline(who: Sequence[Member], to_do: Sequence[Advice]) -> Verdict:
+    names = counted(len({one.node for one in who}), "node")
+    missing = [one.node for one in who if one.state == "missing"]
+    behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
+    fetching = f"; {listed(behind)} still fetching what it missed" if behind else ""
+    if missing:
+        return Verdict(f"{names}; {listed(missing)} can't be heard{fetching}.", "act")
+    if to_do:
+        return Verdict(f"{names}; something needs a look{fetching}.", "look")
+    return Verdict(f"{names}; all is well{fetching}.", "well")
+
+
+def _here(seen: Observation, state: State) -> str:
+    if seen.slot is None:
+        where = "Its slot isn't open yet."
+    elif seen.state is Tenure.LEFT:
+        where = f"Its slot {seen.slot} is closed."
+    elif seen.state is Tenure.OPEN and state == "serving":
+        where = f"It counts in slot {seen.slot}."
+    else:
+        where = f"Its slot is {seen.slot}."
+    return f"Node {seen.node} {_STATES[state]}. {where}"

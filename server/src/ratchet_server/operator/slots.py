@@ -1,0 +1,73 @@
+"""Slots: how each one stands, who has all of it on disk, and who lacks how much."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ratchet.observation import Observation, ObservedSlot
+
+from ratchet_server.operator.humanize import duration, listed, number
+from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRow:
+    """A slot that is not in the base yet. Times are seconds since 1970."""
+
+    slot: str
+    state: Literal["open", "closed", "lifting"]
+    # When it was closed, as far as this node knows.
+    since: float | None
+    videos: int
+    views: int
+    # Up to which row this node has all of it, and the highest row that any node ever spoke of.
+    upto: int
+    said: int
+    # Up to which row each connected node, and this one, has all of it on disk.
+    held: Mapping[str, int]
+    how: Verdict
+    holders: Verdict
+
+
+def slots(seen: Observation, now: float) -> tuple[SlotRow, ...]:
+    """In the order of the observation."""
+    return tuple(_row(each, seen, now) for each in seen.slots)
+
+
+def _row(each: ObservedSlot, seen: Observation, now: float) -> SlotRow:
+    return SlotRow(
+        slot=str(each.slot),
+        state=each.state,
+        since=None if each.closed_s is None else now - each.closed_s,
+        videos=each.videos,
+        views=each.views,
+        upto=each.complete,
+        said=each.reported,
+        held=dict(each.held),
+        how=_how(each),
+        holders=_holders(each, seen),
+    )
+
+
+def _how(each: ObservedSlot) -> Verdict:
+    since = "" if each.closed_s is None else f" for {duration(each.closed_s)}"
+    return Verdict(f"{each.state}{since}", "well" if each.state == "open" else "look")
+
+
+def _holders(each: ObservedSlot, seen: Observation) -> Verdict:
+    """Only connected nodes, and this one, can say what they have."""
+    if each.state == "lifting":
+        return Verdict("on its way into the base", "look")
+    full = [node for node, seq in each.held.items() if seq >= each.reported]
+    lags = {node: each.reported - seq for node, seq in each.held.items() if seq < each.reported}
+    if not lags:
+        return Verdict(f"all {len(full)} of us" if len(full) > 2 else listed(full), "well")
+    text = f"{listed(full)}; {listed([f'{node} lacks {number(n)}' for node, n in lags.items()], 3)}"
+    # While the process that counts in it is connected, the rows are on their way.
+    coming = any(
+        one.member.slot == each.slot and one.member.state in {"here", "connected"}
+        for one in seen.members
+    )
+    if not full and not coming:
+        return Verdict(text, "act")
+    return Verdict(text, "look" if max(lags.values()) >= FAR_BEHIND else "well")

@@ -1,0 +1,86 @@
+"""A terminal: colours, tables and lines of text that nothing in them can command.
+
+rich does the same with three packages of 13 MB, and takes as long to load as `ratchet status` takes
+in all.
+"""
+
+import os
+import sys
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TextIO
+
+BOLD, DIM, RED, YELLOW, GREEN = 1, 2, 31, 33, 32
+WIDTH: Final = 96
+_GAP: Final = "  "
+
+
+class Cell(NamedTuple):
+    """One of a table's cells. `style`: an SGR code."""
+
+    text: str
+    style: int | None = None
+
+
+class Paint:
+    """Colours text for a terminal, or leaves it as it is."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+
+    def __call__(self, text: str, *styles: int | None) -> str:
+        codes = ";".join(str(style) for style in styles if style is not None)
+        return f"\033[{codes}m{text}\033[0m" if self._on and codes else text
+
+
+def wants_colour(stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `stream` (stdout) is a terminal whose owner wants colour (see no-color.org)."""
+    return (
+        (stream or sys.stdout).isatty()
+        and not environ.get("NO_COLOR")
+        and environ.get("TERM") != "dumb"
+    )
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[Cell]], paint: Paint, *, right: Collection[int]
+) -> str:
+    """Columns in line below their heads; those in `right` end in line. A row with something red
+    begins with a mark: not every terminal shows colours, and not every eye."""
+    lines = [[Cell(head, DIM) for head in heads], *rows]
+    widths = [max(len(line[at].text) for line in lines) for at in range(len(heads))]
+    return "\n".join(
+        (
+            ("! " if any(cell.style == RED for cell in line) else "  ")
+            + _GAP.join(
+                paint(cell.text.rjust(width) if at in right else cell.text.ljust(width), cell.style)
+                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+        ).rstrip()
+        for line in lines
+    )
+
+
+def wrapped(text: str, indent: str = "", mark: str = "") -> str:
+    """`text` in lines, indented; the first begins with `mark`, the others stand beneath it."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent + mark,
+        subsequent_indent=indent + " " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def printable(said: Any) -> Any:
+    """`said` without what could command a terminal: some of it comes from other machines."""
+    match said:
+        case str():
+            return "".join(c for c in said if c.isprintable())
+        case dict():
+            return {printable(key): printable(value) for key, value in said.items()}
+        case list():
+            return [printable(value) for value in said]
+        case _:
+            return said

@@ -1,0 +1,367 @@
+"""The report: what a node makes of its observation for operators, from real replicas."""
+
+import json
+
+import pytest
+from ratchet.folding import Obstacle
+from ratchet.replica import Replica
+from ratchet_server.cli import main
+from ratchet_server.operator.facts import Facts, State
+from ratchet_server.operator.folds import obstacle_text
+from ratchet_server.operator.members import Member
+from ratchet_server.operator.report import Report, report
+from ratchet_server.operator.retirement import stakes
+from ratchet_server.operator.slots import SlotRow
+from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
+
+from testing.replicas import Replicas
+
+NOW = 1_800_000_000.0
+VIA = "http://127.0.0.1:1234"
+
+
+def trio(world: Replicas) -> tuple[Replica, Replica, Replica]:
+    """Nodes a, b and c, which have opened their slots and know it of each other."""
+    a, b, c = world.start("a"), world.start("b"), world.start("c")
+    world.settle()
+    return a, b, c
+
+
+def seen_by(
+    replica: Replica,
+    *,
+    state: State = "serving",
+    dialled: dict[str, str] | None = None,
+    unreached: tuple[str, ...] = (),
+) -> Report:
+    """Its report, two minutes after its process has started."""
+    facts = Facts(
+        state=state,
+        now=NOW,
+        started=NOW - 120,
+        dialled=dialled or {},
+        unreached=unreached,
+        via=VIA,
+    )
+    return report(replica.observe(), facts)
+
+
+def member(of: Report, node: str) -> Member:
+    """The only process of this name."""
+    [one] = [one for one in of.members if one.node == node]
+    return one
+
+
+def slot(of: Report, replica: Replica) -> SlotRow:
+    """The slot in which `replica` counts, or counted."""
+    [row] = [row for row in of.slots if row.slot == str(replica.table.own)]
+    return row
+
+
+class TestOfAClusterThatIsWell:
+    def test_says_so_and_has_nothing_to_do(self) -> None:
+        a, _, _ = trio(Replicas())
+        said = seen_by(a)
+        assert said.headline == Verdict("3 nodes; all is well.", "well")
+        assert said.to_do == ()
+        assert said.here == f"Node a serves. It counts in slot {a.table.own}."
+
+    def test_says_how_each_member_stands(self) -> None:
+        a, _, _ = trio(Replicas())
+        said = seen_by(a)
+        assert [(one.node, one.how) for one in said.members] == [
+            ("a", Verdict("this node, up for 2 min", "well")),
+            ("b", Verdict("connected", "well")),
+            ("c", Verdict("connected", "well")),
+        ]
+        assert member(said, "a").it_lacks == Verdict("", "well")
+        assert member(said, "b").it_lacks == Verdict("nothing", "well")
+
+    def test_says_of_each_slot_who_has_all_of_it(self) -> None:
+        world = Replicas()
+        a, b, _ = trio(world)
+        b.count("tide", 3)
+        world.settle()
+        row = slot(seen_by(a), b)
+        assert (row.videos, row.views, row.upto, row.said) == (1, 3, 1, 1)
+        assert row.held == {"a": 1, "b": 1, "c": 1}
+        assert row.how == Verdict("open", "well")
+        assert row.holders == Verdict("all 3 of us", "well")
+
+    def test_says_of_each_name_what_it_lacks_and_how_many_slots_it_has(self) -> None:
+        a, _, _ = trio(Replicas())
+        assert [(one.node, one.state, one.lacks, one.slots) for one in seen_by(a).nodes] == [
+            ("a", "here", 0, 1),
+            ("b", "connected", 0, 1),
+            ("c", "connected", 0, 1),
+        ]
+
+    def test_says_that_one_is_behind_only_when_it_is_far_behind(self) -> None:
+        world = Replicas()
+        a, _, _ = trio(world)
+        a.count("tide")
+        # Its rows come at once; that they are there is said a second later.
+        world.write(a)
+        said = seen_by(a)
+        assert member(said, "b").it_lacks == Verdict("1 row", "well")
+        assert slot(said, a).holders == Verdict("a; b lacks 1 and c lacks 1", "well")
+        assert said.headline == Verdict("3 nodes; all is well.", "well")
+        for number in range(FAR_BEHIND):
+            a.count(f"video-{number}")
+        world.write(a)
+        said = seen_by(a)
+        assert member(said, "b").it_lacks == Verdict("10,001 rows", "look")
+        assert said.headline == Verdict(
+            "3 nodes; all is well; b and c still fetching what it missed.", "well"
+        )
+        assert slot(said, a).holders == Verdict("a; b lacks 10,001 and c lacks 10,001", "look")
+        assert {one.node: one.how for one in said.nodes}["b"] == Verdict(
+            "lacks 10,001 rows", "look"
+        )
+
+
+class TestOfAMissingNode:
+    def test_names_it_since_when_and_the_command(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.kill(c)
+        world.pass_time(7381)
+        said = seen_by(a, dialled={"c": "http://10.0.0.3:1234"})
+        assert said.headline == Verdict("3 nodes; c can't be heard.", "act")
+        gone = member(said, "c")
+        assert gone.how == Verdict("not heard for 2 h 3 min", "act")
+        assert (gone.it_lacks, gone.we_lack) == (Verdict("not known", "look"),) * 2
+        # It says nothing any more; this node knows where it was.
+        assert gone.url == "http://10.0.0.3:1234"
+        assert gone.since == NOW - 7380
+        [advice] = said.to_do
+        assert advice.text.startswith("c has not been heard for 2 h 3 min. Start it again")
+        assert advice.command == f"ratchet retire c --via {VIA}"
+        # The others have all that it counted.
+        assert slot(said, c).holders == Verdict("a and b", "well")
+
+    def test_that_may_be_all_others_retires_nobody(self) -> None:
+        world = Replicas()
+        a, b, c = trio(world)
+        world.kill(b)
+        world.kill(c)
+        world.pass_time(61)
+        to_do = seen_by(a).to_do
+        assert [advice.command for advice in to_do] == [None, None, None]
+        assert "perhaps a itself is cut off" in to_do[-1].text
+
+    def test_that_alone_had_some_rows_says_so_of_its_slot(self) -> None:
+        world = Replicas()
+        a, b, c = trio(world)
+        c.count("tide")
+        changes = c.changes()
+        assert changes
+        # It comes as far as c's own disk; c says so, and the rows are lost on the way.
+        c.committed(changes)
+        digest = c.digest()
+        world.cut(a, c)
+        a.receive(digest, b.me.process, world.now)
+        world.kill(c)
+        world.pass_time(61)
+        row = slot(seen_by(a), c)
+        assert (row.upto, row.said) == (0, 1)
+        assert row.holders == Verdict("nobody; a lacks 1 and b lacks 1", "act")
+        at_stake = stakes(a.observe(), "c", NOW, check=True)
+        assert at_stake.slots == (row,)
+        assert at_stake.advice == (
+            "c was known to have 1 row that no connected node has: lost, unless c comes back "
+            "within the grace of 1 h."
+        )
+
+
+class TestOfANodeThatOnlyAPeerReaches:
+    def test_asks_how_it_looks_from_there(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.cut(a, c)
+        world.pass_time(3)
+        said = seen_by(a)
+        assert said.headline == Verdict("3 nodes; something needs a look.", "look")
+        assert member(said, "c").state == "indirect"
+        assert member(said, "c").how == Verdict("alive, but not connected to this node", "look")
+        assert member(said, "c").it_lacks == Verdict("not known", "look")
+        [advice] = said.to_do
+        assert "a and c are not connected" in advice.text
+        assert advice.command == "ratchet status http://c.example:1234"
+
+
+class TestOfANameThatRunsTwice:
+    def test_says_so(self) -> None:
+        world = Replicas()
+        a, _, _ = trio(world)
+        world.start("b")
+        world.pass_time(1)
+        said = seen_by(a)
+        [advice] = said.to_do
+        assert advice.text.startswith("2 processes run under the name b.")
+        assert said.headline.text.startswith("3 nodes;")
+        # One line a name, and one a process.
+        assert [one.node for one in said.nodes] == ["a", "b", "c"]
+        assert [one.node for one in said.members] == ["a", "b", "b", "c"]
+
+
+class TestOfAnAddressWhereNobodyAnswers:
+    def test_names_it(self) -> None:
+        a, _, _ = trio(Replicas())
+        said = seen_by(a, unreached=("http://10.0.0.9:1234",))
+        [advice] = said.to_do
+        assert advice.text.startswith("Nobody has ever answered a at http://10.0.0.9:1234.")
+        assert said.headline.mood == "look"
+
+
+class TestOfTheNodeItself:
+    @pytest.mark.parametrize(
+        ("state", "words"),
+        [("starting", "refuses reads"), ("draining", "means to come back"),
+         ("leaving", "for good"), ("superseded", "a newer process has its name")],
+    )  # fmt: skip
+    def test_says_what_it_is_doing(self, state: State, words: str) -> None:
+        a, _, _ = trio(Replicas())
+        assert words in seen_by(a, state=state).here
+
+    def test_says_whether_its_slot_is_not_open_yet_or_is_closed(self) -> None:
+        world = Replicas()
+        a = world.start("a")
+        assert "Its slot isn't open yet." in seen_by(a, state="starting").here
+        world.settle()
+        a.leave()
+        world.pass_time(2)
+        assert f"Its slot {a.table.own} is closed." in seen_by(a, state="leaving").here
+
+
+class TestOfFolds:
+    def test_says_why_closed_slots_wait(self) -> None:
+        world = Replicas(grace_s=3600)
+        a, b, c = trio(world)
+        b.count("tide", 2)
+        world.settle()
+        world.kill(b)
+        again = world.start("b")
+        world.settle()
+        world.kill(c)
+        world.pass_time(61)
+        said = seen_by(a)
+        [fold] = said.folds
+        assert fold.text == f"1 slot of b, up to {b.table.own}"
+        [grace] = fold.obstacles
+        assert (grace.kind, grace.mood) == ("grace", "well")
+        assert grace.text.startswith("These slots were closed only lately.")
+        closed = slot(said, b)
+        assert closed.how.text.startswith("closed for 1 min")
+        assert closed.how.mood == "look"
+        world.pass_time(3600)
+        [fold] = seen_by(a).folds
+        [missing] = fold.obstacles
+        assert (missing.kind, missing.node, missing.mood) == ("missing", "c", "look")
+        assert missing.text.startswith("c has not been heard for 1 h")
+        [advice] = seen_by(a).to_do
+        assert "no closed slots of b can be folded" in advice.text
+        assert slot(seen_by(a), again).how == Verdict("open", "well")
+
+    def test_says_what_is_folded(self) -> None:
+        world = Replicas(grace_s=5)
+        a, b, _ = trio(world)
+        b.count("tide", 1000)
+        world.settle()
+        world.kill(b)
+        world.start("b")
+        world.pass_time(20)
+        said = seen_by(a)
+        assert said.folds == ()
+        assert said.base.text == "1,000 views of 1 video."
+        [folded] = said.folded
+        assert folded.text == f"1,000 views of b, up to {b.table.own}"
+
+    def test_says_what_is_on_its_way_into_the_base(self) -> None:
+        world = Replicas(grace_s=5, max_lifted=1)
+        a, b, _ = trio(world)
+        for video in ("tide", "loom", "orbit"):
+            b.count(video)
+        world.settle()
+        world.kill(b)
+        world.start("b")
+        world.settle()
+        # Each part is lifted with a transaction, and here none comes to an end.
+        world.stall(a)
+        world.pass_time(20)
+        row = slot(seen_by(a), b)
+        assert row.how == Verdict("lifting", "look")
+        assert row.holders == Verdict("on its way into the base", "look")
+        assert row.held == {}
+
+    @pytest.mark.parametrize(
+        ("obstacle", "words"),
+        [
+            (Obstacle("grace", "c", 1380), "23 min more"),
+            (Obstacle("missing", "c", 7380), "c has not been heard for 2 h 3 min"),
+            (Obstacle("unmet", "", 1), "a has never met 1 peer that it was given"),
+            (Obstacle("indirect", "c"), "not connected to a"),
+            (Obstacle("unaware", "c"), "knows that these slots are closed"),
+            (Obstacle("behind", "c", 1), "1 row to go"),
+            (Obstacle("unsettled", "c"), "still writing or fetching"),
+        ],
+    )
+    def test_each_obstacle_is_a_sentence(self, obstacle: Obstacle, words: str) -> None:
+        text = obstacle_text(obstacle, "a")
+        assert words in text
+        assert text.endswith(".")
+
+
+class TestOfARetirement:
+    def test_has_the_rows_of_the_report(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        c.count("tide", 9)
+        world.settle()
+        world.kill(c)
+        world.pass_time(61)
+        at_stake = stakes(a.observe(), "c", NOW, check=True)
+        assert at_stake.headline.text == "What it would mean to retire c. (Not done.)"
+        assert at_stake.slots == (slot(seen_by(a), c),)
+        assert at_stake.slots[0].holders == Verdict("a and b", "well")
+        assert at_stake.advice.startswith("All rows that c was ever known to have are here.")
+        assert "comes back within the grace of 1 h" in at_stake.advice
+        a.retire("c")
+        done = stakes(a.observe(), "c", NOW, check=False)
+        assert done.headline == Verdict("c is retired.", "well")
+        assert done.closed == at_stake.closed
+        assert [row.how.text for row in done.slots] == ["closed"]
+
+    def test_of_one_that_never_counted_has_no_rows(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.kill(c)
+        world.pass_time(61)
+        assert stakes(a.observe(), "c", NOW, check=True).slots == ()
+
+
+class TestAsJson:
+    def test_has_the_advice_as_sentences_too(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.kill(c)
+        world.pass_time(61)
+        said = json.loads(json.dumps(seen_by(a).json()))
+        [advice] = said["advice"]
+        assert advice == f"{said['to_do'][0]['text']} ratchet retire c --via {VIA}"
+        assert said["members"][2]["how"] == {"text": "not heard for 1 min", "mood": "act"}
+
+    def test_gives_commands_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
+        world = Replicas()
+        a, b, c = trio(world)
+        world.cut(a, b)
+        world.kill(c)
+        world.start("d")
+        world.pass_time(3)
+        commands = [advice.command for advice in seen_by(a).to_do]
+        assert [command and command.split()[1] for command in commands] == ["retire", "status"]
+        for command in commands:
+            assert command
+            with pytest.raises(SystemExit) as end:
+                main([*command.split()[1:], "--help"])
+            assert end.value.code == 0, capsys.readouterr().err
