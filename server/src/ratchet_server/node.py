@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,11 @@ from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
 from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.ports import Discovery
+from ratchet_server.peering.routes import Routes
+from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
 # How the process ends.
@@ -107,7 +111,9 @@ async def _live(
         gc.freeze()
 
         work = asyncio.create_task(keeper.run())
-        for part in (node.mesh.run(), _announce(node, url, settings.join_timeout_s)):
+        finding = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
+        announcing = _announce(node, url, settings.join_timeout_s)
+        for part in (node.routes.run(keeper), *finding, announcing):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, asked, superseded), return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +144,8 @@ class _Node:
 
     name: str
     keeper: Keeper
-    mesh: Mesh
+    routes: Routes
+    discoveries: Sequence[Discovery]
     readiness: Readiness
     departure: Departure
     videos: Videos
@@ -166,20 +173,20 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         watchers.changed(changed)
         videos.counted(changed)
 
-    # The keeper and the mesh need each other, so one of them is given the other's calls by name.
-    mesh: Mesh
+    discoveries: list[Discovery] = [Static(settings.peers)]
+    if settings.discover:
+        discoveries.append(Gossip(replica.peers.alive))
+    mesh = Mesh(me, Addresses(me, discoveries, replica.table.is_gone), secret=settings.secret)
+    routes = Routes([mesh])
     keeper = Keeper(
         replica,
         store,
         key_lifetime_s=settings.key_lifetime_s,
         peers_timeout_s=settings.peers_timeout_s,
-        send=lambda sends: mesh.send(sends),
-        unmet=lambda: mesh.unmet(replica.table.newest),
+        send=routes.send,
+        unmet=lambda: routes.unmet(replica.table.newest),
         show=show,
     )
-    heard_of = replica.peers.alive if settings.discover else dict
-    addresses = Addresses(settings.peers, heard_of, replica.table.is_gone)
-    mesh = Mesh(me, addresses, keeper, secret=settings.secret)
 
     readiness = Readiness()
     departure = Departure(keeper, stored=settings.data != MEMORY)
@@ -191,11 +198,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         gate,
         signed=(
             reads(videos, keeper, watchers, embedders, guard, gate),
-            this_node(keeper, mesh, life, departure, gate),
+            this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life),
-            peer(keeper, mesh, guard),
-            metrics(keeper, mesh, watchers, life),
+            peer(mesh, guard),
+            metrics(keeper, routes, watchers, life),
             pages(settings, videos, keeper, embedders, gate),
             files.clips(clips),
             files.assets(settings.page),
@@ -204,12 +211,14 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         # tenth of it.
         unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
     )
-    return _Node(settings.name, keeper, mesh, readiness, departure, videos, watchers, app)
+    return _Node(
+        settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app
+    )
 
 
 async def _announce(node: _Node, url: str, timeout_s: int) -> None:
     in_time = await node.readiness.wait(
-        node.mesh.tried, node.keeper.replica.caught_up, timeout_s=timeout_s
+        node.routes.settled, node.keeper.replica.caught_up, timeout_s=timeout_s
     )
     if not in_time:
         _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)

@@ -1,8 +1,13 @@
 """Which addresses a node dials: the rules, without a network."""
 
 import pytest
-from ratchet.frames import Alive
-from ratchet_server.peering.addresses import MOST, Addresses
+from ratchet.frames import Alive, Hello
+from ratchet_server.peering.addresses import MOST, Addresses, Dialled
+from ratchet_server.peering.gossip import Gossip
+from ratchet_server.peering.ports import Discovery
+from ratchet_server.peering.static import Static
+
+ME = Hello("a", "0", "http://a:1")
 
 
 class TestAddresses:
@@ -11,12 +16,21 @@ class TestAddresses:
 
     @pytest.fixture
     def addresses(self) -> Addresses:
+        """Of a node that was given one address, and that peers tell of others."""
         self.alive, self.gone = {}, set()
-        return Addresses(["http://b:1/"], lambda: self.alive, lambda node: node in self.gone)
+        discoveries: list[Discovery] = [Static(["http://b:1/"]), Gossip(lambda: self.alive)]
+        return Addresses(ME, discoveries, lambda node: node in self.gone)
 
     def learned(self, addresses: Addresses, *linked: str) -> list[str]:
         addresses.look(linked)
-        return [dialled.url for dialled in addresses.all if not dialled.given]
+        assert [one.url for one in addresses.all if not one.named] == ["http://b:1"]
+        return [one.url for one in addresses.all if one.named]
+
+    def given(self, addresses: Addresses) -> Dialled:
+        return next(one for one in addresses.all if not one.named)
+
+    def answer(self, dialled: Dialled, addresses: Addresses, node: str, process: str) -> bool:
+        return addresses.answered(dialled, Hello(node, process, "http://elsewhere:1"))
 
     def test_one_that_was_given_is_not_learned(self, addresses: Addresses) -> None:
         self.alive = {"1": Alive("b", None, "http://b:1")}
@@ -25,7 +39,7 @@ class TestAddresses:
     def test_one_of_a_process_that_answers_where_it_was_given_is_not_learned(
         self, addresses: Addresses
     ) -> None:
-        addresses.given[0].process = "1"
+        assert self.answer(self.given(addresses), addresses, "b", "1")
         self.alive = {"1": Alive("b", None, "http://elsewhere:1")}
         assert self.learned(addresses) == []
 
@@ -34,7 +48,7 @@ class TestAddresses:
     ) -> None:
         self.alive = {"1": Alive("b", None, "http://elsewhere:1")}
         assert self.learned(addresses) == ["http://elsewhere:1"]
-        addresses.given[0].process = "1"
+        assert self.answer(self.given(addresses), addresses, "b", "1")
         addresses.all[1].connected = True
         assert self.learned(addresses) == ["http://elsewhere:1"]
         addresses.all[1].connected = False
@@ -67,22 +81,65 @@ class TestAddresses:
         self.alive = {"1": Alive("c", 5, "http://c:1"), "2": Alive("c", 6, "http://c:2")}
         assert self.learned(addresses) == ["http://c:1", "http://c:2"]
 
+    @pytest.mark.parametrize(("node", "process"), [("d", "1"), ("c", ME.process)])
     def test_one_where_somebody_else_answers_is_not_learned_again(
-        self, addresses: Addresses
+        self, addresses: Addresses, node: str, process: str
     ) -> None:
         self.alive = {"1": Alive("c", 5, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
-        addresses.refute(addresses.all[1])
+        assert not self.answer(addresses.all[1], addresses, node, process)
         assert self.learned(addresses) == []
         # But another process may well be there.
         self.alive = {"2": Alive("d", 6, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
 
+    def test_one_where_its_node_has_restarted_is_that_nodes(self, addresses: Addresses) -> None:
+        self.alive = {"1": Alive("c", 5, "http://c:1")}
+        assert self.learned(addresses) == ["http://c:1"]
+        assert self.answer(addresses.all[1], addresses, "c", "2")
+        assert addresses.all[1].process == "2"
+        # Others have not noticed yet, and then they have.
+        for process in ("1", "2", "3"):
+            self.alive = {process: Alive("c", 5, "http://c:1")}
+            assert self.learned(addresses, "2") == ["http://c:1"]
+            assert addresses.all[1].process == "2"
+        assert self.learned(addresses) == ["http://c:1"]
+        assert addresses.all[1].process == "3"
+
     def test_there_are_so_many_and_the_dead_make_room(self, addresses: Addresses) -> None:
-        self.alive = {str(n): Alive(f"c{n}", 5, f"http://c:{n + 1}") for n in range(2 * MOST)}
+        self.alive = {str(n): Alive(f"c{n}", 5, f"http://c:{n}") for n in range(1, 2 * MOST)}
         first = self.learned(addresses)
         assert len(first) == MOST
         assert self.learned(addresses) == first
         del self.alive["7"]
-        assert first[7] not in self.learned(addresses)
+        assert first[6] not in self.learned(addresses)
         assert len(self.learned(addresses)) == MOST
+
+
+class TestUnmet:
+    """At how many given addresses there may be a node of which nobody has heard."""
+
+    @pytest.fixture
+    def addresses(self) -> Addresses:
+        alive = {"9": Alive("c", 5, "http://told:1")}
+        discoveries: list[Discovery] = [
+            Static(["http://x:1", "http://y:1", "http://z:1"]),
+            Gossip(lambda: alive),
+        ]
+        return Addresses(ME, discoveries, lambda _node: False)
+
+    def test_counts_those_where_nobody_has_ever_answered(self, addresses: Addresses) -> None:
+        assert addresses.unmet(["a"]) == 3
+        addresses.answered(addresses.all[0], Hello("b", "1", ""))
+        assert addresses.unmet(["a", "b"]) == 2
+        # It was met, whatever becomes of it.
+        addresses.look(())
+        assert addresses.unmet(["a", "b"]) == 2
+
+    def test_one_may_be_a_name_that_answered_nowhere(self, addresses: Addresses) -> None:
+        assert addresses.unmet(["a", "d"]) == 2
+        assert addresses.unmet(["a", "b", "d", "e", "f"]) == 0
+
+    def test_none_is_where_this_very_process_is(self, addresses: Addresses) -> None:
+        addresses.answered(addresses.all[0], ME)
+        assert addresses.unmet(["a"]) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ratchet.frames import Alive, Frame, Hello
 from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
 
 from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
@@ -108,14 +109,14 @@ class TestANodeThatStarts:
         alive: dict[str, Alive] = {}
 
         async def story() -> None:
-            addresses = Addresses([], lambda: alive, lambda _node: False)
-            mesh = Mesh(ME, addresses, Nobody(), secret=None)
-            running = asyncio.create_task(mesh.run())
-            assert mesh.tried()
+            addresses = Addresses(ME, [Gossip(lambda: alive)], lambda _node: False)
+            mesh = Mesh(ME, addresses, secret=None)
+            running = asyncio.create_task(mesh.run(Nobody()))
+            assert mesh.settled()
             alive["1"] = Alive("c", None, nobody)
-            assert not mesh.tried()
+            assert not mesh.settled()
             async with asyncio.timeout(PATIENCE_S):
-                while not mesh.tried():  # noqa: ASYNC110
+                while not mesh.settled():  # noqa: ASYNC110
                     await asyncio.sleep(0)
             running.cancel()
             await asyncio.wait((running,))

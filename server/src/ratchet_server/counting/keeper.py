@@ -95,8 +95,6 @@ class Keeper:
         `unmet`: at how many of the addresses that this node was given nobody was ever met.
         `show` is called with the videos whose visible number may have changed."""
         self.replica = replica
-        # Whether all that is stored has been read back.
-        self.loaded = False
         # Since this process started; for /metrics.
         self.views_counted = 0
         self.keys_met_again = 0
@@ -206,7 +204,6 @@ class Keeper:
         """Read back what is stored. Before `run`. Raises `DataError`."""
         async for part in self._store.load():
             self.replica.restore(part)
-        self.loaded = True
 
     async def run(self) -> None:
         """Serve until `end`. Raises `DataError` when the disk fails; then the process must end."""

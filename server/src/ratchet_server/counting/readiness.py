@@ -19,20 +19,20 @@ class Readiness:
 
     async def wait(
         self,
-        tried: Callable[[], bool],
+        settled: Callable[[], bool],
         caught_up: Callable[[], bool],
         *,
         timeout_s: float,
     ) -> bool:
         """Return when every peer that could be reached has been caught up with, or at the timeout.
 
-        `tried`: whether all that are known, and those that they have told of, have been dialled.
+        `settled`: whether all peers that are known, also from other peers, have been tried.
         False if it was the timeout: this node may show less than others do.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 # Looked at, not told: it is cheap, happens once, and needs no event in the core.
-                while not (tried() and caught_up()):  # noqa: ASYNC110
+                while not (settled() and caught_up()):  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self.ready = True

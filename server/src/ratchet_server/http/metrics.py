@@ -15,15 +15,15 @@ from sanic.response import raw
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.life import Life
 from ratchet_server.http.watchers import Watchers
-from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.routes import Routes
 
 
 class NodeCollector(Collector):
     """Reads the parts of a node at each scrape."""
 
-    def __init__(self, keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> None:
+    def __init__(self, keeper: Keeper, routes: Routes, watchers: Watchers, life: Life) -> None:
         self._keeper = keeper
-        self._mesh = mesh
+        self._routes = routes
         self._watchers = watchers
         self._life = life
 
@@ -60,8 +60,8 @@ class NodeCollector(Collector):
             if lacks is not None and has is not None:
                 behind[member.node] = max(behind[member.node], lacks)
                 ahead[member.node] = max(ahead[member.node], has)
-        for link in self._mesh.links().values():
-            dropped[link.peer.node] += link.dropped
+        for route in self._routes.by_process().values():
+            dropped[route.peer.node] += route.dropped
         yield _gauge(
             "ratchet_peer_behind_rows", "Changes that a connected peer lacks.", "peer", behind
         )
@@ -144,11 +144,11 @@ def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> M
     return family
 
 
-def metrics(keeper: Keeper, mesh: Mesh, watchers: Watchers, life: Life) -> Blueprint:
+def metrics(keeper: Keeper, routes: Routes, watchers: Watchers, life: Life) -> Blueprint:
     """The call."""
     blueprint = Blueprint("metrics")
     registry = CollectorRegistry()
-    registry.register(NodeCollector(keeper, mesh, watchers, life))
+    registry.register(NodeCollector(keeper, routes, watchers, life))
 
     @blueprint.get("/metrics")
     async def scrape(_request: Request) -> HTTPResponse:

@@ -3,21 +3,21 @@
 from sanic import Blueprint, Request, Websocket
 from sanic.exceptions import WebsocketClosed
 
-from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.guard import Guard
+from ratchet_server.peering.dialler import NOT_YET
 from ratchet_server.peering.link import Closed
-from ratchet_server.peering.mesh import NOT_YET, Mesh
+from ratchet_server.peering.mesh import Mesh
 
 
-def peer(keeper: Keeper, mesh: Mesh, guard: Guard) -> Blueprint:
+def peer(mesh: Mesh, guard: Guard) -> Blueprint:
     """The way in for peers, past the guard."""
     blueprint = Blueprint("peer")
 
     @blueprint.on_request
     async def only_peers(request: Request) -> None:
         guard.operator(request)
-        if not keeper.loaded:
+        if not mesh.is_open:
             # A digest from now would tell a peer that starts, too, that this is all there is.
             message = "This node is reading its data; it will have more to tell."
             raise ApiError(NOT_YET, "loading", message, retry_after_s=1)

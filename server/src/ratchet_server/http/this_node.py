@@ -10,10 +10,11 @@ from ratchet_server.counting.life import Life
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
 from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.routes import Routes
 
 
 def this_node(
-    keeper: Keeper, mesh: Mesh, life: Life, departure: Departure, gate: Gate
+    keeper: Keeper, routes: Routes, mesh: Mesh, life: Life, departure: Departure, gate: Gate
 ) -> Blueprint:
     """The calls. They need no readiness: a node that starts is looked at, too."""
     blueprint = Blueprint("node")
@@ -37,7 +38,7 @@ def this_node(
                 "generation": seen.slot.generation if seen.slot else None,
                 "ready": life.state == "serving",
                 "draining": departure.asked.is_set(),
-                "peers": _peers(seen, mesh),
+                "peers": _peers(seen, routes, mesh),
                 "known": seen.newest,
                 "closed": seen.closed,
                 "folded": seen.folded,
@@ -65,22 +66,22 @@ def this_node(
     return blueprint
 
 
-def _peers(seen: Observation, mesh: Mesh) -> list[dict[str, object]]:
+def _peers(seen: Observation, routes: Routes, mesh: Mesh) -> list[dict[str, object]]:
     """Every peer that was given or has come: who, where, and by how many changes it is behind."""
     behind = {one.member.process: one.behind for one in seen.members}
     listed: dict[str, dict[str, object]] = {
         process: {
-            "node": link.peer.node,
-            "url": link.peer.url,
+            "node": route.peer.node,
+            "url": route.peer.url,
             "connected": True,
             "behind": behind.get(process),
         }
-        for process, link in mesh.links().items()
+        for process, route in routes.by_process().items()
     }
     for dialled in mesh.dialled:
         if dialled.process in listed:
             listed[dialled.process]["url"] = dialled.url
-        elif not mesh.is_self(dialled):
+        else:
             listed[dialled.url] = {
                 "node": dialled.node,
                 "url": dialled.url,

@@ -1,23 +1,24 @@
-"""Whom to dial: the addresses that a node was given, and those that other nodes tell of.
+"""Whom to dial: the addresses that discoveries see, for as long as each is worth dialling.
 
-A node that is given one address of a cluster connects to it, hears from there who else is alive
-and where, and dials them, as they dial it. What was given is dialled for ever. What was learned is
-dialled until its node is no longer a member, so that a cluster finds together again whatever was
-restarted first; but an address can be told wrongly (a loopback address means another process on
-every machine), so it is only worth what answers there.
+A node that is given one address of a cluster connects to it, learns from there who else is alive
+and where, and dials them, as they dial it. An address is dialled while a discovery sees it, and
+longer: until its node has moved or is no longer a member. So a cluster finds together again
+whatever was restarted first, and a look that finds nobody drops nobody.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from ratchet.frames import Alive
+from ratchet.frames import Hello
 
+from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.settings import SettingError, check_url
 
-# So many learned addresses at once, and no more: a mesh of this many is past its sense anyway.
+# So many addresses where nobody is expected, and no more: a mesh of this many is past its sense
+# anyway.
 MOST: Final = 256
 
 
@@ -25,101 +26,178 @@ MOST: Final = 256
 class Dialled:
     """An address that this node dials, and how it goes."""
 
-    url: str
-    given: bool = True
-    # Who answered last, even if the connection is down again; of a learned one, who is said to.
-    node: str | None = None
-    process: str | None = None
-    # Where they themselves say that they are reached: behind a relay, that is another address.
-    said_url: str | None = None
+    address: Address
+    # Who answered last, even if the connection is down again.
+    answer: Hello | None = None
     # Whether the first attempt has come to an end, one way or the other.
     tried: bool = False
     # Whether it is this address that the process is connected by.
     connected: bool = False
 
+    @property
+    def url(self) -> str:
+        """What is dialled."""
+        return self.address.url
+
+    @property
+    def named(self) -> bool:
+        """Whether the discovery says who is there."""
+        return self.address.node is not None
+
+    @property
+    def node(self) -> str | None:
+        """Who answered last; before that, who is said to be there."""
+        return self.answer.node if self.answer else self.address.node
+
+    @property
+    def process(self) -> str | None:
+        """The process that answered last; before that, the one that is said to be there."""
+        return self.answer.process if self.answer else self.address.process
+
+    @property
+    def said_url(self) -> str | None:
+        """Where those who answered say that they are reached: behind a relay, another address."""
+        return self.answer.url if self.answer else None
+
 
 class Addresses:
-    """All of them. `look` learns and forgets; `refute` takes back what was told wrongly."""
+    """All of them. `look` learns and forgets; `answered` says who is there."""
 
     def __init__(
-        self,
-        urls: Iterable[str],
-        heard_of: Callable[[], Mapping[str, Alive]],
-        gone: Callable[[str], bool],
+        self, me: Hello, discoveries: Sequence[Discovery], gone: Callable[[str], bool]
     ) -> None:
-        """`heard_of`: every other process that is alive, as far as is known; `gone`: whether a
-        name's slots are all closed."""
-        self.given = [Dialled(url) for url in dict.fromkeys(url.rstrip("/") for url in urls)]
-        self._heard_of = heard_of
+        """`gone`: whether a name's slots are all closed. Of two discoveries that see one address,
+        the first counts."""
+        self._me = me
+        self._discoveries = discoveries
         self._gone = gone
-        self._learned: dict[str, Dialled] = {}
+        self._dialled: dict[str, Dialled] = {}
+        # Where this very process has answered.
+        self._own: set[str] = set()
         # A process and an address at which it isn't.
         self._refuted: set[tuple[str | None, str]] = set()
+        self.look(())
 
     @property
     def all(self) -> list[Dialled]:
         """Those to be dialled now."""
-        return [*self.given, *self._learned.values()]
+        return [*self._dialled.values()]
 
-    def look(self, linked: Container[str]) -> None:
+    def is_expected(self, dialled: Dialled) -> bool:
+        """Whether a node of this cluster is there, for certain."""
+        return dialled.url in self._expected()
+
+    def unmet(self, known: Collection[str]) -> int:
+        """At how many expected addresses there may be a node of which nobody has heard. (One that
+        doesn't answer now may be any of the `known` names that answered nowhere.)"""
+        urls = self._expected()
+        expected = [dialled for dialled in self.all if dialled.url in urls]
+        answered = {dialled.answer.node for dialled in expected if dialled.answer}
+        away = {*known} - answered - {self._me.node}
+        return max(0, sum(not dialled.answer for dialled in expected) - len(away))
+
+    def look(self, linked: Container[str | None]) -> None:
         """Learn of new ones and forget old ones; `linked` are the connected processes."""
-        alive = self._heard_of()
-        for dialled in [*self._learned.values()]:
-            if self._is_over(dialled, alive, linked):
-                del self._learned[dialled.url]
-        # Also those that are connected: they may once be away, and not know us any more.
-        for process, told in alive.items():
-            self._learn(process, told, alive, linked)
+        look = _Look(
+            seen=[address for discovery in self._discoveries for address in discovery.seen()],
+            linked=linked,
+            unnamed={dialled.process for dialled in self.all if not dialled.named},
+        )
+        for dialled in self.all:
+            if self._is_over(dialled, look):
+                del self._dialled[dialled.url]
+        for address in look.seen:
+            self._learn(address, look)
 
-    def refute(self, dialled: Dialled) -> None:
-        """Somebody else answers at this learned address: drop it, for as long as the process
-        lives that is said to be there."""
-        self._learned.pop(dialled.url, None)
+    def answered(self, dialled: Dialled, hello: Hello) -> bool:
+        """Somebody answers at this address. Whether it is a node to talk to there.
+
+        Where it is this very process, or somebody else than the discovery says, the address is
+        dropped: for ever, or for as long as the process lives that is said to be there.
+        """
+        is_me = hello.process == self._me.process
+        if dialled.named and (is_me or hello.node != dialled.node):
+            self._refute(dialled)
+            return False
+        dialled.answer = hello
+        if is_me:
+            self._own.add(dialled.url)
+            self._dialled.pop(dialled.url, None)
+        return not is_me
+
+    def _refute(self, dialled: Dialled) -> None:
         if len(self._refuted) >= 4 * MOST:
             self._refuted.clear()
         self._refuted.add((dialled.process, dialled.url))
+        self._dialled.pop(dialled.url, None)
 
-    def _is_over(
-        self, dialled: Dialled, alive: Mapping[str, Alive], linked: Container[str]
-    ) -> bool:
+    def _expected(self) -> set[str]:
+        return {url for discovery in self._discoveries for url in discovery.expected()}
+
+    def _is_over(self, dialled: Dialled, look: "_Look") -> bool:
         if dialled.connected:
             return False
-        # A given address leads to the same process, perhaps on another way.
-        if any(dialled.process == given.process for given in self.given):
+        # The same process has answered at an unnamed address: that one is dialled for ever, and
+        # may lead to it on another way.
+        if dialled.named and dialled.process in look.unnamed:
             return True
-        if dialled.process in linked or dialled.process in alive:
+        if look.is_alive(dialled.process):
             return False
+        if not dialled.named and any(dialled.url == address.url for address in look.seen):
+            return False
+        if dialled.node is None:
+            # Nobody has ever answered there. But a look that sees nothing is wrong more often.
+            return bool(look.seen)
         moved = any(
-            told.node == dialled.node and told.url.rstrip("/") != dialled.url
-            for told in alive.values()
+            address.node == dialled.node and address.url != dialled.url for address in look.seen
         )
-        return moved or (dialled.node is not None and self._gone(dialled.node))
+        return moved or self._gone(dialled.node)
 
-    def _learn(
-        self, process: str, told: Alive, alive: Mapping[str, Alive], linked: Container[str]
-    ) -> None:
-        url = told.url.rstrip("/")
-        if (process, url) in self._refuted:
+    def _learn(self, address: Address, look: "_Look") -> None:
+        if address.url in self._own or address.process == self._me.process:
             return
-        if any(given.url == url or given.process == process for given in self.given):
+        known = self._dialled.get(address.url)
+        if address.node is None:
+            if known is None:
+                self._dialled[address.url] = Dialled(address)
             return
-        known = self._learned.get(url)
+        if (address.process, address.url) in self._refuted:
+            return
+        if (known and not known.named) or address.process in look.unnamed:
+            return
         if known is None:
-            if not _can_be_dialled(url) or not self._has_room(alive, linked):
-                return
-            self._learned[url] = Dialled(url, given=False, node=told.node, process=process)
-        elif known.process not in alive and known.process not in linked:
+            if _can_be_dialled(address.url) and self._has_room(look):
+                self._dialled[address.url] = Dialled(address)
+        elif not look.is_alive(known.process):
             # It was restarted.
-            known.node, known.process = told.node, process
+            known.address, known.answer = address, None
 
-    def _has_room(self, alive: Mapping[str, Alive], linked: Container[str]) -> bool:
-        if len(self._learned) < MOST:
+    def _has_room(self, look: "_Look") -> bool:
+        learned = [dialled for dialled in self.all if dialled.named]
+        if len(learned) < MOST:
             return True
-        for url, dialled in self._learned.items():
-            if dialled.process not in alive and dialled.process not in linked:
-                del self._learned[url]
+        for dialled in learned:
+            if not look.is_alive(dialled.process):
+                del self._dialled[dialled.url]
                 return True
         return False
+
+
+class _Look:
+    """What all discoveries see at one moment, and who is connected."""
+
+    def __init__(
+        self, seen: Sequence[Address], linked: Container[str | None], unnamed: Container[str | None]
+    ) -> None:
+        """`unnamed`: the processes that have answered at addresses where nobody is named."""
+        self.seen = seen
+        self.unnamed = unnamed
+        self._linked = linked
+        self._seen_processes = {address.process for address in seen}
+
+    def is_alive(self, process: str | None) -> bool:
+        """Whether this process is connected, or said to be alive."""
+        return process is not None and (process in self._linked or process in self._seen_processes)
 
 
 def _can_be_dialled(url: str) -> bool:

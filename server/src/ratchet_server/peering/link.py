@@ -2,19 +2,22 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from ratchet import codec
 from ratchet.frames import Frame, Hello
 from ratchet.names import Invalid
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 # What may wait to be sent to a slow peer, in characters. What doesn't fit is dropped: digests
 # will tell what is missing, and it is asked for when there is room.
 MAX_QUEUED: Final = 8 * 2**20
-# Whoever dialled a connection says something on it every second. After this long in silence, or
-# with a frame unsent, the connection is dead, whatever TCP believes. (The other way the dialling
-# side pings: there may be nothing to hear, where both sides have dialled.)
+# The side that dialled sends something every second. After this long in silence, or with a frame
+# unsent, the connection is dead, whatever TCP believes. (In the other direction the dialling side
+# pings: where both have dialled, there may be nothing to receive.)
 SILENCE_S: Final = 6.0
+POLICY_VIOLATION: Final = 1008
 
 
 class Closed(Exception):
@@ -47,7 +50,7 @@ class Link:
         self.peer = peer
         self.dialled = dialled
         self.dropped = 0
-        # Set when nothing is sent or heard on it any more.
+        # Set when nothing is sent or received on it any more.
         self.ended = asyncio.Event()
         self._socket = socket
         self._queue: deque[str] = deque()
@@ -72,8 +75,28 @@ class Link:
         self._queued += len(text)
         self._filled.set()
 
-    async def write(self) -> None:
-        """Send what is queued, until cancelled. Raises `LinkError`."""
+    async def run(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
+        """Send what is queued, and await `receive` for each frame, to the end of the connection.
+
+        Raises `LinkError` if it ends because one side does what it should not.
+        """
+        # Not a TaskGroup: before Python 3.13 it forgets a cancellation that comes together with
+        # a child's error, and the dialling goes on for ever in a node that is told to stop.
+        ways = [asyncio.create_task(self._write()), asyncio.create_task(self._read(receive))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            ends = await asyncio.gather(*ways, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, ConnectionClosed) and end.rcvd and end.rcvd.code == POLICY_VIOLATION:
+                raise LinkError(f"does not understand us: {end.rcvd.reason}")
+            # A closed connection is the usual end; the side that dialled it dials again.
+            if isinstance(end, Exception) and not isinstance(end, WebSocketException | Closed):
+                raise end
+
+    async def _write(self) -> None:
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -86,9 +109,10 @@ class Link:
                 except TimeoutError:
                     raise LinkError(f"took no data for {SILENCE_S:.0f} s") from None
 
-    async def read(self) -> Frame:
-        """The next frame. Raises `LinkError`, on silence too."""
-        return _decode(await _receive(self._socket, None if self.dialled else SILENCE_S))
+    async def _read(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
+        patience_s = None if self.dialled else SILENCE_S
+        while True:
+            await receive(_decode(await _receive(self._socket, patience_s)))
 
 
 async def _receive(socket: Socket, patience_s: float | None) -> str:

@@ -1,0 +1,118 @@
+"""Dialling: a websocket to every address, and another one whenever it ends."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import websockets
+from ratchet import codec
+from ratchet.replica import HEARTBEAT_S
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from ratchet_server.crash_points import reached
+from ratchet_server.peering.addresses import Addresses, Dialled
+from ratchet_server.peering.complaints import Complaints
+from ratchet_server.peering.link import Socket
+from ratchet_server.peering.links import Links
+
+# How long to wait before dialling again: doubled at each failure, and spread by chance, so that a
+# node that comes back isn't met by all others in one moment.
+BACKOFF_S: Final = (0.1, 3.0)
+OPEN_TIMEOUT_S: Final = 5.0
+# How soon an address is dialled that others tell of.
+LOOK_S: Final = 0.25
+# The status of a peer that is there and still reads its data.
+NOT_YET: Final = 503
+
+# Serves a connection to its end. It raises what the socket raises.
+Serve = Callable[[Socket, Dialled], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Dialler:
+    """Dials `addresses`. `run` is its task."""
+
+    def __init__(
+        self, addresses: Addresses, links: Links, complaints: Complaints, *, secret: str | None
+    ) -> None:
+        self._addresses = addresses
+        self._links = links
+        self._complaints = complaints
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    async def run(self, serve: Serve) -> None:
+        """Dial every address and dial again whenever a connection ends, until cancelled."""
+        tasks: dict[Dialled, asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._addresses.look(self._links)
+                current = self._addresses.all
+                for dialled in current:
+                    if dialled not in tasks:
+                        tasks[dialled] = asyncio.create_task(self._keep_dialling(dialled, serve))
+                for dialled in tasks.keys() - {*current}:
+                    task = tasks.pop(dialled)
+                    task.cancel()
+                    await asyncio.wait((task,))
+                for task in tasks.values():
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def _keep_dialling(self, dialled: Dialled, serve: Serve) -> None:
+        url = dialled.url.replace("http", "ws", 1) + "/peer"
+        clock = asyncio.get_running_loop().time
+        pause_s = BACKOFF_S[0]
+        while True:
+            await self._until_needed(dialled)
+            began = clock()
+            not_yet = False
+            try:
+                async with websockets.connect(
+                    url,
+                    additional_headers=self._headers,
+                    # No proxy from the environment stands between nodes; no compression, whose
+                    # memory a peer could exhaust; a dead connection is noticed by its pings.
+                    proxy=None,
+                    compression=None,
+                    max_size=codec.MAX_TEXT,
+                    open_timeout=OPEN_TIMEOUT_S,
+                    ping_interval=HEARTBEAT_S,
+                    ping_timeout=3 * HEARTBEAT_S,
+                    close_timeout=HEARTBEAT_S,
+                ) as socket:
+                    reached("peer-dialled")
+                    await serve(socket, dialled)
+            except InvalidStatus as error:
+                status = error.response.status_code
+                not_yet = status == NOT_YET
+                if not not_yet:
+                    what = f"refused us: {status} (the same secret?)"
+                    loud = self._addresses.is_expected(dialled)
+                    self._complaints.log(dialled.url, what, loud=loud)
+            except (OSError, ValueError, WebSocketException, TimeoutError) as error:
+                _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
+            if dialled not in self._addresses.all:
+                return
+            # What a peer has that is about to speak is worth waiting for.
+            dialled.tried |= not not_yet
+            if clock() - began > BACKOFF_S[1]:
+                pause_s = BACKOFF_S[0]
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+            pause_s = min(2 * pause_s, BACKOFF_S[1])
+
+    async def _until_needed(self, dialled: Dialled) -> None:
+        """Wait while the process at this address is connected in another way.
+
+        Any link will do if the address says who is there. If not, only one that we dialled: who
+        answered there last need not be who answers next.
+        """
+        while link := self._links.find(dialled.process, dialled_only=not dialled.named):
+            await link.ended.wait()

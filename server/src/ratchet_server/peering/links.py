@@ -1,0 +1,56 @@
+"""The links of a node: which processes are connected, and which link each is sent to on.
+
+Two nodes that dial each other have two links. Each sends on the one that it dialled, and on the
+other's only while its own is down; so nothing is sent twice, and nobody has to agree on which of
+the two to keep.
+"""
+
+from collections.abc import Iterator
+
+from ratchet_server.peering.link import Link
+
+
+class Links:
+    """The links on which both sides have said hello, by process."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, list[Link]] = {}
+
+    def __contains__(self, process: object) -> bool:
+        return process in self._links
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._links)
+
+    def best(self, process: str) -> Link | None:
+        """The link on which this process is sent to."""
+        links = self._links.get(process)
+        return _best(links) if links else None
+
+    def by_process(self) -> dict[str, Link]:
+        """The best link to each connected process."""
+        return {process: _best(links) for process, links in self._links.items()}
+
+    def find(self, process: str | None, *, dialled_only: bool) -> Link | None:
+        """A link to this process: any, or one that this node has dialled."""
+        links = self._links.get(process or "", ())
+        return next((link for link in links if link.dialled or not dialled_only), None)
+
+    def add(self, link: Link) -> bool:
+        """Whether it is the first link to its process."""
+        links = self._links.setdefault(link.peer.process, [])
+        links.append(link)
+        return len(links) == 1
+
+    def remove(self, link: Link) -> bool:
+        """Whether it was the last link to its process."""
+        links = self._links[link.peer.process]
+        links.remove(link)
+        if links:
+            return False
+        del self._links[link.peer.process]
+        return True
+
+
+def _best(links: list[Link]) -> Link:
+    return next((link for link in links if link.dialled), links[0])
