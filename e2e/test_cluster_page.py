@@ -4,12 +4,13 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
+from ratchet_server.operator.glossary import GLOSSARY
 
 from e2e.cluster import Cluster
 from e2e.conftest import NewViewer
 from e2e.viewer import Viewer
 
-ALL_IS_WELL = re.compile(r"^3 nodes, all is well")
+ALL_IS_WELL = re.compile(r"^3 nodes; all is well")
 
 
 @pytest.fixture
@@ -56,11 +57,69 @@ def test_it_shows_every_node_every_slot_and_their_last_minutes(
     expect(slot).to_contain_text("all 3 of us")
 
 
+def test_it_lays_out_the_words_of_the_report_and_makes_none(
+    new_viewer: NewViewer, cluster: Cluster
+) -> None:
+    """The report is made up here, and says what no node would: the page believes every word."""
+
+    def verdict_of(text: str) -> dict[str, str]:
+        return {"text": text, "mood": "look"}
+
+    member = {"node": "x", "process": None, "url": "http://x.example:1"}
+    words = ("how", "it_lacks", "we_lack", "holders")
+    said = {word: verdict_of(f"the {word} of it") for word in words}
+    slot = {"slot": "x@1", "videos": 1, "views": 2, "said": 3000}
+    report = {
+        "headline": verdict_of("the headline"),
+        "here": "the node itself",
+        "members": [member | said],
+        "nodes": [
+            {"node": "x", "state": "missing", "lacks": None, "slots": 1}
+            | {"how": verdict_of("the lane")}
+        ],
+        "slots": [slot | said],
+        "folds": [
+            {"node": "x", "text": "the fold", "obstacles": [verdict_of("the obstacle")]},
+        ],
+        "folded": [{"text": f"name {number}"} for number in range(61)],
+        "base": {"text": "the base"},
+        "to_do": [{"text": "the advice", "command": "the command"}],
+    }
+    viewer = new_viewer()
+    page = viewer.page
+    page.route("**/api/cluster", lambda route: route.fulfill(json=report))
+    page.goto(f"{cluster.a.url}/cluster")
+    expect(verdict(viewer)).to_have_text("the headline")
+    expect(verdict(viewer)).to_have_attribute("data-mood", "look")
+    expect(page.get_by_test_id("here")).to_have_text("the node itself")
+    expect(node_row(viewer, "x").locator("th, td")).to_have_text(
+        ["x", "the how of it", "the it_lacks of it", "the we_lack of it", "http://x.example:1"]
+    )
+    expect(page.get_by_test_id("slots").locator("th, td")).to_have_text(
+        ["x@1", "the how of it", "1", "2", "3,000", "the holders of it"]
+    )
+    expect(lane(viewer, "x")).to_contain_text("the lane")
+    expect(page.get_by_test_id("folds")).to_contain_text("the fold")
+    expect(page.get_by_test_id("folds").get_by_role("listitem").last).to_have_text("the obstacle")
+    expect(page.get_by_test_id("base")).to_have_text("the base")
+    expect(page.get_by_test_id("folded").get_by_role("listitem").last).to_have_text(
+        "and 1 more name"
+    )
+    expect(page.get_by_test_id("advice").locator(".said")).to_have_text("the advice")
+    expect(page.get_by_test_id("advice").locator("code")).to_have_text("the command")
+
+
+def test_it_explains_the_words_as_the_command_does(operator: Viewer) -> None:
+    meanings = operator.page.locator(".meanings")
+    expect(meanings.locator("dt")).to_have_text([word for word, _ in GLOSSARY])
+    expect(meanings.locator("dd")).to_have_text([meaning for _, meaning in GLOSSARY])
+
+
 def test_a_node_that_is_gone_is_named_with_the_command_until_it_is_back(
     operator: Viewer, cluster: Cluster
 ) -> None:
     cluster.c.kill9()
-    expect(verdict(operator)).to_have_text("3 nodes; c can’t be heard.")
+    expect(verdict(operator)).to_have_text("3 nodes; c can't be heard.")
     expect(node_row(operator, "c")).to_contain_text("not heard for")
     expect(lane(operator, "c")).to_contain_text("not heard")
     command = operator.page.get_by_test_id("advice").locator("code")

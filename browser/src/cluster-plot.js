@@ -4,7 +4,8 @@
 // All lanes have the same scales, so they can be compared. The slider looks back: every lane then
 // shows its numbers of that moment. It is a plain range input, for keys, fingers and screen readers.
 
-/** @import { History, Point } from './cluster-history.js' */
+/** @import { History } from './cluster-history.js' */
+/** @import { Node } from './cluster-state.js' */
 
 import { WINDOW_S } from './cluster-history.js';
 import { byId, child, list, write } from './elements.js';
@@ -20,7 +21,7 @@ const LEAST_TOP = 100;
 const JOINED_MS = 3_500;
 
 /**
- * @typedef {{at_ms: number, point: Point}} Sample
+ * @typedef {{at_ms: number, point: Node}} Sample
  * @typedef {{now_ms: number, back_s: number, lagTop: number, slotsTop: number}} Scales
  */
 
@@ -54,7 +55,7 @@ export function openPlot(history) {
     slider.setAttribute('aria-valuetext', when);
 
     const points = history.all().flatMap(({ nodes }) => [...nodes.values()]);
-    const most = Math.max(LEAST_TOP, ...points.map(({ lag }) => lag ?? 0));
+    const most = Math.max(LEAST_TOP, ...points.map(({ lacks }) => lacks ?? 0));
     const lagTop = 10 ** Math.ceil(Math.log10(most));
     const slotsTop = Math.max(3, ...points.map(({ slots }) => slots));
     const names = history.names();
@@ -88,7 +89,7 @@ function drawLane(lane, name, samples, scales) {
     svg = svgElement('svg', { role: 'img' });
     lane.append(svg);
   }
-  const worst = Math.max(0, ...samples.map(({ point }) => point.lag ?? 0));
+  const worst = Math.max(0, ...samples.map(({ point }) => point.lacks ?? 0));
   const label = `${name}: at most ${counted(worst, 'row')} behind in the last minutes`;
   svg.setAttribute('aria-label', label);
   const width = svg.clientWidth || 300;
@@ -99,20 +100,12 @@ function drawLane(lane, name, samples, scales) {
 /**
  * @param {HTMLElement} values
  * @param {boolean} isKnown whether anything is known of that moment
- * @param {Point} [point]
+ * @param {Node} [point]
  */
 function writeValues(values, isKnown, point) {
-  write(child(values, 'span', 'lane-lag'), isKnown ? lagText(point) : 'not known');
+  const absent = isKnown ? 'no longer here' : 'not known';
+  write(child(values, 'span', 'lane-lag'), point?.how.text ?? absent);
   write(child(values, 'span', 'lane-slots'), point ? counted(point.slots, 'slot') : '');
-}
-
-/** @param {Point} [point] */
-function lagText(point) {
-  if (!point || point.state === 'gone') return 'no longer here';
-  if (point.state === 'missing') return 'not heard';
-  const { lag } = point;
-  if (lag === null) return 'not known';
-  return lag ? `lacks ${counted(lag, 'row')}` : 'lacks nothing';
 }
 
 /**
@@ -140,13 +133,13 @@ function* shapesOf(samples, width, { now_ms, back_s, lagTop, slotsTop }) {
   for (let back = MINUTE_S; back < WINDOW_S; back += MINUTE_S) {
     yield path('rule', `M${x(now_ms - back * 1000)} 0V${HEIGHT}`);
   }
-  for (const run of runs(samples, ({ point }) => ['missing', 'heard'].includes(point.state))) {
+  for (const run of runs(samples, ({ point }) => ['missing', 'indirect'].includes(point.state))) {
     const [first, last = first] = [run[0], run.at(-1)];
     const from = x(first.at_ms);
     yield rect('gap', from, 0, Math.max(2, x(last.at_ms) - from));
   }
-  for (const run of runs(samples, ({ point }) => point.lag !== null)) {
-    const line = run.map(({ at_ms, point }) => `${x(at_ms)} ${lagY(point.lag ?? 0)}`).join('L');
+  for (const run of runs(samples, ({ point }) => point.lacks !== null)) {
+    const line = run.map(({ at_ms, point }) => `${x(at_ms)} ${lagY(point.lacks ?? 0)}`).join('L');
     yield path('lag-area', `M${x(run[0].at_ms)} ${LAG_HEIGHT}L${line}V${LAG_HEIGHT}Z`);
     yield path('lag', `M${line}`);
   }

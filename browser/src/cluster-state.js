@@ -1,41 +1,52 @@
 // What /api/cluster returns: this file is only types. PROTOCOL.md says what each field means.
 
 /**
- * @typedef {object} Member
+ * @typedef {'well' | 'look' | 'act'} Mood
+ *
+ * @typedef {{text: string, mood: Mood}} Verdict
+ *
+ * @typedef {object} Member a process, or a name that is missing
  * @property {string} node
  * @property {string | null} process
- * @property {'here' | 'connected' | 'heard' | 'missing'} state
- * @property {number | null} since
  * @property {string | null} url
- * @property {number | null} behind
- * @property {number | null} ahead
+ * @property {Verdict} how
+ * @property {Verdict} it_lacks
+ * @property {Verdict} we_lack
+ *
+ * @typedef {object} Node a name, and all that runs or ran under it
+ * @property {string} node
+ * @property {'here' | 'connected' | 'indirect' | 'missing' | 'gone'} state
+ * @property {number | null} lacks rows; null when nobody knows
+ * @property {number} slots
+ * @property {Verdict} how
  *
  * @typedef {object} SlotState
  * @property {string} slot
- * @property {'open' | 'closed' | 'lifting'} state
- * @property {number | null} since
  * @property {number} videos
  * @property {number} views
- * @property {number} upto
- * @property {{[node: string]: number}} held
+ * @property {number} said
+ * @property {Verdict} how
+ * @property {Verdict} holders
  *
  * @typedef {object} Fold
  * @property {string} node
- * @property {number} generation
- * @property {number} slots
- * @property {{kind: string, node: string, amount: number, text: string}[]} obstacles
+ * @property {string} text
+ * @property {Verdict[]} obstacles
+ *
+ * @typedef {object} Advice
+ * @property {string} text
+ * @property {string | null} command
  *
  * @typedef {object} ClusterState
- * @property {string} node
- * @property {string} state
- * @property {string | null} slot
- * @property {number} time
+ * @property {Verdict} headline
+ * @property {string} here
+ * @property {Advice[]} to_do
  * @property {Member[]} members
+ * @property {Node[]} nodes
  * @property {SlotState[]} slots
- * @property {{node: string, generation: number, views: number}[]} folded
- * @property {{videos: number, views: number}} base
  * @property {Fold[]} folds
- * @property {string[]} advice
+ * @property {{text: string}[]} folded
+ * @property {{text: string}} base
  */
 
 export {};

@@ -58,7 +58,7 @@ function show(answer) {
   if ('state' in answer) {
     answered_ms = Date.now();
     write(fresh, 'live, each second');
-    fresh.dataset.mood = 'good';
+    fresh.dataset.mood = 'well';
     history.add(answered_ms, answer.state);
     view.show(answer.state);
     return;
@@ -66,6 +66,6 @@ function show(answer) {
   const silent =
     answered_ms === undefined ? '' : ` for ${duration((Date.now() - answered_ms) / 1000)}`;
   write(fresh, `no answer${silent}`);
-  fresh.dataset.mood = 'bad';
+  fresh.dataset.mood = 'act';
   view.silent(answer.why, answered_ms === undefined ? undefined : new Date(answered_ms));
 }

@@ -80,14 +80,3 @@ export function listed(names, limit = 5) {
   if (last === undefined) return 'nobody';
   return shown.length ? `${shown.join(', ')} and ${last}` : last;
 }
-
-/**
- * An advice's text, and the command that it ends with, if there is one.
- *
- * @param {string} advice
- */
-export function splitAdvice(advice) {
-  const at = advice.lastIndexOf(': ratchet ');
-  if (at < 0) return { text: advice, command: '' };
-  return { text: advice.slice(0, at + 1), command: advice.slice(at + 2) };
-}

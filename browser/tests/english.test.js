@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ago, counted, duration, listed, splitAdvice } from '../src/english.js';
+import { ago, counted, duration, listed } from '../src/english.js';
 
 test('a duration has the two largest units', () => {
   const texts = [-5, 0.9, 59, 61, 120, 7380, 86_459, 90_000].map(duration);
@@ -22,14 +22,4 @@ test('numbers and lists read like prose', () => {
   const lists = ['', 'a', 'ab', 'abc', 'abcdefg'].map((names) => listed([...names]));
   const expected = ['nobody', 'a', 'a and b', 'a, b and c', 'a, b, c, d, e and 2 more'];
   assert.deepEqual(lists, expected);
-});
-
-test('the command that an advice ends with is set apart', () => {
-  const command = 'ratchet retire c --via http://127.0.0.1:1234';
-  const split = splitAdvice(`It is gone. If so: ${command}`);
-  assert.deepEqual(split, { text: 'It is gone. If so:', command });
-  assert.deepEqual(splitAdvice('Look at the network.'), {
-    text: 'Look at the network.',
-    command: '',
-  });
 });

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ratchet_server.operator.glossary import GLOSSARY
-from ratchet_server.operator.humanize import number
+from ratchet_server.operator.humanize import counted, number
 from ratchet_server.operator.terminal import (
     BOLD,
     DIM,
@@ -112,8 +112,8 @@ def _folded(state: State, paint: Paint) -> str:
     names = state["folded"]
     lines = [f"  {state['base']['text']}"]
     lines += [f"    {one['text']}" for one in names[:_MOST_FOLDED]]
-    if len(names) > _MOST_FOLDED:
-        lines.append(f"    and {number(len(names) - _MOST_FOLDED)} more names")
+    if (more := len(names) - _MOST_FOLDED) > 0:
+        lines.append(f"    and {counted(more, 'more name')}")
     return _titled("FOLDED INTO THE BASE", "\n".join(lines), paint)
 
 
