@@ -111,9 +111,7 @@ class TestOfAClusterThatIsWell:
         world.write(a)
         said = seen_by(a)
         assert member(said, "b").it_lacks == Verdict("10,001 rows", "look")
-        assert said.headline == Verdict(
-            "3 nodes; all is well; b and c still fetching what it missed.", "well"
-        )
+        assert said.headline == Verdict("3 nodes; all is well; b and c still catching up.", "well")
         assert slot(said, a).holders == Verdict("a; b lacks 10,001 and c lacks 10,001", "look")
         assert {one.node: one.how for one in said.nodes}["b"] == Verdict(
             "lacks 10,001 rows", "look"

@@ -85,7 +85,7 @@ def _headline(who: Sequence[Member], to_do: Sequence[Advice]) -> Verdict:
     names = counted(len({one.node for one in who}), "node")
     missing = [one.node for one in who if one.state == "missing"]
     behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
-    fetching = f"; {listed(behind)} still fetching what it missed" if behind else ""
+    fetching = f"; {listed(behind)} still catching up" if behind else ""
     if missing:
         return Verdict(f"{names}; {listed(missing)} can't be heard{fetching}.", "act")
     if to_do:
