@@ -1,16 +1,16 @@
-"""`make bench`: how fast a node is, side by side with simpler servers, in one run.
+"""`make bench`: how fast a node is, compared with simpler servers, in one run.
 
-Ratios are what counts here: both sides of each were measured in turn, on the same machine, by the
-same load. Absolute figures tell more about the machine than about Ratchet.
+Look at the ratios: both sides of each were measured in turn, on the same machine, under the same
+load. The absolute figures depend on the machine more than on Ratchet.
 
     servers   the simpler servers that a node is compared with
-    load      the load: many connections, each sends its next request when it has its answer
+    load      many connections, each of which sends its next request when it has its response
     rates     requests a second, in turn
     latency   from an answered view on one node to a watcher of another
     merges    merges a second, here and in Pyodide
     storage   bytes a video, and the start with a million of them
-    pauses    how long a view waits while a million videos are moved
-    processes starts what is measured, and ends it
+    pauses    how long a view waits while a million videos are sent and folded
+    processes starts the servers that are measured, and ends them
     page      bytes and milliseconds until a browser's first merge: `python -m bench.page`
-    wire      the server that counts those bytes
+    wire      a server that counts those bytes
 """

@@ -16,7 +16,7 @@ PYODIDE = HERE.parent / "browser" / "node_modules" / "pyodide"
 def main() -> int:
     """Measure and print."""
     print(f"# Ratchet, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    # Next to the repository's own files: /tmp may be memory, which would make every disk fast.
+    # In the repository's folder: /tmp may be in memory, which would make every disk fast.
     with tempfile.TemporaryDirectory(dir=HERE, prefix="results-") as folder:
         print(rates.measure(Path(folder)) + "\n", flush=True)
         print("| what | measured | goal |\n|---|---|---|")
@@ -35,7 +35,7 @@ def _in_pyodide() -> str:
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        return "not measured: there is no node on this machine"
+        return "not measured: Node.js is not installed"
     return f"{float(done.stdout):,.0f} a second"
 
 

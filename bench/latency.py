@@ -1,4 +1,4 @@
-"""Milliseconds from the answer to a view on node a to the message at a watcher of node c."""
+"""Milliseconds from the response to a view on node a to the message at a watcher of node c."""
 
 import json
 import statistics
@@ -15,12 +15,12 @@ from bench import processes
 from testing.nodes import PATIENCE_S
 
 VIEWS: Final = 300
-# Apart, so that each is alone: the goal is for an idle machine.
+# Between two views, so that each is alone: the goal is for an idle machine.
 PAUSE_S: Final = 0.15
 
 
 def measure(folder: Path) -> str:
-    """One line."""
+    """Measure. Return one line of the table."""
     with ExitStack() as stack:
         a = stack.enter_context(processes.serving(processes.node("a", folder / "la")))
         b_command = processes.node("b", folder / "lb", "--peer", a)
@@ -30,7 +30,7 @@ def measure(folder: Path) -> str:
         live = c.replace("http", "ws", 1) + "/api/videos/tide/live"
         watcher = stack.enter_context(connect(live, proxy=None))
         watcher.recv()
-        # One connection for all: the time to close one would be taken off the latency.
+        # One connection for all views: the time to close one would be subtracted from the latency.
         http = stack.enter_context(httpx.Client(base_url=a, timeout=PATIENCE_S, trust_env=False))
         took_ms = []
         for view in range(VIEWS):

@@ -1,7 +1,7 @@
-"""The load: many connections, each of which sends its next request when it has its answer.
+"""The load: many connections, each of which sends its next request when it has its response.
 
-A process of its own, and no more work for each answer than finding its end, so that the server is
-what is measured. Every answer must be a 200.
+It runs in a process of its own, and only looks for the end of each response, so that the server is
+measured and not the load. Every response must be a 200.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-# As many viewers as a small site has at once. With a few only, whoever waits for a disk before
-# each next request measures the disk.
+# As many viewers as a small site has at once. A few connections would measure the disk alone: each
+# would wait for it before its next request.
 CONNECTIONS: Final = 256
 
 
@@ -28,12 +28,12 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.WriteTransport = asyncio.WriteTransport()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Send the first request."""
         self._transport = cast(asyncio.WriteTransport, transport)
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """An answer, or a part of one. Its body is one flat JSON object: it ends with a brace."""
+        """A response, or a part of one. Its body is one flat JSON object: it ends with a brace."""
         data = self._head + data
         if not data.startswith(b"HTTP/1.1 200 "):
             self.failure = data.decode()
@@ -46,12 +46,12 @@ class Client(asyncio.Protocol):
             self._head = data
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody else ends a connection."""
+        """The server has closed the connection: that is a failure."""
         self.failure = self.failure or f"the connection was lost: {exc}"
 
 
 async def rate(url: str, *, for_s: float) -> float:
-    """POSTs answered a second. Raises RuntimeError when one isn't answered with 200."""
+    """Responses to POSTs a second. Raises RuntimeError when one is not a 200."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     request = f"POST {target} HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n".encode()
@@ -61,7 +61,7 @@ async def rate(url: str, *, for_s: float) -> float:
     for _ in range(CONNECTIONS):
         _, client = await loop.create_connection(lambda: Client(request), host, port)
         clients.append(client)
-    # The first moments fill caches and queues.
+    # Wait until caches and queues are full.
     await asyncio.sleep(for_s / 4)
     before, started = sum(client.answers for client in clients), time.perf_counter()
     await asyncio.sleep(for_s)
@@ -70,7 +70,7 @@ async def rate(url: str, *, for_s: float) -> float:
         if client.failure:
             raise RuntimeError(f"{url}: {client.failure[:300]}")
     if answers == before:
-        raise RuntimeError(f"{url}: no answer in {for_s} s")
+        raise RuntimeError(f"{url}: no response in {for_s} s")
     return (answers - before) / took_s
 
 
@@ -78,5 +78,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("for_s", type=float)
-    asked = parser.parse_args()
-    print(uvloop.run(rate(asked.url, for_s=asked.for_s)))
+    options = parser.parse_args()
+    print(uvloop.run(rate(options.url, for_s=options.for_s)))

@@ -1,6 +1,6 @@
 """Merges a second: one snapshot of three slots into a stored state, as a browser does it.
 
-This very module runs in CPython and in Pyodide; it prints its figure.
+The same module runs in CPython and in Pyodide.
 """
 
 import json

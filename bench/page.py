@@ -1,9 +1,9 @@
-"""`python -m bench.page`: what a browser's first merge costs, beside the plain way to Python in it.
+"""`python -m bench.page`: the cost of a browser's first merge, compared with plain Pyodide.
 
-Both ways in one run, in turns, in a real Chromium, from a small server that sends what a node would
-send. A cold start is one with a new profile; a warm one is the next visit with the same profile, in
-a browser that was closed between. The time runs from the start of the worker to the result of its
-first merge; the bytes are those sent by then, packed as everything is packed.
+Both ways are measured in turn, in one run, in a real Chromium. A small server sends what a node
+would send. A cold start has a new profile. A warm start is the next visit with the same profile,
+after the browser was closed. The time runs from the start of the worker to the result of its first
+merge. The bytes are those that the server has sent by then, compressed as a node compresses them.
 """
 
 import os
@@ -25,7 +25,7 @@ HERE: Final = Path(__file__).parent
 WAYS: Final = ("plain", "ours")
 ROUNDS: Final = 5
 WARM_VISITS: Final = 2
-# Of each figure: its unit, how many of that are one, and what the ratio should be.
+# For each figure: its unit, what to divide it by, and the goal for the ratio.
 FIGURES: Final = {
     "cold, until the first merge": ("kB", 1000, "<= 0.6"),
     "cold, later, for the next start": ("kB", 1000, ""),
@@ -43,7 +43,7 @@ _FIRST_MERGE: Final = """async (script) => {
   if (value !== 42) throw new Error(`merged to ${value}`);
   return performance.now() - started;
 }"""
-# All that is to be kept for the next start is kept: one transaction puts it there.
+# Waits until everything is stored for the next start. One transaction stores it all.
 _KEPT: Final = """async () => {
   for (;;) {
     for (const name of await caches.keys()) {
@@ -59,10 +59,10 @@ Measured = dict[str, list[float]]
 def main() -> int:
     """Measure and print."""
     built = Path(os.environ.get("RATCHET_PAGE", PACKAGED))
-    # Next to the repository's own files: /tmp may be memory, which would make every disk fast.
+    # In the repository's folder: /tmp may be in memory, which would make every disk fast.
     with tempfile.TemporaryDirectory(dir=HERE, prefix="results-") as made:
         folders = {way: Path(made) / way for way in WAYS}
-        _say("packing both ways")
+        _progress("packing both ways")
         plain_page.build(folders["plain"])
         shutil.copytree(built / "assets", folders["ours"])
         for folder in folders.values():
@@ -71,7 +71,7 @@ def main() -> int:
         with wire.serving(folders) as server, sync_playwright() as playwright:
             for turn in range(ROUNDS):
                 for way in WAYS:
-                    _say(f"round {turn + 1} of {ROUNDS}, {way}")
+                    _progress(f"round {turn + 1} of {ROUNDS}, {way}")
                     _measure(playwright.chromium, server, way, measured[way], Path(made))
         print(file=sys.stderr)
     print(_table(measured["plain"], measured["ours"]))
@@ -81,7 +81,7 @@ def main() -> int:
 def _measure(
     chromium: BrowserType, server: wire.Wire, way: str, measured: Measured, folder: Path
 ) -> None:
-    """One cold visit and some warm ones."""
+    """Measure one cold visit and some warm ones."""
     program = browser_program(chromium)
     with tempfile.TemporaryDirectory(dir=folder) as profile:
         for visit in range(1 + WARM_VISITS):
@@ -119,7 +119,7 @@ def _spread(values: list[float], unit: str, one: int) -> str:
     return f"{middle} {unit}" if low == high else f"{middle} {unit} ({low} to {high})"
 
 
-def _say(what: str) -> None:
+def _progress(what: str) -> None:
     print(f"\r  page: {what:30}", end="", file=sys.stderr, flush=True)
 
 

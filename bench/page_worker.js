@@ -1,4 +1,4 @@
-// Merges once, as soon as it can, by the core.js beside it.
+// Merges once, as soon as it can, with the core.js beside it.
 
 import { loadMerge } from './core.js';
 

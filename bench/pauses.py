@@ -1,7 +1,7 @@
-"""The longest that a view waits while a million videos reach an empty node, and are then folded.
+"""The longest wait of a view while an empty node fetches a million videos, and while they fold.
 
-A view waits for the event loop, for what others are just writing, and for its own commit; so its
-longest wait bounds the longest pause of the loop.
+A view waits for the event loop, for the write that is under way, and for its own commit. So the
+event loop never pauses for longer than the longest wait.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ from testing.nodes import HTTP
 
 EVERY_S: Final = 0.02
 IDLE_S: Final = 5.0
-# How often a node is asked how far it is: seldom, since asking is work for it, too.
+# The time between two requests for a node's progress: seldom, since each is work for the node.
 LOOK_S: Final = 0.5
 PATIENCE_S: Final = 300.0
 
 
 def measure(folder: Path) -> str:
-    """Lines of a table."""
+    """Measure. Return lines of the table."""
     print(f"  storing {storage.VIDEOS:,} videos", file=sys.stderr, flush=True)
     data = folder / "full"
     data.mkdir()
     asyncio.run(storage.fill(data / DATABASE))
     lines = []
-    # Reads of the empty node are not what is measured here: it serves at once. It leaves at the
-    # end, so that nothing is in the way of the fold.
+    # The empty node serves at once: its reads are not measured here. It leaves at the end, so that
+    # nothing is in the way of the fold.
     environ = {"RATCHET_JOIN_TIMEOUT": "0", "RATCHET_ON_TERM": "leave"}
     with processes.serving(processes.node("a", data)) as a:
-        # What a view takes when nothing goes on: some hundred of them, to compare with.
+        # To compare with: some hundred views while nothing else goes on.
         with _views(a) as idle:
             time.sleep(IDLE_S)
         command = processes.node("b", folder / "empty", "--peer", a)
@@ -60,7 +60,7 @@ def measure(folder: Path) -> str:
 
 @contextmanager
 def _views(url: str) -> Iterator[list[float]]:
-    """Sends a view now and then; how long each answer took, in seconds."""
+    """Send a view now and then. Yield the list of how long each response took, in seconds."""
     took: list[float] = []
     over = threading.Event()
     parts = urlsplit(url)
@@ -73,10 +73,10 @@ def _views(url: str) -> Iterator[list[float]]:
         while not over.wait(EVERY_S):
             begun = time.perf_counter()
             connection.request("POST", "/api/videos/probe/views")
-            answer = connection.getresponse()
-            answer.read()
+            response = connection.getresponse()
+            response.read()
             took.append(time.perf_counter() - begun)
-            assert answer.status == 200
+            assert response.status == 200
         connection.close()
 
     thread = threading.Thread(target=send)
@@ -99,7 +99,7 @@ def _wait(done: Callable[[], bool], what: str) -> float:
 
 
 def _digest(url: str) -> dict[str, int]:
-    """What each slot holds, but the one of the views that are just being sent."""
+    """How many changes each slot has, except the slots of the views that are being sent."""
     slots = _get(url, "/api/cluster")["slots"]
     return {slot["slot"]: slot["upto"] for slot in slots if slot["upto"] >= storage.VIDEOS}
 

@@ -1,4 +1,4 @@
-// The plain way to the first merge, as anybody would write it: all of Pyodide's library, and a wheel.
+// The plain way to the first merge: Pyodide with its whole library, and a wheel.
 
 /** @returns {Promise<(video: string, counter: string, folded: string, received: string) => string>} */
 export async function loadMerge() {

@@ -1,4 +1,4 @@
-"""Builds the plain way to Python in a page: Pyodide as it comes, and a wheel that it loads."""
+"""Builds the plain way to Python in a page: unchanged Pyodide, and a wheel that it loads."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ FILES: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_st
 
 
 def build(out: Path) -> None:
-    """Everything that it loads, into `out`, and packed."""
+    """Write all files that the page loads into `out`, and compress them."""
     sys.path.append(str(BROWSER))
-    from steps import pack  # as build.py packs
+    from steps import pack  # like build.py
 
     folder = out / "pyodide"
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Starts what is measured, each in a process of its own, and ends it."""
+"""Starts each server that is measured, in a process of its own, and ends it."""
 
 import os
 import re
@@ -13,7 +13,8 @@ from pathlib import Path
 
 @contextmanager
 def serving(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The URL at which `command` says (`ready … http://…`) that it serves."""
+    """Run `command`. Yield the URL at which it serves, from the line `ready … http://…` that it
+    prints."""
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command,
@@ -42,19 +43,19 @@ def serving(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
 
 
 def node(name: str, data: Path, *flags: str) -> list[str]:
-    """The command of a node that counts any video."""
+    """The command that starts a node, which counts any video."""
     command = [sys.executable, "-m", "ratchet_server", "node", "--name", name, "--open"]
     return [*command, "--port", "0", "--data", str(data), *flags]
 
 
 def server(kind: str, where: str = "") -> list[str]:
-    """The command of a simpler server."""
+    """The command that starts a simpler server."""
     return [sys.executable, "-m", "bench.servers", kind, where]
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str | None]:
-    """The socket of a Redis server; None where there is no redis-server."""
+    """Run a Redis server. Yield the path of its socket; None if redis-server is not installed."""
     socket = folder / "redis.sock"
     try:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Requests a second: a node with each ack beside the simpler servers, in turn, several rounds."""
+"""Requests a second, in turn: a node with each ack, and the simpler servers, in several rounds."""
 
 import statistics
 import subprocess
@@ -14,7 +14,7 @@ ROUNDS: Final = 5
 FOR_S: Final = 2.0
 VIEWS: Final = "/api/videos/tide/views"
 
-# What is compared with what, and what we want.
+# Which two are compared, and the goal for their ratio.
 GOALS: Final = (
     ("disk", "bare", 0.65),
     ("disk", "redis", 1.8),
@@ -31,10 +31,10 @@ NAMES: Final = {
 
 
 def measure(folder: Path) -> str:
-    """The two tables."""
+    """Measure. Return the two tables."""
     with ExitStack() as stack:
         urls = {}
-        # Without a peer, so that one process serves them all.
+        # The node has no peer, so that one process does all the work, as with the others.
         urls["disk"] = stack.enter_context(processes.serving(processes.node("a", folder / "a")))
         urls["memory"] = urls["disk"]
         urls["bare"] = stack.enter_context(processes.serving(processes.server("bare")))
@@ -43,7 +43,7 @@ def measure(folder: Path) -> str:
         file = str(folder / "peer.sqlite")
         urls["sqlite"] = stack.enter_context(processes.serving(processes.server("sqlite", file)))
         rates: dict[str, list[float]] = {kind: [] for kind in urls}
-        # A node without peers opens its slot after 2 s; from then on it counts.
+        # A node without peers opens its slot after 2 s. This view waits for that.
         HTTP.post(urls["disk"] + VIEWS).raise_for_status()
         for turn in range(ROUNDS):
             for kind, url in urls.items():
@@ -68,7 +68,7 @@ def _tables(rates: dict[str, list[float]]) -> str:
             low, middle, high = min(rates[kind]), statistics.median(rates[kind]), max(rates[kind])
             lines.append(f"| {name} | {middle:,.0f} ({low:,.0f} to {high:,.0f}) |")
         else:
-            lines.append(f"| {name} | not measured: there is no redis-server on this machine |")
+            lines.append(f"| {name} | not measured: redis-server is not installed |")
     lines += ["", "| ratio (median of the rounds) | measured | goal |", "|---|---|---|"]
     for ours, theirs, goal in GOALS:
         wanted = f">= {goal}" if goal else ""

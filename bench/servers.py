@@ -1,4 +1,4 @@
-"""The simpler servers that a node is compared with: one Sanic process each, the same call."""
+"""The simpler servers to compare a node with. Each is one Sanic process with the same call."""
 
 import argparse
 import socket
@@ -17,7 +17,7 @@ PATH = "/api/videos/<video:str>/views"
 
 
 def bare(app: App, _where: str) -> None:
-    """Counts nothing: what Sanic itself costs."""
+    """Counts nothing: it shows the cost of Sanic itself."""
 
     @app.post(PATH)
     async def count(_request: Request, video: str) -> HTTPResponse:
@@ -25,7 +25,7 @@ def bare(app: App, _where: str) -> None:
 
 
 def redis_incr(app: App, where: str) -> None:
-    """One INCR a view, on a Redis server at the socket `where`; what it holds is in memory only."""
+    """One INCR a view, at the Redis socket `where`. That server keeps its counts in memory only."""
     client = redis.Redis(unix_socket_path=where, max_connections=1000)
 
     @app.post(PATH)
@@ -67,13 +67,13 @@ KINDS = {"bare": bare, "redis": redis_incr, "sqlite": sqlite}
 
 
 def main() -> None:
-    """Serve one of them until killed; says where when it does."""
+    """Serve as one of them until killed. Print the address once it serves."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("where", nargs="?", default="", help="a Redis socket or a SQLite file")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     app = Sanic("peer")
-    KINDS[asked.kind](app, asked.where)
+    KINDS[options.kind](app, options.where)
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(f"ready at http://127.0.0.1:{sock.getsockname()[1]}", flush=True)
     app.run(sock=sock, single_process=True, access_log=False, motd=False)

@@ -18,7 +18,7 @@ from bench import processes
 VIDEOS: Final = 1_000_000
 SLOTS: Final = tuple(Slot(name, 1763800000000000) for name in "abc")
 
-# In a process of its own, whose growth is the replica's and nothing else's.
+# It runs in a process of its own, so that only the replica makes the memory grow.
 _MEMORY: Final = """
 import resource
 from ratchet.replica import Replica
@@ -43,14 +43,14 @@ print((used() - before) / VIDEOS)
 
 
 def memory() -> str:
-    """One line."""
+    """Measure. Return one line of the table."""
     command = [sys.executable, "-c", _MEMORY]
     used = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return f"| memory a video, three slots | {used:.0f} bytes | < 1,000 |"
 
 
 def start(folder: Path) -> str:
-    """One line."""
+    """Measure. Return one line of the table."""
     print(f"  storing {VIDEOS:,} videos", file=sys.stderr, flush=True)
     data = folder / "million"
     data.mkdir()
@@ -63,7 +63,7 @@ def start(folder: Path) -> str:
 
 
 async def fill(path: Path) -> None:
-    """A store with the million videos in one slot."""
+    """Write a store that has a million videos in one slot."""
     store = await Store.open(path)
     for at in range(0, VIDEOS, 50_000):
         rows = tuple(Row(f"video-{n:07}", n % 1000 + 1, n + 1) for n in range(at, at + 50_000))

@@ -1,4 +1,4 @@
-"""Serves folders of packed files as a node does, and counts the bytes that it sends."""
+"""Serves folders of compressed files as a node does, and counts the bytes that it sends."""
 
 import mimetypes
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,16 @@ _TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "
 
 
 class Wire(ThreadingHTTPServer):
-    """`/`: an empty page; `/<name>/…`: the files of the folder of that name, and kept for ever."""
+    """`/` is an empty page. `/<name>/…` are the files of the folder of that name, which browsers
+    may keep for ever."""
 
     daemon_threads = True
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
-        super().__init__(("127.0.0.1", 0), _Asked)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.folders = folders
         self.url: Final = f"http://127.0.0.1:{self.server_address[1]}"
-        # Of the bodies alone. Whoever wants to know from when sets it to 0 then.
+        # The bytes of all bodies, without headers. Set it to 0 to count from then on.
         self.sent = 0
 
 
@@ -39,7 +40,7 @@ def serving(folders: Mapping[str, Path]) -> Iterator[Wire]:
             thread.join()
 
 
-class _Asked(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: Wire
     protocol_version = "HTTP/1.1"
 
@@ -53,21 +54,21 @@ class _Asked(BaseHTTPRequestHandler):
         if not file.is_file():
             self._answer(404, b"", {}, "text/plain")
         elif packed.is_file() and "br" in self.headers.get("accept-encoding", ""):
-            sent = {**headers.asset(), "Content-Encoding": "br"}
-            self._answer(200, packed.read_bytes(), sent, _type(file))
+            fields = {**headers.asset(), "Content-Encoding": "br"}
+            self._answer(200, packed.read_bytes(), fields, _type(file))
         else:
             self._answer(200, file.read_bytes(), headers.asset(), _type(file))
 
-    def _answer(self, status: int, body: bytes, sent: Mapping[str, str], kind: str) -> None:
+    def _answer(self, status: int, body: bytes, fields: Mapping[str, str], kind: str) -> None:
         self.send_response(status)
-        for name, value in {**sent, "Content-Type": kind, "Content-Length": len(body)}.items():
+        for name, value in {**fields, "Content-Type": kind, "Content-Length": len(body)}.items():
             self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(body)
         self.server.sent += len(body)
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 def _type(file: Path) -> str:

@@ -1,1 +1,1 @@
-"""What the tests of several parts share: real nodes, started and surely ended."""
+"""What the tests of several packages share: real nodes, and all that is done to them."""

@@ -1,16 +1,17 @@
-"""The checker: from what clients did and heard, whether a cluster under faults told the truth.
+"""The checker: judges a cluster under faults by what its clients sent and received.
 
-A view is one idempotency key, however many attempts it takes. It is *ok* once an attempt was
-answered 200, *info* while only unsure attempts are known (an answer that never came, 502, 504), and
-nothing if all were surely refused (503, or nobody listened). What must hold:
+A view is one idempotency key, however many attempts it takes. It is *ok* once an attempt got 200.
+It is *info* while some attempts are unsure and none got 200; unsure are 502, 504 and no response.
+It is neither if every attempt was surely refused, by 503 or because nothing listened. What must
+hold:
 
-- At every moment every number that anybody reads is at most the ok and info views begun by then.
-- What one process of a node shows, and what one browser shows, never falls.
+- No number that a client reads is above the ok and info views that were begun by then.
+- The numbers that one process of a node shows never fall, nor do those of one browser.
 - A node shows at least the views that it has answered itself, across its restarts.
 - In the end all nodes show the same V with ok <= V <= ok + info, and their digests are equal.
 
-Views that only a destroyed disk had may be gone: `disk_lost` makes them info. Nor does a node that
-lost its disk and reaches nobody know what it has answered: `new_disk`.
+Views that only a destroyed disk had may be lost: `disk_lost` makes them info. A node that has lost
+its disk and has no peers doesn't know what it has answered: see `new_disk`.
 """
 
 import math
@@ -29,7 +30,7 @@ _SHOWN_PROBLEMS: Final = 10
 
 
 class Fate(Enum):
-    """What is known of one attempt to count a view."""
+    """The outcome of one attempt to count a view."""
 
     OK = "answered: it counts"
     REFUSED = "surely not counted by this attempt"
@@ -37,7 +38,7 @@ class Fate(Enum):
 
 
 class View:
-    """One logical view; its attempts come one after the other."""
+    """One logical view. Its attempts follow one another."""
 
     def __init__(self, history: "History", video: str, at: str | None) -> None:
         """`at`: the address of the node that counts it; None if the balancer chooses one."""
@@ -45,19 +46,20 @@ class View:
         self.video = video
         self.at = at
         self.disk = history.disk(at)
-        # When it was first answered, and whether the disk that had it was lost afterwards.
+        # When it was first answered 200, and whether the disk that had it was lost afterwards.
         self.answered = NEVER
         self.at_risk = False
         self._trying = NEVER
         self._unsure = NEVER
 
     def begin(self) -> None:
-        """An attempt is about to be sent."""
+        """The client is about to send an attempt."""
         self._trying = self._history.clock()
 
     def end(self, fate: Fate) -> None:
-        """How the attempt ended."""
-        # In this order: a view that counts is at no moment taken for one that doesn't.
+        """The attempt has ended."""
+        # In this order, so that a check in between never takes a view that counts for one that
+        # doesn't.
         if fate is not Fate.REFUSED:
             self._unsure = min(self._unsure, self._trying)
         if fate is Fate.OK:
@@ -67,7 +69,7 @@ class View:
 
     @property
     def possible(self) -> float:
-        """When the first attempt began that may have counted; while one is under way, it may."""
+        """When the first attempt began that may have counted, or still may."""
         return min(self._unsure, self._trying)
 
     @property
@@ -77,37 +79,37 @@ class View:
 
 
 class Disk(NamedTuple):
-    """What a node at an address has answered, it knows as long as it has this disk."""
+    """One disk of the node at an address. It keeps what the node has answered."""
 
     at: str
     number: int
 
 
 class Read(NamedTuple):
-    """A number that somebody was shown."""
+    """A number that a client received."""
 
     video: str
     views: int
     begun: float
     ended: float
-    # Of the node that showed it, if that is known.
+    # The disk of the node that sent it, if the node is known.
     disk: Disk | None
-    # Whose numbers don't fall: one process of a node, or a browser. None: nobody's.
+    # One process of a node, or a browser: its numbers must not fall. None where it is unknown.
     reader: str | None
 
 
 class History:
-    """All that clients did and heard. Many threads may record; `check` when they are at rest."""
+    """All that clients sent and received. Many threads may record; call `check` when they rest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        # How many views each address has answered, by now; None: the balancer.
+        # How many views each address has answered by now; None is the balancer.
         self.answered: Counter[str | None] = Counter()
         self._lock = Lock()
         self._disks: Counter[str] = Counter()
         self._views: list[View] = []
         self._reads: list[Read] = []
-        # What the checks before this one have settled, so that a long history stays short.
+        # The sums of what earlier checks have settled, so that a long history stays short.
         self._ok: Counter[str] = Counter()
         self._info: Counter[str] = Counter()
         self._own: Counter[tuple[Disk | None, str]] = Counter()
@@ -116,7 +118,7 @@ class History:
     # -- recording -------------------------------------------------------------------------
 
     def view(self, video: str, at: str | None = None) -> View:
-        """Somebody is about to view `video`, at this node or where the balancer sends it."""
+        """A client is about to view `video`: at the node at `at`, or through the balancer."""
         view = View(self, video, at)
         self._views.append(view)
         return view
@@ -130,11 +132,11 @@ class History:
         at: str | None = None,
         reader: str | None = None,
     ) -> None:
-        """Somebody who asked at `begun` is just shown `views`."""
+        """A client that sent its request at `begun` has just received `views`."""
         self._reads.append(Read(video, views, begun, self.clock(), self.disk(at), reader))
 
     def count_answer(self, at: str | None) -> None:
-        """A view was answered 200."""
+        """A view got 200."""
         with self._lock:
             self.answered[at] += 1
 
@@ -143,11 +145,11 @@ class History:
         return None if at is None else Disk(at, self._disks[at])
 
     def new_disk(self, at: str) -> None:
-        """A node starts without its disk, and perhaps out of reach of all others."""
+        """The node at this address starts with a new disk, perhaps cut off from all others."""
         self._disks[at] += 1
 
     def disk_lost(self, at: str, since: float) -> None:
-        """The disk of a node is gone; what it answered after `since` perhaps nobody else has."""
+        """The disk of a node is gone. Perhaps no other has what it answered after `since`."""
         for view in self._views:
             if view.at == at and view.answered > since:
                 view.at_risk = True
@@ -156,23 +158,23 @@ class History:
 
     @property
     def ok(self) -> Counter[str]:
-        """Of each video the views that must be counted."""
+        """For each video, the views that must be counted."""
         return self._ok + Counter(view.video for view in list(self._views) if view.ok)
 
     @property
     def info(self) -> Counter[str]:
-        """Of each video the views that may be counted or not."""
+        """For each video, the views that may be counted or not."""
         unsure = (view for view in list(self._views) if view.possible < NEVER and not view.ok)
         return self._info + Counter(view.video for view in unsure)
 
     def shown(self, video: str) -> set[int]:
-        """All numbers that anybody was shown of `video` since the last check."""
+        """All numbers of `video` that clients received since the last check."""
         return {read.views for read in list(self._reads) if read.video == video}
 
     def check(self, nodes: Iterable[Node]) -> None:
         """Wait until `nodes` count the same, and check all that happened up to now.
 
-        Nobody views or reads meanwhile. Raises AssertionError with what was wrong.
+        No client may view or read meanwhile. Raises AssertionError with the problems.
         """
         nodes = list(nodes)
         wait_until(lambda: connected(nodes), "all nodes are connected")
@@ -186,17 +188,17 @@ class History:
         hidden = len(problems) - _SHOWN_PROBLEMS
         more = [f"and {hidden} more"] if hidden > 0 else []
         assert not problems, "\n".join(["", *problems[:_SHOWN_PROBLEMS], *more])
-        # A fold on its way from node to node changes no number, and the digests only for a moment.
+        # A fold that spreads from node to node changes no number, but for a moment the digests.
         wait_until(lambda: equal(nodes), "the digests are equal in the end")
         self.forget(next(iter(shown.values())))
 
     def wrong_reads(self) -> list[str]:
-        """Every number that nobody should have been shown, and why."""
+        """Every number that a client should not have received, and why."""
         reads = list(self._reads)
         return [*self._too_large(reads), *self._too_small(reads), *self._fallen(reads)]
 
     def wrong_end(self, shown: Mapping[str, Mapping[str, int]]) -> list[str]:
-        """What is wrong with the numbers that the nodes show in the end, video by video."""
+        """Every number that a node should not show in the end, and why."""
         problems = []
         for video in sorted(self.ok | self.info):
             numbers = {node: views.get(video, 0) for node, views in shown.items()}
@@ -204,7 +206,7 @@ class History:
                 problems.append(f"{video}: the nodes show different numbers: {numbers}")
             least, most = self.ok[video], self.ok[video] + self.info[video]
             problems += [
-                f"{video}: {node} shows {views}, and it must be {least} to {most}"
+                f"{video}: {node} shows {views}, but it must be {least} to {most}"
                 for node, views in numbers.items()
                 if not least <= views <= most
             ]
@@ -220,7 +222,7 @@ class History:
             before = self._ok[read.video] + self._info[read.video]
             most = before + bisect_right(begun[read.video], read.ended)
             if read.views > most:
-                yield f"{_told(read)}, and only {most} views were begun by then"
+                yield f"{_words(read)}, and only {most} views were begun by then"
 
     def _too_small(self, reads: list[Read]) -> Iterable[str]:
         own = defaultdict(list)
@@ -235,7 +237,7 @@ class History:
             by = read.disk, read.video
             least = self._own[by] + bisect_right(own[by], read.begun)
             if read.views < least:
-                yield f"{_told(read)}, and it had answered {least} views itself by then"
+                yield f"{_words(read)}, and it had answered {least} views itself by then"
 
     def _fallen(self, reads: list[Read]) -> Iterable[str]:
         by_reader = defaultdict(list)
@@ -244,7 +246,7 @@ class History:
                 by_reader[read.reader, read.video].append(read)
         for by, theirs in by_reader.items():
             highest = self._highest.get(by, 0)
-            # Only what was shown before a read began is before it.
+            # A read comes after another only if it began when the other had ended.
             over = sorted(theirs, key=lambda read: read.ended)
             at = 0
             for read in sorted(theirs, key=lambda read: read.begun):
@@ -252,11 +254,11 @@ class History:
                     highest = max(highest, over[at].views)
                     at += 1
                 if read.views < highest:
-                    yield f"{_told(read)}, and {read.reader} had shown {highest} before"
+                    yield f"{_words(read)}, and {read.reader} had shown {highest} before"
 
     def forget(self, shown: Mapping[str, int]) -> None:
-        """All nodes have just shown these numbers: keep them, and nothing of how they came."""
-        # What all have on disk counts for ever; of what is not in it, some may still come.
+        """All nodes have just shown these numbers: keep them as sums; drop the views and reads."""
+        # The views that all nodes show count for ever. Some of the others may still appear.
         most = self.ok + self.info
         self._ok, self._info = Counter(shown), most - Counter(shown)
         views, self._views = self._views, []
@@ -269,6 +271,6 @@ class History:
                 self._highest[by] = max(read.views, self._highest.get(by, 0))
 
 
-def _told(read: Read) -> str:
-    who = read.reader or (read.disk and read.disk.at) or "somebody"
+def _words(read: Read) -> str:
+    who = read.reader or (read.disk and read.disk.at) or "a client"
     return f"{read.video}: at {read.ended:.3f} {who} showed {read.views}"

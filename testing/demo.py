@@ -27,7 +27,7 @@ sys.exit(command.run(nodes, first_port=first, balancer_port=page, control_port=c
 
 
 class Demo:
-    """A demo that runs, and what can be asked of it."""
+    """A running demo, and the requests that a test sends to it."""
 
     def __init__(self, process: Process, output: Path, ports: Mapping[str, int], page: int) -> None:
         """Use `running_demo`."""
@@ -38,27 +38,27 @@ class Demo:
 
     @property
     def said(self) -> str:
-        """All that it has told the person in front of it."""
+        """All that it has printed."""
         return self._output.read_text()
 
     @property
     def control(self) -> str:
-        """Where pages cut and kill."""
+        """The address of its control, by which pages cut links and kill nodes."""
         found = re.search(r"control +(http://[0-9.:]+)/state", self.said)
         assert found, self.said
         return found[1]
 
     def wait_for(self, text: str, times: int = 1) -> None:
-        """Wait until it has said this, so often."""
+        """Wait until it has printed `text` so many times."""
 
-        def is_said() -> bool:
+        def printed() -> bool:
             assert self.process.poll() is None, self.said
             return self.said.count(text) >= times
 
-        wait_until(is_said, f"the demo says {text!r}", START_TIMEOUT_S)
+        wait_until(printed, f"the demo prints {text!r}", START_TIMEOUT_S)
 
     def order(self, node: str, what: str) -> httpx.Response:
-        """What a page of the demo does when somebody clicks."""
+        """Send the request that a page of the demo sends when somebody clicks."""
         headers = {"Origin": self.page, "Content-Type": "application/json"}
         return HTTP.post(f"{self.control}/nodes/{node}/{what}", headers=headers)
 
@@ -70,12 +70,12 @@ class Demo:
         return state
 
     def node(self, name: str) -> dict[str, Any]:
-        """What `state` tells of this node."""
+        """The part of `state` that is about this node."""
         found: dict[str, Any] = next(one for one in self.state()["nodes"] if one["name"] == name)
         return found
 
     def members(self) -> set[str]:
-        """The nodes that the cluster counts on."""
+        """The names of the members of the cluster that have a slot."""
         cluster = self.state()["cluster"]
         return {one["node"] for one in cluster["members"] if one["slot"]} if cluster else set()
 
@@ -84,13 +84,13 @@ class Demo:
         return f"http://{HOST}:{self.ports[name]}"
 
     def view(self, name: str, video: str) -> int:
-        """Count one view there; how many there are now."""
+        """Count one view at this node. Return how many there are now."""
         answer = HTTP.post(f"{self.url(name)}/api/videos/{video}/views")
         assert answer.status_code == 200, answer.text
         return int(answer.json()["views"])
 
     def views(self, name: str, video: str) -> int | None:
-        """How many views this node shows, if it shows any."""
+        """How many views this node shows; None if it doesn't answer with a number."""
         with suppress(httpx.TransportError):
             answer = HTTP.get(f"{self.url(name)}/api/videos/{video}")
             if answer.status_code == 200:
@@ -98,17 +98,23 @@ class Demo:
         return None
 
     def mend(self) -> None:
-        """Every node runs, is ready, and hears the others; and the balancer knows it."""
+        """Heal all links and start all nodes. Wait until all are ready and connected, and until the
+        balancer uses them all."""
         for node in self.state()["nodes"]:
             if node["cut"]:
                 self.order(node["name"], "heal")
             if not node["running"]:
                 self.order(node["name"], "start")
-        wait_until(lambda: all(self.hears_all(name) for name in self.ports), "all hear all")
-        wait_until(lambda: all(map(self.is_passed_on_to, self.ports)), "the balancer uses all")
+        wait_until(
+            lambda: all(self.hears_all(name) for name in self.ports),
+            "all nodes are ready and connected",
+        )
+        wait_until(
+            lambda: all(map(self.is_passed_on_to, self.ports)), "the balancer uses all nodes"
+        )
 
     def is_passed_on_to(self, name: str) -> bool:
-        """Whether the balancer sends to this node whoever asks for it."""
+        """Whether the balancer sends a request for this node to this node."""
         answer = HTTP.get(f"{self.page}/learn?node={name}")
         return bool(answer.headers.get("X-Ratchet-Node") == name)
 
@@ -117,14 +123,14 @@ class Demo:
         return self.node(name)["ready"] and self.hears(name) == self.ports.keys() - {name}
 
     def hears(self, name: str) -> set[str]:
-        """To whom this node is connected."""
+        """The names of the nodes to which this node is connected."""
         with suppress(httpx.TransportError):
             peers = HTTP.get(f"{self.url(name)}/api/node").json()["peers"]
             return {peer["node"] for peer in peers if peer["connected"]}
         return set()
 
     def every_port(self) -> set[int]:
-        """Where anything of it listens."""
+        """Every port on which the demo listens."""
         links = set()
         for name in self.ports:
             for peer in HTTP.get(f"{self.url(name)}/api/node").json()["peers"]:
@@ -132,7 +138,7 @@ class Demo:
         return {*self.ports.values(), *links, _port(self.page), _port(self.control)}
 
     def children(self) -> dict[int, str]:
-        """Its processes and their commands. (Linux.)"""
+        """The commands of its child processes, by process id. (Linux only.)"""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         found = {}
         for pid in map(int, listed.split()):
@@ -149,14 +155,14 @@ def running_demo(
     environ: Mapping[str, str] | None = None,
     control: int | None = None,
 ) -> Iterator[Demo]:
-    """A demo in a folder of its own, which has introduced itself. Nothing of it runs on."""
+    """A demo in `folder` that has started. All its processes end with the `with` statement."""
     with _started(folder, nodes, environ, control, terminal=None) as demo:
         yield demo
 
 
 @contextmanager
 def demo_at_a_terminal(folder: Path, nodes: int = 3) -> Iterator[tuple[Demo, int]]:
-    """The same, and a terminal's other side: what is written to this file is typed."""
+    """The same at a terminal. What a test writes to the file descriptor is typed there."""
     typed, terminal = pty.openpty()
     try:
         with _started(folder, nodes, None, None, terminal=terminal) as demo:
@@ -194,7 +200,7 @@ def _started(
         [sys.executable, "-c", _PROGRAM, *map(str, numbers)],
         output,
         kept | dict(environ or {}),
-        # Its nodes may be slow to end. Killed, it takes them along.
+        # Its nodes may be slow to end. When the demo is killed, its nodes end, too.
         patience_s=PATIENCE_S,
         cwd=folder,
         **at_terminal,
@@ -205,7 +211,7 @@ def _started(
 
 
 def is_free(port: int) -> bool:
-    """Whether a demo can have it."""
+    """Whether a demo can listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -225,7 +231,7 @@ def runs(pid: int) -> bool:
 
 
 def _free_ports(count: int) -> int:
-    """The first of so many in a row that are free."""
+    """The first of `count` free ports in a row."""
     while True:
         first = free_port()
         if all(is_free(first + index) for index in range(count)):

@@ -1,4 +1,4 @@
-"""A node's disk without the node: what is on it, while it runs and after it was killed."""
+"""A node's disk, read without the node: while it runs, or after it was killed."""
 
 import asyncio
 import shutil
@@ -19,7 +19,7 @@ from testing.nodes import Node
 
 
 class Disk(NamedTuple):
-    """What a database holds."""
+    """What is in a database."""
 
     base: dict[str, int]
     slots: dict[Slot, dict[str, int]]
@@ -33,10 +33,10 @@ class Disk(NamedTuple):
 
 
 def on_disk(node: Node) -> Disk:
-    """What a crash would leave `node`, or has left. Fails where the file is damaged."""
+    """What is on the disk of `node`, as a crash would leave it. Fails where the file is damaged."""
     if node.running:
         return _read(f"file:{Path(node.data) / DATABASE}?mode=ro")
-    # A copy, for reading it would tidy up what the crash has left.
+    # Read a copy: SQLite would recover the original, and change what the crash has left.
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(node.data, copy)
@@ -44,7 +44,7 @@ def on_disk(node: Node) -> Disk:
 
 
 def fill(folder: Path, *history: Changes) -> Path:
-    """A data folder in which a node has written this, one transaction each."""
+    """A new data folder that has these changes, each written in a transaction of its own."""
     folder.mkdir()
 
     async def write() -> None:
@@ -59,14 +59,14 @@ def fill(folder: Path, *history: Changes) -> Path:
 
 
 def many(slot: Slot, videos: int) -> ColumnChange:
-    """Rows of as many videos: `video-7` is the seventh, and has 7 views."""
+    """Rows of so many videos: `video-7` is the seventh, and has 7 views."""
     rows = tuple(Row(f"video-{n}", n, n) for n in range(1, videos + 1))
     return ColumnChange(slot, videos, rows)
 
 
 def _read(uri: str) -> Disk:
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
-        # In one transaction: all of it as it was at one moment.
+        # One transaction reads everything as it is at one moment.
         database.execute("BEGIN")
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -1,8 +1,8 @@
 """The links between nodes, which a test can cut, silence, mute and heal.
 
-Node a reaches b only through its own link, so "a hears b, b doesn't hear a" can be told, too. All
-of them run in one event loop in one thread. When `cut` or `heal` returns, it has happened: nothing
-passes any more, or everything does.
+Each node reaches each other one through a link of its own, so a test can cut one direction alone.
+All links run in one event loop, in one thread. When `cut` returns, nothing passes any more; when
+`heal` returns, everything does.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ __all__ = ["HOST", "Link", "Links", "Style", "Way"]
 
 T = TypeVar("T")
 
-# Nothing here waits for anybody, so an order that takes this long is a bug of ours.
+# No order waits for anything outside, so one that takes this long is a bug here.
 ORDER_TIMEOUT_S: Final = 10.0
 
-# How a broken link looks to its ends. `reset`: open connections break, new ones are refused (the
-# process is gone, the cable is out). `silence`: connections open and stay open, and nothing comes
-# (a firewall drops packets); what was sent meanwhile arrives after healing, as TCP has it.
+# How a broken link looks to its ends. `reset`: open connections break, and new ones are refused, as
+# when the process is gone. `silence`: connections open and stay open, and nothing arrives, as when
+# a firewall drops packets; after healing everything arrives that was sent meanwhile, as with TCP.
 Style = Literal["reset", "silence"]
 
 
 class Link:
-    """One direction: whoever dials `url` reaches the port, while the link is whole."""
+    """One direction: a node that dials `url` reaches the port, while the link is whole."""
 
     def __init__(self, owner: "Links", port: int) -> None:
-        """Use `Links.open`. Inside the links' loop."""
+        """Use `Links.open`. This runs in the loop of the links."""
         self._owner = owner
         self._flows = asyncio.Event()
         self._ways: dict[Way, asyncio.Event] = {"there": asyncio.Event(), "back": asyncio.Event()}
@@ -45,15 +45,15 @@ class Link:
         self._owner.do(self._cut(style))
 
     def mute(self, way: Way) -> None:
-        """What goes this way arrives no more; the other way goes on, and connections open."""
+        """Nothing arrives this way any more. The other way works, and connections open."""
         self._owner.do(self._mute(way))
 
     def heal(self) -> None:
-        """Everything passes again; a link that is whole stays so."""
+        """Everything passes again. On a whole link, it changes nothing."""
         self._owner.do(self._heal())
 
     async def close(self) -> None:
-        """For good."""
+        """Close the link for good."""
         await self._relay.close()
 
     async def _cut(self, style: Style) -> None:
@@ -105,13 +105,13 @@ class Links:
         self._loop.close()
 
     def open(self, port: int) -> Link:
-        """A whole link to `port` of this machine; somebody may listen there later."""
+        """A whole link to `port` of this machine, where nothing needs to listen yet."""
         link = self.do(self._open(port))
         self._links.append(link)
         return link
 
     def do(self, order: Coroutine[None, None, T]) -> T:
-        """Have the thread carry out `order`; what it returns."""
+        """Run `order` in the thread of the links, and return its result."""
         return asyncio.run_coroutine_threadsafe(order, self._loop).result(ORDER_TIMEOUT_S)
 
     async def _open(self, port: int) -> Link:

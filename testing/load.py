@@ -1,8 +1,8 @@
-"""Load: clients that view and read all the while, and tell a `History` what came of it.
+"""Load: clients that view and read all the time, and record everything in a `History`.
 
-Each client stays at one address, as PROTOCOL asks of whoever is unsure: a view is sent again with
-its key, to the same address, until it is answered. One more client is a browser: it hops from node
-to node, merges every snapshot into what it has, and now and then one that it heard long ago.
+Each client stays at one address, as PROTOCOL.md demands: it sends a view again with its key, to the
+same address, until that answers. One more client is a browser. It hops from node to node and merges
+every snapshot into its state, and again some that it received long ago.
 """
 
 import random
@@ -23,19 +23,19 @@ from ratchet.snapshot import Snapshot
 from testing.checker import Fate, History, View
 from testing.nodes import HTTP, PATIENCE_S, Node, wait_until
 
-# A paused node answers nothing: this long until the client tries again, with the same key.
+# A paused node answers nothing: after this time the client tries again with the same key.
 ATTEMPT_S: Final = 1.0
-# As of people: they don't view as fast as they can. Two cores carry nodes, clients and balancer.
+# Clients pause like people do, because two cores must run the nodes, the clients and the balancer.
 PACE_S: Final = 0.08
 RETRY_S: Final = 0.05
 MAX_CLIENTS: Final = 64
-# Snapshots that the browser keeps, to hear them again.
+# How many snapshots the browser keeps, to merge them again.
 KEPT: Final = 300
 
-# Reading the certificates of the machine would take longer than all that a client sends.
+# To read the certificates of the machine would take longer than all requests of a client.
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-# How an attempt ended, by status. Whatever else comes is a bug.
+# The fate of an attempt, by the status of its response. Any other status is a bug.
 _FATES: Final = {
     200: Fate.OK,
     502: Fate.UNSURE,
@@ -49,7 +49,7 @@ class Target(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
 
 
 class Front(NamedTuple):
@@ -59,21 +59,21 @@ class Front(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A request that wasn't answered 200."""
+    """A request that didn't get 200."""
 
     url: str
-    # Of the view; empty for a read.
+    # The key of the view; empty for a read.
     key: str
     why: str
 
 
 class _Client:
-    """Somebody who views at one address; and how to end it."""
+    """A client at one address, and how to end it."""
 
     def __init__(self) -> None:
-        # After the view that it is about, once that is answered.
+        # Ends it after its current view, once that is answered.
         self.ends = Event()
-        # At once; a view that is unsure stays so.
+        # Ends it at once; its current view may stay unsure.
         self.gives_up = Event()
         self.done: Future[None] | None = None
 
@@ -83,7 +83,8 @@ class _Client:
 
 
 class Load:
-    """Clients at several addresses. In a `with` statement; at its end every view is answered."""
+    """Clients at several addresses. A `with` statement starts them, and ends once every view is
+    answered."""
 
     def __init__(
         self,
@@ -96,12 +97,12 @@ class Load:
         browser: bool = True,
         seed: int = 1,
     ) -> None:
-        """`clients` at each target; `query`: of every view, such as ``?ack=peers``."""
+        """`clients`: how many at each target. `query`: of each view, such as ``?ack=peers``."""
         self.history = history
         self.targets = list(targets)
-        # Every attempt that was not answered 200.
+        # Every attempt to count a view that didn't get 200.
         self.failures: list[Failure] = []
-        # And every read.
+        # Every read that didn't get 200.
         self.failed_reads: list[Failure] = []
         self._videos = videos
         self._weights = [4**-number for number in range(len(videos))]
@@ -112,7 +113,7 @@ class Load:
         self._running: list[tuple[Target | None, _Client]] = []
         self._pool = ThreadPoolExecutor(MAX_CLIENTS, "client")
         self._state = Passive()
-        self._heard: list[Snapshot] = []
+        self._kept: list[Snapshot] = []
 
     def __enter__(self) -> Self:
         self.go()
@@ -132,35 +133,35 @@ class Load:
                 client.give_up()
             self._pool.shutdown()
 
-    # -- what a test tells it --------------------------------------------------------------
+    # -- what a test does with it ----------------------------------------------------------
 
     def go(self) -> None:
-        """Clients at all targets begin."""
+        """Start the clients at all targets, and the browser."""
         for target in self.targets:
             self._begin_at(target)
         if self._browser:
             self._begin(None, self._browse)
 
     def rest(self) -> None:
-        """All clients end: every view that was begun is answered, or was given up."""
+        """End all clients. Every view that they began is answered, or was given up."""
         for _, client in self._running:
             client.ends.set()
         self._await(self._running)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Nobody views or reads inside; then all go on."""
+        """Inside, no client views or reads. Afterwards all go on."""
         self.rest()
         yield
         self.go()
 
     def add(self, target: Target) -> None:
-        """Clients come to one more address."""
+        """Start clients at one more address."""
         self.targets.append(target)
         self._begin_at(target)
 
     def drop(self, target: Target) -> None:
-        """The clients at this address give up and are gone: it won't come back as it was."""
+        """End the clients at this address at once: what is there won't come back as it was."""
         self.targets.remove(target)
         theirs = [entry for entry in self._running if entry[0] is target]
         for _, client in theirs:
@@ -200,7 +201,7 @@ class Load:
         return any(client.done and client.done.done() for _, client in self._running)
 
     def _raise(self) -> None:
-        """A client that ended by itself has failed: say why."""
+        """A client that ended by itself has failed: raise its exception."""
         for _, client in self._running:
             if client.done and client.done.done():
                 client.done.result()
@@ -230,13 +231,13 @@ class Load:
     def _attempt(
         self, http: httpx.Client, target: Target, video: str, key: str
     ) -> tuple[Fate, int | None]:
-        """Send a view once; what came of it, and the number in the answer if it counts."""
+        """Send a view once. Return its fate, and the number in the response if it counts."""
         try:
             answer = http.post(
                 f"/api/videos/{video}/views{self._query}", headers={"Idempotency-Key": key}
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            # There was no connection that it could have gone on.
+            # There was no connection on which the request could have been sent.
             self.failures.append(Failure(target.url, key, repr(error)))
             return Fate.REFUSED, None
         except httpx.TransportError as error:
@@ -249,7 +250,7 @@ class Load:
         return Fate.OK, int(answer.json()["views"])
 
     def _note(self, target: Target, view: View, views: int, begun: float) -> None:
-        """The answer to a view is a number that somebody reads, too."""
+        """The number in the response to a view is read, too."""
         self.history.read(view.video, views, begun, at=self._counts(target))
 
     def _read(self, http: httpx.Client, target: Target, video: str) -> None:
@@ -264,13 +265,13 @@ class Load:
         if answer.status_code != 200:
             self.failed_reads.append(Failure(target.url, "", f"{answer.status_code} {answer.text}"))
             return
-        # A node restarted in between: which of its processes answered, nobody knows.
+        # If the node has restarted in between, it is unknown which of its processes answered.
         reader = before if before == _process(target) else None
         views = answer.json()["views"]
         self.history.read(video, views, begun, at=self._counts(target), reader=reader)
 
     def _browse(self, client: _Client) -> None:
-        """A browser that was never told to forget anything."""
+        """A browser that never forgets anything."""
         while not client.ends.wait(PACE_S):
             target, video = self._chance.choice([*self.targets]), self._choose()
             before, begun = _process(target), self.history.clock()
@@ -280,21 +281,21 @@ class Load:
                 continue
             if answer.status_code != 200:
                 continue
-            heard = snapshot.decode(answer.text)
+            received = snapshot.decode(answer.text)
             reader = before if before == _process(target) else None
-            views, at = heard.counter.value, self._counts(target)
+            views, at = received.counter.value, self._counts(target)
             self.history.read(video, views, begun, at=at, reader=reader)
-            counter = self._state.receive(heard)
+            counter = self._state.receive(received)
             self.history.read(video, counter.value, begun, reader="the browser")
-            self._hear_again(heard)
+            self._merge_again(received)
 
-    def _hear_again(self, heard: Snapshot) -> None:
-        """Keep what was heard, and merge anything that was kept: it may be from long ago."""
-        if len(self._heard) < KEPT:
-            self._heard.append(heard)
+    def _merge_again(self, received: Snapshot) -> None:
+        """Keep the snapshot, and merge any that was kept: it may be from long ago."""
+        if len(self._kept) < KEPT:
+            self._kept.append(received)
         else:
-            self._heard[self._chance.randrange(KEPT)] = heard
-        again = self._chance.choice(self._heard)
+            self._kept[self._chance.randrange(KEPT)] = received
+        again = self._chance.choice(self._kept)
         begun = self.history.clock()
         counter = self._state.receive(again)
         self.history.read(again.video, counter.value, begun, reader="the browser")
@@ -304,7 +305,7 @@ class Load:
 
     @staticmethod
     def _counts(target: Target) -> str | None:
-        """The address of the node that counts here; None: any behind the balancer."""
+        """The address of the node that counts here; None for the balancer."""
         return target.url if isinstance(target, Node) else None
 
 

@@ -1,4 +1,4 @@
-"""Real nodes for tests: processes of their own, which are started, hurt, and surely ended."""
+"""Real nodes for tests: processes that a test starts, stops, kills and pauses. They surely end."""
 
 import os
 import random
@@ -24,14 +24,15 @@ PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.02
 
 HOST: Final = "127.0.0.1"
-# No connection is kept: nodes come and go. Making a client takes longer than many requests.
+# One client for all, because making one takes longer than many requests. It keeps no connections,
+# because nodes come and go.
 HTTP: Final = httpx.Client(
     timeout=PATIENCE_S, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
 )
 
 
 def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
-    """Return as soon as `holds()` is true; fail, naming `what`, when it isn't in time."""
+    """Return as soon as `holds()` is true. Fail after `timeout_s`, with `what` in the message."""
     end = time.monotonic() + timeout_s
     while not holds():
         if time.monotonic() > end:
@@ -42,8 +43,8 @@ def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIEN
 def free_port() -> int:
     """A port that nobody listens on, and that stays free while a node is down.
 
-    Not one that the system gives for port 0: it hands those out to outgoing connections, too, so
-    a node that restarts could find its own port taken by some client.
+    The system's choice for port 0 would not do: it gives those ports to outgoing connections, too,
+    so a client could take the port of a node that restarts.
     """
     for port in random.sample(range(20_000, 32_000), 1000):
         with socket.socket() as probe:
@@ -57,10 +58,10 @@ def free_port() -> int:
 
 
 class Node:
-    """One node and the process that it runs in at the moment, if any.
+    """One node, and its process while it has one.
 
-    `folder` takes its data and its log, which all its processes write on. Use it in a `with`
-    statement: no process is left at its end.
+    Its data and its log are in `folder`; all its processes append to the one log. Use it in a
+    `with` statement: no process is left at its end.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Node:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs, or ran last."""
+        """The id of the process that runs, or ran last."""
         assert self.process, f"{self.name} was never started"
         return self.process.pid
 
@@ -118,13 +119,13 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def spawn(self) -> Self:
-        """Start a process, and wait for nothing."""
+        """Start a process, and don't wait for it."""
         assert not self.running, f"{self.name} runs already"
         command = [sys.executable, "-m", "ratchet_server", "node", "--name", self.name]
         command += ["--port", str(self.port), "--data", self.data, *self.flags]
         for peer in self.peers:
             command += ["--peer", peer]
-        # Settings of whoever runs the tests are none of the node's, but for the page to be tested.
+        # Keep out the settings in our own environment, except for the page that is to be tested.
         kept = {
             key: value
             for key, value in os.environ.items()
@@ -141,7 +142,7 @@ class Node:
         return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Tell it to stop; the exit code."""
+        """Send it a signal, SIGTERM by default, and wait. Return the exit code."""
         assert self.process, f"{self.name} was never started"
         self.process.send_signal(number)
         return self.wait()
@@ -158,15 +159,15 @@ class Node:
         return self.start()
 
     def pause(self) -> None:
-        """It holds its connections and does nothing."""
+        """Stop the process by SIGSTOP: it keeps its connections and does nothing."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """It goes on."""
+        """Let the process go on after `pause`."""
         os.kill(self.pid, signal.SIGCONT)
 
     def wait(self) -> int:
-        """Wait for its end; the exit code, negative for a signal."""
+        """Wait until the process ends. Return the exit code; negative: killed by that signal."""
         assert self.process, f"{self.name} was never started"
         try:
             return self.process.wait(PATIENCE_S)
@@ -174,32 +175,32 @@ class Node:
             raise AssertionError(f"{self.name} doesn't end:\n{self.log}") from None
 
     def wait_for_log(self, text: str) -> None:
-        """Wait until it has said `text`; fail if it ends without."""
+        """Wait until `text` is in its log. Fail if the process ends before."""
 
-        def said() -> bool:
+        def logged() -> bool:
             if text in self.log:
                 return True
-            assert self.running, f"{self.name} has ended and didn't say {text!r}:\n{self.log}"
+            assert self.running, f"{self.name} has ended and didn't log {text!r}:\n{self.log}"
             return False
 
-        wait_until(said, f"{self.name} says {text!r}")
+        wait_until(logged, f"{self.name} logs {text!r}")
 
     # -- its disk --------------------------------------------------------------------------
 
     def back_up(self, to: Path) -> None:
-        """Write what is on its disk now into the folder `to`, as a data folder for later."""
+        """Write a backup of its database into `to`, a new folder that can be a data folder."""
         to.mkdir()
         with closing(sqlite3.connect(Path(self.data) / DATABASE)) as database:
             database.execute("VACUUM INTO ?", [str(to / DATABASE)])
 
     def lose_disk(self, backup: Path | None = None) -> None:
-        """While it is down: its data is gone, or set back to what `back_up` has written."""
+        """Delete its data while it is down; or replace it by a `backup` from `back_up`."""
         assert not self.running, f"{self.name} is running"
         shutil.rmtree(self.data)
         if backup:
             shutil.copytree(backup, self.data)
 
-    # -- what it answers -------------------------------------------------------------------
+    # -- requests to it --------------------------------------------------------------------
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """GET `path`."""
@@ -209,21 +210,21 @@ class Node:
         """POST to `path`, without a body."""
         return HTTP.post(self.url + path, headers=headers)
 
-    def tell(self, path: str, **words: object) -> httpx.Response:
-        """POST these words to `path`, as an operator does."""
-        return HTTP.post(self.url + path, json=words)
+    def tell(self, path: str, **fields: object) -> httpx.Response:
+        """POST these fields as JSON to `path`, as an operator does."""
+        return HTTP.post(self.url + path, json=fields)
 
     def view(self, video: str) -> int:
-        """Count one view; how many there are now."""
-        answer = self.post(f"/api/videos/{video}/views")
-        assert answer.status_code == 200, answer.text
-        return int(answer.json()["views"])
+        """Count one view. Return how many there are now."""
+        response = self.post(f"/api/videos/{video}/views")
+        assert response.status_code == 200, response.text
+        return int(response.json()["views"])
 
     def views(self, video: str) -> int:
         """How many views it shows."""
-        answer = self.get(f"/api/videos/{video}")
-        assert answer.status_code == 200, answer.text
-        return int(answer.json()["views"])
+        response = self.get(f"/api/videos/{video}")
+        assert response.status_code == 200, response.text
+        return int(response.json()["views"])
 
     @property
     def digest(self) -> str:
@@ -232,18 +233,18 @@ class Node:
 
     @property
     def slot(self) -> str | None:
-        """The slot that its process counts in, once it is open."""
+        """The slot of its process; None while it is not open."""
         generation = self.get("/api/node").json()["generation"]
         return f"{self.name}@{generation}" if generation else None
 
     @property
     def memory_kib(self) -> int:
-        """What the process holds in memory now."""
+        """The resident memory of the process."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if "VmRSS" in line).split()[1])
 
 
-# What `dialler` dials to reach `dialled`; for links that go through a proxy.
+# From the dialling node and the dialled one to the URL to dial: for links through a proxy.
 Route = Callable[[Node, Node], str]
 
 
@@ -257,7 +258,7 @@ def cluster(
     flags: Sequence[str] = ("--open",),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Node]]:
-    """A full mesh of nodes that serve; all ended afterwards, whatever state they are in then."""
+    """A full mesh of nodes that serve. All are ended at the end of the `with` statement."""
     with ExitStack() as stack:
         nodes = {
             name: stack.enter_context(Node(name, folder, flags=flags, environ=environ))
@@ -279,12 +280,12 @@ def connected(nodes: Iterable[Node]) -> bool:
     """Whether each of these is connected to each of the others."""
     nodes = list(nodes)
     return all(
-        {node.name for node in nodes} - {asked.name}
-        <= {peer["node"] for peer in asked.get("/api/node").json()["peers"] if peer["connected"]}
-        for asked in nodes
+        {node.name for node in nodes} - {one.name}
+        <= {peer["node"] for peer in one.get("/api/node").json()["peers"] if peer["connected"]}
+        for one in nodes
     )
 
 
 def equal(nodes: Iterable[Node]) -> bool:
-    """Whether all of these hold the same counts."""
+    """Whether all of these have the same counts."""
     return len({node.digest for node in nodes}) == 1

@@ -1,6 +1,7 @@
 """Child processes of tests, which surely end.
 
-Each has a session of its own: a Ctrl-C in the terminal is for the tests, which end their children.
+Each has a session of its own: a Ctrl-C in the terminal reaches the tests alone, and they end their
+children.
 """
 
 import signal
@@ -19,7 +20,7 @@ def start(
     environ: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Process:
-    """Its output is added to the file. `options`: further ones of `subprocess.Popen`."""
+    """Start a process, and append its output to a file. `options`: see `subprocess.Popen`."""
     with output.open("ab") as out:
         return subprocess.Popen(
             command,
@@ -32,7 +33,7 @@ def start(
 
 
 def end(process: Process, patience_s: float = 0) -> None:
-    """It is gone: killed, or by SIGTERM, if it ends in time."""
+    """End a process: by SIGTERM if it ends within `patience_s`, otherwise by SIGKILL."""
     if patience_s:
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -50,7 +51,7 @@ def running(
     patience_s: float = 0,
     **options: Any,
 ) -> Iterator[Process]:
-    """`start`, and `end` whatever happens."""
+    """`start` a process, and `end` it at the end of the `with` statement."""
     process = start(command, output, environ, **options)
     try:
         yield process

@@ -1,4 +1,4 @@
-"""The wire as tests use it: websockets, event streams, and bytes that no library would send."""
+"""The wire in tests: websockets, event streams, frames, and bytes that no library would send."""
 
 import json
 import socket
@@ -45,21 +45,21 @@ def dial(
 
 
 def told(socket: ClientConnection) -> dict[str, Any]:
-    """The next message, parsed."""
+    """Receive and parse the next message."""
     message = json.loads(socket.recv(PATIENCE_S))
     assert isinstance(message, dict)
     return message
 
 
 def told_a(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next frame of a peer that is of this kind."""
+    """Receive until a frame of this kind comes, and return that."""
     while (frame := told(socket))["is"] != kind:
         pass
     return frame
 
 
 def told_until(socket: ClientConnection, views: int) -> list[int]:
-    """The numbers that a watcher is told, up to `views`."""
+    """The numbers that a watcher receives, until one is at least `views`."""
     numbers: list[int] = []
     while not numbers or numbers[-1] < views:
         message = told(socket)
@@ -68,10 +68,10 @@ def told_until(socket: ClientConnection, views: int) -> list[int]:
 
 
 def how_it_closed(socket: ClientConnection) -> Close:
-    """Read to the end of the connection; the close frame that the node sent."""
+    """Read to the end of the connection. Return the close frame that the node sent."""
     with pytest.raises(ConnectionClosed) as closed:
         _read_to_the_end(socket)
-    assert closed.value.rcvd, "the connection was cut, without a word why"
+    assert closed.value.rcvd, "the connection ended without a close frame"
     return closed.value.rcvd
 
 
@@ -106,13 +106,13 @@ def established(node: Node) -> int:
 
 
 def raw(node: Node, request: bytes) -> bytes:
-    """What the node answers to these bytes, to the end of the connection."""
+    """Send these bytes. Return all that the node sends until the connection ends."""
     with socket.create_connection((HOST, node.port), PATIENCE_S) as connection:
         connection.sendall(request)
-        answer = b""
+        response = b""
         while part := connection.recv(65536):
-            answer += part
-        return answer
+            response += part
+        return response
 
 
 def hello(node: str = "x", *, process: str = PROCESS, version: object = 1) -> str:
@@ -121,29 +121,30 @@ def hello(node: str = "x", *, process: str = PROCESS, version: object = 1) -> st
 
 
 def digest(
-    slots: dict[str, object] | None = None, heard: dict[str, int] | None = None, **said: object
+    slots: dict[str, object] | None = None, heard: dict[str, int] | None = None, **fields: object
 ) -> str:
-    """What a peer says to have, and whatever else a digest has a field for."""
-    said |= {"slots": slots or {}, "heard": heard or {}}
-    return _frame(Digest(None, {}, Generations(), Generations(), Generations(), {}, 0, {}), **said)
+    """A digest. `fields`: its other fields, by their keys in the text."""
+    fields |= {"slots": slots or {}, "heard": heard or {}}
+    empty = Digest(None, {}, Generations(), Generations(), Generations(), {}, 0, {})
+    return _frame(empty, **fields)
 
 
 def rows(
     slot: str, start: object, upto: object, *entries: list[object], more: object = False
 ) -> str:
-    """Rows of a slot."""
+    """A frame with rows of a slot."""
     frame = Rows(Slot("x", 1), 0, 1, False, ())
     return _frame(frame, slot=slot, start=start, upto=upto, more=more, rows=entries)
 
 
 def want(slot: str, above: object) -> str:
-    """A question for rows."""
+    """A request for rows."""
     return _frame(Want(Slot("x", 1), 0), slot=slot, above=above)
 
 
-def _frame(frame: Frame, **said: object) -> str:
-    """`frame` as text, with other things said in it, right or wrong."""
-    return json.dumps(json.loads(codec.encode(frame)) | said)
+def _frame(frame: Frame, **fields: object) -> str:
+    """`frame` as text, with these fields replaced by valid or invalid ones."""
+    return json.dumps(json.loads(codec.encode(frame)) | fields)
 
 
 def key() -> str:
