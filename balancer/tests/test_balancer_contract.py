@@ -238,7 +238,7 @@ class TestPins:
         with connect(f"ws://{own_cluster.address}/api/videos/tide/live?node=c") as socket:
             assert str(socket.recv())[0] in "ab"
 
-    def test_while_the_node_is_not_ready_another_one_answers(self, own_cluster: Cluster) -> None:
+    def test_until_the_node_is_ready_again_another_one_answers(self, own_cluster: Cluster) -> None:
         own_cluster.nodes[2].set_ready(False)
         wait_until(lambda: "c" not in own_cluster.fetch_from(3, "/?node=c"), "others answer")
         own_cluster.nodes[2].set_ready(True)
