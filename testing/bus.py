@@ -38,6 +38,11 @@ class Bus:
         self._takers: dict[str, Callable[[Message], None]] = {}
         self._mute: set[str] = set()
 
+    @property
+    def members(self) -> set[str]:
+        """The processes that are attached."""
+        return {*self._takers}
+
     def attach(self, process: str, take: Callable[[Message], None]) -> None:
         """From now on `take` is called with every message that this process may read."""
         self._takers[process] = take
