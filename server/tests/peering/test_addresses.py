@@ -4,7 +4,7 @@ import pytest
 from ratchet.frames import Alive, Hello
 from ratchet_server.peering.addresses import MOST, Addresses, Dialled
 from ratchet_server.peering.gossip import Gossip
-from ratchet_server.peering.ports import Discovery
+from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.peering.static import Static
 
 ME = Hello("a", "0", "http://a:1")
@@ -114,6 +114,56 @@ class TestAddresses:
         del self.alive["7"]
         assert first[6] not in self.learned(addresses)
         assert len(self.learned(addresses)) == MOST
+
+
+class Names:
+    """A discovery that knows addresses and not who is there, as the DNS does."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = urls
+
+    async def run(self, me: Hello) -> None:
+        raise NotImplementedError(me)
+
+    def seen(self) -> list[Address]:
+        return [Address(url) for url in self.urls]
+
+    def expected(self) -> tuple[str, ...]:
+        return self.urls
+
+
+class TestUnnamedAddresses:
+    """Nobody says who is there, and they come and go."""
+
+    gone: set[str]
+    names: Names
+
+    @pytest.fixture
+    def addresses(self) -> Addresses:
+        """Somebody has answered at b's; nobody at c's."""
+        self.gone, self.names = set(), Names("http://b:1", "http://c:1")
+        addresses = Addresses(ME, [self.names], lambda node: node in self.gone)
+        assert addresses.answered(addresses.all[0], Hello("b", "1", "http://b:1"))
+        return addresses
+
+    def dialled(self, addresses: Addresses, *linked: str) -> list[str]:
+        addresses.look(linked)
+        return [one.url for one in addresses.all]
+
+    def test_one_that_is_seen_no_more_is_kept_where_a_member_has_answered(
+        self, addresses: Addresses
+    ) -> None:
+        self.names.urls = ("http://d:1",)
+        assert self.dialled(addresses) == ["http://b:1", "http://d:1"]
+        # Nobody is expected where the last look sees nobody.
+        assert addresses.unmet(["a"]) == 1
+        self.gone = {"b"}
+        assert self.dialled(addresses, "1") == ["http://b:1", "http://d:1"]
+        assert self.dialled(addresses) == ["http://d:1"]
+
+    def test_a_look_that_finds_nobody_drops_none(self, addresses: Addresses) -> None:
+        self.names.urls = ()
+        assert self.dialled(addresses) == ["http://b:1", "http://c:1"]
 
 
 class TestUnmet:

@@ -2,7 +2,7 @@
 
 A *transport* carries frames to other processes and back. A *discovery* knows addresses at which
 other processes may be reached; a transport that dials uses it. Each port has one suite of tests
-that every adapter passes: `transport_contract.py` and `discovery_contract.py`, beside the tests.
+that every adapter passes: `test_transport_contract.py` and `test_discovery_contract.py`.
 
 Read these traps before you write an adapter:
 
@@ -35,8 +35,8 @@ class Inbox(Protocol):
     async def receive(self, frame: Frame, process: str) -> None:
         """Take in a frame of a joined process. Returns when it is merged, in memory alone.
 
-        Await it before the next frame of the same process: that is how a node pushes back on a
-        peer that is faster than itself. Cancelled, the frame may be merged or not.
+        Await it before you take the next frame from the same connection: so a node pushes back on
+        a peer that is faster than itself. Cancelled, the frame may be merged or not.
         """
 
     def left(self, process: str) -> None:

@@ -1,0 +1,278 @@
+"""What every discovery does. A new one is a `World` here, and a line in the lists of worlds."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+import pytest
+from ratchet.frames import Hello
+from ratchet.replica import Replica
+from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.gossip import Gossip
+from ratchet_server.peering.ports import Address, Discovery
+from ratchet_server.peering.static import Static
+
+from testing.registry import Registry, RegistryDiscovery
+from testing.transports import until
+
+ME = Hello("a", "a" * 16, "http://a:1")
+B, C = Hello("b", "b" * 16, "http://b:1"), Hello("c", "c" * 16, "http://c:1")
+
+
+class World(Protocol):
+    """The processes around node a, and what its discovery is made for."""
+
+    # Of node a; made when the first others are there.
+    discovery: Discovery
+
+    async def start(self, *others: Hello) -> None:
+        """These processes begin, and a after them."""
+
+    async def end(self) -> None:
+        """All end."""
+
+    async def come(self, other: Hello) -> None:
+        """Another process begins."""
+
+    async def go(self, other: Hello) -> None:
+        """A process ends in order."""
+
+    def blind(self) -> None:
+        """From now on looks find nobody."""
+
+
+class Given:
+    """Addresses that an operator gave. They never change."""
+
+    def __init__(self) -> None:
+        self.discovery: Discovery
+
+    async def start(self, *others: Hello) -> None:
+        self.discovery = Static([f"{other.url}/" for other in others])
+        await self.discovery.run(ME)
+
+    async def end(self) -> None:
+        """Nothing runs."""
+
+    async def come(self, other: Hello) -> None:
+        """The operator doesn't know of it."""
+
+    async def go(self, other: Hello) -> None:
+        """The operator doesn't know of it."""
+
+    def blind(self) -> None:
+        """It has eyes for its own list alone."""
+
+
+class Told:
+    """Addresses that peers tell of: a replica that is connected to them."""
+
+    def __init__(self) -> None:
+        chance = random.Random(1).randrange
+        self._replica = Replica(ME, started_ms=1, chance=chance, now=0.0)
+        self.discovery: Discovery = Gossip(self._replica.peers.alive)
+
+    async def start(self, *others: Hello) -> None:
+        for other in others:
+            await self.come(other)
+        await self.discovery.run(ME)
+
+    async def end(self) -> None:
+        """Nothing runs."""
+
+    async def come(self, other: Hello) -> None:
+        self._replica.joined(other)
+
+    async def go(self, other: Hello) -> None:
+        self._replica.left(other.process)
+
+    def blind(self) -> None:
+        for process in [*self._replica.peers.by_process]:
+            self._replica.left(process)
+
+
+class Registered:
+    """Addresses that others announce in a registry."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.discovery: Discovery = RegistryDiscovery(self.registry)
+        self._running: dict[Hello, asyncio.Task[None]] = {}
+
+    async def start(self, *others: Hello) -> None:
+        for other in others:
+            await self.come(other)
+        self._running[ME] = asyncio.create_task(self.discovery.run(ME))
+        await until(lambda: len(self.discovery.seen()) > len(others), "all are announced")
+
+    async def end(self) -> None:
+        for one in [*self._running]:
+            await self.go(one)
+
+    async def come(self, other: Hello) -> None:
+        discovery = RegistryDiscovery(self.registry)
+        self._running[other] = asyncio.create_task(discovery.run(other))
+
+    async def go(self, other: Hello) -> None:
+        task = self._running.pop(other)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+
+    def blind(self) -> None:
+        self.registry.forget()
+
+
+Story = Callable[[], Awaitable[None]]
+
+
+def run(world: World, story: Story) -> None:
+    async def whole() -> None:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(world.end)
+            await story()
+
+    asyncio.run(whole())
+
+
+def others(discovery: Discovery) -> list[str]:
+    """The urls that it sees, but for that of node a."""
+    return sorted(one.url for one in discovery.seen() if one.url != ME.url)
+
+
+def dialled(addresses: Addresses) -> list[str]:
+    """The urls that a node dials that uses it."""
+    addresses.look(())
+    return sorted(one.url for one in addresses.all)
+
+
+@pytest.mark.parametrize("kind", [Given, Told, Registered])
+class TestEveryDiscovery:
+    def test_sees_all_in_each_look(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B, C)
+            for _ in range(2):
+                # Without the slash that people write after a host.
+                assert others(world.discovery) == [B.url, C.url]
+                assert {*world.discovery.expected()} <= {one.url for one in world.discovery.seen()}
+                for one in world.discovery.seen():
+                    assert (one.node is None) == (one.process is None)
+
+        run(world, story)
+
+    def test_a_look_that_finds_nobody_drops_nobody(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B, C)
+            addresses = Addresses(ME, [world.discovery], lambda _node: False)
+            assert dialled(addresses) == [B.url, C.url]
+            world.blind()
+            if kind is not Given:
+                await until(lambda: not others(world.discovery), "it sees nobody")
+            assert dialled(addresses) == [B.url, C.url]
+
+        run(world, story)
+
+    def test_leads_nobody_to_dial_itself_once_it_has_answered(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            # The address of another, behind which a itself is.
+            await world.start(B, C)
+            addresses = Addresses(ME, [world.discovery], lambda _node: False)
+            first = next(one for one in addresses.all if one.url == B.url)
+            assert not addresses.answered(first, ME)
+            assert dialled(addresses) == [C.url]
+
+        run(world, story)
+
+
+@pytest.mark.parametrize("kind", [Told, Registered])
+class TestOneThatProcessesAnnounceThemselvesTo:
+    def test_never_leads_to_this_process(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B)
+            await until(lambda: others(world.discovery) == [B.url], "it sees b")
+            addresses = Addresses(ME, [world.discovery], lambda _node: False)
+            assert dialled(addresses) == [B.url]
+
+        run(world, story)
+
+    def test_sees_who_comes_and_who_goes(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B)
+            await world.come(C)
+            await until(lambda: others(world.discovery) == [B.url, C.url], "c is announced")
+            await world.go(B)
+            await until(lambda: others(world.discovery) == [C.url], "b is withdrawn")
+
+        run(world, story)
+
+    def test_follows_a_node_that_moves(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B, C)
+            addresses = Addresses(ME, [world.discovery], lambda _node: False)
+            assert dialled(addresses) == [B.url, C.url]
+            await world.go(B)
+            moved = Hello("b", "d" * 16, "http://d:1")
+            await world.come(moved)
+            await until(lambda: others(world.discovery) == [C.url, moved.url], "it has moved")
+            assert dialled(addresses) == [C.url, moved.url]
+
+        run(world, story)
+
+    def test_says_who_is_there(self, kind: type[World]) -> None:
+        world = kind()
+
+        async def story() -> None:
+            await world.start(B)
+            assert Address(B.url, B.node, B.process) in world.discovery.seen()
+
+        run(world, story)
+
+
+class TestOneThatAsksARegistry:
+    def test_keeps_its_last_look_while_that_is_down(self) -> None:
+        world = Registered()
+
+        async def story() -> None:
+            await world.start(B, C)
+            world.registry.down = True
+            # All leases are over when it is back, and b and c announce themselves again.
+            world.registry.forget()
+            await until(lambda: world.registry.refusals > 10, "all have asked in vain")
+            assert others(world.discovery) == [B.url, C.url]
+            world.registry.down = world.registry.forgetful = False
+            await until(lambda: len(world.registry.look()) == 3, "all are announced again")
+
+        run(world, story)
+
+    def test_forgets_one_that_was_killed_when_its_lease_is_over(self) -> None:
+        world = Registered()
+
+        async def story() -> None:
+            await world.start(B)
+            world.registry.announce(Address(C.url, C.node, C.process))
+            await until(lambda: others(world.discovery) == [B.url, C.url], "c is announced")
+            await until(lambda: others(world.discovery) == [B.url], "the lease of c is over")
+
+        run(world, story)
+
+
+class TestGivenAddresses:
+    def test_are_dialled_whoever_answers_there(self) -> None:
+        addresses = Addresses(ME, [Static([B.url])], lambda _node: True)
+        for hello in (B, C):
+            assert addresses.answered(addresses.all[0], hello)
+            assert dialled(addresses) == [B.url]

@@ -1,0 +1,234 @@
+"""What every transport does. A new one is a `Wire` in `testing/transports.py`, and a line here."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+import pytest
+
+from testing.links import Links
+from testing.transports import (
+    NAMES,
+    BusWire,
+    Cluster,
+    MeshWire,
+    Wire,
+    agree,
+    connected,
+    until,
+)
+
+Story = Callable[[Cluster], Awaitable[None]]
+
+# More than one frame has room for.
+MANY: Final = 2500
+
+
+@pytest.fixture(params=["mesh", "bus"])
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """Each in turn."""
+    if request.param == "bus":
+        yield BusWire()
+    else:
+        with Links() as links:
+            yield MeshWire(links)
+
+
+def run(wire: Wire, story: Story) -> None:
+    """Tell `story` of a cluster without nodes, and end all that it has started."""
+
+    async def whole() -> None:
+        async with Cluster(wire) as cluster:
+            await story(cluster)
+
+    asyncio.run(whole())
+
+
+class TestFrames:
+    def test_counts_reach_all(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            members = await cluster.three()
+            for member in members:
+                await member.view("x", 10)
+            await agree(*members)
+            assert [member.keeper.value("x") for member in members] == [30, 30, 30]
+
+        run(wire, story)
+
+    def test_thousands_of_rows_reach_one_that_comes_later(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b = await cluster.start("a"), await cluster.start("b")
+            await connected(a, b)
+            await until(lambda: a.replica.counting, "a has a slot")
+            views = [a.keeper.count_view(f"x-{n}", None, "memory") for n in range(MANY)]
+            await asyncio.gather(*views)
+            await a.keeper.written()
+            c = await cluster.start("c")
+            await connected(a, b, c)
+            await agree(a, b, c)
+            assert c.keeper.value(f"x-{MANY - 1}") == 1
+
+        run(wire, story)
+
+    def test_doubled_and_old_ones_change_nothing(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            for member in (a, b, c, a, b, c):
+                await member.view("x", 5)
+                await agree(a, b, c)
+            received = c.witness.received.copy()
+            said = {one: [*one.witness.sent] for one in (a, b, c)}
+            for one, sent in said.items():
+                everybody = one.routes.by_process().keys()
+                # The newest first, and each of them twice.
+                for frame, _ in reversed(sent):
+                    one.witness.transport.send(frame, everybody)
+                    one.witness.transport.send(frame, everybody)
+            for other in (a, b):
+                rest = received[other.process] + 2 * len(said[other])
+                await until(
+                    lambda process=other.process, rest=rest: c.witness.received[process] >= rest,  # type: ignore[misc]
+                    f"c has all of {other.name}'s frames again",
+                )
+            await a.view("x")
+            await agree(a, b, c)
+            assert [member.keeper.value("x") for member in (a, b, c)] == [31, 31, 31]
+
+        run(wire, story)
+
+    def test_one_for_a_process_that_has_left_is_dropped(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            await cluster.stop("c")
+            await connected(a, b)
+            frame = a.replica.digest()
+            received = b.witness.received[a.process]
+            a.witness.transport.send(frame, [c.process])
+            a.witness.transport.send(frame, [c.process, b.process])
+            await until(lambda: b.witness.received[a.process] > received, "b has its copy")
+            await b.view("x")
+            await agree(a, b)
+
+        run(wire, story)
+
+
+class TestMembership:
+    def test_a_cut_heals(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            wire.cut("c")
+            await connected(a, b)
+            await connected(c)
+            for member in (a, b, c):
+                await member.view("x", 10)
+            await agree(a, b)
+            assert (a.keeper.value("x"), c.keeper.value("x")) == (20, 10)
+            wire.heal()
+            await connected(a, b, c)
+            await agree(a, b, c)
+            assert c.keeper.value("x") == 30
+
+        run(wire, story)
+
+    def test_one_that_is_silent_leaves_and_comes_back(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            wire.silence("c")
+            await connected(a, b)
+            await connected(c)
+            await c.view("x")
+            wire.heal()
+            await connected(a, b, c)
+            await agree(a, b, c)
+            assert a.keeper.value("x") == 1
+
+        run(wire, story)
+
+    def test_a_name_that_starts_again_is_another_process(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            await c.view("x")
+            await agree(a, b, c)
+            await cluster.stop("c")
+            again = await cluster.start("c")
+            await connected(a, b, again)
+            await agree(a, b, again)
+            assert again.process != c.process
+            assert again.keeper.value("x") == 1
+
+        run(wire, story)
+
+
+class TestANodeThatStarts:
+    def test_is_settled_when_all_that_are_there_have_joined(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b = await cluster.start("a"), await cluster.start("b")
+            await connected(a, b)
+            c = await cluster.make("c")
+            assert not c.routes.settled()
+            await c.start()
+            await until(c.routes.settled, "c is settled")
+            assert c.reaches(a, b)
+
+        run(wire, story)
+
+    def test_is_settled_when_nobody_is_there(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a = await cluster.start("a")
+            await until(a.routes.settled, "a is settled")
+            assert a.reaches()
+
+        run(wire, story)
+
+    def test_has_met_nobody_and_then_all_whoever_leaves(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            lone = await cluster.make("a")
+            assert lone.routes.unmet(["a"]) > 0
+            await cluster.stop("a")
+            a, b, _ = await cluster.three()
+            assert [one.routes.unmet(NAMES) for one in (a, b)] == [0, 0]
+            await cluster.stop("c")
+            await connected(a, b)
+            assert [one.routes.unmet(NAMES) for one in (a, b)] == [0, 0]
+
+        run(wire, story)
+
+
+class TestCancellation:
+    def test_leaves_no_peer_no_task_and_no_socket(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            tasks, sockets = len(asyncio.all_tasks()), 0
+            members = [await cluster.make(name) for name in NAMES]
+            sockets = open_sockets()
+            for member in members:
+                await member.start()
+            a, b, c = members
+            await connected(a, b, c)
+            # The others go on: what it has open nobody else closes.
+            await a.hang_up()
+            assert a.reaches()
+            await connected(b, c)
+            await b.hang_up()
+            await c.hang_up()
+            for member in members:
+                member.keeper.end()
+            await until(lambda: open_sockets() <= sockets, "all sockets are closed")
+            # The servers of the mesh that wait for connections.
+            for member in members:
+                await cluster.stop(member.name)
+            await until(lambda: len(asyncio.all_tasks()) <= tasks, "all tasks have ended")
+
+        run(wire, story)
+
+
+def open_sockets() -> int:
+    """How many sockets this process has."""
+    found = 0
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        # The folder's own descriptor is gone by now.
+        with suppress(OSError):
+            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+    return found

@@ -1,0 +1,160 @@
+"""A transport in memory: a bus that joins nodes of one process, and that a test can cut.
+
+It is the smallest example of `ratchet_server.peering.ports.Transport`, and of a bus: nobody is
+connected to anybody. Every node says hello once a heartbeat; a process joins when its hello comes,
+and leaves when it is silent for some heartbeats, or says goodbye.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ratchet import codec
+from ratchet.frames import Frame, Hello
+from ratchet_server.peering.ports import Inbox, Route
+
+# Shorter than on a real bus, as tests wait for silence.
+HEARTBEAT_S: Final = 0.05
+# A busy machine holds up all nodes of a process alike, so this may be short, too.
+SILENCE_S: Final = 1.0
+# Our own hello has come back so often: the bus works, and others have had time to say theirs.
+ECHOES: Final = 3
+MAX_QUEUED: Final = 10_000
+
+
+class Message(NamedTuple):
+    """`text` is a frame, for all or for one process; None: the sender goes."""
+
+    sender: str
+    to: str | None
+    text: str | None
+
+
+class Bus:
+    """Takes messages to everybody, and back to their sender."""
+
+    def __init__(self) -> None:
+        self._takers: dict[str, Callable[[Message], None]] = {}
+        self._mute: set[str] = set()
+
+    @property
+    def members(self) -> set[str]:
+        """The processes that are attached."""
+        return {*self._takers}
+
+    def attach(self, process: str, take: Callable[[Message], None]) -> None:
+        """From now on `take` is called with every message that this process may read."""
+        self._takers[process] = take
+
+    def detach(self, process: str) -> None:
+        """No more."""
+        del self._takers[process]
+
+    def publish(self, message: Message) -> None:
+        """Hand it to all, or to its receiver, at once."""
+        for process, take in [*self._takers.items()]:
+            if message.to not in {None, process}:
+                continue
+            if process == message.sender or not {process, message.sender} & self._mute:
+                take(message)
+
+    def mute(self, process: str) -> None:
+        """Nothing passes between this process and the others."""
+        self._mute.add(process)
+
+    def heal(self) -> None:
+        """Everything passes again."""
+        self._mute.clear()
+
+
+@dataclass
+class _Peer:
+    """A process that has joined."""
+
+    peer: Hello
+    heard_s: float
+    dropped: int = 0
+
+
+class BusTransport:
+    """One node on a bus."""
+
+    def __init__(self, me: Hello, bus: Bus) -> None:
+        self._me = me
+        self._bus = bus
+        self._peers: dict[str, _Peer] = {}
+        self._echoes = 0
+        self._arrived: asyncio.Queue[Message] = asyncio.Queue(MAX_QUEUED)
+
+    async def run(self, inbox: Inbox) -> None:
+        """See the port, here and below."""
+        self._bus.attach(self._me.process, self._take)
+        tasks = [asyncio.create_task(self._beat(inbox)), asyncio.create_task(self._read(inbox))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._bus.publish(Message(self._me.process, None, None))
+            self._bus.detach(self._me.process)
+            for process in [*self._peers]:
+                self._leave(process, inbox)
+
+    def send(self, frame: Frame, to: Collection[str]) -> None:
+        text = codec.encode(frame)
+        if self._peers.keys() <= {*to}:
+            self._bus.publish(Message(self._me.process, None, text))
+        else:
+            for process in to:
+                self._bus.publish(Message(self._me.process, process, text))
+
+    def routes(self) -> Mapping[str, Route]:
+        return self._peers
+
+    def settled(self) -> bool:
+        return self._echoes >= ECHOES
+
+    def unmet(self, known: Collection[str]) -> int:  # noqa: ARG002
+        """Nobody knows who is on a bus that nothing was heard on."""
+        return 0 if self._echoes else 1
+
+    async def _beat(self, inbox: Inbox) -> None:
+        while True:
+            hello = codec.encode(self._me)
+            self._bus.publish(Message(self._me.process, None, hello))
+            await asyncio.sleep(HEARTBEAT_S)
+            for process, peer in [*self._peers.items()]:
+                if asyncio.get_running_loop().time() - peer.heard_s > SILENCE_S:
+                    self._leave(process, inbox)
+
+    def _take(self, message: Message) -> None:
+        peer = self._peers.get(message.sender)
+        if peer:
+            # Now, and not when its turn comes: a slow inbox must not make others silent.
+            peer.heard_s = asyncio.get_running_loop().time()
+        if not self._arrived.full():
+            self._arrived.put_nowait(message)
+        elif peer:
+            peer.dropped += 1
+
+    async def _read(self, inbox: Inbox) -> None:
+        while True:
+            sender, _, text = await self._arrived.get()
+            frame = None if text is None else codec.decode(text)
+            if sender == self._me.process:
+                self._echoes += isinstance(frame, Hello)
+            elif isinstance(frame, Hello):
+                if sender not in self._peers:
+                    self._peers[sender] = _Peer(frame, asyncio.get_running_loop().time())
+                    inbox.joined(frame)
+            elif sender in self._peers:
+                if frame is None:
+                    self._leave(sender, inbox)
+                else:
+                    await inbox.receive(frame, sender)
+
+    def _leave(self, process: str, inbox: Inbox) -> None:
+        del self._peers[process]
+        inbox.left(process)

@@ -1,0 +1,266 @@
+"""Small clusters in one process: real keepers on stores in memory, joined by any transport."""
+
+import asyncio
+import random
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Protocol
+
+from ratchet.frames import Hello
+from ratchet.replica import Replica
+from ratchet_server.counting.keeper import Keeper
+from ratchet_server.counting.store import Store
+from ratchet_server.http.bounded_protocol import BoundedProtocol
+from ratchet_server.http.guard import Guard
+from ratchet_server.http.peer import peer
+from ratchet_server.http.server import listen
+from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.ports import Transport
+from ratchet_server.peering.routes import Routes
+from ratchet_server.peering.static import Static
+from sanic import Sanic
+
+from testing.bus import Bus, BusTransport
+from testing.links import Link, Links, Style
+from testing.nodes import HOST, PATIENCE_S, free_port
+from testing.witness import Witness
+
+NAMES: Final = ("a", "b", "c")
+
+
+async def until(holds: Callable[[], object], what: str) -> None:
+    """Return as soon as `holds()` is true; fail, naming `what`, when it isn't in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {PATIENCE_S:.0f} s: {what}") from None
+
+
+class Wire(Protocol):
+    """What is between the nodes a, b and c: their transports, and ways to break it."""
+
+    def url(self, name: str) -> str:
+        """How peers reach this node."""
+
+    def transport(self, me: Hello) -> AbstractAsyncContextManager[Transport]:
+        """A transport for a process; not running."""
+
+    def cut(self, name: str) -> None:
+        """Nothing passes between this node and the others, and its connections break."""
+
+    def silence(self, name: str) -> None:
+        """Nothing passes between this node and the others, and no connection breaks for that."""
+
+    def heal(self) -> None:
+        """Everything passes again."""
+
+
+class MeshWire:
+    """Websockets through links that can be cut."""
+
+    def __init__(self, links: Links) -> None:
+        self._ports = {name: free_port() for name in NAMES}
+        # The dialler, and the one that it reaches.
+        self._links: dict[tuple[str, str], Link] = {
+            (near, far): links.open(self._ports[far])
+            for near in NAMES
+            for far in NAMES
+            if near != far
+        }
+
+    def url(self, name: str) -> str:
+        return f"http://{HOST}:{self._ports[name]}"
+
+    @asynccontextmanager
+    async def transport(self, me: Hello) -> AsyncIterator[Transport]:
+        given = Static(link.url for (near, _), link in self._links.items() if near == me.node)
+        mesh = Mesh(me, Addresses(me, [given], lambda _node: False), secret=None)
+        with listen(HOST, self._ports[me.node]) as sock:
+            async with _served(mesh, me, sock):
+                yield mesh
+
+    def cut(self, name: str) -> None:
+        self._break(name, "reset")
+
+    def silence(self, name: str) -> None:
+        self._break(name, "silence")
+
+    def heal(self) -> None:
+        for link in self._links.values():
+            link.heal()
+
+    def _break(self, name: str, style: Style) -> None:
+        for ends, link in self._links.items():
+            if name in ends:
+                link.cut(style)
+
+
+@asynccontextmanager
+async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[None]:
+    """`WS /peer` of this process on `sock`."""
+    app = Sanic[Any, Any](f"peer-{me.process}", configure_logging=False)
+    # Sanic speeds up its own classes for one app; a second one in this process would break them.
+    app.config.TOUCHUP = False
+    app.blueprint(peer(mesh, Guard(None)))
+    server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
+    assert server is not None
+    await server.startup()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        closing = server.close()  # type: ignore[no-untyped-call]
+        for connection in tuple(server.connections):
+            connection.abort()
+        await until(lambda: not server.connections, "all connections have ended")
+        if closing:
+            await closing
+
+
+class BusWire:
+    """A bus in memory."""
+
+    def __init__(self) -> None:
+        self._bus = Bus()
+        self._processes: dict[str, str] = {}
+
+    def url(self, name: str) -> str:
+        return f"http://{name}:1"
+
+    @asynccontextmanager
+    async def transport(self, me: Hello) -> AsyncIterator[Transport]:
+        self._processes[me.node] = me.process
+        yield BusTransport(me, self._bus)
+
+    def cut(self, name: str) -> None:
+        self._bus.mute(self._processes[name])
+
+    def silence(self, name: str) -> None:
+        self._bus.mute(self._processes[name])
+
+    def heal(self) -> None:
+        self._bus.heal()
+
+
+class Member:
+    """One node of a small cluster: a keeper, its store, and a transport that is being watched."""
+
+    def __init__(self, me: Hello, transport: Transport, store: Store) -> None:
+        self.name, self.process = me.node, me.process
+        self.witness = Witness(transport, me.process)
+        self.routes = Routes([self.witness])
+        self.replica = Replica(
+            me,
+            started_ms=time.time_ns() // 1_000_000,
+            chance=random.SystemRandom().randrange,
+            now=time.monotonic(),
+        )
+        self.keeper = Keeper(
+            self.replica,
+            store,
+            key_lifetime_s=900,
+            send=self.routes.send,
+            unmet=lambda: self.routes.unmet(self.replica.table.newest),
+        )
+        self._counting: asyncio.Task[None] | None = None
+        self._peering: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Count, and talk to others."""
+        await self.keeper.load()
+        self._counting = asyncio.create_task(self.keeper.run())
+        self._peering = asyncio.create_task(self.routes.run(self.keeper))
+
+    async def hang_up(self) -> None:
+        """Cancel the transport; its error, if it has ended with one, is raised."""
+        if peering := self._peering:
+            self._peering = None
+            peering.cancel()
+            await asyncio.wait((peering,))
+            if not peering.cancelled():
+                peering.result()
+                raise AssertionError("a transport has returned by itself")
+
+    async def stop(self) -> None:
+        """Hang up, write what there is, and end."""
+        try:
+            await self.hang_up()
+        finally:
+            self.keeper.end()
+            if self._counting:
+                await self._counting
+        assert not self.witness.broken, f"{self.name}: {self.witness.broken}"
+
+    async def view(self, video: str, times: int = 1) -> None:
+        """Count this many views."""
+        for _ in range(times):
+            await self.keeper.count_view(video, None, "disk")
+
+    def reaches(self, *others: "Member") -> bool:
+        """Whether it is connected to these processes and to no others."""
+        processes = {other.process for other in others}
+        assert self.routes.by_process().keys() == self.witness.joined
+        return processes == self.witness.joined == self.replica.peers.by_process.keys()
+
+
+class Cluster:
+    """Nodes on one wire. In an `async with` statement; all are ended there, in any state."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self._stacks: dict[str, AsyncExitStack] = {}
+
+    async def __aenter__(self) -> "Cluster":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for name in [*self._stacks]:
+            await self.stop(name)
+
+    async def make(self, name: str) -> Member:
+        """A new process of this name, which does not run yet."""
+        stack = self._stacks[name] = AsyncExitStack()
+        me = Hello(name, secrets.token_hex(8), self.wire.url(name))
+        store = await Store.open(None)
+        stack.push_async_callback(store.close)
+        transport = await stack.enter_async_context(self.wire.transport(me))
+        member = Member(me, transport, store)
+        stack.push_async_callback(member.stop)
+        return member
+
+    async def start(self, name: str) -> Member:
+        """A new process of this name, which runs."""
+        member = await self.make(name)
+        await member.start()
+        return member
+
+    async def three(self) -> tuple[Member, Member, Member]:
+        """a, b and c, all connected, and each with its slot open."""
+        a, b, c = [await self.start(name) for name in NAMES]
+        await connected(a, b, c)
+        await until(lambda: all(one.replica.counting for one in (a, b, c)), "all have slots")
+        return a, b, c
+
+    async def stop(self, name: str) -> None:
+        """End the process of this name, in order."""
+        await self._stacks.pop(name).aclose()
+
+
+async def connected(*members: Member) -> None:
+    """Wait until each of these is connected to all others of them, and to nobody else."""
+    for one in members:
+        others = [other for other in members if other is not one]
+        await until(lambda one=one, others=others: one.reaches(*others), f"{one.name} is connected")  # type: ignore[misc]
+
+
+async def agree(*members: Member) -> None:
+    """Wait until all of these have the same on disk."""
+    await until(
+        lambda: len({one.replica.observe().fingerprint for one in members}) == 1,
+        "all have the same",
+    )
