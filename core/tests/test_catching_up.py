@@ -111,6 +111,36 @@ class TestGaps:
 
 
 class TestCatchUp:
+    def test_of_a_slot_with_two_rows_of_one_seq_gets_both(self) -> None:
+        # The memory of a process was set back (a snapshot of its machine): it numbers other changes
+        # with seqs that it has used, and its peers have both.
+        world, (a, b) = meet("a", "b")
+        old = slot_of(a)
+        for video, seq in (("tide", 1), ("moss", 1), ("fern", 2)):
+            world.receive(Packet(a, b, codec.encode(Rows(old, 0, 2, False, (Row(video, 3, seq),)))))
+        world.flush(b)
+        world.start("c")
+        for _ in range(5):
+            world.pass_time(HEARTBEAT_S)
+            world.settle_wire()
+        c = world.alive()[-1]
+        assert [c.replica.table.value(video) for video in ("tide", "moss", "fern")] == [3, 3, 3]
+        assert claim(c, old) == 2
+
+    def test_confirms_rows_that_a_peer_waits_for_also_after_a_heartbeat(self) -> None:
+        world, (a, b) = meet("a", "b")
+        world.count(a, TIDE)
+        world.lose_all()
+        a.replica.count("moss")
+        changes = a.replica.changes(confirm=True)
+        assert changes
+        a.disk.write(changes)
+        world.send(a, a.replica.committed(changes))
+        world.deliver()  # It doesn't fit: b asks for what is missing. Then comes a heartbeat.
+        b.replica.tick(world.now + HEARTBEAT_S)
+        world.settle_wire()
+        assert a.replica.holdings.shared(a.replica.holdings.own_seqs())
+
     def test_of_3500_rows_gets_each_chunk_once_and_from_one_peer(self) -> None:
         world, (a, b) = meet("a", "b")
         for number in range(3500):

@@ -280,6 +280,16 @@ class TestMergeOfColumns:
         assert column.merge([Row("tide", 5, 1), Row("tide", 3, 2)]) == [Row("tide", 5, 1)]
         assert column.views("tide") == 5
 
+    def test_never_parts_two_rows_of_one_seq(self) -> None:
+        column = Column(Slot("a", 1))
+        column.merge([Row("tide", 5, 1), Row("moss", 1, 2), Row("fern", 1, 2), Row("reef", 1, 3)])
+        first, more = column.above(0, 2)
+        assert (first, more) == ([Row("tide", 5, 1)], True)
+        assert column.above(1, 2) == ([Row("moss", 1, 2), Row("fern", 1, 2)], True)
+        assert column.above(2, 2) == ([Row("reef", 1, 3)], False)
+        # As many as these only a forger makes; whoever asks gets an answer all the same.
+        assert column.above(1, 1) == ([Row("moss", 1, 2)], True)
+
     def test_claims_nothing_by_itself(self) -> None:
         column = Column(Slot("a", 1))
         column.merge([Row("tide", 5, 7)])

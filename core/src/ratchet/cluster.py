@@ -53,6 +53,8 @@ class Cluster:
     def learn(self, frame: Frame, now: float) -> None:
         """Join what `frame` says of the cluster, before anything else is done with it."""
         if isinstance(frame, Rows):
+            if self._table.is_folded(frame.slot) or frame.slot == self._table.own:
+                return  # Such rows say nothing new, and are not merged.
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
         elif isinstance(frame, Digest):
@@ -91,7 +93,7 @@ class Cluster:
         return list(folding.folds(view))
 
     def retire(self, node: str) -> None:
-        """Close all slots of a node that will not come back. Again, it changes nothing.
+        """Close all slots of a node that will not come back. Doing it twice changes nothing.
 
         Raises `Refused`.
         """
@@ -123,8 +125,8 @@ class Cluster:
                 )
 
     def _say_what_nobody_had_seen(self, theirs: Digest) -> None:
-        """Our slots were folded while we were away. What we have lifted of our own name and they
-        have not, nobody else had seen."""
+        """Our slots were folded while we were away. Nobody else had seen the views that we have
+        lifted and they have not."""
         ours = self._table.lifted_views.get(self._node, 0)
         if (unseen := ours - theirs.lifted_views.get(self._node, 0)) > 0:
             self._notices.add(

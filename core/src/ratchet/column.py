@@ -105,11 +105,17 @@ class Column:
         return new
 
     def above(self, seq: int, limit: int) -> tuple[list[Row], bool]:
-        """The first `limit` rows above `seq`, and whether there are more."""
+        """At most `limit` rows above `seq`, and whether there are more.
+
+        They don't end between two rows of one seq, because the next question is for the rows above
+        it. (A process whose memory was set back numbers other changes with seqs that it has used.)
+        """
         rows: list[Row] = []
         for row in self._rows(seq):
             if len(rows) == limit:
-                return rows, True
+                whole = [each for each in rows if each.seq < row.seq]
+                # So many rows of one seq are a forger's: send what a frame holds.
+                return whole or rows, True
             rows.append(row)
         return rows, False
 

@@ -2,8 +2,9 @@
 
 Lifting a slot into the base is harmless at any time, as `counter` shows. What a fold could do wrong
 is to forget views that only some replica has, because nobody takes rows of folded slots any more.
-So a fold waits until every member of the cluster has said, knowing that the slot is closed, that it
-has exactly what we have. A member that can't be reached delays the fold and never makes it wrong.
+So a fold waits until every member of the cluster has said that it has exactly what we have, in a
+digest that also names the closing. A member that can't be reached delays the fold, and never makes
+it wrong.
 
 The members are all that may have rows which nobody else has: the connected processes; the
 processes that our peers are connected to; every name whose newest slot is not closed, whether

@@ -94,8 +94,8 @@ class Rows:
     """Rows of `slot` above seq `start`, in the order of seq.
 
     The owner of the slot pushes them as it counts, or any replica sends them in answer to `Want`.
-    With `more`, the receiver asks again, above the last row. A receiver that had everything up to
-    `start` has, with the last frame, everything up to `complete` of the first frame: in memory,
+    With `more`, the receiver asks again, above the last row. Take a receiver that has everything up
+    to `start`: after the last frame it has everything up to the first frame's `complete`, in memory
     like its sender.
     """
 
@@ -113,7 +113,8 @@ class Rows:
         _check_size(self.rows)
         last = self.start
         for row in self.rows:
-            if row.seq <= last:
+            # Two rows may have one seq: see `Column.above`.
+            if row.seq < last or row.seq == self.start:
                 raise Invalid(f"row {row.seq} is out of order after {last}")
             last = row.seq
         if self.more and not self.rows:

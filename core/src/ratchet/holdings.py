@@ -47,7 +47,7 @@ class Holdings:
         `left`: our slot, if we have closed it to leave. Somebody must know of that, too.
         """
         staying = self.staying()
-        # An owner pushes a row only when the row is on its own disk.
+        # Skip the slots whose owners stay: an owner has rows on disk before it pushes them.
         theirs = {peer.slot for peer in staying}
         rows = sum(
             max(0, column.complete - max((peer.durable(slot) for peer in staying), default=0))

@@ -1,9 +1,9 @@
 """The journal: what is in memory and not yet on disk, and what a digest may therefore claim.
 
-Every change of the table passes through here. Rows and base entries of others are merged into the
-table at once, and written with the next transaction; until then no digest claims them. Our own
-views do not enter the table before they are on disk, so nobody sees a view that a crash could take
-back ("durable before visible").
+Every change of the table that must be written passes through here. Rows and base entries of others
+are merged into the table at once, and written with the next transaction; until then no digest
+claims them. Our own views do not enter the table before they are on disk, so nobody sees a view
+that a crash could take back ("durable before visible").
 
 One transaction is under way at most: `begin`, then `written` or `unwritten`.
 """
@@ -42,7 +42,7 @@ class _OwnViews:
 
 
 class Journal:
-    """The only writer of `table`."""
+    """What keeps `table` and the disk together."""
 
     def __init__(self, table: Table, max_lifted: int = MAX_LIFTED) -> None:
         """`max_lifted` is how many rows one transaction lifts at most."""
@@ -173,9 +173,9 @@ class Journal:
         """Whether memory and disk hold the same rows of `slot`."""
         table = self._table
         if self._own_rows and self._own_rows.slot == slot and not table.is_closed(slot):
-            # Our own views are not in the column yet, so an open slot is still what it was. The
-            # word about a closed slot may lead to a fold: it is not settled before its last views
-            # are in the column.
+            # Our own views are not in the column yet, so an open slot is still what it was. Others
+            # may fold a closed slot by what we claim, so it is unsettled until its last views are
+            # in the column.
             return True
         column, writing = table.columns[slot], self._writing.columns if self._writing else ()
         return (

@@ -44,7 +44,8 @@ class Members:
         self._peers = peers
         self._me = me
         self._retire_after_s = retire_after_s
-        # Set at the first look: reading a large store back takes long, and is nobody's absence.
+        # Set at the first look: loading a large store takes long, and must not count as anybody's
+        # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
         self._closed_since: dict[Slot, float] = {}
@@ -68,8 +69,8 @@ class Members:
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
 
     def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
-        """News of a process are a sign of life, whichever replica passes them on: a start, or a
-        slot that is longer than anybody has said before.
+        """News of a process is a sign of life, even second-hand: a start, or a slot that is longer
+        than any frame has said before.
 
         (Without this, a process that nobody near us is connected to would be retired, open a new
         slot, and be retired again as soon as we hear of that one.)
@@ -83,7 +84,7 @@ class Members:
                 self._reported[slot] = seq
 
     def reported(self, slot: Slot) -> int:
-        """The highest seq of `slot` that anybody, its owner too, has ever spoken of."""
+        """The highest seq of an unfolded slot that any frame has named since we started."""
         return max(self._reported.get(slot, 0), self._table.complete(slot))
 
     # -- who is there --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Peers: the processes that this one is connected to, and the processes that those hear.
+"""Peers: the processes that this one is connected to, and those that our peers are connected to.
 
 A connected process is alive, and its digest says every second to whom *it* is connected. So a
 process that only one of us can reach is alive for all of us, and nobody takes its silence here for
@@ -52,7 +52,7 @@ class Peers:
     """All connected processes."""
 
     def __init__(self, process: str) -> None:
-        """`process`: this one."""
+        """`process`: the id of this process."""
         self.by_process: dict[str, Peer] = {}
         self._process = process
 

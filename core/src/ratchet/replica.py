@@ -6,7 +6,7 @@ The driver (the server's keeper, the simulator) owes the replica this:
 - Pass frames from a connection to `receive`. Send every `Send` that a method returns, or lose it.
 - Write `changes()` **in one transaction**, then call `committed(changes)`; or `aborted(changes)` if
   it was surely not written. One transaction at a time, and nothing else may be written.
-- Once it is `superseded`, hand over what is `unshared`, and end the process.
+- Once `tenure.superseded` says why, hand over what is `unshared`, and end the process.
 
 Three promises follow, to every caller:
 
@@ -24,7 +24,7 @@ from typing import Final
 
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
-from ratchet.frames import MAX_ROWS, Digest, Frame, Hello, Send
+from ratchet.frames import MAX_ROWS, Digest, Frame, Hello, Rows, Send
 from ratchet.holdings import Holdings
 from ratchet.journal import MAX_LIFTED, Journal
 from ratchet.members import Members
@@ -142,17 +142,18 @@ class Replica:
         self._talk.left(process)
 
     def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
-        """A frame came from a connected peer. What to answer."""
+        """A frame came from a connected peer: call `joined` first. What to answer."""
         self._now = now
         self.cluster.learn(frame, now)
         self.tenure.check()
         if isinstance(frame, Digest):
             self.tenure.met()
-        trespass = self._talk.trespass(frame)
-        sends = self._talk.receive(frame, process, now)
-        if trespass:
+        if self._talk.trespass(frame):
+            # Before the rest: in a new slot, we ask for what others have of the old one.
             self.tenure.taken(by=self.peers.by_process[process].hello.node)
-        return sends
+            if isinstance(frame, Rows):
+                return []
+        return self._talk.receive(frame, process, now)
 
     def ask_to_confirm(self) -> list[Send]:
         """Ask all peers to say at once what they have on disk of our name's slots."""
@@ -183,7 +184,7 @@ class Replica:
         self._next_heartbeat = self._now
 
     def retire(self, node: str) -> None:
-        """Close all slots of a node that will not come back. Again, it changes nothing.
+        """Close all slots of a node that will not come back. Doing it twice changes nothing.
 
         Raises `Refused`.
         """

@@ -31,7 +31,7 @@ NONE: Final[Mapping[str, int]] = {}
 class Joined(NamedTuple):
     """What the maps of another replica have changed here."""
 
-    # Starts of processes that nobody here knew of.
+    # Generations that this replica did not know.
     started: tuple[Slot, ...]
     # Slots that are folded now: they have left the columns.
     lifted: tuple[Slot, ...]
@@ -148,8 +148,10 @@ class Table:
         folded: Mapping[str, int] = NONE,
     ) -> Joined:
         """Take the larger of each entry of the maps, and lift every slot that is folded now."""
-        started = [*self.newest.merge(newest), *self.newest.merge(closed)]
-        news = [*started, *self.closed.merge(closed), *self.folded.merge(folded)]
+        # What is folded is closed, and what is closed is known, whatever a store says.
+        started = [slot for each in (newest, closed, folded) for slot in self.newest.merge(each)]
+        news = [*started, *self.closed.merge(closed), *self.closed.merge(folded)]
+        news += self.folded.merge(folded)
         lifted = tuple(slot for slot in self.columns if self.is_folded(slot))
         for slot in lifted:
             # `apply_lift` moves its rows, together with those on disk.

@@ -54,7 +54,8 @@ class Talk:
         max_rows: int = MAX_ROWS,
         max_slots: int = MAX_SLOTS,
     ) -> None:
-        """`process`: this one. `max_rows` in a frame and `max_slots` in a digest, at most."""
+        """`process`: the id of this process. At most `max_rows` in a frame, `max_slots` in a
+        digest."""
         self._table = table
         self._journal = journal
         self._peers = peers
@@ -145,7 +146,8 @@ class Talk:
     def prune(self) -> None:
         """Forget the questions about folded slots: nobody needs their rows any more."""
         self._transfers.drop(self._table.is_folded)
-        self._confirm_to = {s: to for s, to in self._confirm_to.items() if s in self._table.columns}
+        folded = self._table.is_folded
+        self._confirm_to = {s: to for s, to in self._confirm_to.items() if not folded(s)}
 
     # -- receiving -----------------------------------------------------------------------------
 

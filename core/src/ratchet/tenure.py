@@ -12,7 +12,8 @@
 - OPEN: the slot is ours, and views count. If somebody else holds it higher than we do (*taken*:
   the disk was set back under us, or two starts drew one generation), we go on in a new slot.
 - RIVALLED: our slot was closed, or a newer process of our name was heard of (*lost*). Views wait.
-  If that process is alive, it has *outlived* us. If not, we go on in a new slot (*unrivalled*).
+  If a newer process of our name is alive, it has *outlived* us. If none is, we go on in a new slot
+  (*unrivalled*).
 - SUPERSEDED: a newer process of this name counts. This one hands over, and ends.
 - LEFT: this process has closed its slot for good, and ends.
 

@@ -15,7 +15,7 @@ from typing import Final
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.slot import Slot
 
-# After this long without an answer, we ask again, anybody who has the rows.
+# After this long without an answer, we ask again, and may ask another peer.
 ASK_AGAIN_S: Final = 2.0
 # After this long without a chunk, we begin the transfer anew with another peer.
 GIVE_UP_S: Final = 10.0
@@ -39,7 +39,7 @@ class Transfers:
     """All open questions of this replica."""
 
     def __init__(self, process: str) -> None:
-        """`process`: this one, 16 hex digits."""
+        """`process`: the id of this process, 16 hex digits."""
         self._by_slot: dict[Slot, Transfer] = {}
         self._base: Transfer | None = None
         # Don't start at 0: an answer to the last process of our name must not be one to us.
