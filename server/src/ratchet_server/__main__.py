@@ -1,8 +1,8 @@
-"""The command `ratchet`, also as `python -m ratchet_server`: it takes signals, then reads the rest.
+"""The command `ratchet`, also as `python -m ratchet_server`: it handles signals before it imports.
 
-To import a node takes half a second. Until a node's own handlers stand, Python's would answer:
-SIGTERM and SIGQUIT kill, SIGINT ends in a traceback, and a supervisor that stops the node sees one
-that failed. So this file imports next to nothing, and takes the signals before it imports `cli`.
+To import a node takes half a second. Until the node sets its own handlers, Python's are there: with
+them SIGTERM and SIGQUIT kill, and SIGINT ends in a traceback, so a supervisor that stops the node
+sees a failure. So this file imports next to nothing, and takes the signals before it imports `cli`.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import Final
 
 from ratchet_server import signals
 
-# The exit code that shells give to a command that Ctrl-C has ended.
+# Shells give this exit code to a command that Ctrl-C has ended.
 INTERRUPTED: Final = 130
 
 
@@ -23,7 +23,7 @@ def main() -> int:
 
         return cli.main()
     except KeyboardInterrupt:
-        # Every other command ends where it stands, and has nothing to put away.
+        # All commands but `node` may end at any point: they have nothing to save.
         return INTERRUPTED
     finally:
         signals.ignore()

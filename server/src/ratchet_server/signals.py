@@ -1,7 +1,7 @@
-"""Signals that stop a node: they are kept from the first line of the program on, so none is lost.
+"""The signals that stop a node: this keeps them from the program's first line on, so none is lost.
 
-One handler stands from `hold` to the end of the process. A signal that comes while nobody listens
-is kept for the next listener: there is no moment between two handlers in which it could be lost.
+One handler is there from `hold` to the end of the process. It keeps a signal that comes without a
+listener for the next listener. A change of handlers could lose a signal in between.
 """
 
 import signal
@@ -16,19 +16,19 @@ _listener: Callable[[int], object] | None = None
 
 
 def hold() -> None:
-    """Keep every signal to stop from now on, instead of what Python does with it."""
+    """From now on keep every signal to stop, instead of letting Python handle it."""
     for number in STOPS:
         signal.signal(number, _keep)
-    # The parent process may have blocked them, so that none comes before there is a handler.
+    # The parent process may have blocked these signals, so that none comes before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 @contextmanager
 def listening(listener: Callable[[int], object]) -> Iterator[None]:
-    """Pass every signal to stop to `listener`: those that were kept now, all others as they come.
+    """Pass every signal to stop to `listener`: kept signals at once, all others as they come.
 
-    It is called in the main thread between any two of its steps, so it may only take notes and
-    wake others, as `loop.call_soon_threadsafe` does.
+    Python calls `listener` in the main thread, between any two steps of it. So `listener` may only
+    take notes and wake others, as `loop.call_soon_threadsafe` does.
     """
     global _listener
     before = {number: signal.getsignal(number) for number in STOPS}
@@ -44,9 +44,9 @@ def listening(listener: Callable[[int], object]) -> Iterator[None]:
 
 
 def ignore() -> None:
-    """After `hold`: the exit code is known; no signal changes it any more."""
+    """Let no signal change the exit code any more. It does nothing without `hold` before it."""
     if signal.getsignal(signal.SIGTERM) is _keep:
-        # At its very end Python removes its handlers, but signals that are ignored stay ignored.
+        # At its very end Python removes its handlers. Ignored signals stay ignored.
         for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -57,7 +57,7 @@ def _keep(number: int, _frame: FrameType | None) -> None:
 
 
 def _pass_on() -> None:
-    # Another signal may come between any two steps and run this function inside itself.
+    # Another signal may come between any two steps, and call this function inside itself.
     while _listener:
         try:
             number = _kept.pop(0)

@@ -1,6 +1,6 @@
-"""Killed at any step of its start, of a fold, of leaving or of a retirement, a node loses nothing.
+"""A node that is killed at any step of a start, a fold, a leave or a retirement loses nothing.
 
-A step is done or not done, on the disk and afterwards; in between there is nothing.
+After the kill, a step is either done or not done, and never half done.
 """
 
 import os
@@ -22,7 +22,7 @@ from testing.disk import fill, many, on_disk
 from testing.life import NO_GRACE, has_folded, hot, known, missed, retire, sees
 from testing.nodes import Node, cluster, connected, equal, wait_until
 
-# More than is lifted in one transaction, and than in two.
+# More videos than one transaction lifts, and more than two do.
 VIDEOS = 5000
 OLD = Slot("old", 5)
 TRUTH = {f"video-{n}": n for n in range(2, VIDEOS + 1)} | {"video-1": 11, "another": 20}
@@ -38,7 +38,7 @@ def test_every_step_is_killed_at() -> None:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    """Two nodes that fold at once; a dies, and is started again for the next test."""
+    """Two nodes that fold without a grace. Node a dies, and runs again for the next test."""
     with cluster(tmp_path_factory.mktemp("pair"), ("a", "b"), environ=NO_GRACE) as nodes:
         yield nodes
 
@@ -55,18 +55,18 @@ def a(pair: dict[str, Node]) -> Iterator[Node]:
 
 @pytest.fixture
 def b(pair: dict[str, Node]) -> Node:
-    """The other."""
+    """The node that lives on."""
     return pair["b"]
 
 
 def dies(node: Node) -> None:
-    """It comes to the step that it was told of; from now on it lives on."""
+    """Wait until the node dies at its step. Its next start will live on."""
     assert node.wait() == -signal.SIGKILL, node.log
     node.environ.pop("RATCHET_DIE_AT")
 
 
 def restart_to_die(node: Node, step: Step) -> None:
-    """It runs again, until it comes to this step."""
+    """Start the node again. It dies at this step."""
     if node.running:
         assert node.stop() == 0
     node.environ["RATCHET_DIE_AT"] = step
@@ -74,14 +74,14 @@ def restart_to_die(node: Node, step: Step) -> None:
 
 
 def both_have(a: Node, b: Node) -> Counter[str]:
-    """What both count, and have on disk."""
+    """The views that both nodes count, and have on disk."""
     wait_until(lambda: equal([a, b]), "both count the same")
     wait_until(lambda: on_disk(a).counts == on_disk(b).counts, "and have it on disk")
     return on_disk(a).counts
 
 
 def settled(a: Node, b: Node) -> None:
-    """Both agree, in memory and on disk, and have folded all that is closed."""
+    """Wait until both nodes agree, in memory and on disk, and have folded every closed slot."""
     wait_until(lambda: connected([a, b]), "both are connected")
     both_have(a, b)
     wait_until(lambda: hot(a) == hot(b) == sorted({*hot(a)}), "old slots are folded")
@@ -104,7 +104,7 @@ def test_while_it_starts(a: Node, b: Node, step: Step) -> None:
 
 @pytest.fixture(scope="module")
 def fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a closed slot too large for one transaction, and a base; to be copied."""
+    """A data folder to copy: a base, and a closed slot that is too large for one transaction."""
     columns, base = (many(OLD, VIDEOS),), (("video-1", 10), ("another", 20))
     history = Changes(columns=columns, base=base, newest={"old": 5}, closed={"old": 5})
     return fill(tmp_path_factory.mktemp("fold") / "data", history)
@@ -112,7 +112,7 @@ def fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folded(fold: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node that has folded it."""
+    """A node that has folded the slot."""
     folder = tmp_path_factory.mktemp("folded")
     shutil.copytree(fold, folder / "b")
     with Node("b", folder, environ=NO_GRACE) as node:
@@ -133,7 +133,7 @@ def test_while_it_folds_what_others_have_folded(
 
 
 def test_while_it_folds_by_itself(fold: Path, tmp_path: Path) -> None:
-    """Nobody can tell it afterwards: the rest of the slot is on its disk alone."""
+    """No peer can help the node afterwards: the rest of the slot is on its disk alone."""
     shutil.copytree(fold, tmp_path / "a")
     environ = NO_GRACE | {"RATCHET_DIE_AT": "fold-part-written"}
     with Node("a", tmp_path, environ=environ) as a:
@@ -175,7 +175,7 @@ def test_while_it_leaves(a: Node, b: Node, step: Step) -> None:
     if step == "leave-handed-over":
         assert known(b)["closed"]["a"] >= int(slot[2:])
     assert b.views("leaves") == before["leaves"]
-    # Whatever was closed, it can come back.
+    # The node can come back, whether or not its slot was closed.
     a.start()
     assert a.view("leaves") == before["leaves"] + 1
     settled(a, b)
@@ -204,7 +204,7 @@ def test_while_it_retires_another(tmp_path: Path, a: Node, b: Node, step: Step) 
     a.start()
     wait_until(lambda: sees(b, "a"), "a is back")
     missed(a, name)
-    # Not answered, it is unsure; told again, it is done once.
+    # A retirement without a response is unsure. Sent again, it is done once.
     assert retire(a, name).status_code == 200
     for node in (a, b):
         wait_until(partial(has_folded, node, slot), "it is folded")

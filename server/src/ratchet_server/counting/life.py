@@ -1,4 +1,4 @@
-"""What a node is doing, in a word: for balancers, readers and operators."""
+"""What a node is doing, in a word, for balancers, readers and operators."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ State = Literal["starting", "serving", "draining", "leaving", "superseded"]
 
 
 class Life:
-    """A node's start and end, as others see them."""
+    """The start and the end of a node, as others see them."""
 
     def __init__(self, readiness: Readiness, departure: Departure) -> None:
         self._readiness = readiness
@@ -17,17 +17,17 @@ class Life:
 
     @property
     def reads(self) -> bool:
-        """Whether reads are served: also by a node that goes, to its end."""
+        """Whether the node serves reads. A node that stops serves them until its end."""
         return self._readiness.ready
 
     @property
     def goes(self) -> bool:
-        """Whether a balancer should send nothing here any more."""
+        """Whether the node stops: a balancer should send nothing here any more."""
         return self._departure.goes
 
     @property
     def state(self) -> State:
-        """The word."""
+        """What the node is doing."""
         if self._departure.superseded:
             return "superseded"
         if self._departure.asked.is_set():

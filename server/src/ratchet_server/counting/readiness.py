@@ -1,7 +1,7 @@
 """When a node that has just started may show its numbers: once it has caught up with its peers.
 
-It may have been away for long; a number from its own disk alone would be smaller than what people
-have already seen. Views are accepted all the while.
+The node may have been away for long. A number from its own disk alone could be smaller than one
+that people have already seen. The node accepts views all the while.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ _LOOK_S: Final = 0.02
 
 
 class Readiness:
-    """Whether reads are served. `wait` is to run once, when the node starts."""
+    """Whether the node serves reads. Run `wait` once, when the node starts."""
 
     def __init__(self) -> None:
         self.ready = False
@@ -24,7 +24,7 @@ class Readiness:
         *,
         timeout_s: float,
     ) -> bool:
-        """Return when every peer that could be reached has been caught up with, or at the timeout.
+        """Return once this node has caught up with every peer that it can reach, or at the timeout.
 
         `settled`: whether all peers that are known, also from other peers, have been tried.
         False if it was the timeout: this node may show less than others do.

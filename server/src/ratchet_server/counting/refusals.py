@@ -1,23 +1,23 @@
-"""Why the keeper refuses: each type is a promise to the caller about what was not done.
+"""Why the keeper refuses: each type promises the caller what the keeper has not done.
 
-Which status, code and words a client gets for each is the business of `http`.
+`http.refusals` chooses the status, the code and the words that a client gets for each.
 """
 
 
 class Refusal(Exception):
-    """The keeper did not do all that it was asked for."""
+    """The keeper has not done everything that its caller asked for."""
 
 
 class NotCounted(Refusal):
-    """Surely nothing was done: the view may be sent again, here or at another node."""
+    """The keeper has surely done nothing: the view may be sent again, here or to another node."""
 
 
 class Stopping(NotCounted):
-    """The node stops, and takes no more views."""
+    """The node is stopping, and takes no more views."""
 
 
 class Superseded(NotCounted):
-    """A newer process has this node's name, and takes its views."""
+    """A newer process has this node's name, and counts the views instead."""
 
 
 class Stopped(NotCounted):
@@ -33,18 +33,18 @@ class DiskFull(NotCounted):
 
 
 class NoPeer(NotCounted):
-    """The view asks for a peer's disk, and no peer is connected."""
+    """The request has `ack=peers`, and no peer is connected."""
 
 
 class KeyReused(NotCounted):
-    """The key came before, with a view of another video."""
+    """An earlier view had the same key and another video."""
 
     def __init__(self, key: str, video: str) -> None:
         super().__init__(key, video)
         self.key = key
-        # The video that the key came with first.
+        # The video of the earlier view.
         self.video = video
 
 
 class NotShared(Refusal):
-    """The view is counted on our disk. No peer has said in time that its disk has it, too."""
+    """The view is on our disk. No peer has confirmed in time that it has the view on disk, too."""

@@ -2,16 +2,16 @@
 
 from typing import Final
 
-# Marks the file as Ratchet's ("rtch") and tells which form it has.
+# Marks the file as Ratchet's ("rtch"). `VERSION` is the version of its tables.
 APPLICATION_ID: Final = 0x72746368
 VERSION: Final = 1
 
-# This one is written into the file, so it is said only once the file is known to be ours.
+# SQLite writes this setting into the file, so use it only once the file is known to be ours.
 JOURNAL: Final = "PRAGMA journal_mode = WAL"
 CONNECTION: Final = (
     # FULL: a commit is on the disk, not in the system's cache, when it returns.
     "PRAGMA synchronous = FULL",
-    # On macOS only this reaches the disk itself; elsewhere it does nothing.
+    # On macOS only this makes a commit reach the disk itself. Elsewhere it does nothing.
     "PRAGMA fullfsync = ON",
     "PRAGMA busy_timeout = 5000",
     "PRAGMA trusted_schema = OFF",
@@ -23,8 +23,8 @@ CONNECTION: Final = (
 # keep the names that files of earlier versions have.
 KINDS: Final = ("heard", "closed", "folded", "lifted")
 
-# STRICT and CHECK: without them 2**63 silently turns into a float. `crc` is checked when the file
-# is read: a flipped bit that makes a number larger would be merged everywhere and kept for ever.
+# Without STRICT and CHECK, 2**63 silently turns into a float. `load` checks `crc`: a flipped bit
+# that makes a number larger would spread to every node and stay for ever.
 _COUNT: Final = "INTEGER NOT NULL CHECK ({0} BETWEEN 0 AND 9007199254740991)"
 TABLES: Final = (
     f"""CREATE TABLE slots (
@@ -74,7 +74,7 @@ PUT_ROW: Final = """
     ON CONFLICT (slot, video) DO UPDATE
     SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
     WHERE excluded.views > views"""
-# One statement lifts as many videos as it is told; without them, the rest of the slot.
+# Lifts the videos that `which` selects (`SOME`); with an empty `which`, the rest of the slot.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
     SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1 {which}
@@ -93,7 +93,7 @@ PUT_GENERATION: Final = """
     ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
     WHERE excluded.generation > generation"""
 
-# What is read back, with whether each row is as it was written.
+# What `load` reads. The last column says whether a row passes its checksum.
 SLOTS: Final = "SELECT id, node, generation, upto, crc = crc(node, generation, upto) FROM slots"
 ROWS: Final = """
     SELECT video, views, seq, crc = crc(slot, video, views, seq) FROM rows
@@ -107,7 +107,7 @@ KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
-# A slice at a time, so that no commit waits for a long clean-up.
+# Drop some keys at a time, so that no commit waits for a long clean-up.
 DROP_KEYS: Final = """
     DELETE FROM keys WHERE key IN
         (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT 2000)"""

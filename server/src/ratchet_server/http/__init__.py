@@ -1,22 +1,22 @@
-"""HTTP: a node as browsers, balancers, operators and peers reach it. Sanic is used here alone.
+"""HTTP: browsers, balancers, operators and peers reach a node through this. Only `http` uses Sanic.
 
-The calls, a blueprint each; every blueprint is given what it uses:
+The calls. Each is a blueprint, whose arguments are the parts that it uses:
 
     views             counting a view
     reads             lists, numbers, snapshots, pictures (badge), and watching a number live
     this_node         `/api/node`, `/healthz`, `/readyz`
     cluster           `/api/cluster`; metrics: `/metrics`
     operators         drain, leave and retire (retirement)
-    peer              `WS /peer`: where peers come in
+    peer              `WS /peer`: the connections that peers open
     pages, files      the HTML; clips and built assets. built: where the built page lies
 
 What they share:
 
     app, server       the Sanic app; its listening socket. bounded_protocol: limits Sanic lacks
-    gate              which requests are served now; guard: who may call what
+    gate              which requests the node serves now; guard: who may call what
     videos            which videos this node counts and lists (catalogue: its clips; listing: ids)
-    watchers          browsers that watch a number: encoded once, written to all
+    watchers          browsers that watch a number: each change is encoded once, and sent to all
     embedders         the sites that may show counts
-    errors            the contract's error answers; refusals: those for what the keeper refuses
-    headers           what browsers are told of each answer; freshness: `If-None-Match`
+    errors            the contract's error responses; refusals: those for the keeper's refusals
+    headers           headers that restrict what browsers do; freshness: `If-None-Match`
 """

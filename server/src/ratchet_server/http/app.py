@@ -1,4 +1,4 @@
-"""The Sanic app of a node: its limits, its error answers, and the headers of every answer."""
+"""The Sanic app of a node: its limits, its error responses, and the headers of every response."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,7 +13,7 @@ from ratchet_server.http.gate import Gate
 
 App = Sanic[Any, Any]
 
-# Requests carry a name, a key and a few words; nothing here takes a body of any size.
+# A request carries a name, a key and a few words. No call takes a large body.
 MAX_REQUEST: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10
 RESPONSE_TIMEOUT_S: Final = 86_400
@@ -23,18 +23,18 @@ LAST_ANSWER_S: Final = 120
 def application(
     name: str, gate: Gate, *, signed: Iterable[Blueprint], unsigned: Iterable[Blueprint]
 ) -> App:
-    """The app of the node `name`. Answers of `signed` blueprints name the node, and forbid caches
-    to keep them unless they say how long they hold."""
-    # Sanic keeps a registry of its apps by name; a test may well make two of one name.
+    """The app of the node `name`. Responses of the `signed` blueprints name the node. Caches must
+    not store them, unless they have their own Cache-Control."""
+    # Sanic keeps a registry of its apps by name. A test may make two nodes of one name.
     app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False)
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
-    # Views wait while the data is read, or the disk stalls. Sanic's own time-out would answer 503,
-    # which promises that the view isn't counted, and it may be, a moment later.
+    # Views wait while the node reads its data, or the disk stalls. Sanic's own time-out would
+    # answer 503, which promises that the view is not counted. It may be counted a moment later.
     app.config.RESPONSE_TIMEOUT = RESPONSE_TIMEOUT_S
-    # How long a file may take to get through once the connection is to be closed;
-    # `bounded_protocol` ends the stalled ones sooner.
+    # How long the last response on a connection, such as a file, may take to get through.
+    # `bounded_protocol` ends stalled connections sooner.
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     usual = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-# What `make browser` writes; not in git.
+# `make browser` writes this folder; it is not in git.
 PACKAGED: Final = Path(__file__).parents[1] / "page"
 
 
 @dataclass(frozen=True)
 class Built:
-    """`name` is None until there is a page."""
+    """A built page. `name` is None until there is one."""
 
     folder: Path
     name: str | None
 
     @classmethod
     def read(cls, chosen: Path | None) -> Self:
-        """What is built in the `chosen` folder, or else in the packaged one."""
+        """The page in the `chosen` folder or, if none is chosen, in the packaged one."""
         folder = chosen or PACKAGED
         try:
             return cls(folder, str(json.loads((folder / "build.json").read_text())["build"]))
@@ -27,5 +27,5 @@ class Built:
 
     @property
     def assets(self) -> Path:
-        """The folder of all that lies at `/assets/<name>/`."""
+        """The folder of the files that a node serves at `/assets/<name>/`."""
         return self.folder / "assets"

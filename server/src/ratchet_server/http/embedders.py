@@ -1,4 +1,4 @@
-"""The other sites that may show counts of this one, and what browsers are told about them."""
+"""The other sites that may show this site's counts, and the headers that let them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,20 +13,21 @@ class Embedders:
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._origins = frozenset(origins)
-        # As a policy writes them; empty where nobody may.
+        # The origins as a Content-Security-Policy lists them; empty if no other site may.
         self.sources = " ".join(origins)
 
     def shared_with(self, origin: str | None) -> dict[str, str]:
-        """The headers by which a page of `origin` may read an answer, if it is one of these.
+        """The headers that let a page of `origin` read a response, if it is one of these sites.
 
-        For reads only. A view is counted by the site that shows the clip: its page knows whether
-        it was played. Nothing here is ever sent with a reader's cookies, as there are none.
+        Use them for reads only. The site that shows the clip counts the view: its page knows
+        whether somebody has played the clip. No header allows cookies, because there are none.
         """
         if not self._origins:
             return _NOTHING
         if ANY in self._origins:
             return {"Access-Control-Allow-Origin": ANY}
-        # A cache must not give one site's answer to another one, also where none was named.
+        # Vary, also when the request names no origin: a cache must not send one site's response to
+        # another site.
         if origin not in self._origins:
             return {"Vary": "Origin"}
         return {"Vary": "Origin", "Access-Control-Allow-Origin": origin}

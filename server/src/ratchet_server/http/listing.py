@@ -1,4 +1,4 @@
-"""Video ids in order, for a list that is read page by page while it grows."""
+"""Video ids in order, for a list that clients read page by page while it grows."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from itertools import islice
 
 
 class Listing:
-    """A set of ids, sorted when it is read."""
+    """A set of ids. It is sorted only when somebody reads it."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -14,7 +14,7 @@ class Listing:
         self._sorted = True
 
     def add(self, ids: Iterable[str]) -> None:
-        """Take in `ids`; those that are known already change nothing."""
+        """Add `ids`. Ids that are there already change nothing."""
         new = set(ids) - self._known
         self._known |= new
         self._ids += new
@@ -23,7 +23,7 @@ class Listing:
     def above(self, after: str) -> Iterator[str]:
         """The ids above `after`, in order."""
         if not self._sorted:
-            # What was in order before still is, which is what Python's sort is quick at.
+            # The old ids are still in order, and Python's sort is quick where that is so.
             self._ids.sort()
             self._sorted = True
         return islice(self._ids, bisect_right(self._ids, after), None)

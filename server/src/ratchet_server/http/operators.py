@@ -1,4 +1,4 @@
-"""What operators may tell a node, and the cluster through it: drain, leave, retire."""
+"""The calls of operators: drain and leave for this node, retire for the whole cluster."""
 
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
@@ -10,7 +10,7 @@ from ratchet_server.http.guard import Guard
 
 
 def operators(name: str, keeper: Keeper, departure: Departure, guard: Guard) -> Blueprint:
-    """The calls. `name`: of this node."""
+    """The calls. `name`: this node's name."""
     blueprint = Blueprint("operators")
 
     @blueprint.on_request

@@ -1,4 +1,4 @@
-"""`WS /peer`: where other nodes come in, and Sanic's socket as peering knows sockets."""
+"""`WS /peer`: the connections that other nodes open, and Sanic's socket in peering's form."""
 
 from sanic import Blueprint, Request, Websocket
 from sanic.exceptions import WebsocketClosed
@@ -30,7 +30,7 @@ def peer(mesh: Mesh, guard: Guard) -> Blueprint:
 
 
 class _Socket:
-    """Sanic's websocket, whose end is `Closed`."""
+    """Sanic's websocket. It raises `Closed` when the connection has ended."""
 
     def __init__(self, socket: Websocket) -> None:
         self._socket = socket

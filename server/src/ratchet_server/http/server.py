@@ -1,4 +1,4 @@
-"""A node's listening socket: it is taken first, served, and given up without cutting an answer."""
+"""A node's listening socket: opened before all else, and closed without cutting responses off."""
 
 import asyncio
 import errno
@@ -15,18 +15,19 @@ from ratchet_server.http.app import App
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.watchers import Watchers
 
-# How long connections may take to end when the node stops; and those on which an answer is still
-# being taken, bit by bit, such as a clip (`bounded_protocol` cuts off a client that takes nothing).
+# How long connections may take to end when the node stops. The longer time is for connections on
+# which a client still reads a response, such as a clip. (`bounded_protocol` cuts off a client that
+# reads nothing.)
 GOODBYE_S: Final = 3.0
 LONG_GOODBYE_S: Final = 10.0
 
 
 class ListenError(Exception):
-    """The address can't be listened on. The message says why and how to mend it."""
+    """The node can't listen on the address. The message says why and how to mend it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any that is free. Raises `ListenError`."""
+    """A listening socket. Port 0 takes any free port. Raises `ListenError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -39,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(sock: socket.socket) -> str:
-    """http://host:port of a socket that listens."""
+    """http://host:port of a listening socket."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -48,7 +49,7 @@ def url_of(sock: socket.socket) -> str:
 async def serving(
     app: App, sock: socket.socket, watchers: Watchers, departure: Departure
 ) -> AsyncIterator[None]:
-    """Serve `app` on `sock`; at the end, bounded in time, until its connections have ended."""
+    """Serve `app` on `sock`. At the end, wait a bounded time for the connections to end."""
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
     try:
@@ -59,11 +60,11 @@ async def serving(
 
 
 async def _goodbye(server: AsyncioServer, watchers: Watchers, departure: Departure) -> None:
-    """Take no more connections, let the open ones end, and end those that don't."""
+    """Accept no more connections, let the open ones end, and abort those that don't."""
     closing = server.close()
     watchers.close()
     begun, waited_s = time.monotonic(), 0.0
-    # One that doesn't end even when it is cut off is left to the end of the process.
+    # A connection that doesn't end even when it is aborted will end with the process.
     while server.connections and waited_s < LONG_GOODBYE_S + GOODBYE_S:
         waited_s = time.monotonic() - begun
         for connection in tuple(server.connections):

@@ -1,4 +1,4 @@
-"""`POST /api/videos/{video}/views`: counting, the call that a node spends its time on."""
+"""`POST /api/videos/{video}/views`: counts a view. A node spends most of its time on this call."""
 
 import re
 from typing import Final, cast
@@ -16,7 +16,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def views(videos: Videos, keeper: Keeper, gate: Gate, *, default_ack: Ack) -> Blueprint:
-    """The call. `default_ack`: what an answer means where the request doesn't say."""
+    """The call. `default_ack`: the ack of requests that name none."""
     blueprint = Blueprint("views")
 
     @blueprint.post("/api/videos/<video:str>/views")
@@ -25,7 +25,7 @@ def views(videos: Videos, keeper: Keeper, gate: Gate, *, default_ack: Ack) -> Bl
         gate.last_answer(request)
         ack, key = _ack(request, default_ack), _key(request)
         answer = await keeper.count_view(video, key, ack)
-        # The hottest line of a node: written out, it costs half of what json() does. An id needs
+        # The hottest line of a node. Written by hand, it costs half as much as json(). An id needs
         # no escaping.
         counted = "true" if answer.counted else "false"
         body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
@@ -36,7 +36,8 @@ def views(videos: Videos, keeper: Keeper, gate: Gate, *, default_ack: Ack) -> Bl
 
 def _ack(request: Request, default: Ack) -> Ack:
     query = request.query_string
-    # Parsing a query costs as much as counting a view; nearly always it is none, or one of these.
+    # To parse a query costs as much as to count a view. Nearly all requests have no query, or one
+    # of `_ACK_BY_QUERY`.
     ack = _ACK_BY_QUERY.get(query) or request.args.get("ack", default) if query else default
     if ack not in ACKS:
         raise ApiError(400, "bad_ack", "ack is memory, disk or peers.")

@@ -1,10 +1,10 @@
-"""Everything that can be set on a node, each declared once: type, default, flag, variable and help.
+"""The settings of a node, each declared once: type, default, flag, variable and help.
 
 `sources` reads the command line and the environment by this declaration, and makes the help from
-it; `python -m ratchet_server.settings` prints the README's table from it.
+it. `python -m ratchet_server.settings` prints the README's table from it.
 
-We looked for a library first. ConfigArgParse and click, the light ones, know no variable without a
-flag, split no list at commas, and name the flag when its variable is wrong; the others make each
+We looked for a library first. ConfigArgParse and click, the light ones, have no variable without a
+flag, split no list at commas, and blame the flag when its variable is wrong. The others make each
 start 50 to 120 ms longer.
 """
 
@@ -26,20 +26,20 @@ OnTerm = Literal["stop", "leave"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to give a field of `Settings`. Where a field has several, the first that is given
-    counts."""
+    """One way to set a field of `Settings`. If a field has several ways, the first that somebody
+    uses counts."""
 
     variable: str
     # As the help shows it: with a word for its value, or without one if it is a switch. Empty: the
     # variable is the only way.
     flag: str
-    # From text to the field's value; raises `SettingError`.
+    # Makes the field's value from a text. Raises `SettingError`.
     parse: Callable[[Any], object]
     help: str
-    # `parse` takes a list: the flag may be repeated, the variable separates by commas.
+    # Whether `parse` takes a list: the flag may be repeated, and commas separate the variable.
     many: bool = False
     unit: str = ""
-    # Stands for a default that is None or empty.
+    # What documents show for a default that is None or empty.
     unset: str = "none"
 
 

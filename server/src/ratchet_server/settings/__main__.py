@@ -10,7 +10,7 @@ def table() -> str:
     lines = ["| variable | flag | default | what it sets |", "|---|---|---|---|"]
     for setting, default in declared():
         flag = f"`{setting.flag}`" if setting.flag else ""
-        # Else Markdown makes links of the examples.
+        # In backquotes, because Markdown would make links of the examples.
         text = re.sub(r"https?://[\w.:]+\w", r"`\g<0>`", setting.help)
         lines.append(f"| `{setting.variable}` | {flag} | {default} | {text} |")
     return "\n".join(lines)

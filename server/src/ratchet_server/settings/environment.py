@@ -1,4 +1,4 @@
-"""Which RATCHET_… variables of an environment count, and which of them nobody knows."""
+"""Which RATCHET_… variables of an environment count, and which are unknown."""
 
 import difflib
 import re
@@ -9,7 +9,7 @@ from ratchet_server.settings import sources
 
 PREFIX: Final = "RATCHET_"
 
-# Read by others than a node's settings, so no mistake in a node's environment.
+# Other programs or tests read these variables, so they are no mistake in a node's environment.
 ELSEWHERE: Final = {
     "RATCHET_DIE_AT": "the step at which a node kills itself, in tests of crashes",
     "RATCHET_FAIL_AT": "the step at which a node fails as no code expects, in tests",
@@ -17,8 +17,8 @@ ELSEWHERE: Final = {
     "RATCHET_HYPOTHESIS": "how long the core's random tests look",
 }
 
-# Kubernetes gives every container the address of each Service, under the Service's name: one called
-# `ratchet` gives RATCHET_PORT=tcp://10.0.0.1:1234 and a handful more.
+# Kubernetes sets variables with the address of each Service in every container, under the Service's
+# name. A Service called `ratchet` gives RATCHET_PORT=tcp://10.0.0.1:1234 and a handful more.
 _OF_A_SERVICE: Final = re.compile(
     r"RATCHET_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)=.*"
     r"|RATCHET_(\w+_)?PORT=(tcp|udp|sctp)://.*"
@@ -28,8 +28,9 @@ _OF_A_SERVICE: Final = re.compile(
 def effective(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` without the variables that count as not set.
 
-    These are the empty ones (compose files and unit files leave them so) and those that Kubernetes
-    sets for its Services: nobody chose them, so they must neither stop a node nor move its port.
+    They are the empty variables (compose files and unit files leave some empty), and those that
+    Kubernetes sets for its Services. Nobody chose those, so they must neither stop a node nor move
+    its port.
     """
     return {
         name: text
@@ -41,8 +42,8 @@ def effective(environ: Mapping[str, str]) -> dict[str, str]:
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each RATCHET_… variable that nothing reads.
 
-    They are no errors: a node that is set back to an older version gets the variables of the newer
-    one, and has to start.
+    They are no errors: after a downgrade, a node still gets the variables of the newer version, and
+    has to start.
     """
     known = [setting.variable.removeprefix(PREFIX) for setting, _ in sources.declared()]
     lines = []
