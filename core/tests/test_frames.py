@@ -16,9 +16,11 @@ def test_rows_are_in_the_order_of_seq() -> None:
         Rows(A, 0, 9, False, (Row("tide", 1, 5), Row("moss", 1, 4)))
 
 
-def test_two_rows_may_have_one_seq() -> None:
+def test_rows_of_two_videos_may_have_one_seq() -> None:
     # A process whose memory was set back has numbered other changes with seqs that it had used.
     assert Rows(A, 0, 9, False, (Row("tide", 1, 5), Row("moss", 1, 5)))
+    with pytest.raises(Invalid, match="row 5 is out of order after 5"):
+        Rows(A, 0, 9, False, (Row("tide", 1, 5), Row("moss", 1, 5), Row("tide", 2, 5)))
 
 
 def test_rows_stand_above_their_start() -> None:

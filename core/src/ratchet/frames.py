@@ -111,12 +111,14 @@ class Rows:
 
     def __post_init__(self) -> None:
         _check_size(self.rows)
-        last = self.start
+        last, videos = self.start, set[str]()
         for row in self.rows:
-            # Two rows may have one seq: see `Column.above`.
-            if row.seq < last or row.seq == self.start:
+            # Rows of different videos may have one seq: see `Column.above`.
+            if row.seq < last or row.seq == self.start or (row.seq == last and row.video in videos):
                 raise Invalid(f"row {row.seq} is out of order after {last}")
-            last = row.seq
+            if row.seq > last:
+                last, videos = row.seq, set()
+            videos.add(row.video)
         if self.more and not self.rows:
             raise Invalid("a frame without rows can't say that more follow")
 
