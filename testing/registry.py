@@ -15,7 +15,6 @@ from ratchet_server.peering.ports import Address
 
 # How often a node renews its announcement, and looks.
 RENEW_S: Final = 0.02
-LEASE_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +22,8 @@ _log = logging.getLogger(__name__)
 class Registry:
     """Holds announcements. A test may stop it, or make it forget all for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lease_s: float) -> None:
+        self._lease_s = lease_s
         # Until when each address is announced.
         self._leases: dict[Address, float] = {}
         self.down = False
@@ -35,7 +35,7 @@ class Registry:
         """Hold `address` for the time of a lease. Raises `ConnectionError`."""
         self._answer()
         if not self.forgetful:
-            self._leases[address] = _now() + LEASE_S
+            self._leases[address] = _now() + self._lease_s
 
     def withdraw(self, address: Address) -> None:
         """Forget it. Raises `ConnectionError`."""

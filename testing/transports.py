@@ -66,12 +66,9 @@ class MeshWire:
 
     def __init__(self, links: Links) -> None:
         self._ports = {name: free_port() for name in NAMES}
-        # The dialler, and the one that it reaches.
+        # The dialler, and the one that it reaches. It is given its own address, too.
         self._links: dict[tuple[str, str], Link] = {
-            (near, far): links.open(self._ports[far])
-            for near in NAMES
-            for far in NAMES
-            if near != far
+            (near, far): links.open(self._ports[far]) for near in NAMES for far in NAMES
         }
 
     def url(self, name: str) -> str:
@@ -214,17 +211,17 @@ class Cluster:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self._stacks: dict[str, AsyncExitStack] = {}
+        self._all = AsyncExitStack()
 
     async def __aenter__(self) -> "Cluster":
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        for name in [*self._stacks]:
-            await self.stop(name)
+        await self._all.aclose()
 
     async def make(self, name: str) -> Member:
         """A new process of this name, which does not run yet."""
-        stack = self._stacks[name] = AsyncExitStack()
+        stack = self._stacks[name] = await self._all.enter_async_context(AsyncExitStack())
         me = Hello(name, secrets.token_hex(8), self.wire.url(name))
         store = await Store.open(None)
         stack.push_async_callback(store.close)
