@@ -1,7 +1,7 @@
 """The command `ratchet`: its parser, and what each command starts.
 
-Each command imports its own part only when it runs: a node takes a third of a second to import, for
-which `ratchet status` need not wait, nor a node for the HTTP client of `ratchet status`.
+Each command imports its own part only when it runs. To import a node takes a third of a second:
+`ratchet status` need not wait for that, nor a node for the HTTP client of `ratchet status`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    # They log each connection and each request.
+    # These libraries log each connection and each request.
     for library in ("sanic", "websockets", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
 def _operators(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str, more: str
 ) -> argparse.ArgumentParser:
-    """A command for operators: it calls a node."""
+    """A command for operators, which sends requests to a node."""
     command = commands.add_parser(name, help=what, description=more)
     sources.add_flags(command, "secret")
     command.set_defaults(run=_operate)

@@ -1,7 +1,7 @@
-"""A hook for tests of crashes: a node that kills itself, or that fails, at a named step.
+"""A hook for tests of crashes: a node kills itself, or fails, at a named step.
 
 In the environment, `RATCHET_DIE_AT=<step>` kills the process as `kill -9` does, and
-`RATCHET_FAIL_AT=<step>` raises an error that no code expects. Where neither is set, `reached` does
+`RATCHET_FAIL_AT=<step>` raises an error that no code expects. If neither is set, `reached` does
 nothing.
 """
 
@@ -10,21 +10,21 @@ import signal
 from typing import Final, Literal, get_args
 
 Step = Literal[
-    "start-listening",  # the port and the data are ours; nothing is read yet
-    "start-loaded",  # all that is stored is in memory
-    "slot-opened",  # nobody has heard of the slot yet
-    "slot-written",  # it is on disk
-    "fold-decided",  # here, or heard of; nothing is on disk yet
-    "fold-half-written",  # in the transaction, before it is committed
-    "fold-part-written",  # a large slot: some of its rows are lifted, others are not
+    "start-listening",  # the port and the data are ours; the node has read nothing yet
+    "start-loaded",  # all stored data is in memory
+    "slot-opened",  # no peer knows the slot yet
+    "slot-written",  # the slot is on disk
+    "fold-decided",  # by this node or another; nothing is on disk yet
+    "fold-half-written",  # in the transaction, before its commit
+    "fold-part-written",  # some rows of a large slot are lifted, others are not
     "fold-written",  # all of the slot is in the base, on disk
-    "leave-refusing",  # views are refused, the last ones perhaps not on disk
+    "leave-refusing",  # the node refuses views; the last ones may not be on disk
     "leave-closed",  # the slot is closed, in memory alone
-    "leave-written",  # on disk, too
+    "leave-written",  # the slot is closed on disk, too
     "leave-handed-over",  # a peer has everything
-    "peer-dialled",  # a peer answers; nothing is said on the connection yet
-    "retire-decided",  # in memory alone
-    "retire-written",  # on disk, and not answered
+    "peer-dialled",  # a peer has answered; no frame has been sent yet
+    "retire-decided",  # the closing is in memory alone
+    "retire-written",  # the closing is on disk; the operator has no response yet
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
@@ -33,7 +33,7 @@ _fail_at: Final = os.environ.get("RATCHET_FAIL_AT")
 
 
 def reached(step: Step) -> None:
-    """This process has come so far."""
+    """This process has reached `step`."""
     if step == _die_at:
         os.kill(os.getpid(), signal.SIGKILL)
     if step == _fail_at:

@@ -1,16 +1,16 @@
-"""Log a thing once a minute instead of a thousand times: for what others can make a log say."""
+"""At most one log line a minute for each cause: for lines that others can provoke at will."""
 
 import time
 from collections.abc import Callable, Hashable
 from typing import Final
 
 PERIOD_S: Final = 60.0
-# How many different things one period may log. It bounds the memory, and the log.
+# How many different causes one period may log. This bounds the memory, and the log.
 MOST: Final = 256
 
 
 class LogThrottle:
-    """What was logged within the last period."""
+    """The causes that were logged within the last period."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

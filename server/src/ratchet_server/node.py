@@ -1,4 +1,4 @@
-"""The composition root: makes the parts of a node, joins them, runs them and stops them."""
+"""The composition root: makes the parts of a node, joins them, runs them, and stops them."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
-# How the process ends.
+# The exit codes of the process.
 OK: Final = 0
 SUPERSEDED: Final = 3
 
@@ -65,9 +65,9 @@ class NodeError(Exception):
 
 
 def run(settings: Settings) -> int:
-    """Run a node until it is told to stop; the process's exit code. Raises `NodeError`."""
+    """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
     try:
-        # Whatever can be refused is refused before anything is written.
+        # Check everything that can be wrong before the node writes anything.
         clips = catalogue.read(settings.media)
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
@@ -83,14 +83,14 @@ def run(settings: Settings) -> int:
 async def _live(
     settings: Settings, clips: Mapping[str, Video], path: Path | None, sock: socket.socket
 ) -> int:
-    """The life of the node: listen, load, count, go."""
+    """The life of the node: listen, load, count, stop."""
     url = url_of(sock)
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
         node = _node(settings, clips, store, settings.advertise or url)
         keeper, departure = node.keeper, node.departure
-        # From the first moment: a signal during the start stops the node, too.
+        # Before all else: a signal during the start stops the node, too.
         stack.enter_context(_signals(departure, settings.on_term))
         asked = await stack.enter_async_context(_task(departure.asked.wait()))
         reached("start-listening")
@@ -101,12 +101,12 @@ async def _live(
         if not load.done() and not departure.leaving:
             keeper.refuse(Stopping)
             return OK
-        # To leave for good, all that is here has to be known, and handed over.
+        # A node that leaves for good has to read its data first, to hand it over.
         await load
         reached("start-loaded")
         node.videos.counted(keeper.replica.table.videos())
 
-        # What is here now stays. Without this, each full collection looks through all of it again.
+        # What is in memory now stays. Without this, each full collection searches all of it again.
         gc.collect()
         gc.freeze()
 
@@ -140,7 +140,7 @@ async def _live(
 
 @dataclass(frozen=True)
 class _Node:
-    """The parts that have to be run or stopped."""
+    """The parts that `_live` runs or stops."""
 
     name: str
     keeper: Keeper
@@ -154,7 +154,7 @@ class _Node:
 
 
 def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str) -> _Node:
-    """Every part, joined to those that it needs. `url`: how peers reach this node."""
+    """Every part, with the parts that it needs. `url`: where peers reach this node."""
     if not clips and not settings.open:
         _log.warning("neither --media with clips nor --open: this node counts no video at all")
     me = Hello(settings.name, secrets.token_hex(8), url)
@@ -207,8 +207,8 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
             files.clips(clips),
             files.assets(settings.page),
         ),
-        # Views go unsigned: they are what a node spends its time on, and one more header costs a
-        # tenth of it.
+        # Views go unsigned: a node spends most of its time on them, and one more header costs a
+        # tenth of that.
         unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
     )
     return _Node(
@@ -223,13 +223,13 @@ async def _announce(node: _Node, url: str, timeout_s: int) -> None:
     if not in_time:
         _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)
     if not node.departure.asked.is_set():
-        # For people, and for programs that wait for it.
+        # For people, and for programs that wait for this line.
         print(f"ready: node {node.name} at {url}", flush=True)
 
 
 @contextlib.contextmanager
 def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
-    """Signals ask the node to go. A second one: without waiting for anybody."""
+    """Inside, a signal stops the node. After a second signal, the node waits for nobody."""
     loop = asyncio.get_running_loop()
 
     def take(number: int) -> None:
@@ -244,8 +244,8 @@ def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> AsyncIterator[None]:
-    """A part that runs beside all others. The node goes when it fails: it must not count on
-    without its peers, or without being ready."""
+    """Run a part beside all others. If it fails, the node stops: it must not count on without its
+    peers, or without being ready."""
 
     async def run() -> None:
         try:
@@ -260,7 +260,7 @@ async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> 
 
 @contextlib.asynccontextmanager
 async def _task(work: Coroutine[Any, Any, object]) -> AsyncIterator[asyncio.Task[object]]:
-    """A task that is cancelled at the end, if it isn't done. Its failure is raised there."""
+    """Run `work` as a task. At the end, cancel the task if it isn't done, or raise its error."""
     task = asyncio.create_task(work)
     try:
         yield task
@@ -272,7 +272,7 @@ async def _task(work: Coroutine[Any, Any, object]) -> AsyncIterator[asyncio.Task
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # Comes with Sanic where there is one for the platform.
+        import uvloop  # It comes with Sanic on the platforms that have it.
     except ImportError:
         return None
     return uvloop.new_event_loop

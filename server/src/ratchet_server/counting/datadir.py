@@ -10,11 +10,11 @@ DATABASE = "ratchet.sqlite"
 
 
 class DataError(Exception):
-    """The stored data can't be used. The message says why and how to mend it."""
+    """The node can't use the stored data. The message says why and how to mend it."""
 
 
 class InUse(DataError):
-    """Another process, `pid`, has the folder."""
+    """Another process (`pid`) has locked the folder."""
 
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(
@@ -26,10 +26,10 @@ class InUse(DataError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """The path of the database in `folder`, which is this process's alone until the end.
+    """The path of the database in `folder`. Inside, the folder is locked for this process.
 
-    Two processes on one file would each write the other's claims away. The kernel drops the lock
-    when the process dies, however it dies. Raises `DataError`.
+    Two processes on one file would overwrite each other's claims. The kernel drops the lock when
+    the process dies, however it dies. Raises `DataError`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

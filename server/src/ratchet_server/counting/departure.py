@@ -1,8 +1,8 @@
-"""How a node goes: the balancer hears of it first, then views are refused, and rows handed over.
+"""How a node stops without losing a view: in which order, and how long it waits for others.
 
-In this order no view fails: while the balancer still sends views, they are counted; when they are
-refused, it has stopped sending them. What was counted is on disk, and on a peer's disk, before the
-process ends. All of it takes bounded time.
+First the node fails the balancer's checks, and still counts. Once the balancer sends nothing more,
+the node refuses views. So no view fails. Then the node writes its last rows and waits until a
+peer has them on disk, too. Each of these waits is bounded.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import Refusal, Stopping, Superseded
 from ratchet_server.crash_points import reached
 
-# A balancer that has asked /readyz in this time is one that must be told.
+# A request for /readyz within this time means that a balancer checks this node.
 PROBED_S: Final = 3.0
 # How long it may take to ask again, as often as it needs to believe it.
 TOLD_S: Final = 3.0
@@ -23,9 +23,9 @@ TOLD_S: Final = 3.0
 TOLD_TIMES: Final = 2
 # How long peers may take to have our last rows on disk.
 HAND_OVER_S: Final = 5.0
-# The same where it is for good, and some peer is there to take them: a million rows take a while.
+# The same for a node that stops for good while a peer is connected: a million rows take a while.
 LONG_HAND_OVER_S: Final = 60.0
-# How long a node that leaves something behind answers what, before it ends.
+# How long a node that leaves changes behind still answers how many, before it ends.
 LAST_WORDS_S: Final = 1.0
 _LOOK_S: Final = 0.02
 
@@ -33,53 +33,55 @@ _log = logging.getLogger(__name__)
 
 
 class Departure:
-    """Whether this node goes, why, and how far it has come."""
+    """Whether this node stops, why, and how far it has come."""
 
     def __init__(self, keeper: Keeper, *, stored: bool) -> None:
-        """`stored`: what this node has outlives its process."""
+        """`stored`: the node's data outlives its process."""
+        # Set once something asks this node to stop: a signal, an operator, or a failed part.
         self.asked = asyncio.Event()
+        # Whether the node stops for good.
         self.leaving = False
-        # A part of the node has failed: it goes for that, if for nothing else.
+        # The error of the part of this node that has failed; None if none has.
         self.failure: BaseException | None = None
         self.stored = stored
         self._keeper = keeper
-        # How many changes no other node has, of a node that has left all the same.
+        # How many of our changes no other node has, although this node ends.
         self.left_behind = 0
         self.hurried = False
         self._last_probe = -PROBED_S
         self._refused_probes = 0
 
     def ask(self, *, leave: bool = False) -> None:
-        """Let the node stop: for now, or with `leave` for good. Again: a `leave` still counts."""
+        """Ask the node to stop: for now, or with `leave` for good. A later `leave` still counts."""
         self.leaving |= leave
         self.asked.set()
 
     def fail(self, failure: BaseException) -> None:
-        """Let the node stop, because a part of it has failed and it must not count on alone."""
+        """Ask the node to stop, because a part of it has failed: it must not count on alone."""
         self.failure = failure
         self.ask()
 
     def hurry(self) -> None:
-        """Wait for nobody any more."""
+        """Wait for no other node and no client any more."""
         self.hurried = True
 
     @property
     def superseded(self) -> bool:
-        """Whether the node goes because a newer process has its name."""
+        """Whether the node stops because a newer process has its name."""
         return self._keeper.superseded.is_set()
 
     @property
     def goes(self) -> bool:
-        """Whether a balancer should send nothing here any more."""
+        """Whether the node stops: a balancer should send nothing here any more."""
         return self.asked.is_set() or self.superseded
 
     def probe(self) -> None:
-        """A balancer asks whether to send anything here."""
+        """A balancer checks this node. Call this for each check."""
         self._last_probe = time.monotonic()
         self._refused_probes += self.asked.is_set()
 
     async def go(self) -> None:
-        """Do what has to be done before the process ends. `run` of the keeper goes on meanwhile."""
+        """Do everything that must happen before the process ends. The keeper must still run."""
         if self.asked.is_set():
             _log.info("%s", "leaving for good" if self.leaving else "stopping")
             await self._tell_the_balancer()
@@ -95,8 +97,8 @@ class Departure:
             await self._until(lambda: self._refused_probes >= TOLD_TIMES, TOLD_S)
 
     async def _hand_over(self) -> None:
-        """Write the last views, close the slot if this node leaves, and wait for a peer to have
-        all that would be gone with us."""
+        """Write the last views, and close the slot if this node leaves. Then wait until a peer has
+        everything that would be lost with this node."""
         keeper, replica = self._keeper, self._keeper.replica
         keeper.refuse(Stopping)
         if self.leaving:
@@ -113,7 +115,7 @@ class Departure:
             keeper.ask_to_confirm()
             holdings = replica.holdings
             mine = holdings.own_seqs()
-            # An operator may ask it to leave meanwhile; then it must not just stop.
+            # An operator may ask this node to leave meanwhile. Then it must also close its slot.
             await self._until(
                 lambda: (
                     self.leaving or replica.holdings.shared(mine) or not replica.peers.by_process
@@ -144,7 +146,7 @@ class Departure:
         reached("leave-handed-over")
 
     async def _give_way(self) -> None:
-        """A newer process has our name: hand over all that we counted."""
+        """A newer process has our name: hand over everything that we have counted."""
         keeper, replica = self._keeper, self._keeper.replica
         keeper.refuse(Superseded)
         await self._written()
@@ -153,7 +155,7 @@ class Departure:
             _log.error("no other node has all of our rows; they are only in this process's data")
 
     async def _last_words(self) -> None:
-        """A program that waits for the end can ask what was left behind."""
+        """Stay for a moment: a program that waits for our end can then read `left_behind`."""
         await self._until(lambda: False, LAST_WORDS_S)
 
     async def _written(self) -> None:
@@ -164,13 +166,16 @@ class Departure:
             _log.error("the last changes from others could not be written: %r", refusal)
 
     async def _until_handed_over(self) -> bool:
-        """Whether all of this node is on another's disk now; long, as long as there is another."""
+        """Wait until another node has all our changes on disk. Return whether one has them.
+
+        The wait is long only while a node that stays is connected.
+        """
         replica = self._keeper.replica
-        # A missing node may start meanwhile; a node that is the only one waits for nobody.
+        # A missing node may start meanwhile. The only node of a cluster waits for nobody.
         soon = time.monotonic() + (HAND_OVER_S if len(replica.observe().members) > 1 else 0)
 
         def over() -> bool:
-            # Where several leave at once, none waits for the others.
+            # Nodes that leave at the same time must not wait for each other.
             stays = bool(replica.holdings.staying())
             in_vain = time.monotonic() > soon and not stays
             return in_vain or replica.unshared() == 0
@@ -180,7 +185,7 @@ class Departure:
 
     async def _until(self, holds: Callable[[], bool], patience_s: float) -> bool:
         end = time.monotonic() + patience_s
-        # Looked at, not told: it happens once in a life, and needs no event in the core.
+        # Poll: a node stops once, and the core needs no event for that.
         while not holds():
             if self.hurried or time.monotonic() > end:
                 return False

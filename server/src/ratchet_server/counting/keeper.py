@@ -1,8 +1,9 @@
 """The one task that owns the replica: it takes in views and frames, commits, and answers.
 
-Everybody else leaves work here and waits. A round takes all that has come in meanwhile, so one
-commit (a few milliseconds of disk) serves every view that waits for it: a group commit. No view is
-answered, shown or sent before it is on disk, but with `ack=memory`, which asks for just that.
+All other tasks leave their work here and wait. A round takes everything that has come in since the
+last one, so one commit (a few milliseconds of disk) serves every view that waits: a group commit.
+The keeper answers, shows and sends no view before it is on disk. Only a request with `ack=memory`
+asks for an answer before that.
 """
 
 import asyncio
@@ -33,9 +34,9 @@ from ratchet_server.counting.store import Store, StoreFullError, Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 
-# How often the replica hears that time has passed.
+# How often the replica gets a tick.
 TICK_S: Final = 0.25
-# How soon a view is on disk for which nobody waits: a commit for each would slow down all others.
+# How soon a view with `ack=memory` is written: a commit for each would slow down all other views.
 UNHURRIED_S: Final = 0.02
 # Views that may wait at once: at 20,000 a second, this is two seconds of them.
 MAX_WAITING: Final = 50_000
@@ -44,14 +45,14 @@ _log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
-    """How often the video is viewed now, and whether this request is among them."""
+    """The views of the video now, and whether this request has added one."""
 
     views: int
     counted: bool
 
 
 class _View(NamedTuple):
-    """A view that waits for its commit, and perhaps for a peer's."""
+    """A view that waits for our commit and, if `on_peers`, for a peer's."""
 
     video: str
     key: str | None
@@ -76,7 +77,7 @@ class _Heard(NamedTuple):
 
 
 class Keeper:
-    """Owns `replica` and `store`. `run` is its task; the other methods may be called by anybody."""
+    """Owns `replica` and `store`. `run` is its task; any other task may call the other methods."""
 
     def __init__(
         self,
@@ -91,18 +92,18 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`send` takes frames to peers and returns at once; it may drop what it can't send.
-        `unmet`: at how many of the addresses that this node was given nobody was ever met.
-        `show` is called with the videos whose visible number may have changed."""
+        """`send` sends frames to peers and returns at once; it may drop frames that it can't send.
+        `unmet` counts the addresses that this node was given and at which no node has answered yet.
+        `show` gets the videos whose visible number may have changed."""
         self.replica = replica
-        # Since this process started; for /metrics.
+        # Since this process started, for /metrics.
         self.views_counted = 0
         self.keys_met_again = 0
         self.commits = 0
         self.commit_s = 0.0
         # How many notices of each kind the replica has given.
         self.notices: Counter[str] = Counter()
-        # Set once a newer process of this name counts: this one is to end.
+        # Set once a newer process of this name counts. Then this process must end.
         self.superseded = asyncio.Event()
         self._store = store
         self._key_lifetime_s = key_lifetime_s
@@ -114,7 +115,7 @@ class Keeper:
         self._wall_clock = wall_clock
         self._wake = asyncio.Event()
         self._ended = False
-        # Why views are refused.
+        # Why the keeper refuses views; None while it takes them.
         self._refusal: type[NotCounted] | None = None
         # Whether `run` has returned, or failed.
         self._over = False
@@ -130,15 +131,15 @@ class Keeper:
     # -- for everybody ---------------------------------------------------------------------
 
     def value(self, video: str) -> int:
-        """The number to show: what is on disk, and what was answered with ack=memory since."""
+        """The number to show: the views on disk, and those answered with ack=memory since."""
         return self.replica.journal.shown(video)
 
     async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
-        A view with a key is answered from disk whatever `ack` says: only there is it known
-        whether the key has come before. If the caller is cancelled the view may count or not.
-        Raises `NotCounted`, or `NotShared` where the view is on our disk alone.
+        A view with a key waits for the disk even with ack=memory: only the disk knows whether the
+        key has come before. If the caller is cancelled, the view may count or not.
+        Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
         """
         if self._refusal:
             raise self._refusal
@@ -159,7 +160,7 @@ class Keeper:
         return await answer
 
     async def receive(self, frame: Frame, process: str) -> None:
-        """Take in a peer's frame; returns when it is merged, so that a peer can't outrun us."""
+        """Merge a peer's frame. Returns when that is done, so that a peer can't outrun us."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard.append(_Heard(frame, process, done))
         self._wake.set()
@@ -170,15 +171,16 @@ class Keeper:
         self._send(self.replica.joined(hello))
 
     def left(self, process: str) -> None:
-        """A peer is gone."""
+        """The last connection to a peer is gone."""
         self.replica.left(process)
 
     def ask_to_confirm(self) -> None:
-        """Ask the peers to say at once what they have of our slots on disk."""
+        """Ask the peers to confirm at once which rows of our slots they have on disk."""
         self._send(self.replica.ask_to_confirm())
 
     async def written(self) -> None:
-        """Returns when all that is in memory now is on disk. Raises `NotCounted` if it can't be."""
+        """Return once everything that is in memory now is on disk. Raises `NotCounted` if the disk
+        takes no more."""
         if self._over:
             raise Stopped
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -187,35 +189,35 @@ class Keeper:
         await done
 
     def refuse(self, why: type[NotCounted]) -> None:
-        """Take no more views; those that wait are still counted, if they can be."""
+        """Take no more views. The views that wait already still count, if our slot is open."""
         self._refusal = why
         if not self.replica.counting:
             views, self._views = self._views, []
             _refuse(views, why)
 
     def end(self) -> None:
-        """`run` writes what there is and returns."""
+        """Let `run` write everything that is left, and return."""
         self._ended = True
         self._wake.set()
 
     # -- the task --------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Read back what is stored. Before `run`. Raises `DataError`."""
+        """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         async for part in self._store.load():
             self.replica.restore(part)
 
     async def run(self) -> None:
-        """Serve until `end`. Raises `DataError` when the disk fails; then the process must end."""
+        """Work until `end`. Raises `DataError` when the disk fails; then the process must end."""
         ticker = asyncio.create_task(self._tick())
         try:
             while not self._ended:
                 await self._wake.wait()
                 self._wake.clear()
-                # Let tasks that are ready to run leave their views first: fewer commits.
+                # Let tasks that are ready to run enqueue their views first: fewer commits.
                 await asyncio.sleep(0)
                 await self._round()
-            # Once more for what came in while the last round was being written.
+            # Once more, for work that came in while the last round was writing.
             await self._round()
         finally:
             ticker.cancel()
@@ -249,12 +251,12 @@ class Keeper:
         await self._write()
         self._answer_shared()
         if self.replica.table.lifting:
-            # A large slot is lifted part by part; views and frames that came meanwhile go first.
+            # The store lifts a large slot part by part. Views and frames go in between.
             self._wake.set()
 
     async def _write(self) -> None:
         views: list[_View] = []
-        # While the slot isn't open nobody can count here: the views wait.
+        # Views wait while our slot isn't open.
         if self.replica.counting:
             views, self._views = self._views, []
         flushing, self._flushing = self._flushing, []
@@ -275,7 +277,8 @@ class Keeper:
         except StoreFullError:
             if changes:
                 self.replica.aborted(changes)
-                self._answered = True  # Such views are kept, and wait again.
+                # The replica keeps the views that were answered, and they wait again.
+                self._answered = True
             if not self._disk_is_full:
                 _log.error("the disk is full: views are refused until there is room")
             self._disk_is_full = True
@@ -302,7 +305,7 @@ class Keeper:
         on_peers = []
         for view, is_new in views:
             if view.answer.done() and not is_new:
-                continue  # refused, or nobody waits
+                continue  # It was refused above, or its caller waits no more.
             self.views_counted += is_new
             self.keys_met_again += not is_new
             if view.on_peers:
@@ -314,7 +317,7 @@ class Keeper:
             self._sharing.append(_Shared(self.replica.holdings.own_seqs(), until, on_peers))
 
     def _answer_shared(self, *, at_the_end: bool = False) -> None:
-        """Views with ack=peers: those that a peer has, and those that have waited too long."""
+        """Answer views with ack=peers that a peer has, and refuse those that waited too long."""
         for group in self._sharing[:]:
             shared = self.replica.holdings.shared(group.seqs)
             if shared or at_the_end or self._clock() > group.until:
@@ -357,7 +360,8 @@ class Keeper:
         for video, key, on_peers, answer in views:
             first_video = known.get(key) if key else None
             if on_peers and first_video is None and not self.replica.peers.by_process:
-                # Not before: of a key that was met, a refusal would say that it wasn't counted.
+                # Not before we know the key. If an earlier view had it, that view has counted, and
+                # this refusal would say that it has not.
                 _refuse_one(answer, NoPeer())
                 new.append(False)
                 continue

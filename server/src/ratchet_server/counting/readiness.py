@@ -26,12 +26,12 @@ class Readiness:
     ) -> bool:
         """Return once this node has caught up with every peer that it can reach, or at the timeout.
 
-        `settled`: whether all peers that are known, also from other peers, have been tried.
-        False if it was the timeout: this node may show less than others do.
+        `settled`: whether all peers that this node knows, also from its peers, have been tried.
+        Returns False at the timeout: then this node may show less than others do.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                # Looked at, not told: it is cheap, happens once, and needs no event in the core.
+                # Poll: it is cheap, a node starts once, and the core needs no event for that.
                 while not (settled() and caught_up()):  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:

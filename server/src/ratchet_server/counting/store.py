@@ -1,12 +1,12 @@
 """What is on disk: one SQLite file, one connection, one writer.
 
-`transaction()` returns once a crash of the process or the machine cannot lose what was written in
-it, or raises and has written nothing. Only the keeper writes, so nothing here takes a lock.
+At the end of `transaction()`, no crash of the process or the machine can lose what was written in
+it; or it raises, and has written nothing. Only the keeper writes, so nothing here takes a lock.
 
-SQLAlchemy opens the file, sets up its one connection and makes or checks the tables. Rows go
-straight through aiosqlite's connection beneath it: each statement through SQLAlchemy's adapter is
-three or four trips to the database's thread instead of one, which made a commit cost 1.1 ms of
-processor time instead of 0.3, and reading a million videos 6.4 s instead of 4.
+SQLAlchemy opens the file, sets up the one connection, and makes or checks the tables. Rows bypass
+it and go straight through aiosqlite's connection. SQLAlchemy's adapter makes three or four trips
+to the database's thread for each statement, where aiosqlite makes one: with the adapter a commit
+cost 1.1 ms of processor time instead of 0.3, and reading a million videos 6.4 s instead of 4.
 """
 
 import json
@@ -29,12 +29,12 @@ from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.crash_points import reached
 
-# Rows that are read in one go: enough to be fast, few enough to let other tasks run in between.
+# Rows in one read: enough to be fast, few enough to let other tasks run in between.
 _PART: Final = 20_000
 
 
 class StoreFullError(Exception):
-    """There is no room for a transaction. Nothing of it was written."""
+    """The disk has no room for a transaction. SQLite has written nothing of it."""
 
 
 class Store:
@@ -56,12 +56,12 @@ class Store:
 
     @classmethod
     async def open(cls, path: Path | None) -> "Store":
-        """The database at `path`, made if it isn't there; None keeps it in memory alone.
+        """Open the database at `path`, and make it if it isn't there. None: in memory alone.
 
         Raises `DataError` when the file is something else, or of a later version.
         """
         where = "memory" if path is None else str(path)
-        # One connection: SQLite before 3.51.3 can corrupt a WAL that two of them reset, and one
+        # One connection: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and one
         # writer needs no second.
         options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
         engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
@@ -69,8 +69,8 @@ class Store:
         event.listen(engine.sync_engine, "begin", _begin)
         try:
             if path is not None:
-                # What can't be opened fails here, and not in aiosqlite's thread: that one outlives
-                # a failure, and ends in a traceback when the event loop is gone.
+                # A file that can't be opened must fail here, and not in aiosqlite's thread. That
+                # thread outlives the failure, and prints a traceback once the event loop is gone.
                 sqlite3.connect(path).close()
             connection = await engine.connect()
             try:
@@ -90,7 +90,7 @@ class Store:
             raise
 
     async def load(self) -> AsyncIterator[Changes]:
-        """All that is stored, part by part. Raises `DataError` where a row isn't as written."""
+        """Read everything back, part by part. Raises `DataError` if a row fails its checksum."""
         maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
         async for part in self._read(schema.GENERATIONS):
             for kind, node, generation in part:
@@ -104,21 +104,21 @@ class Store:
             async for part in self._read(schema.ROWS, slot_id):
                 rows = tuple(Row(*row) for row in part)
                 yield Changes(columns=(ColumnChange(slot, 0, rows),))
-            # Complete only now, with all of them.
+            # Claim `complete` only now, when all rows are there.
             yield Changes(columns=(ColumnChange(slot, complete, ()),))
         async for part in self._read(schema.BASE):
             yield Changes(base=tuple((video, views) for video, views in part))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Transaction"]:
-        """Everything written inside is on disk at the end, or none of it.
+        """At the end, everything that was written inside is on disk, or nothing of it.
 
-        Raises `StoreFullError` when there was no room, and `DataError` when the disk failed in a
-        way that leaves it unknown what is on it: then the process must end, and read it again.
+        Raises `StoreFullError` when the disk has no room. Raises `DataError` when the disk fails so
+        that nobody knows what is on it: then the process must end, and the next one reads it again.
         """
         try:
-            # IMMEDIATE: a transaction that reads first and writes then would fail at once if
-            # anybody had written in between, whatever the busy_timeout.
+            # IMMEDIATE: a transaction that reads first and writes later would fail at once if
+            # another program had written in between, whatever the busy_timeout.
             await self._driver.execute("BEGIN IMMEDIATE")
             transaction = Transaction(self._driver, self._ids)
             yield transaction
@@ -126,7 +126,7 @@ class Store:
                 reached("fold-half-written")
             await self._driver.execute("COMMIT")
         except BaseException as error:
-            # Ids that this transaction has learned may be rolled back with it.
+            # The rollback may undo slots whose ids this transaction has learned.
             self._ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
@@ -137,7 +137,7 @@ class Store:
             raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         await self._connection.close()
         await self._engine.dispose()
 
@@ -156,7 +156,7 @@ class Store:
 
 
 class Transaction:
-    """What can be written in one go."""
+    """The writes of one transaction."""
 
     def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
         """Use `Store.transaction`."""
@@ -165,7 +165,7 @@ class Transaction:
         self.lifted = False
 
     async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
-        """key -> video, of those of `keys` that are remembered."""
+        """key -> video, for those of `keys` that the store remembers."""
         values = (json.dumps(list(keys)), now_s)
         found = await self._driver.execute_fetchall(schema.KNOWN_KEYS, values)
         return {row[0]: row[1] for row in found}
@@ -176,7 +176,7 @@ class Transaction:
         await self._driver.execute(schema.DROP_KEYS, (now_s,))
 
     async def write(self, changes: Changes) -> None:
-        """Write `changes` in their documented order."""
+        """Write `changes`, in the order that `Changes` documents."""
         for slot, complete, rows in changes.columns:
             await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
             slot_id = await self._id(slot)
@@ -219,7 +219,7 @@ class Transaction:
 
 
 async def _check(connection: AsyncConnection, where: str) -> None:
-    """Make the tables in an empty file; refuse a file that isn't ours."""
+    """Make the tables in an empty file. Raises `DataError` if the file isn't ours."""
     async with connection.begin():
         application = await connection.scalar(text("PRAGMA application_id"))
         version = await connection.scalar(text("PRAGMA user_version"))
@@ -239,7 +239,7 @@ async def _check(connection: AsyncConnection, where: str) -> None:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # The driver's own idea of when a transaction begins is switched off: `_begin` says it.
+    # Keep the driver from beginning transactions by itself: `_begin` does that.
     connection.isolation_level = None
     connection.create_function("crc", -1, _crc, deterministic=True)
     cursor = connection.cursor()

@@ -1,4 +1,4 @@
-"""What a page can do to a node of the demo: each action, when it is refused, and its end."""
+"""What a page can do to a node of the demo: the actions, and when each is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOK_S = 0.1
 
 
 class Actions:
-    """Takes them. What isn't possible is an `ApiError` that says what is."""
+    """Does the actions. One that isn't possible raises an `ApiError` that says what is."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Actions:
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
     async def take(self, action: str, node: str) -> None:
-        """Returns when it is done; "drain" and "leave", when the node knows."""
+        """Return when the action is done; with "drain" and "leave", when the node has agreed."""
         if node not in self._nodes:
             known = ", ".join(self._nodes)
             raise ApiError(
@@ -104,7 +104,7 @@ class Actions:
 
 
 def _check(answer: Answer) -> None:
-    """The node's refusal becomes ours."""
+    """If the node has refused, refuse with the node's own error."""
     if answer.status != 200:
         body = answer.body if isinstance(answer.body, dict) else {}
         code, message = body.get("error", "refused"), body.get("message", "The node refused.")

@@ -10,29 +10,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# balancer/ of the repository; an installed wheel has none, and then there is the stand-in.
+# It is in the repository. An installed wheel lacks it, and uses the stand-in.
 RENDER = Path(__file__).parents[4] / "balancer" / "render.sh"
-# Where packages put a daemon that an ordinary user's PATH doesn't name.
+# Packages put daemons into these folders, which an ordinary user's PATH doesn't name.
 _DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/sbin")
 
 
 class Unusable(Exception):
-    """HAProxy can't be used here; the message says why."""
+    """The demo can't use HAProxy here. The message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Balancer:
-    """A balancer that is ready to be started."""
+    """A balancer, ready to start."""
 
     command: tuple[str, ...]
     description: str
 
 
 def choose(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
-    """HAProxy if it can be used, else the stand-in, whose description says why.
+    """HAProxy if the demo can use it, else the stand-in, whose description says why.
 
-    `bind` is host:port, each of `nodes` too, or name=host:port; then a page can ask for it by
-    `?node=name`. HAProxy's configuration is written into `folder`.
+    `bind` is host:port. Each of `nodes` is host:port, or name=host:port: then `?node=name` chooses
+    that node. HAProxy's configuration goes into `folder`.
     """
     try:
         return haproxy(nodes, bind, folder)
@@ -42,7 +42,7 @@ def choose(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
 
 
 def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
-    """The real balancer. Raises Unusable where there is none, or it is too old for our file."""
+    """The real balancer. Raises `Unusable` if it is missing, or too old for our configuration."""
     program = find_haproxy()
     if program is None:
         raise Unusable("HAProxy is not installed")

@@ -1,7 +1,7 @@
-"""One process of the demo: in its own session, its output in a file, never outliving the demo.
+"""One process of the demo: in a session of its own, with its output in a file.
 
-A session of its own, so that Ctrl-C in the terminal reaches the demo alone, which then stops the
-others in order.
+With its own session, Ctrl-C in the terminal reaches only the demo, which then stops its processes
+in order. None of them outlives the demo.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Child:
-    """A command that can be started, watched, stopped and started again."""
+    """A command that the demo can start, watch, stop, and start again."""
 
     def __init__(
         self, name: str, url: str, command: Sequence[str], environ: Mapping[str, str], log: Path
     ) -> None:
-        """`url`: where it answers `/readyz`. `log`: where its output goes."""
+        """`url`: where the process answers `/readyz`. `log`: the file for its output."""
         self.name = name
         self.url = url
         self.log = log
@@ -34,8 +34,8 @@ class Child:
         self._process: Process | None = None
 
     async def start(self) -> None:
-        """Its earlier output is replaced. The caller has seen that it isn't running, and makes
-        sure that it is started once at a time."""
+        """Start the process; its output replaces the earlier output. The caller makes sure that the
+        process isn't running, and that no other task starts it at the same time."""
         with self.log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -49,59 +49,60 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs, or ran last."""
+        """The id of the process that runs, or ran last."""
         return self._process.pid if self._process else 0
 
     @property
     def running(self) -> bool:
-        """Whether it has a process."""
+        """Whether the process is there."""
         return self._process is not None and self._process.returncode is None
 
     async def ended(self) -> None:
-        """Returns when it isn't running."""
+        """Return when the process isn't running."""
         if self._process:
             await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """To the whole session: what the child started goes with it."""
+        """Send a signal to the whole session, so also to processes that the child has started."""
         if self.running:
-            # Its end may be known to the kernel, and not yet to us.
+            # The process may have ended, and we may not know it yet.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     async def kill(self) -> None:
-        """Returns when it is gone."""
+        """Kill the process. Return when it is gone."""
         self.send(signal.SIGKILL)
         await self.ended()
 
     def how_it_ended(self) -> str:
-        """For people."""
+        """How the process ended, in words."""
         code = self._process.returncode if self._process else None
         if code is not None and code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
     def last_lines(self, count: int = 8) -> list[str]:
-        """Of its output."""
+        """The last lines of its output."""
         with self.log.open("rb") as output:
             output.seek(max(0, self.log.stat().st_size - 4096))
             return output.read().decode("utf-8", "replace").splitlines()[-count:]
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
-    """Has the kernel kill the child when the demo itself is killed, however that happens.
+    """Let the kernel kill the child when the demo itself dies, however that happens.
 
-    SIGKILL, since nobody would be there to insist; a node loses nothing by it. Linux only: a demo
-    that is killed with -9 elsewhere leaves its nodes, and the next one names the taken port.
+    SIGKILL, because nobody would be there to send a second signal. A node loses nothing by it. Only
+    Linux can do this. Elsewhere, `kill -9` of the demo leaves its nodes running, and the next demo
+    says which port they take.
     """
     if sys.platform != "linux":
         return None
-    # Looked up before the fork: afterwards as little as possible may happen.
+    # Look it up before the fork: after the fork, as little as possible may happen.
     prctl = ctypes.CDLL(None).prctl
 
     def arrange() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # The demo has died in between.
             os._exit(1)
 
     return arrange

@@ -1,4 +1,4 @@
-"""The demo's HTTP requests, each answered within a bounded time or not at all."""
+"""The demo's HTTP requests, each with a bounded time for the whole response."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any, NamedTuple
 
 import httpx
 
-# A node that goes waits until its balancer has asked /readyz often enough to believe it. This says
-# that we are none: without it, our requests would count as the balancer's.
+# A stopping node waits until its balancer has seen enough failed checks of /readyz. With this
+# header, our requests don't count as the balancer's checks.
 _NOT_THE_BALANCER = {"Via": "1.1 ratchet-demo"}
 _READY_TIMEOUT_S = 1.0
 
 
 class Answer(NamedTuple):
-    """A response: the status, and what its JSON means."""
+    """A response: its status, and its parsed JSON."""
 
     status: int
     body: Any
 
 
 class NoAnswer(Exception):
-    """There was no response in time, or none that can be understood."""
+    """No response came in time, or one that we can't parse."""
 
 
 class Client:
-    """Sends requests to nodes and to their balancer; `close` it."""
+    """Sends requests to nodes and to their balancer. `close` it at the end."""
 
     def __init__(self) -> None:
-        # No connection is kept: nodes come and go. No timeout: httpx has one for each read, and a
-        # response that drips would last for ever.
+        # Keep no connection open: nodes come and go. Use no timeout of httpx: it has one for each
+        # read, and a response that drips would last for ever.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=limits)
 
@@ -43,7 +43,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
     ) -> Answer:
-        """Raises `NoAnswer`."""
+        """Send a request and return the response. Raises `NoAnswer`."""
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.request(method, url, json=body, headers=headers)
@@ -52,7 +52,7 @@ class Client:
             raise NoAnswer(f"{method} {url}: {error or type(error).__name__}") from None
 
     async def is_ready(self, url: str) -> bool | None:
-        """Whether a node says there that it is ready; None if there is no answer."""
+        """Whether the node at `url` is ready; None if it doesn't answer."""
         try:
             answer = await self.ask(
                 "GET", f"{url}/readyz", headers=_NOT_THE_BALANCER, timeout_s=_READY_TIMEOUT_S
@@ -62,5 +62,5 @@ class Client:
         return answer.status == 200
 
     async def close(self) -> None:
-        """For good."""
+        """Close the client for good."""
         await self._http.aclose()

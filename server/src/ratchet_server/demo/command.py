@@ -23,9 +23,9 @@ def run(
     control_port: int = CONTROL_PORT,
     data: Path = DATA,
 ) -> int:
-    """Runs the demo until somebody stops it; returns the exit code.
+    """Run the demo until somebody stops it, and return the exit code.
 
-    If `control_port` is taken, one near it is used: the pages are told which.
+    If `control_port` is taken, the demo uses a port near it, and the pages get that address.
     """
     try:
         program.run(nodes, first_port, balancer_port, control_port, data)

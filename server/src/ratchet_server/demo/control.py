@@ -1,10 +1,10 @@
 """The demo's control as HTTP, for the demo's own pages and for nobody else.
 
 Any web site can make a browser send requests to this machine, and this server kills processes. So
-an action needs three things. The `Origin` is one of the demo's pages: no other site can claim it.
-The content type is one that a browser sends to another origin only after it has asked, and the
-answer is no. The `Host` is this server, so that no foreign name that resolves to this machine
-becomes an origin of its own.
+an action needs three things. Its `Origin` is one of the demo's pages: no other site can claim it.
+Its content type is one that a browser sends to another origin only after a preflight, which this
+server refuses to other sites. Its `Host` is this server: else a foreign name that resolves to this
+machine could become an origin of its own.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ratchet_server.demo.machine import HOST
 from ratchet_server.demo.overview import Overview
 from ratchet_server.http.errors import ApiError, JsonErrors
 
-# What a page on this machine is reached by. The browser's `Origin` says which one was used.
+# A browser reaches the pages under these names. Its `Origin` has the one that it used.
 _NAMES = (HOST, "localhost")
-# An action is its address; a body says nothing more.
+# The path names the action. No request needs a body.
 _MAX_REQUEST_BYTES = 4096
 _REQUEST_TIMEOUT_S = 5
-# How long a browser remembers that it may ask.
+# How long a browser remembers the response to its preflight.
 _PREFLIGHT_S = 600
 
 
 def application(
     overview: Overview, actions: Actions, *, own: str, pages: Sequence[str]
 ) -> Sanic[Any, Any]:
-    """`own`: the URL of this server; `pages`: the URLs of the servers whose pages it serves."""
+    """`own`: the URL of this server. `pages`: the URLs of the servers whose pages may use it."""
     hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
     origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
     app: Sanic[Any, Any] = Sanic("ratchet-demo", configure_logging=False)
@@ -47,7 +47,7 @@ def application(
     async def only_for_our_pages(request: Request) -> None:
         if not _all_in(request, "host", hosts, needed=True):
             raise ApiError(403, "other_host", f"This server is {' or '.join(sorted(hosts))}.")
-        # A request that only looks may come from no browser.
+        # A request that only reads need not come from a browser.
         acts = request.method not in {"GET", "HEAD"}
         if not _all_in(request, "origin", origins, needed=acts):
             message = "Only a page of this demo may ask this, and says so in Origin."
@@ -87,7 +87,8 @@ def application(
 
 
 def _all_in(request: Request, header: str, allowed: AbstractSet[str], *, needed: bool) -> bool:
-    """Whether the header, and each repetition of it, has one of these values."""
+    """Whether the header has one of these values, in each of its repetitions. A missing header is
+    fine unless it is `needed`."""
     values = request.headers.getall(header, [])
     return allowed >= {*values} and (bool(values) or not needed)
 

@@ -1,8 +1,9 @@
-"""How the demo's nodes reach each other: a TCP relay for each direction, which can be cut.
+"""The links between the demo's nodes: a TCP relay for each direction, which a page can cut.
 
-Node a reaches b through one link and b reaches a through another, so whatever two nodes say to each
-other passes here. A node that is cut off is heard by no other node and hears none; browsers reach
-it as before. Healed, nodes find each other again when they dial next, within seconds.
+Node a reaches b through one link, and b reaches a through another. So everything that two nodes
+send each other passes here. A node that is cut off receives nothing from other nodes, and reaches
+none; browsers reach it as before. After healing, nodes find each other when they dial next, within
+seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 from ratchet_server.demo.machine import HOST
 from ratchet_server.demo.tasks import until_all_end
 
-# Each link holds its port, listens, and has two ends when it is in use.
+# A link has a socket that holds its port, a listener, and two ends of a connection.
 FILES_OF_A_LINK = 4
 _CHUNK_BYTES = 64 * 1024
 _BACKLOG = 128
@@ -31,20 +32,20 @@ async def _at_once(_way: Way | None) -> None:
 
 
 class Link:
-    """One direction: a program that dials `url` reaches `target`, while the link is whole.
+    """One direction: a program that dials `url` reaches `target` while the link is whole.
 
-    Use it inside one event loop. It begins whole.
+    Use it inside one event loop. A new link is whole.
     """
 
     def __init__(
         self, target: int, may_pass: Callable[[Way | None], Awaitable[None]] = _at_once
     ) -> None:
-        """`target`: a port of this machine; a program may listen there later. `may_pass` is awaited
-        before the target is dialled (None), and before each chunk is sent on."""
+        """`target`: a port of this machine; a program may listen there later. The link awaits
+        `may_pass` before it dials the target (None), and before it sends each chunk on."""
         self._target = (HOST, target)
         self._may_pass = may_pass
-        # Bound and never listening: while the link is cut, connections are refused, and yet no
-        # other program gets the port.
+        # This socket is bound and never listens. While the link is cut, the kernel refuses
+        # connections, and still no other program gets the port.
         self._place = _bound(0)
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
@@ -53,8 +54,7 @@ class Link:
         self.heal()
 
     def cut(self) -> None:
-        """From now on nothing passes: connections break, and new ones are refused, as if a cable
-        had been pulled out."""
+        """From now on nothing passes: open connections break, and the kernel refuses new ones."""
         if self._listener:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
@@ -63,14 +63,14 @@ class Link:
             connection.cancel()
 
     def heal(self) -> None:
-        """From now on everything passes; a link that is whole stays so."""
+        """From now on everything passes. A link that is whole stays whole."""
         if self._listener is None:
             self._listener = _bound(self.port)
             self._listener.listen(_BACKLOG)
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def broken(self) -> None:
-        """Returns when all connections that `cut` breaks are closed."""
+        """Return when all connections that `cut` breaks are closed."""
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class Link:
         await self.broken()
 
     def _accept(self, listener: socket.socket) -> None:
-        # Not awaited in a task: one that is cancelled just then would lose the socket.
+        # Accept here, and not in a task: a task that is cancelled just then would lose the socket.
         try:
             near, _ = listener.accept()
         except OSError:
@@ -89,7 +89,7 @@ class Link:
         task = asyncio.create_task(self._relay(near))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        # Here, as a task that is cancelled before its first step never runs.
+        # Close it here: a task that is cancelled before its first step never runs.
         task.add_done_callback(lambda _: near.close())
 
     async def _relay(self, near: socket.socket) -> None:
@@ -101,7 +101,7 @@ class Link:
                 await asyncio.get_running_loop().sock_connect(far, self._target)
                 await until_all_end(self._pass(near, far, "there"), self._pass(far, near, "back"))
             except (OSError, asyncio.CancelledError):
-                # An end broke, or the link was cut: both ends get a reset, and no polite good-bye.
+                # One end broke, or the link was cut: reset both ends, instead of closing in order.
                 for sock in (near, far):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -118,7 +118,7 @@ class Links:
     """A link from each node to each other one, and the nodes that are cut off."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
-        """`ports`: where each node listens, now or later."""
+        """`ports`: the port on which each node listens, now or later."""
         self._links = {pair: Link(ports[pair[1]]) for pair in permutations(ports, 2)}
         self._cut: set[str] = set()
 
@@ -128,18 +128,18 @@ class Links:
         return frozenset(self._cut)
 
     def urls(self, dialler: str) -> list[str]:
-        """What `dialler` dials to reach each of the others."""
+        """The URLs at which `dialler` reaches the other nodes."""
         return [link.url for pair, link in self._links.items() if pair[0] == dialler]
 
     def cut_off(self, node: str) -> None:
-        """Whatever this node says to others, or they to it, is lost from now on."""
+        """From now on this node and the others can't reach each other."""
         self._cut.add(node)
         for pair, link in self._links.items():
             if node in pair:
                 link.cut()
 
     def heal(self, node: str) -> None:
-        """Its links are whole again, except those to nodes which are cut off themselves."""
+        """Make the node's links whole again, except those to nodes that are cut off themselves."""
         self._cut.discard(node)
         for pair, link in self._links.items():
             if self._cut.isdisjoint(pair):
@@ -154,7 +154,7 @@ def _bound(port: int) -> socket.socket:
     sock = socket.socket()
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # The place and its listener share the port.
+    # The socket that holds the port, and the listener, share it.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((HOST, port))
     return sock

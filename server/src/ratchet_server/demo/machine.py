@@ -1,6 +1,6 @@
 """What the demo needs of this machine before it starts anything: a folder, ports, files, clips.
 
-Whatever is missing is a `DemoError`, so that nothing is started in vain.
+If something is missing, these functions raise `DemoError`, so that nothing is started in vain.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ratchet_server.counting.datadir import DataError, InUse, locked
 
-# Everything of a demo is on this machine, and no other machine reaches it.
+# Everything in a demo listens here, so no other machine reaches it.
 HOST = "127.0.0.1"
-# How many ports are tried for the control.
+# How many ports to try for the control.
 _PORTS = 100
 
 
@@ -27,7 +27,7 @@ class DemoError(Exception):
 
 @contextlib.contextmanager
 def the_only_demo(data: Path, balancer_port: int) -> Iterator[None]:
-    """The data folder, ours alone while we run."""
+    """Lock the data folder for this demo."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked(data))
@@ -41,10 +41,10 @@ def the_only_demo(data: Path, balancer_port: int) -> Iterator[None]:
 
 
 def check_ports(ports: Sequence[int]) -> None:
-    """Finds a taken port before anything is started."""
+    """Raise `DemoError` if one of these ports is taken."""
     for port in ports:
         with socket.socket() as probe:
-            # Without it the leftovers of an earlier demo's connections count as taken for a minute.
+            # Without this, leftovers of an earlier demo's connections take a port for a minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
@@ -54,7 +54,7 @@ def check_ports(ports: Sequence[int]) -> None:
 
 
 def first_free(first_port: int, others: Sequence[int]) -> socket.socket:
-    """Listens on this port or, where another program has it, on one near it."""
+    """Listen on this port or, if another program has it, on the next free one."""
     for port in range(first_port, first_port + _PORTS):
         if port not in others:
             with contextlib.suppress(OSError, OverflowError):
@@ -64,7 +64,8 @@ def first_free(first_port: int, others: Sequence[int]) -> socket.socket:
 
 
 def allow_files(wanted: int) -> None:
-    """For this process and its children. Some systems allow 256 open files unless one asks."""
+    """Raise the limit of open files for this process and its children. Some systems allow only 256
+    by default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -72,7 +73,7 @@ def allow_files(wanted: int) -> None:
 
 
 def find_media() -> Path:
-    """The clips: where RATCHET_MEDIA says, else the repository's folder."""
+    """The folder with the clips: RATCHET_MEDIA, or else the repository's folder."""
     named = os.environ.get("RATCHET_MEDIA")
     folder = Path(named) if named else Path(__file__).parents[4] / "media"
     if not (folder / "catalogue.toml").is_file():
@@ -82,7 +83,7 @@ def find_media() -> Path:
 
 
 def some_video(media: Path) -> str:
-    """A video whose page the introduction can link to."""
+    """A video for the introduction's link to a page."""
     try:
         return next(iter(tomllib.loads((media / "catalogue.toml").read_text(encoding="utf-8"))))
     except (OSError, ValueError, StopIteration):

@@ -1,4 +1,4 @@
-"""What the demo tells the person in front of it."""
+"""The texts that the demo prints for its user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def introduction(
     video: str,
     can_type: bool,
 ) -> str:
-    """Printed once, when everything runs. `can_type`: whether the person can press Enter."""
+    """The demo prints this once, when everything runs. `can_type`: whether the user can press
+    Enter."""
     lines = ["", f"{_bold('Ratchet is running:')}  {_bold(page)}", ""]
     lines += [f"  node {node.name}    {node.url}    pid {node.pid}" for node in nodes]
     lines += [
@@ -53,25 +54,25 @@ def introduction(
 
 
 def start_by_hand(control: str, page: str, node: str) -> str:
-    """For a person who can't press Enter."""
+    """How a user who can't press Enter starts a node."""
     headers = f"-H 'Origin: {page}' -H 'Content-Type: application/json'"
     command = f"curl -X POST {headers} {control}/nodes/{node}/start"
     return f"To start it again, use the panel of the page, or:\n  {command}"
 
 
 def death(child: Child, *, pid: bool = False) -> str:
-    """How it ended, and its last words."""
+    """How a process ended, and its last lines."""
     name = f"{_title(child)} (pid {child.pid})" if pid else _title(child)
     return f"{name} {child.how_it_ended()}. {_log_of(child)}"
 
 
 def not_ready(child: Child, timeout_s: float) -> str:
-    """That it runs, and doesn't serve."""
+    """A process runs, and doesn't become ready."""
     return f"{_title(child)} is not ready after {timeout_s:.0f} s. {_log_of(child)}"
 
 
 def ready_again(child: Child) -> str:
-    """That it was started anew, and serves."""
+    """A process that was started again is ready."""
     return f"{_title(child)} is ready again, pid {child.pid}."
 
 

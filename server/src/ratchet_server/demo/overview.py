@@ -1,8 +1,8 @@
-"""How the demo's nodes are, for pages that ask each second: asked seldom, shared by all pages.
+"""The state of the demo's nodes, for pages that request it each second: one look serves all pages.
 
-One look asks every running node whether it is ready, all at once, and one of them for the cluster;
-a node that is stuck costs a second. However many pages ask, there is one look at a time, and at
-most two in a second.
+A look checks at once whether each running node is ready, and requests the cluster's state from one
+of them. A node that is stuck costs a second. There is one look at a time, and at most two in a
+second, however many pages there are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Overview:
         self._looked = float("-inf")
 
     async def state(self) -> dict[str, Any]:
-        """What `GET /state` answers, not older than FRESH_S."""
+        """The body of `GET /state`, not older than FRESH_S."""
         now = asyncio.get_running_loop().time()
         if self._look is None or (self._look.done() and now - self._looked > FRESH_S):
             return await self.new_state()
@@ -38,13 +38,13 @@ class Overview:
         return await asyncio.shield(self._look)
 
     async def new_state(self) -> dict[str, Any]:
-        """The same as of now, after something was done."""
+        """The body of `GET /state` as of now, for use after an action."""
         self._looked = asyncio.get_running_loop().time()
         self._look = asyncio.create_task(self._ask_all())
         return await asyncio.shield(self._look)
 
     async def who_answers(self, *, but: str = "") -> list[str]:
-        """The running nodes that can be asked something, those first that see the others."""
+        """The running nodes that answer, without `but`; first those that see the others."""
         return self._in_order(await self._ready(), but)
 
     async def _ask_all(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Overview:
         return {"nodes": nodes, "cluster": cluster, "seen_from": seen_from}
 
     async def _ready(self) -> dict[str, bool]:
-        """Whether it is ready, for each node that answers."""
+        """For each node that answers, whether it is ready."""
         running = [name for name, node in self._nodes.items() if node.running]
         answers = await asyncio.gather(
             *(self._client.is_ready(self._nodes[name].url) for name in running)

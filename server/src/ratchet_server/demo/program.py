@@ -1,4 +1,4 @@
-"""The running demo: makes its parts, joins them, and runs them until somebody stops it."""
+"""The demo's composition root: makes the parts, joins them, and runs them until it is stopped."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from ratchet_server.settings import environment, sources
 
 MOST_NODES = 16
 _OTHER_FILES = 128
-# These the demo sets itself; from the environment they would be the same for all nodes.
+# The demo sets these itself. From the environment, all nodes would get the same values.
 _OWN_SETTINGS = ("NAME", "HOST", "PORT", "DATA", "PEER", "ADVERTISE", "MEDIA")
 
 
 def run(nodes: int, first_port: int, balancer_port: int, control_port: int, data: Path) -> None:
-    """Returns when somebody has stopped it. Raises `DemoError` and `SettingError`."""
+    """Run the demo until somebody stops it. Raises `DemoError` and `SettingError`."""
     if not 1 <= nodes <= MOST_NODES:
         raise DemoError(f"--nodes is 1 to {MOST_NODES}, not {nodes}")
-    # It reports every request.
+    # httpx logs every request.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     ports = {name: first_port + i for i, name in enumerate(string.ascii_lowercase[:nodes])}
     with machine.the_only_demo(data, balancer_port):
@@ -74,7 +74,7 @@ async def _run(
             command = _node(name, port, data / name, media, relays.urls(name))
             environ = _environ() | {
                 "RATCHET_PLAYGROUND": own,
-                # They would dial the addresses that they tell each other, around every cut link.
+                # The nodes would dial the addresses that they send each other, around cut links.
                 "RATCHET_DISCOVER": "no",
             }
             nodes[name] = Child(name, url, command, environ, logs / f"{name}.log")
@@ -94,7 +94,7 @@ async def _run(
         async def live() -> None:
             await terminal.say(f"Starting {len(nodes)} nodes and {chosen.description} ...")
             await supervisor.start_all()
-            # Not before: a page could start what is just being started.
+            # Not before: a page could start a node that the supervisor is just starting.
             server: Any = await app.create_server(sock=sock, access_log=False)
             stack.callback(server.close)
             await server.startup()
@@ -127,7 +127,7 @@ def _environ() -> dict[str, str]:
     own = {f"RATCHET_{setting}" for setting in _OWN_SETTINGS}
     kept = {key: value for key, value in os.environ.items() if value and key not in own}
     return {
-        # Slots are folded so soon that one can watch it.
+        # Nodes fold slots so soon that one can watch them do it.
         "RATCHET_FOLD_GRACE": "30",
         "RATCHET_PANEL": "yes",
         **kept,

@@ -1,8 +1,8 @@
-"""A small round-robin balancer for machines without HAProxy: enough to try things, and it says so.
+"""A small round-robin balancer for machines without HAProxy: enough to try things, and no more.
 
 It follows the rules of balancer/haproxy.cfg.in, and one test suite runs against both. Sanic
-receives requests, httpx sends them on. A client's connection is closed after one request, and costs
-one bounded head, one bounded body and a bounded time.
+receives requests, httpx sends them on. A client's connection ends after one request, with one
+bounded head, one bounded body and a bounded time.
 
     python -m ratchet_server.demo.stand_in 127.0.0.1:8080 a=127.0.0.1:1234 b=127.0.0.1:1235 ...
 """
@@ -42,7 +42,7 @@ VIA = "1.1 ratchet-stand-in"
 _USUAL = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Via": VIA}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# Sanic is more lenient; two programs could see two different requests in the same bytes.
+# Sanic takes more than this. Then the stand-in and a node could parse the same bytes differently.
 _HEAD = re.compile(
     rb"[A-Z]{1,16} /[!-~]* HTTP/1\.[01](\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*"
 )
@@ -51,7 +51,7 @@ _PASSES = re.compile(
     r"|/(watch|assets|media|api/videos)/.*"
 )
 _LIVE = re.compile(r"/api/videos/[^/]*/(live|events)/?")
-# These belong to one connection, or say what only a balancer may say: none is passed on.
+# Don't pass these headers on: they belong to one connection, or only a balancer may set them.
 _NOT_FORWARDED = re.compile(
     r"connection|keep-alive|proxy-.*|te|trailer|expect|forwarded|x-forwarded-.*"
 )
@@ -71,7 +71,7 @@ class StandIn:
         self._client = httpx.AsyncClient(limits=limits, trust_env=False)
 
     async def serve(self, bind: str) -> None:
-        """Raises `OSError` where it can't listen."""
+        """Serve on `bind`. Raises `OSError` if it can't listen there."""
         address = split_address(bind)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         with socket.create_server(address, family=family) as sock:
@@ -92,7 +92,7 @@ class StandIn:
         app.config.KEEP_ALIVE = False
         app.config.REQUEST_MAX_SIZE = BODY_BYTES
         app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
-        # A node may be silent for as long; httpx bounds its silence.
+        # A websocket may last so long. httpx bounds how long a node may be silent.
         app.config.RESPONSE_TIMEOUT = TUNNEL_TIMEOUT_S
         errors = app.error_handler = JsonErrors(_USUAL)
 
@@ -109,7 +109,7 @@ class StandIn:
 
         @app.exception(PayloadTooLarge)
         async def too_large(request: Request, error: PayloadTooLarge) -> HTTPResponse:
-            # A head without an end is no request.
+            # A head without an end is a bad request.
             return errors.default(request, error if request.head else BadRequest())
 
         async def answer(request: Request, path: str = "") -> HTTPResponse | None:  # noqa: ARG001
@@ -119,7 +119,7 @@ class StandIn:
             finally:
                 self._open -= 1
 
-        # Sanic's word for a handler that may return None: it has sent its response itself.
+        # Sanic lets only websocket handlers return None. This handler may have sent its response.
         answer.is_websocket = True  # type: ignore[attr-defined]
         app.add_route(answer, "/", methods=_METHODS, name="root")
         app.add_route(answer, "/<path:path>", methods=_METHODS, name="rest")
@@ -145,7 +145,8 @@ class StandIn:
             pass_on = _tunnel if response.status_code == 101 else _pass_on
             return await pass_on(response, request)
         except (httpx.TransportError, httpcore.NetworkError, httpcore.TimeoutException):
-            # The node went away in the middle: the client sees that the response has no end.
+            # The node went away in the middle of the response. The client must see a broken
+            # connection, and not the end of a response.
             transport: Any = request.transport
             transport.abort()
             return None
@@ -153,24 +154,24 @@ class StandIn:
             await response.aclose()
 
     async def _ask(self, request: Request) -> httpx.Response:
-        """Sends the request to one node after the other until one answers; close the response.
+        """Send the request to one node after the other until one answers. Close the response.
 
-        Only this is sent again: what no node has been given, what a node has refused with 503, what
-        a node has not of a page's files, and reads, which are safe to repeat. So a view that is
-        answered 503 is surely not counted.
+        Only these go to another node: a request that no node has received, one that a node has
+        refused with 503, one for a page's file that a node lacks, and a read, which is safe to
+        repeat. So a view that gets a 503 is surely not counted.
         """
         path, is_read = _path(request), request.method in ("GET", "HEAD")
         if is_read:
             order = self._turns.for_read(path, request.query_string)
         else:
             order = self._turns.for_view(request.headers.get("idempotency-key", ""))
-        # A node that is about to stop, which no check has seen yet; one with another build's files.
+        # 503: the node stops, and no check has seen it yet. 404: it has another build's files.
         elsewhere = {503, 404} if path.startswith("/assets/") else {503}
         for node in order:
             try:
                 response = await self._client.send(_forwarded(request, node.address), stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                node.ready = False  # Until the next check no other request has to find out.
+                node.ready = False  # Until its next check, spare other requests this attempt.
             except httpx.TimeoutException:
                 raise _unsure(504, "gateway_timeout", "did not answer in time") from None
             except httpx.TransportError:
@@ -184,7 +185,7 @@ class StandIn:
 
 
 def _forwarded(request: Request, address: str) -> httpx.Request:
-    """What a node gets: the request as it was sent, and who really sent it."""
+    """The request for a node: as the client sent it, with the client's address."""
     headers = [pair for pair in request.headers.items() if not _NOT_FORWARDED.fullmatch(pair[0])]
     is_websocket = request.headers.get("upgrade", "").lower() == "websocket"
     headers.append(("connection", "upgrade" if is_websocket else "close"))
@@ -202,7 +203,7 @@ def _forwarded(request: Request, address: str) -> httpx.Request:
 
 
 async def _pass_on(response: httpx.Response, request: Request) -> HTTPResponse | None:
-    """A response as the node sent it; Sanic sends what is returned."""
+    """Send the response on as the node sent it. Sanic sends a response that this returns."""
     headers = Header([*response.headers.multi_items(), ("via", VIA)])
     for name in ("connection", "keep-alive", "transfer-encoding"):
         headers.popall(name, None)
@@ -218,7 +219,7 @@ async def _pass_on(response: httpx.Response, request: Request) -> HTTPResponse |
 
 
 async def _tunnel(response: httpx.Response, request: Request) -> None:
-    """A websocket: after the heads, bytes both ways until either side ends."""
+    """Relay a websocket: after the heads, bytes in both directions until either side ends."""
     client: Any = request.transport.get_protocol()
     node = response.extensions["network_stream"]
 
@@ -240,18 +241,18 @@ async def _tunnel(response: httpx.Response, request: Request) -> None:
 
 
 def _path(request: Request) -> str:
-    """As it was sent: %70 is no p here."""
+    """The path as the client sent it, without decoding: %70 is not p here."""
     return request.raw_url.decode().partition("?")[0]
 
 
 def _unavailable(why: str) -> ApiError:
-    """For a request that no node has been given, or that each of them has refused with 503."""
+    """The error for a request that no node has received, or that all have refused with 503."""
     message = f"{why} Nothing was counted. Try again in a second."
     return ApiError(503, "unavailable", message, retry_after_s=1)
 
 
 def _unsure(status: int, code: str, what: str) -> ApiError:
-    """For a request whose fate only the node knows."""
+    """The error for a request that a node may have carried out."""
     message = f"The node {what}. Send the request again; a view with the same Idempotency-Key."
     return ApiError(status, code, message)
 

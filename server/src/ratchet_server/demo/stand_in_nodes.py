@@ -1,4 +1,4 @@
-"""The stand-in balancer's nodes: where they are, which are ready, and who is asked first."""
+"""The stand-in balancer's nodes: their addresses, which are ready, and which gets a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile("[a-z0-9-]{1,63}")
 
 
 class Node:
-    """One node: its address, and whether it says that it is ready."""
+    """One node: its address, and whether it is ready."""
 
     def __init__(self, given: str) -> None:
         """`given`: `[NAME=]HOST:PORT`. Raises `ValueError`."""
@@ -28,7 +28,8 @@ class Node:
         self._failures = 0
 
     async def check(self, client: httpx.AsyncClient) -> None:
-        """Asks once. A ready node is believed at once; one lost answer is not held against it."""
+        """Check once. A node that passes is ready at once. It stays ready after one failed check,
+        because a single response may get lost."""
         try:
             async with asyncio.timeout(CHECK_INTERVAL_S):
                 answer = await client.get(f"http://{self.address}/readyz")
@@ -39,7 +40,7 @@ class Node:
         self.ready = ready or (self.ready and self._failures < CHECK_FAILURES)
 
     async def watch(self, client: httpx.AsyncClient) -> None:
-        """Asks again and again, and prints what changes."""
+        """Check again and again, and print each change."""
         while True:
             before = self.ready
             await self.check(client)
@@ -49,28 +50,28 @@ class Node:
 
 
 class Turns:
-    """The order in which nodes are asked: by turns, by the key of a view, by the wish of a page."""
+    """The order in which nodes get a request: by turns, by a view's key, by a page's `?node=`."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
-        # Pages have a turn-taking of their own: in one turn with the files that a page fetches, a
-        # page of six requests would meet the same of three nodes each time.
+        # Pages take turns apart from other reads. If they shared turns with their own files, a page
+        # of six requests would get the same of three nodes each time.
         self._turns = {"pages": 0, "reads": 0, "views": 0}
 
     def for_read(self, path: str, query: str) -> list[Node]:
-        """The ready nodes; first the one that `?node=` names, as it stands there."""
+        """The ready nodes; first the one that `?node=` names, without any decoding."""
         pairs = (pair.partition("=") for pair in re.split("[&;]", query))
         names = {value for key, _, value in pairs if key == "node"}
         order = self._next("reads" if _READS.fullmatch(path) else "pages")
         return sorted(order, key=lambda node: node.name not in names)
 
     def for_view(self, key: str) -> list[Node]:
-        """The ready nodes; for a key always in the same order."""
+        """The ready nodes. The order is always the same for one key."""
         if not key:
             return self._next("views")
 
-        # Rendezvous hashing: each key has its own order of all nodes. When one is lost, its keys
-        # move and no others.
+        # Rendezvous hashing: each key has its own order of all nodes. When a node is lost, only the
+        # keys of that node move.
         def rank(node: Node) -> bytes:
             return hashlib.sha256(f"{node.address} {key}".encode()).digest()
 
@@ -87,7 +88,7 @@ class Turns:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """`host:port` in two. Raises `ValueError` with a message for a person."""
+    """Split `host:port`. Raises `ValueError` with a message for the user."""
     host, _, port = address.rpartition(":")
     if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) < 65536:
         raise ValueError(f"{address!r} is not HOST:PORT, for instance 127.0.0.1:1234")
@@ -95,7 +96,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def split_name(node: str) -> tuple[str | None, str]:
-    """`name=host:port` in two; without a name, that is None. Raises `ValueError`."""
+    """Split `name=host:port`. The name may be missing (None). Raises `ValueError`."""
     name, given, address = node.rpartition("=")
     if not given:
         return None, address

@@ -1,4 +1,4 @@
-"""Starts the demo's processes, tells the person in front how they are, and ends them all."""
+"""Starts the demo's processes, tells the user what becomes of them, and ends them all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ratchet_server.demo.machine import DemoError
 from ratchet_server.demo.terminal import Terminal
 
 READY_TIMEOUT_S = 60.0
-# A node drains for less than this; one that takes longer is stuck.
+# A node needs less than this to drain. A node that takes longer is stuck.
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.2
 
 
 class Supervisor:
-    """The nodes, the balancer, and what becomes of them. After `end`, nothing is started."""
+    """Looks after the nodes and the balancer. It starts nothing after `end`."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Supervisor:
         terminal: Terminal,
         how_to_start: Callable[[Child], str],
     ) -> None:
-        """`how_to_start`: what a person who can't press Enter does to start a dead child."""
+        """`how_to_start`: how a user who can't press Enter starts a dead child again."""
         self._nodes = nodes
         self._balancer = balancer
         self._children = [*nodes, balancer]
@@ -42,7 +42,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start_all(self) -> None:
-        """Returns when all are ready. Raises `DemoError`."""
+        """Return when all processes are ready. Raises `DemoError`."""
         for child in self._children:
             await child.start()
         await asyncio.gather(*map(self._must_become_ready, self._children))
@@ -51,14 +51,14 @@ class Supervisor:
         self._in_background(self._start_on_enter())
 
     async def start(self, child: Child) -> None:
-        """Returns when it has a process; one that it has is kept."""
+        """Start `child` unless it is running. Return when its process is there."""
         async with self._starting:
             if not self._ending and not child.running:
                 await child.start()
                 self._in_background(self._report(child, again=True))
 
     async def end(self) -> None:
-        """Ends everything, the balancer first: then it sends nobody to a node that is going."""
+        """End everything, the balancer first, so that it sends no request to a stopping node."""
         async with self._starting:
             self._ending = True
         for task in self._tasks:
@@ -68,7 +68,7 @@ class Supervisor:
         if running:
             await self._terminal.say("\nStopping ...")
         self._balancer.send(signal.SIGTERM)
-        # Twice: no balancer is left that would have to be told, and no node that stays.
+        # Two signals make a node wait for nobody: no balancer is left, and no node stays.
         for number in (signal.SIGTERM, signal.SIGINT):
             for node in self._nodes:
                 node.send(number)
@@ -100,7 +100,7 @@ class Supervisor:
             raise DemoError(messages.not_ready(child, READY_TIMEOUT_S)) from None
 
     async def _becomes_ready(self, child: Child) -> bool:
-        """Returns when it is ready, or False when it ended before."""
+        """Return True when `child` is ready, or False when it has ended before."""
         while child.running:
             if await self._client.is_ready(child.url):
                 return True
@@ -108,7 +108,7 @@ class Supervisor:
         return False
 
     async def _report(self, child: Child, *, again: bool = False) -> None:
-        """Tells the person when it is ready again, and how it ended."""
+        """Tell the user how `child` has ended and, with `again`, first when it is ready."""
         if again and await self._becomes_ready(child):
             await self._terminal.say(messages.ready_again(child))
         await child.ended()

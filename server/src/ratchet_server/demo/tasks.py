@@ -8,12 +8,12 @@ from typing import Any
 
 
 async def until_one_ends(*work: Coroutine[Any, Any, object]) -> None:
-    """Returns when one has ended, or raises its error; the others are cancelled."""
+    """Return when one has ended, or raise its error. Cancel the others."""
     await _run(work, asyncio.FIRST_COMPLETED)
 
 
 async def until_all_end(*work: Coroutine[Any, Any, object]) -> None:
-    """Returns when all have ended; the first error is raised, and cancels the others."""
+    """Return when all have ended. Raise the first error, and cancel the others then."""
     await _run(work, asyncio.FIRST_EXCEPTION)
 
 

@@ -1,4 +1,4 @@
-"""The person in front of the demo: wishes to stop, a press of Enter, and what is printed."""
+"""The demo's terminal: signals to stop, a press of Enter, and the lines that it prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 class Terminal:
-    """`stop` is set by Ctrl-C, SIGTERM and SIGHUP, `enter` by Enter; clear them to wait again.
+    """Ctrl-C, SIGTERM and SIGHUP set `stop`, and Enter sets `enter`. Clear them to wait again.
 
     Make it inside the event loop, in the main thread.
     """
@@ -18,12 +18,12 @@ class Terminal:
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.enter = asyncio.Event()
-        # Where Ctrl-S holds the terminal, a print waits for as long; the nodes' links must not. One
-        # thread: what is printed stays in order.
+        # While Ctrl-S holds the terminal, a print waits, and the nodes' links must not wait with
+        # it. One thread keeps the lines in order.
         self._printer = ThreadPoolExecutor(1, "printer")
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # SIGHUP is ignored under nohup, and shall be.
+            # nohup ignores SIGHUP. Leave it so.
             if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):
                 self._loop.add_signal_handler(number, self.stop.set)
         self.can_type = _in_foreground()
@@ -31,11 +31,11 @@ class Terminal:
             self._loop.add_reader(sys.stdin.fileno(), self._typed)
 
     async def say(self, text: str) -> None:
-        """Returns when it is printed."""
+        """Print `text`, and return when that is done."""
         await self._loop.run_in_executor(self._printer, _print, text)
 
     def _typed(self) -> None:
-        # In the background, reading the terminal would stop the whole program.
+        # To read the terminal from the background would stop the whole program.
         if not _in_foreground():
             return
         try:
@@ -52,7 +52,7 @@ class Terminal:
 def _in_foreground() -> bool:
     try:
         return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError, AttributeError):  # It is closed, or there never was one.
+    except (OSError, ValueError, AttributeError):  # stdin is closed, or was never there.
         return False
 
 
@@ -60,5 +60,5 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError:
-        # The reader is gone (`ratchet demo | head`). The children still have to be stopped.
+        # The reader is gone (`ratchet demo | head`). The demo still has to stop its children.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
-"""A count as a picture, for pages without scripts: an SVG that needs nothing from elsewhere.
+"""A count as a picture, for pages without scripts: an SVG that loads nothing else.
 
-A picture has no memory. It shows what its node counts at that moment, and that may be less than
-what another node has shown before: pages that must never show less use `<view-count>`.
+A picture has no memory. It shows the number of its node at that moment, which may be less than
+another node has shown before. Pages that must never show less use `<view-count>`.
 """
 
 import base64
@@ -13,8 +13,8 @@ from sanic import HTTPResponse, Request
 from ratchet_server.http import headers
 from ratchet_server.http.freshness import still_fresh
 
-# How wide Arial's bold letters are, in thousandths of the font's size; Helvetica and Liberation
-# Sans have the same. Where there are none of them, the text is stretched to its place.
+# The widths of Arial's bold letters, in thousandths of the font's size. Helvetica and Liberation
+# Sans have the same widths. With any other font, the browser stretches the text to fit.
 _WIDTHS: Final = {",": 278, ".": 278, "K": 722, "M": 833, "B": 722, "T": 611}
 _DIGIT: Final = 556
 _WORDS: Final = {"view": 2000, "views": 2500}
@@ -36,7 +36,7 @@ _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).
 
 
 def answer(request: Request, views: int) -> HTTPResponse:
-    """The picture of `views`, or that the one which the client has still holds."""
+    """The picture of `views`, or 304 if the client has this picture already."""
     compact = "compact" in request.get_args(keep_blank_values=True)
     svg = picture(views, compact=compact)
     etag = f'"{hashlib.sha256(svg.encode()).hexdigest()[:16]}"'
@@ -47,7 +47,7 @@ def answer(request: Request, views: int) -> HTTPResponse:
 
 
 def picture(views: int, *, compact: bool = False) -> str:
-    """The SVG: an eye, the number, the word. Light or dark as its surroundings are."""
+    """The SVG: an eye, the number, the word. It is light or dark as the reader's system is."""
     number = short(views) if compact else f"{views:,}"
     word = "view" if views == 1 else "views"
     number_wide = sum(_WIDTHS.get(character, _DIGIT) for character in number) * _SIZE / 1000
@@ -67,7 +67,7 @@ def picture(views: int, *, compact: bool = False) -> str:
 
 
 def short(views: int) -> str:
-    """`1.2M`: at most three digits of `views`, never rounded up; below 10,000 all of them."""
+    """`1.2M`: at most three digits, never rounded up. Below 10,000, all digits."""
     if views < 10_000:
         return f"{views:,}"
     for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):

@@ -1,6 +1,6 @@
-"""Sanic's protocol with bounds that it lacks: a client that doesn't read can't fill our memory.
+"""Sanic's protocol, with bounds that it lacks: a client that doesn't read can't fill our memory.
 
-Without this, a websocket that sends pings and never reads the pongs took a node from 38 MiB to
+Without them, a websocket that sends pings and never reads the pongs took a node from 38 MiB to
 1.5 GiB in a quarter of a minute.
 """
 
@@ -13,14 +13,14 @@ from sanic.exceptions import RequestTimeout
 from sanic.http import Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
-# How long a client may take nothing at all of what is there for it.
+# How long a client may read nothing at all while data waits for it.
 STALLED_S: Final = 3.0
 # What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
 MAX_HEARD: Final = 2**20
 
 
 class BoundedProtocol(WebSocketProtocol):
-    """Reads nothing more from a client that doesn't take its answers, and soon cuts it off."""
+    """Reads nothing more from a client that doesn't read its responses, and soon cuts it off."""
 
     __slots__ = ("_cut", "_heard", "_left", "listens_only")
 
@@ -33,7 +33,7 @@ class BoundedProtocol(WebSocketProtocol):
         self._cut: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Count what a listener sends; fragments without end would pass every other limit."""
+        """Count the bytes that a listener sends: endless fragments would pass all other limits."""
         if self.listens_only:
             self._heard += len(data)
             if self._heard > MAX_HEARD and self.transport:
@@ -42,12 +42,13 @@ class BoundedProtocol(WebSocketProtocol):
         super().data_received(data)
 
     def check_timeouts(self) -> None:
-        """Sanic's own; and a body must go on coming, as the head of a request must."""
+        """Check Sanic's time-outs, and one more: a request's body must arrive as fast as its
+        head."""
         http = self._http
         waits_for_body = http and http.stage is Stage.HANDLER and http.request_body
         if self._task and waits_for_body and monotonic() - self._time > self.request_timeout:
             http.exception = RequestTimeout()
-            # Else it would be waited for once more, to be thrown away.
+            # Else Sanic would wait for the body once more, to throw it away.
             http.request_body = None
             self._task.cancel()
             return
@@ -55,25 +56,25 @@ class BoundedProtocol(WebSocketProtocol):
 
     @property
     def is_being_read(self) -> bool:
-        """Whether the client is still taking what was answered."""
+        """Whether the client has still to read some of a response."""
         return bool(self.transport and self.transport.get_write_buffer_size())
 
     def pause_writing(self) -> None:
-        """The client takes no data at the moment."""
+        """The client reads too slowly: read nothing from it, and start the timer."""
         super().pause_writing()
         if self.transport and self._cut is None:
             self.transport.pause_reading()
             self._look_again(self.transport)
 
     def resume_writing(self) -> None:
-        """The client takes data again."""
+        """The client has caught up."""
         super().resume_writing()
         self._keep()
         if self.transport and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone; so is the timer."""
+        """The connection is gone: stop the timer."""
         self._keep()
         super().connection_lost(exc)
 

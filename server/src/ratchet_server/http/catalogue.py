@@ -1,4 +1,4 @@
-"""The clips that are shown: a folder of <id>.webm, with a poster beside each and a list of titles.
+"""The clips that a node shows: a folder of <id>.webm, posters beside them, and a list of titles.
 
 tide.webm  tide.webp  catalogue.toml:  [tide]  title = "…"  description = "…"
 """

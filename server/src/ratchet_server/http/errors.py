@@ -1,4 +1,4 @@
-"""The contract's error answers: {"error": "<code>", "message": "<what and how to mend it>"}."""
+"""The contract's error responses: {"error": "<code>", "message": "<what and how to mend it>"}."""
 
 import asyncio
 import logging
@@ -32,14 +32,14 @@ _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
     PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
 }
 
-# Which node answered.
+# The header with the name of the node that responds.
 NODE_HEADER: Final = "X-Ratchet-Node"
 
 _log = logging.getLogger(__name__)
 
 
 class ApiError(SanicException):
-    """An answer that isn't the one asked for. `code` is for programs, `message` for people."""
+    """An error response. `code` is for programs, `message` for people."""
 
     quiet = True
 
@@ -58,19 +58,19 @@ def refused(refusal: Refusal) -> ApiError:
 
 
 class JsonErrors(ErrorHandler):
-    """Answers every failure in the contract's form, Sanic's own and unforeseen ones too."""
+    """Turns every failure into the contract's form, also Sanic's own failures and bugs."""
 
     def __init__(
         self, usual: Mapping[str, str], last: Callable[[Request], None] = lambda _request: None
     ) -> None:
-        """`usual`: headers of every answer of this node that has no others of these names.
-        `last`: called for each answer that may be the last on its connection."""
+        """`usual`: default headers for every response.
+        `last`: called for each error response, which may be the last on its connection."""
         super().__init__()
         self._usual = usual
         self._last = last
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
-        """The answer for `exception`."""
+        """The response for `exception`."""
         if isinstance(exception, Refusal):
             exception = refused(exception)
         status, headers = 500, {}
@@ -87,9 +87,10 @@ class JsonErrors(ErrorHandler):
                     exception, "code", HTTPStatus(status).phrase.lower().replace(" ", "_")
                 )
                 message = str(exception)
-        elif not isinstance(exception, asyncio.CancelledError):  # That is a client that left.
+        elif not isinstance(exception, asyncio.CancelledError):  # That means: the client has left.
             _log.exception("unforeseen failure at %s", request.path if request else "?")
-        # A `Content-Length` meant for another body would cut or hang this one.
+        # The exception may carry the `Content-Length` of another body, which would cut this body
+        # short, or let the client wait for more.
         headers.pop("Content-Length", None)
         headers = {**self._usual, **headers}
         if request:

@@ -1,4 +1,4 @@
-"""Clips, with byte ranges; the built assets, compressed and for ever; and the script for others."""
+"""Files: clips, the assets of the built page, and the script for pages of other sites."""
 
 import mimetypes
 import re
@@ -20,7 +20,7 @@ from ratchet_server.http.freshness import still_fresh
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
 _TYPES: Final = {
-    # Said, since a page of another site may be written in another encoding.
+    # With the charset, because a page of another site may be in another encoding.
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".wasm": "application/wasm",
@@ -30,9 +30,9 @@ _TYPES: Final = {
 
 
 def clips(videos: Mapping[str, Video]) -> Blueprint:
-    """`/media/{video}.webm` and its poster."""
+    """`/media/{video}.webm`, with byte ranges, and its poster."""
     blueprint = Blueprint("clips")
-    # One route for all of them: some hundreds would take Sanic's router seconds to prepare.
+    # One route for all clips: Sanic's router would take seconds to prepare some hundreds.
     known = {
         path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
@@ -55,10 +55,11 @@ def clips(videos: Mapping[str, Video]) -> Blueprint:
 
 
 def assets(page: Path | None) -> Blueprint:
-    """`/assets/{build}/…`, and `/view-count.js`. `page`: the folder of a page built elsewhere."""
+    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`. `page`: the folder
+    of a page built elsewhere."""
     blueprint = Blueprint("assets")
     built = Built.read(page)
-    # Only what is there at the start can be asked for, so no path can lead out of the folder.
+    # The node serves only files that were there at its start, so no path leads out of the folder.
     known = {
         str(path.relative_to(built.assets)): path
         for path in built.assets.rglob("*")
@@ -91,7 +92,7 @@ def assets(page: Path | None) -> Blueprint:
         name = "embed/view-count.js"
         if name not in known:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        # Pages of others name it without its build, so it is asked for again now and then.
+        # Pages of other sites name the script without its build, so browsers check it now and then.
         encoding = encoding_for(request, name)
         content = sha256(known[name].read_bytes()).hexdigest()[:16]
         etag = f'"{content}-{encoding or "plain"}"'
@@ -104,7 +105,7 @@ def assets(page: Path | None) -> Blueprint:
 
 
 def _accepted(header: str) -> set[str]:
-    """What an Accept-Encoding names, without what it refuses (RFC 9110, 12.5.3)."""
+    """The encodings that an Accept-Encoding names and doesn't refuse (RFC 9110, 12.5.3)."""
     parts = (part.partition(";") for part in header.lower().split(","))
     return {name.strip() for name, _, weight in parts if not _NEVER.fullmatch(weight.strip())}
 

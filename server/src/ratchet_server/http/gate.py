@@ -1,4 +1,4 @@
-"""Which requests are served now, and which answers are the last on their connection."""
+"""Which requests the node serves now, and which responses are the last on their connection."""
 
 from sanic import Request
 from sanic.http import Http
@@ -8,19 +8,19 @@ from ratchet_server.http.errors import ApiError
 
 
 class Gate:
-    """Asks the node's life, for each request."""
+    """Looks at the node's life for each request."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
 
     def must_be_ready(self) -> None:
-        """Reads are served. Raises `ApiError`."""
+        """Return if the node serves reads. Raises `ApiError`."""
         if not self._life.reads:
             message = "This node has just started and is catching up with its peers."
             raise ApiError(503, "not_ready", message, retry_after_s=1)
 
     def last_answer(self, request: Request) -> None:
-        """Make the answer of a node that goes the last on its connection, and say so in it: else
-        the client's next request would be on its way when the connection is closed."""
+        """If the node stops, make this response the last on its connection (`Connection: close`).
+        Else the client could send its next request while the node closes the connection."""
         if self._life.goes and isinstance(request.stream, Http):
             request.stream.keep_alive = False

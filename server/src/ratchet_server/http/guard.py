@@ -1,4 +1,4 @@
-"""Who may call what: the secret for peers and operators, loopback where there is none, origins."""
+"""Who may call what: peers and operators by the secret or from loopback, browsers by origin."""
 
 import hmac
 import logging
@@ -17,17 +17,17 @@ _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Checks requests; each check returns, or raises the `ApiError` to answer."""
+    """Checks requests. Each check returns, or raises the `ApiError` to respond with."""
 
     def __init__(self, secret: str | None) -> None:
         self._secret = secret
         self._refusals = LogThrottle()
 
     def operator(self, request: Request) -> None:
-        """The request comes from a peer or an operator: it has the secret or, where the node has
-        none, comes from this very machine. Browsers never hold the secret and never pass.
+        """Let peers and operators pass: their request has the secret or, if this node has no
+        secret, comes from this very machine. Browsers never hold the secret, and never pass.
 
-        Who doesn't is named in the log: a node with another secret, or somebody who tries.
+        The log names each sender that doesn't pass: a node with another secret, or an attacker.
         """
         try:
             self._check_operator(request)
@@ -49,7 +49,7 @@ class Guard:
                 )
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # Bytes beyond ASCII come as surrogates; they are no secret, and no reason to fail.
+        # Sanic decodes bytes beyond ASCII to surrogates. They are a wrong secret, and no failure.
         given = token.strip().encode(errors="surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
             what = (
@@ -61,9 +61,9 @@ class Guard:
             raise error
 
     def same_origin(self, request: Request) -> None:
-        """A browser's websocket comes from a page of this site, or from no browser at all.
+        """Let websockets pass that come from a page of this site, or from no browser at all.
 
-        Browsers let any page open a websocket to any host; the Origin header is all that tells.
+        Browsers let any page open a websocket to any host. Only the Origin header names the page.
         """
         origin = request.headers.get("origin")
         if origin is not None and _netloc(origin) != request.headers.get("host"):

@@ -1,15 +1,15 @@
-"""The headers by which browsers keep a page to its own: its hosts, its frames, its permissions."""
+"""The headers that tell browsers what a page may load, frame and use, and what caches may keep."""
 
 from typing import Final
 
-# Nothing from other hosts, nothing inline; Python in the page needs WebAssembly, and nothing needs
-# eval. 'self' covers the site's websockets, too.
+# A page loads nothing from other hosts, and has nothing inline. Python in the page needs
+# WebAssembly; nothing needs eval. 'self' covers the site's websockets, too.
 _SOURCES: Final = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "
     "media-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
 )
 _NOBODY: Final = "'none'"
-# What no page here asks for, nobody who slips something into one can ask for either.
+# No page here uses these features, so a script that an attacker slips in must not get them either.
 _PERMISSIONS: Final = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -32,39 +32,39 @@ _PERMISSIONS: Final = ", ".join(
         "xr-spatial-tracking",
     )
 )
-# A type is what the header says, never what the content looks like.
+# Browsers must take the type from the header, and never guess it from the content.
 NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
-# Other sites' pages can't have it, not even as an image or a script.
+# Pages of other sites can't load this, not even as an image or a script.
 OURS: Final = {"Cross-Origin-Resource-Policy": "same-origin"}
-# They may: it is made for them.
+# Pages of other sites may load this: it is made for them.
 EVERYBODYS: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
-    """Of a page. `connects`: one more origin that it may ask, `framed_by`: the origins whose pages
-    may hold it in a frame."""
+    """The headers of a page. `connects`: one more origin that it may send requests to;
+    `framed_by`: the origins whose pages may hold it in a frame."""
     return {
         "Content-Security-Policy": _policy(connects, framed_by),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": _PERMISSIONS,
         "Referrer-Policy": "no-referrer",
-        # The number in it is of this moment and this node.
+        # The number in the page is this node's, at this moment.
         "Cache-Control": "no-store",
-        # For browsers that don't know `frame-ancestors`. It can't say "these", so it says nothing
-        # where some may.
+        # For browsers that don't know `frame-ancestors`. This header can't list origins, so a page
+        # that some origins may frame goes without it.
         **({} if framed_by else {"X-Frame-Options": "DENY"}),
-        # A frame of another site's page is a resource of that page.
+        # To a browser, a page in a frame is a resource that the outer page loads.
         **(EVERYBODYS if framed_by else OURS),
         **NOSNIFF,
     }
 
 
 def asset() -> dict[str, str]:
-    """Of a file of a build, whose address names its content."""
+    """The headers of a file of a build. Its address names its content, so it never changes."""
     return {
-        # A worker lives by the policy that comes with its own script.
+        # A worker gets its policy from its own script's response.
         "Content-Security-Policy": _policy(),
-        # In small letters, as Sanic's file() looks for it: else it adds a no-cache of its own.
+        # In small letters, because Sanic's file() looks for that: else it adds its own no-cache.
         "cache-control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",
         **OURS,
@@ -73,9 +73,9 @@ def asset() -> dict[str, str]:
 
 
 def script_for_others(etag: str) -> dict[str, str]:
-    """Of the script that pages of other sites name."""
+    """The headers of the script that pages of other sites load."""
     return {
-        # An hour: how long a page may go without what was mended in it.
+        # For up to an hour, a page may run without the latest fixes.
         # In small letters for the same reason as above.
         "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
         "ETag": etag,
@@ -86,13 +86,14 @@ def script_for_others(etag: str) -> dict[str, str]:
 
 
 def picture(etag: str, style_hash: str) -> dict[str, str]:
-    """Of an SVG whose one style has this SHA-256. In a tab of its own it is a document."""
+    """The headers of an SVG whose one style has this SHA-256. In a tab of its own, an SVG is a
+    document, so it needs a policy."""
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; "
             "form-action 'none'; frame-ancestors 'none'; sandbox"
         ),
-        # The number is of this moment; a copy may be shown if the node says that it still holds.
+        # The number is of this moment. A cache may show its copy once the node confirms it (304).
         "Cache-Control": "no-cache",
         "ETag": etag,
         "Referrer-Policy": "no-referrer",

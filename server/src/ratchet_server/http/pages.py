@@ -1,4 +1,4 @@
-"""The pages, with the number in their HTML."""
+"""The HTML pages, with the number in them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -31,15 +31,15 @@ MAX_OTHERS: Final = 6
 def pages(
     settings: Settings, videos: Videos, keeper: Keeper, embedders: Embedders, gate: Gate
 ) -> Blueprint:
-    """The HTML pages. Until they are built they say how to build them."""
+    """The pages. Until they are built, the response says how to build them."""
     blueprint = Blueprint("pages")
     built = Built.read(settings.page)
     templates = Environment(
         loader=FileSystemLoader(built.folder),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
-        # A page names the files of its build: of another one that comes to lie there, none is to be
-        # read before the next start.
+        # A page names the files of its build. If another build is put into the folder, this node
+        # must read none of its pages before the next start.
         auto_reload=False,
     )
     for page_file in built.folder.glob("*.html"):
@@ -56,7 +56,7 @@ def pages(
 
     def render(name: str, sent: Mapping[str, str] = page, **values: object) -> HTTPResponse:
         try:
-            # Of an older build there may be no such page.
+            # An older build may lack this page.
             template = templates.get_template(name) if built.name else None
         except TemplateNotFound:
             template = None
@@ -87,7 +87,7 @@ def pages(
             raise ApiError(
                 404, "no_clip", "This video is counted here, but there is no clip of it."
             )
-        # Those behind it, and round again: so every clip is offered somewhere.
+        # The clips after this one, then those from the start: so some page offers every clip.
         ids = list(videos.clips)
         at = ids.index(video)
         others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]
@@ -99,17 +99,17 @@ def pages(
 
     @blueprint.get("/learn")
     async def learn(_request: Request) -> HTTPResponse:
-        # All of it happens in the reader's browser: any node may serve it at any time.
+        # The lesson runs in the reader's browser, so any node may serve it at any time.
         return render("learn.html")
 
     @blueprint.get("/embed")
     async def embed(_request: Request) -> HTTPResponse:
-        # The frame behind <view-count>. Its numbers come later, and from a node that is ready.
+        # The frame behind <view-count>. It gets its numbers later, from a node that is ready.
         return render("embed.html", frame, origins=embedders.sources)
 
     @blueprint.get("/cluster")
     async def cluster(_request: Request) -> HTTPResponse:
-        # For operators, who look at a node that starts, too.
+        # For operators. They look at a node that is starting, too.
         return render("cluster.html", glossary=GLOSSARY)
 
     return blueprint

@@ -21,9 +21,9 @@ from ratchet_server.http.watchers import Message, Watchers
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
-# What may wait for one watcher, in bytes, before it is cut off.
+# Bytes that may wait for one watcher. With more than that, the node cuts the watcher off.
 MAX_BEHIND: Final = 256 * 1024
-# A comment now and then, so that nobody on the way takes a quiet event stream for a dead one.
+# An event stream sends a comment this often, so that no proxy takes a quiet stream for a dead one.
 KEEPALIVE_S: Final = 15.0
 REFUSED: Final = 1008
 
@@ -38,12 +38,12 @@ def reads(
     guard: Guard,
     gate: Gate,
 ) -> Blueprint:
-    """The calls. They are refused with 503 until the node has caught up."""
+    """The calls. Until the node has caught up, it refuses them with 503."""
     blueprint = Blueprint("reads")
 
     @blueprint.on_request
     async def check(request: Request) -> None:
-        # Before the handshake: once a websocket is open there is no status left to answer with.
+        # Before the handshake: once a websocket is open, it is too late for a status.
         if "upgrade" in request.headers:
             guard.same_origin(request)
         if "video" in request.match_info:
@@ -84,7 +84,7 @@ def reads(
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:
         video, with_node = videos.known(video), _with_node(request)
-        # Only the newest snapshot waits for a slow reader: it says all that the older ones did.
+        # Only the newest snapshot waits for a slow reader: it has everything that older ones had.
         newest: asyncio.Queue[Message | None] = asyncio.Queue(1)
 
         def watcher(message: Message | None) -> None:
@@ -116,7 +116,7 @@ def reads(
         protocol.listens_only = True
 
         def watcher(message: Message | None) -> None:
-            # Straight to the transport: the frame is encoded once for all, and nobody waits.
+            # Straight to the transport: the frame is encoded once for all, and no task waits.
             transport = protocol.transport
             if message is None or transport is None or transport.is_closing():
                 return

@@ -1,4 +1,4 @@
-"""What a client is told of each refusal of the keeper: status, code, words, when to try again."""
+"""The error that a client gets for each refusal of the keeper: status, code, words, retry time."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""How this node is: `/api/node` for people and programs, `/readyz` for balancers, `/healthz`."""
+"""The state of this node: `/api/node` for people and programs, `/readyz`, `/healthz`."""
 
 from ratchet.observation import Observation
 from sanic import Blueprint, HTTPResponse, Request
@@ -16,7 +16,7 @@ from ratchet_server.peering.routes import Routes
 def this_node(
     keeper: Keeper, routes: Routes, mesh: Mesh, life: Life, departure: Departure, gate: Gate
 ) -> Blueprint:
-    """The calls. They need no readiness: a node that starts is looked at, too."""
+    """The calls. They work on a node that is starting, too."""
     blueprint = Blueprint("node")
     replica = keeper.replica
 
@@ -24,7 +24,7 @@ def this_node(
     async def state(_request: Request) -> HTTPResponse:
         seen = replica.observe()
         rare: dict[str, object] = {}
-        # Only where there is something to say: the other fields are the contract's.
+        # These fields are there only when something has happened. The contract has all others.
         if superseded := replica.tenure.superseded:
             rare["superseded"] = superseded
         if reopened := keeper.notices["reopened"]:
@@ -51,7 +51,7 @@ def this_node(
         return json({"node": replica.me.node, "alive": True})
 
     async def ready(request: Request) -> HTTPResponse:
-        # A request that came through a balancer is not the balancer's own.
+        # A request that came through a balancer is not the balancer's own check.
         if "via" not in request.headers:
             departure.probe()
         if life.goes:
@@ -60,7 +60,7 @@ def this_node(
         gate.must_be_ready()
         return json({"node": replica.me.node, "ready": True})
 
-    # Some monitors ask with HEAD.
+    # Some monitors send HEAD.
     blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
     blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
     return blueprint

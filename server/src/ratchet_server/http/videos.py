@@ -1,4 +1,4 @@
-"""The videos that this node counts and lists: those of its clips or, if it is open, any."""
+"""The videos that this node counts and lists: those of its clips or, on an open node, any."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,17 +10,17 @@ from ratchet_server.http.listing import Listing
 
 
 class Videos:
-    """`clips` are the videos with a clip, by their ids, in order."""
+    """`clips`: the videos with a clip by id, in the order of their ids."""
 
     def __init__(self, clips: Mapping[str, Video], *, open_to_any: bool) -> None:
         self.clips = clips
         self._open = open_to_any
-        # What an open node lists: its clips, and every video that has been counted.
+        # An open node lists its clips, and every video with views.
         self._listed = Listing()
         self._listed.add(clips)
 
     def known(self, video: str) -> str:
-        """`video` if this node counts it. Raises `ApiError`."""
+        """`video`, if this node counts it. Raises `ApiError` if not."""
         try:
             names.video(video)
         except names.Invalid as error:
@@ -31,7 +31,7 @@ class Videos:
         return video
 
     def counted(self, videos: Iterable[str]) -> None:
-        """Take note that these have views."""
+        """These videos have views now."""
         if self._open:
             self._listed.add(videos)
 

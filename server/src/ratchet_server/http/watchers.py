@@ -1,7 +1,7 @@
-"""Browsers that watch a number: each change is encoded once and written to all who watch it.
+"""Browsers that watch a number: each change is encoded once, and sent to all that watch it.
 
-A watcher is a callable that takes the encoded message and must not wait: whoever is too slow is
-cut off (and comes back by itself), and never slows down the others.
+A watcher is a callable that takes the encoded message, and must not wait. It cuts off a browser
+that is too slow (which connects again by itself), so no browser slows down the others.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ class Message(NamedTuple):
     websocket_frame: bytes
 
 
-# None: the node stops and tells no more.
+# None means that the node stops and sends nothing more.
 Watcher = Callable[[Message | None], None]
 
 
 class Watchers:
-    """Who watches which video, and when they were last told."""
+    """Who watches which video, and which changes have still to be sent."""
 
     def __init__(self, node: str, snapshot_of: Callable[[str], Snapshot]) -> None:
         self._node = node
         self._snapshot_of = snapshot_of
-        # Keyed by (video, whether the node's name is wanted too).
+        # The key: the video, and whether the messages name the node.
         self._watchers: dict[tuple[str, bool], set[Watcher]] = {}
         self._videos: dict[str, int] = {}
         self._waiting: set[str] = set()
@@ -47,13 +47,13 @@ class Watchers:
         return sum(self._videos.values())
 
     def add(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
-        """Tell `watcher` the snapshot of `video` now, and again after each change."""
+        """Send the snapshot of `video` to `watcher` now, and again after each change."""
         self._watchers.setdefault((video, with_node), set()).add(watcher)
         self._videos[video] = self._videos.get(video, 0) + 1
         watcher(self.message(video, with_node=with_node))
 
     def remove(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
-        """Tell it no more."""
+        """Send nothing more to `watcher`."""
         group = self._watchers[video, with_node]
         group.remove(watcher)
         if not group:
@@ -69,7 +69,7 @@ class Watchers:
             self._flush()
 
     def close(self) -> None:
-        """Tell everybody that no more will come."""
+        """Tell all watchers that nothing more will come."""
         for group in tuple(self._watchers.values()):
             for watcher in tuple(group):
                 watcher(None)

@@ -13,25 +13,25 @@ _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 
 
 def declared() -> Iterator[tuple[Setting, str]]:
-    """Every setting with its default as people read it, in the order of their declaration."""
+    """Every setting, with its default as documents show it, in the order of declaration."""
     for field in _FIELDS.values():
         for setting in _ways(field):
             yield setting, _default(field, setting)
 
 
 def read(line: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """A node's settings. Raises `SettingError`, which names the flag or the variable."""
+    """Read a node's settings. Raises `SettingError`, which names the flag or the variable."""
     return Settings(**{name: read_one(name, line, environ) for name in _FIELDS})
 
 
 def read_one(name: str, line: argparse.Namespace, environ: Mapping[str, str]) -> Any:
-    """The value of one field of `Settings`. Raises `SettingError`, as `read` does."""
+    """Read the value of one field of `Settings`. Raises `SettingError`, as `read` does."""
     field = _FIELDS[name]
     for setting in _ways(field):
         where, given = _given(setting, line, environ)
         if given is None:
             continue
-        if isinstance(given, bool):  # A switch, which argparse has read.
+        if isinstance(given, bool):  # A switch, which argparse has parsed.
             return given
         try:
             return setting.parse(given)
@@ -44,8 +44,8 @@ def read_one(name: str, line: argparse.Namespace, environ: Mapping[str, str]) ->
 
 
 def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Declare to `parser` the flags of these fields of `Settings`. Flags that aren't given leave
-    None, so that the environment is asked."""
+    """Add the flags of these fields of `Settings` to `parser`. A flag that isn't given becomes
+    None, so that `read` looks in the environment."""
     for name in names:
         field = _FIELDS[name]
         for setting in _ways(field):
@@ -59,14 +59,14 @@ def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def add_all_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare every flag to `parser`, and let its help end with the variables without a flag."""
+    """Add every flag to `parser`, and let its help end with the variables that have no flag."""
     add_flags(parser, *_FIELDS)
     lines = ["only in the environment:"]
     for setting, default in declared():
         if not setting.flag:
             text = f"{setting.help} (default: {default})"
             lines += [f"  {setting.variable}", _wrapped(text, " " * 6)]
-    # argparse would make one paragraph of the list; so it wraps nothing, and we wrap the rest.
+    # argparse would wrap the list into one paragraph. So it wraps nothing, and we wrap the rest.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _wrapped(parser.description or "")
     parser.epilog = "\n".join(lines)
@@ -81,7 +81,8 @@ def _ways(field: "dataclasses.Field[Any]") -> tuple[Setting, ...]:
 def _given(
     setting: Setting, line: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[str, Any]:
-    """Where a setting is given, and what: a text, a list where it takes many, None for nothing."""
+    """The flag or variable of a setting, and its value: a text, a list if the setting takes many,
+    or None if it isn't given."""
     flag = setting.flag.partition(" ")[0]
     if flag and (given := getattr(line, flag[2:].replace("-", "_"), None)) is not None:
         return flag, given
@@ -110,6 +111,6 @@ def _help(setting: Setting, default: str) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    # As wide as argparse writes.
+    # The width that argparse uses.
     width = max(shutil.get_terminal_size().columns - 2, 40)
     return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)

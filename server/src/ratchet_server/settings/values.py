@@ -1,4 +1,4 @@
-"""What a setting's text may be: each function here returns its value, or raises `SettingError`."""
+"""How settings are parsed: each function makes a value from a text, or raises `SettingError`."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ MEMORY: Final = ":memory:"
 # Among the origins: every site.
 ANY: Final = "*"
 
-# Neither spaces nor line ends: both a secret and an address stand in headers.
+# Neither spaces nor line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _YEAR_S: Final = 365 * 86400
-# No IPv6: a browser's policies know no such hosts. The names are as browsers send them.
+# No IPv6: a Content-Security-Policy can't name such hosts. Host names are as browsers send them.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
@@ -24,7 +24,7 @@ _NO: Final = {"0", "false", "no", "off"}
 
 
 class SettingError(ValueError):
-    """A setting that can't be. The message says what it may be and what was given."""
+    """A setting has a wrong value. The message says what it may be, and what was given."""
 
 
 def node_name(text: str) -> str:
@@ -96,7 +96,7 @@ def check_url(text: str) -> str:
     except ValueError:
         fine = False
     bare = fine and parts.path in {"", "/"} and not parts.query and not parts.fragment
-    # Peers send each other their addresses, in printable ASCII.
+    # Peers send their addresses to each other in frames, which take printable ASCII only.
     if not bare or not _PRINTABLE.fullmatch(text) or len(text) > 200:
         raise SettingError(f"an address is http://host:port, not {text[:200]!r}")
     return text
@@ -109,7 +109,7 @@ def urls(texts: Sequence[str]) -> tuple[str, ...]:
 
 def origin(text: str) -> str:
     """A site, as browsers write it in the header `Origin`."""
-    # Beyond ASCII there are letters that become these ones.
+    # `lower` turns some letters beyond ASCII into ASCII ones.
     match = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if match is None or not 0 < int(match[3] or 1) < 65536:
         raise SettingError(
@@ -136,7 +136,7 @@ def secret(text: str) -> str:
 
 
 def secret_in(file: str) -> str:
-    """The secret that stands in a file, with or without white space around it."""
+    """The secret in a file, with or without white space around it."""
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
