@@ -216,6 +216,10 @@ def finish(lesson: Lesson, disks_are_lost: bool) -> None:
     for order in ("again", "wait", "reload a", "reload b", "reload c"):
         scenes, _, _ = lesson.obey(order)
         after = scenes[-1]
+        if order == "again":
+            # The messages of the last views may bring back what a lost disk had.
+            assert after.lost <= lost
+            lost = after.lost
         assert {node.bar.value for node in after.nodes.values()} == {after.truth - lost}
         assert after.lost == lost
         assert after.truth - lost <= after.page.bar.value <= after.truth
