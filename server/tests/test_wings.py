@@ -59,7 +59,7 @@ def test_all_imports_go_the_right_way(copy: Path) -> None:
         ("http/gate.py", "def late():\n    from ratchet_server import node", LAYERS),
         ("node.py", "from ratchet_server import cli", LAYERS),
         ("node.py", "from ratchet_server import demo", LAYERS),
-        ("settings.py", "from ratchet_server import signals", LAYERS),
+        ("settings/values.py", "from ratchet_server import signals", LAYERS),
         ("another.py", "", LAYERS),
         ("counting/keeper.py", "from sanic.exceptions import SanicException", BELOW),
         ("peering/mesh.py", "from sanic.exceptions import WebsocketClosed", BELOW),
