@@ -93,7 +93,7 @@ async def _live(
         keeper, departure = node.keeper, node.departure
         # Before all else: a signal during the start stops the node, too.
         stack.enter_context(_signals(departure, settings.on_term))
-        asked = await stack.enter_async_context(_task(departure.asked.wait()))
+        asked = await stack.enter_async_context(_task(departure.stop_requested.wait()))
         reached("start-listening")
         await stack.enter_async_context(serving(node.app, sock, node.watchers, departure))
 
@@ -119,7 +119,7 @@ async def _live(
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, asked, superseded), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            going = await stack.enter_async_context(_task(departure.go()))
+            going = await stack.enter_async_context(_task(departure.depart()))
             await asyncio.wait((work, going), return_when=asyncio.FIRST_COMPLETED)
         keeper.end()
         await work
@@ -129,7 +129,7 @@ async def _live(
             "log says where. Start it again"
         )
     reason = keeper.replica.tenure.superseded
-    if reason and not departure.asked.is_set():
+    if reason and not departure.stop_requested.is_set():
         _log.error(
             "%s. This process stops: the newest of a name goes on. Started again, it would be the "
             "newest, and take turns with the other: give it a --name of its own",
@@ -222,7 +222,7 @@ async def _announce(node: _Node, url: str, timeout_s: int) -> None:
     )
     if not in_time:
         _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)
-    if not node.departure.asked.is_set():
+    if not node.departure.stop_requested.is_set():
         # For people, and for programs that wait for this line.
         print(f"ready: node {node.name} at {url}", flush=True)
 
@@ -233,10 +233,10 @@ def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def take(number: int) -> None:
-        if departure.asked.is_set():
+        if departure.stop_requested.is_set():
             departure.hurry()
         leave = number == signal.SIGQUIT or (number == signal.SIGTERM and on_term == "leave")
-        departure.ask(leave=leave)
+        departure.request_stop(leave=leave)
 
     with signals.listening(lambda number: loop.call_soon_threadsafe(take, number)):
         yield

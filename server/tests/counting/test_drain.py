@@ -228,7 +228,7 @@ class TestInBoundedTime:
                 assert a.stop() == 0
                 # 3 s for the balancer, 5 s for the peer, 3 s for the watcher.
                 assert time.monotonic() - started < 13
-                assert "they are in this node's data" in a.log
+                assert "they are in its data" in a.log
                 assert on_disk(a).counts["alone"] == 1
             finally:
                 b.resume()
@@ -247,7 +247,7 @@ class TestInBoundedTime:
             assert time.monotonic() - started < 5
         finally:
             b.resume()
-        assert "they are in this node's data" in a.log
+        assert "they are in its data" in a.log
         assert on_disk(a).counts[f"hurry-{number}"] == 1
 
 

@@ -98,7 +98,7 @@ class Keeper:
         self.replica = replica
         # Since this process started, for /metrics.
         self.views_counted = 0
-        self.keys_met_again = 0
+        self.keys_repeated = 0
         self.commits = 0
         self.commit_s = 0.0
         # How many notices of each kind the replica has given.
@@ -307,7 +307,7 @@ class Keeper:
             if view.answer.done() and not is_new:
                 continue  # It was refused above, or its caller waits no more.
             self.views_counted += is_new
-            self.keys_met_again += not is_new
+            self.keys_repeated += not is_new
             if view.on_peers:
                 on_peers.append((view, is_new))
             elif not view.answer.done():
