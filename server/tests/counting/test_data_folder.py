@@ -6,7 +6,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from ratchet_server.counting.datadir import InUse, locked
 
+from testing.disk import no_file_larger_than
 from testing.nodes import Node
 
 Refused = Callable[..., str]
@@ -88,6 +90,29 @@ class TestAFolderThatIsNone:
         assert "unable to open database file" in refusal(tmp_path / "data")
 
 
+class TestAFolderOfOurs:
+    def test_only_its_user_may_read_the_data(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            node.view("tide")
+            folder = Path(node.data)
+            assert folder.stat().st_mode & 0o777 == 0o700
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        names = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "lock"}
+        assert modes == dict.fromkeys(names, 0o600)
+
+    def test_a_folder_that_was_there_keeps_its_rights(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o750)
+        with locked(tmp_path):
+            assert tmp_path.stat().st_mode & 0o777 == 0o750
+
+    def test_it_is_locked_also_where_a_full_disk_leaves_no_room_for_our_id(
+        self, tmp_path: Path
+    ) -> None:
+        with no_file_larger_than(0), locked(tmp_path), pytest.raises(InUse), locked(tmp_path):
+            pass
+
+
 class TestAFileThatIsNotOurs:
     @pytest.mark.parametrize(
         "content", [b"a letter to my aunt, and not a database at all " * 100, b"\0" * 5000]
@@ -129,6 +154,13 @@ class TestAFileThatIsInUse:
     def test_twice_over_is_told_the_same(self, refused: Refused, node: Node) -> None:
         for _ in range(2):
             assert f"(pid {node.pid})" in start(refused, Path(node.data))
+
+    def test_by_another_program_at_the_start(self, refused: Refused, data: Path) -> None:
+        with opened(data) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            line = start(refused, data)
+        assert "database is locked" in line
+        assert "another program" in line
 
 
 class TestAFileThatIsDamaged:

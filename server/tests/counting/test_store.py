@@ -378,6 +378,32 @@ class TestAFile:
 
         run(path, story)
 
+    def test_a_log_that_grew_under_a_long_reader_becomes_small_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        log = tmp_path / "x.sqlite-wal"
+
+        async def story(store: Store) -> None:
+            seq = 0
+
+            async def grow(size: int) -> None:
+                nonlocal seq
+                while not log.exists() or log.stat().st_size < size:
+                    rows = [(f"video-{n % 20_000}", n, n) for n in range(seq + 1, seq + 5001)]
+                    seq += 5000
+                    await write(store, column(A, seq, *rows))
+
+            await grow(1)
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM slots").fetchall()
+                await grow(40 * 2**20)
+            for _ in range(3):
+                seq += 1
+                await write(store, column(A, seq, ("v", seq, seq)))
+            assert log.stat().st_size <= 16 * 2**20
+
+        run(path, story)
+
     @pytest.mark.parametrize(
         "damage",
         [

@@ -23,6 +23,7 @@ from ratchet.slot import Slot
 from ratchet_server.counting.refusals import (
     DiskFull,
     KeyReused,
+    Locked,
     NoPeer,
     NotCounted,
     NotShared,
@@ -30,7 +31,13 @@ from ratchet_server.counting.refusals import (
     Refusal,
     Stopped,
 )
-from ratchet_server.counting.store import Store, StoreFullError, Transaction
+from ratchet_server.counting.store import (
+    NothingWritten,
+    Store,
+    StoreFullError,
+    StoreLockedError,
+    Transaction,
+)
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 
@@ -40,6 +47,18 @@ TICK_S: Final = 0.25
 UNHURRIED_S: Final = 0.02
 # Views that may wait at once: at 20,000 a second, this is two seconds of them.
 MAX_WAITING: Final = 50_000
+
+# What the keeper does when the store takes no transaction: how it refuses, and what it logs.
+_UNWRITABLE: Final[Mapping[type[NothingWritten], tuple[type[NotCounted], str]]] = {
+    StoreFullError: (
+        DiskFull,
+        "the disk is full, or its quota is used up: views are refused until there is room",
+    ),
+    StoreLockedError: (
+        Locked,
+        "another program has locked the database: views are refused until it lets go",
+    ),
+}
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +145,8 @@ class Keeper:
         self._heard: list[_Heard] = []
         # Views were answered with ack=memory since the last write began.
         self._answered = False
-        self._disk_is_full = False
+        # Why the last transaction was not written; None if it was.
+        self._unwritten: type[NotCounted] | None = None
 
     # -- for everybody ---------------------------------------------------------------------
 
@@ -274,23 +294,19 @@ class Keeper:
                 if changes := self._changes(views, new):
                     async with self._store.transaction() as transaction:
                         await transaction.write(changes)
-        except StoreFullError:
+        except NothingWritten as reason:
             if changes:
                 self.replica.aborted(changes)
                 # The replica keeps the views that were answered, and they wait again.
                 self._answered = True
-            if not self._disk_is_full:
-                _log.error("the disk is full: views are refused until there is room")
-            self._disk_is_full = True
-            _refuse(views, DiskFull)
+            why = self._unwritable(reason)
+            _refuse(views, why)
             for done in flushing:
                 if not done.done():
-                    done.set_exception(DiskFull())
+                    done.set_exception(why())
             return
-        if self._disk_is_full and changes:
-            self._disk_is_full = False
-            _log.info("there is room on the disk again")
         if changes:
+            self._writable()
             self._send(self.replica.committed(changes))
             self.commits += 1
             self.commit_s += self._clock() - started
@@ -300,6 +316,20 @@ class Keeper:
             if not done.done():
                 done.set_result(None)
         self._show_changes()
+
+    def _unwritable(self, reason: NothingWritten) -> type[NotCounted]:
+        """The store takes nothing now. How to refuse the views."""
+        why, text = _UNWRITABLE[type(reason)]
+        if why is not self._unwritten:
+            _log.error("%s", text)
+        self._unwritten = why
+        return why
+
+    def _writable(self) -> None:
+        """The store has taken a transaction."""
+        if self._unwritten:
+            self._unwritten = None
+            _log.info("the database takes views again")
 
     def _answer(self, views: list[tuple[_View, bool]]) -> None:
         on_peers = []

@@ -32,6 +32,10 @@ class DiskFull(NotCounted):
     """The disk has no room for the transaction."""
 
 
+class Locked(NotCounted):
+    """Another program has locked the database."""
+
+
 class NoPeer(NotCounted):
     """The request has `ack=peers`, and no peer is connected."""
 

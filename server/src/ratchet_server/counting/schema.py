@@ -8,12 +8,20 @@ VERSION: Final = 1
 
 # SQLite writes this setting into the file, so use it only once the file is known to be ours.
 JOURNAL: Final = "PRAGMA journal_mode = WAL"
+# With this as the first setting, the index of the log is in memory.
+EXCLUSIVE: Final = "PRAGMA locking_mode = EXCLUSIVE"
 CONNECTION: Final = (
     # FULL: a commit is on the disk, not in the system's cache, when it returns.
     "PRAGMA synchronous = FULL",
     # On macOS only this makes a commit reach the disk itself. Elsewhere it does nothing.
     "PRAGMA fullfsync = ON",
-    "PRAGMA busy_timeout = 5000",
+    # How long a transaction waits for another program's lock. Meanwhile the node sends nothing to
+    # its peers, and they drop a connection that is silent for six seconds.
+    "PRAGMA busy_timeout = 2000",
+    # While a program reads for long, the log grows. Afterwards it is cut to this size.
+    "PRAGMA journal_size_limit = 16777216",
+    # A full disk has no room to sort a large slot when the node starts.
+    "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA foreign_keys = ON",

@@ -10,8 +10,9 @@ cost 1.1 ms of processor time instead of 0.3, and reading a million videos 6.4 s
 """
 
 import json
+import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -31,28 +32,38 @@ from ratchet_server.crash_points import reached
 
 # Rows in one read: enough to be fast, few enough to let other tasks run in between.
 _PART: Final = 20_000
+# The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
+_NO_ROOM: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
 
 
-class StoreFullError(Exception):
-    """The disk has no room for a transaction. SQLite has written nothing of it."""
+class NothingWritten(Exception):
+    """The database takes no transaction just now. SQLite has surely written nothing of it."""
+
+
+class StoreFullError(NothingWritten):
+    """The disk has no room for a transaction, or its quota is used up."""
+
+
+class StoreLockedError(NothingWritten):
+    """Another program has locked the database for longer than we wait."""
 
 
 class Store:
     """An open database."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        connection: AsyncConnection,
-        driver: aiosqlite.Connection,
-        where: str,
-    ) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Use `Store.open`."""
-        self._engine = engine
-        self._connection = connection
-        self._driver = driver
-        self._where = where
+        self._path = path
+        self._where = "memory" if path is None else str(path)
         self._ids: dict[Slot, int] = {}
+        # `_connect` sets these.
+        self._engine: AsyncEngine
+        self._connection: AsyncConnection
+        self._driver: aiosqlite.Connection
+        # No other program can open the file meanwhile: see `_connect`.
+        self._exclusive = False
 
     @classmethod
     async def open(cls, path: Path | None) -> "Store":
@@ -60,34 +71,13 @@ class Store:
 
         Raises `DataError` when the file is something else, or of a later version.
         """
-        where = "memory" if path is None else str(path)
-        # One connection: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and one
-        # writer needs no second.
-        options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
-        event.listen(engine.sync_engine, "connect", _prepare)
-        event.listen(engine.sync_engine, "begin", _begin)
-        try:
-            if path is not None:
-                # A file that can't be opened must fail here, and not in aiosqlite's thread. That
-                # thread outlives the failure, and prints a traceback once the event loop is gone.
-                sqlite3.connect(path).close()
-            connection = await engine.connect()
-            try:
-                await _check(connection, where)
-                raw = await connection.get_raw_connection()
-                driver = cast(aiosqlite.Connection, raw.driver_connection)
-                await driver.execute(schema.JOURNAL)
-                return cls(engine, connection, driver, where)
-            except BaseException:
-                await connection.close()
-                raise
-        except BaseException as error:
-            await engine.dispose()
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(reason, sqlite3.Error):
-                raise DataError(f"can't use {where}: {_reason(reason)}") from None
-            raise
+        store = cls(path)
+        if path is not None:
+            # SQLite gives the files beside it the same rights.
+            with suppress(OSError):
+                os.close(os.open(path, os.O_CREAT, 0o600))
+        await store._connect()
+        return store
 
     async def load(self) -> AsyncIterator[Changes]:
         """Read everything back, part by part. Raises `DataError` if a row fails its checksum."""
@@ -113,8 +103,9 @@ class Store:
     async def transaction(self) -> AsyncIterator["Transaction"]:
         """At the end, everything that was written inside is on disk, or nothing of it.
 
-        Raises `StoreFullError` when the disk has no room. Raises `DataError` when the disk fails so
-        that nobody knows what is on it: then the process must end, and the next one reads it again.
+        Raises `NothingWritten` when the database takes nothing now, and may take it later. Raises
+        `DataError` when the disk fails so that nobody knows what is on it: then the process must
+        end, and the next one reads it again.
         """
         try:
             # IMMEDIATE: a transaction that reads first and writes later would fail at once if
@@ -132,14 +123,65 @@ class Store:
                 await self._driver.rollback()
             if not isinstance(error, sqlite3.Error):
                 raise
-            if _code(error) == sqlite3.SQLITE_FULL:
-                raise StoreFullError from None
+            if (why := _nothing_written(error)) is not None:
+                raise why from None
             raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+        if self._exclusive:
+            # There is room again.
+            await self.close()
+            await self._connect()
 
     async def close(self) -> None:
         """Close the file."""
         await self._connection.close()
         await self._engine.dispose()
+
+    async def _connect(self) -> None:
+        """Open the file so that other programs can read it, too: for a backup, for example.
+
+        All programs that use a file share an index of its log, and on a full disk SQLite can't make
+        that index. So try again with an index in memory, which locks out all others. Reads then go
+        on, and the first transaction that there is room for opens the file anew.
+        """
+        self._exclusive = False
+        try:
+            try:
+                await self._connect_once()
+            except sqlite3.Error as error:
+                if self._path is None or _code(error) not in _NO_ROOM:
+                    raise
+                self._exclusive = True
+                await self._connect_once()
+        except sqlite3.Error as error:
+            raise DataError(f"can't use {self._where}: {_reason(error)}") from None
+
+    async def _connect_once(self) -> None:
+        path = self._path
+        # One connection: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and one
+        # writer needs no second.
+        options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
+        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
+        event.listen(self._engine.sync_engine, "connect", _prepare(exclusive=self._exclusive))
+        event.listen(self._engine.sync_engine, "begin", _begin)
+        try:
+            if path is not None:
+                # A file that can't be opened must fail here, and not in aiosqlite's thread. That
+                # thread outlives the failure, and prints a traceback once the event loop is gone.
+                sqlite3.connect(path).close()
+            self._connection = await self._engine.connect()
+            try:
+                await _check(self._connection, self._where)
+                raw = await self._connection.get_raw_connection()
+                self._driver = cast(aiosqlite.Connection, raw.driver_connection)
+                await self._driver.execute(schema.JOURNAL)
+            except BaseException:
+                await self._connection.close()
+                raise
+        except BaseException as error:
+            await self._engine.dispose()
+            if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+                raise error.orig from None
+            raise
 
     async def _read(self, query: str, *values: int) -> AsyncIterator[list[tuple[Any, ...]]]:
         try:
@@ -238,14 +280,19 @@ async def _check(connection: AsyncConnection, where: str) -> None:
             )
 
 
-def _prepare(connection: Any, _record: object) -> None:
-    # Keep the driver from beginning transactions by itself: `_begin` does that.
-    connection.isolation_level = None
-    connection.create_function("crc", -1, _crc, deterministic=True)
-    cursor = connection.cursor()
-    for statement in schema.CONNECTION:
-        cursor.execute(statement)
-    cursor.close()
+def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
+    def prepare(connection: Any, _record: object) -> None:
+        # Keep the driver from beginning transactions by itself: `_begin` does that.
+        connection.isolation_level = None
+        connection.create_function("crc", -1, _crc, deterministic=True)
+        cursor = connection.cursor()
+        if exclusive:
+            cursor.execute(schema.EXCLUSIVE)
+        for statement in schema.CONNECTION:
+            cursor.execute(statement)
+        cursor.close()
+
+    return prepare
 
 
 def _begin(connection: Any) -> None:
@@ -260,9 +307,30 @@ def _code(error: BaseException | None) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
 
 
+def _nothing_written(error: sqlite3.Error) -> NothingWritten | None:
+    """What a failed transaction means, if nothing of it can ever be on disk."""
+    code = _code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFullError()
+    # SQLite takes the error of a quota for a fault of the disk. The last thing that it writes of
+    # a transaction makes the transaction valid, so a transaction with a failed *write* is void,
+    # also to a process that reads the file after a crash. (After a failed *sync* it may be valid.)
+    if code == sqlite3.SQLITE_IOERR_WRITE:
+        return StoreFullError()
+    # Only the beginning of a transaction waits for others' locks.
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return StoreLockedError()
+    return None
+
+
 def _reason(error: BaseException | None) -> str:
-    if _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+    code = _code(error)
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return f"{error} (may this user write there?)"
-    if _code(error) == sqlite3.SQLITE_NOTADB:
+    if code == sqlite3.SQLITE_NOTADB:
         return "it is not a database; choose another --data, or move it away"
+    if code in _NO_ROOM:
+        return f"{error} (is the disk full, or its quota used up? Then make room)"
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return f"{error} (another program uses it; end that one)"
     return str(error)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from ratchet_server.counting.refusals import (
     DiskFull,
     KeyReused,
+    Locked,
     NoPeer,
     NotShared,
     Overloaded,
@@ -54,6 +55,13 @@ ERRORS: Final[Mapping[type[Refusal], Error]] = {
         "disk_full",
         "This node's disk is full, so it did not count the view; make room, or send the view to "
         "another node.",
+        1,
+    ),
+    Locked: Error(
+        503,
+        "locked",
+        "Another program has locked this node's database, so it did not count the view; end that "
+        "program, or send the view to another node.",
         1,
     ),
     NoPeer: Error(
