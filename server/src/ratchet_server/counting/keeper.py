@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
@@ -20,6 +21,7 @@ from ratchet.frames import Frame, Hello, Send
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
+from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.refusals import (
     DiskFull,
     KeyReused,
@@ -48,6 +50,8 @@ UNHURRIED_S: Final = 0.02
 # Views that may wait at once: at 20,000 a second, this is two seconds of them.
 MAX_WAITING: Final = 50_000
 
+# Rows in one transaction of a new file.
+_ROWS_AT_ONCE: Final = 10_000
 # What the keeper does when the store takes no transaction: how it refuses, and what it logs.
 _UNWRITABLE: Final[Mapping[type[NothingWritten], tuple[type[NotCounted], str]]] = {
     StoreFullError: (
@@ -226,6 +230,28 @@ class Keeper:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         async for part in self._store.load():
             self.replica.table.restore(part)
+        for damage in self._store.damage:
+            _log.error("the database is damaged. %s", damage)
+        if self._store.damage or self._store.is_old:
+            try:
+                old = await self._renew()
+            except NothingWritten as reason:
+                raise DataError(
+                    "the database must be replaced by a new one, and that can't be written: "
+                    f"{_UNWRITABLE[type(reason)][1]}. Start again after that"
+                ) from None
+            if self._store.damage:
+                _log.error(
+                    "what was not damaged is in a new file, and the peers send the rest "
+                    "that they have. The damaged file is %s",
+                    old,
+                )
+            else:
+                _log.info(
+                    "the database has been upgraded. The old file is %s: delete it at will", old
+                )
+        for warning in self._store.warnings:
+            _log.warning("%s", warning)
 
     async def run(self) -> None:
         """Work until `end`. Raises `DataError` when the disk fails; then the process must end."""
@@ -247,6 +273,10 @@ class Keeper:
             for done in self._flushing:
                 if not done.done():
                     done.set_exception(Stopped())
+
+    async def _renew(self) -> Path:
+        """Write everything that is in memory into a new file. Return where the old file is."""
+        return await self._store.renew(self.replica.table.everything(_ROWS_AT_ONCE))
 
     async def _tick(self) -> None:
         while True:

@@ -9,9 +9,11 @@ to the database's thread for each statement, where aiosqlite makes one: with the
 cost 1.1 ms of processor time instead of 0.3, and reading a million videos 6.4 s instead of 4.
 """
 
+import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ratchet_server.counting import schema
+from ratchet_server.counting import files, schema
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.crash_points import reached
 
@@ -36,6 +38,9 @@ _PART: Final = 20_000
 _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 )
+_PEERS: Final = "the peers send everything back that they have"
+# The errors of reading what is damaged. The driver decodes SQLite's messages, too.
+_UNREADABLE: Final = (sqlite3.Error, UnicodeError)
 
 
 class NothingWritten(Exception):
@@ -64,6 +69,12 @@ class Store:
         self._driver: aiosqlite.Connection
         # No other program can open the file meanwhile: see `_connect`.
         self._exclusive = False
+        # The version of the tables.
+        self._version = schema.VERSION
+        # What `load` has found damaged, in words.
+        self.damage: list[str] = []
+        # What else an operator should know of it.
+        self.warnings: list[str] = []
 
     @classmethod
     async def open(cls, path: Path | None) -> "Store":
@@ -73,6 +84,11 @@ class Store:
         """
         store = cls(path)
         if path is not None:
+            try:
+                # An earlier process has ended just then.
+                files.replace(path, _aside("damaged"))
+            except OSError as error:
+                raise DataError(f"can't replace {path}: {error.strerror}") from None
             # SQLite gives the files beside it the same rights.
             with suppress(OSError):
                 os.close(os.open(path, os.O_CREAT, 0o600))
@@ -80,24 +96,90 @@ class Store:
         return store
 
     async def load(self) -> AsyncIterator[Changes]:
-        """Read everything back, part by part. Raises `DataError` if a row fails its checksum."""
+        """Read everything back that is surely as it was written, part by part. Call it first.
+
+        Every row that passes its checksum is a fact, and merging facts is always right. A slot with
+        damaged or missing rows claims nothing, so peers send all of it again. A damaged base is
+        not the same as theirs, so they send that, too. `damage` then says what was found. If it
+        says anything, or the file `is_old`, call `renew` before anything is written.
+
+        Raises `DataError` where there is nothing to go on with: without the maps, a slot that is in
+        the base already could come back, and count twice.
+        """
+        self.damage = []
+        await self._check_log()
+        await self._check_structure()
         maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
-        async for part in self._read(schema.GENERATIONS):
-            for kind, node, generation in part:
+        sums = _Sum()
+        async for part in self._intact(schema.GENERATIONS, sums):
+            for kind, node, generation, _ in part:
                 maps[kind][node] = generation
-        heard, closed, folded, lifted = maps.values()
-        yield Changes(newest=heard, closed=closed, folded=folded, lifted_views=lifted)
-        slots = [row async for part in self._read(schema.SLOTS) for row in part]
-        for slot_id, node, generation, complete in slots:
+        if not await self._is_whole(sums, schema.SUM, "generations"):
+            raise _damaged(self._where, "what it knows of the nodes of the cluster is not whole")
+        newest, closed, folded, lifted = maps.values()
+        yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
+        sums = _Sum()
+        skipped = 1 if self.is_old else 0
+        parts = self._intact(schema.SLOTS, sums, skipped=skipped)
+        slots = [slot async for part in parts for slot in part]
+        sums.crcs = 0
+        if not await self._is_whole(sums, schema.SUM, "slots"):
+            self.damage.append(f"slots: {len(slots)} can be read, and others can't")
+        for slot_id, node, generation, complete, _ in slots:
             slot = Slot(node, generation)
             self._ids[slot] = slot_id
-            async for part in self._read(schema.ROWS, slot_id):
-                rows = tuple(Row(*row) for row in part)
+            sums = _Sum()
+            async for part in self._intact(schema.ROWS, sums, slot_id):
+                rows = tuple(Row(video, views, seq) for video, views, seq, _ in part)
                 yield Changes(columns=(ColumnChange(slot, 0, rows),))
-            # Claim `complete` only now, when all rows are there.
-            yield Changes(columns=(ColumnChange(slot, complete, ()),))
-        async for part in self._read(schema.BASE):
-            yield Changes(base=tuple((video, views) for video, views in part))
+            if await self._is_whole(sums, schema.SUM_OF_SLOT, slot_id):
+                # Claim `complete` only now, when all rows are there.
+                yield Changes(columns=(ColumnChange(slot, complete, ()),))
+            else:
+                self.damage.append(f"{slot}: {sums.entries} rows can be read, and others can't")
+        sums = _Sum()
+        async for part in self._intact(schema.BASE, sums):
+            yield Changes(base=tuple((video, views) for video, views, _ in part))
+        if not await self._is_whole(sums, schema.SUM, "base"):
+            self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+
+    @property
+    def is_old(self) -> bool:
+        """Whether an earlier version of the program has written the file."""
+        return self._version < schema.VERSION
+
+    async def renew(self, everything: Iterable[Changes]) -> Path:
+        """Write `everything` into a new file, with the keys of the old one, and go on with that.
+        Return where the old file is now.
+
+        Raises `NothingWritten`; then the old file is where it was. Raises `DataError`.
+        """
+        assert self._path
+        fresh_path = files.new(self._path)
+        fresh = await Store.open(fresh_path)
+        try:
+            for changes in everything:
+                async with fresh.transaction() as transaction:
+                    await transaction.write(changes)
+            await self._copy_keys(fresh)
+        finally:
+            await fresh.close()
+        if files.beside(fresh_path, files.LOG).exists():
+            # SQLite deletes it once everything that it holds is in the database.
+            raise StoreFullError
+        aside = _aside(f"version-{self._version}" if self.is_old else "damaged")
+        # SQLite deletes the log of a file that it closes, by its name: close the old one first.
+        with suppress(sqlite3.Error, DBAPIError):
+            await self.close()
+        try:
+            files.finished(self._path, fresh_path)
+            old = files.replace(self._path, aside)
+        except OSError as error:
+            raise DataError(f"can't replace {self._where}: {error.strerror}") from None
+        self._ids.clear()
+        await self._connect()
+        assert old
+        return old
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Transaction"]:
@@ -121,7 +203,7 @@ class Store:
             self._ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
-            if not isinstance(error, sqlite3.Error):
+            if not isinstance(error, _UNREADABLE):
                 raise
             if (why := _nothing_written(error)) is not None:
                 raise why from None
@@ -152,7 +234,7 @@ class Store:
                     raise
                 self._exclusive = True
                 await self._connect_once()
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             raise DataError(f"can't use {self._where}: {_reason(error)}") from None
 
     async def _connect_once(self) -> None:
@@ -170,7 +252,7 @@ class Store:
                 sqlite3.connect(path).close()
             self._connection = await self._engine.connect()
             try:
-                await _check(self._connection, self._where)
+                self._version = await _check(self._connection, self._where)
                 raw = await self._connection.get_raw_connection()
                 self._driver = cast(aiosqlite.Connection, raw.driver_connection)
                 await self._driver.execute(schema.JOURNAL)
@@ -183,18 +265,110 @@ class Store:
                 raise error.orig from None
             raise
 
-    async def _read(self, query: str, *values: int) -> AsyncIterator[list[tuple[Any, ...]]]:
+    async def _intact(
+        self, query: schema.Query, sums: "_Sum", *values: int, skipped: int = 0
+    ) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """The rows that pass their checksum, which is the last value of each. Add them to `sums`.
+
+        A checksum is over `values`, the parameters of the query, and over the row without the first
+        `skipped` values.
+        """
+        # SQLite sorts before it returns anything, and the driver decodes before it does. So if one
+        # row can't be read, none comes. Then read again, one by one, until what can't be read.
+        for careful in (False, True):
+            sums.clear()
+            sums.broken = careful
+            statement = query.careful if careful else query.fast
+            try:
+                async with self._driver.execute(statement, values) as cursor:
+                    while part := cast(list[tuple[Any, ...]], await cursor.fetchmany(_PART)):
+                        rows = _decoded(part) if careful else part
+                        yield sums.add_intact(rows, values, skipped)
+            except _UNREADABLE:
+                sums.broken = True
+            else:
+                return
+
+    async def _is_whole(self, found: "_Sum", query: str, name: str | int) -> bool:
+        """Whether `found` is everything that was written: the sum that `query` finds says so."""
+        if found.broken or self.is_old:
+            return not found.broken
         try:
-            async with self._driver.execute(query, values) as cursor:
+            return [*await self._driver.execute_fetchall(query, (name,))] == [
+                found.entries_and_crcs
+            ]
+        except _UNREADABLE:
+            return False
+
+    async def _check_log(self) -> None:
+        if self._path is None:
+            return
+        used = files.frames_in_index(self._path)
+        if used is not None and await asyncio.to_thread(files.log_is_cut_short, self._path, used):
+            self.warnings.append(
+                f"the end of {self._where}{files.LOG} fails its checksums, and is left out. If the "
+                "machine has lost its power, that is a write for which nobody had an answer yet. "
+                "Otherwise the last views before the stop are missing here; the peers send those "
+                "that they have"
+            )
+
+    async def _check_structure(self) -> None:
+        for statement in schema.STRUCTURE:
+            try:
+                found = [row[0] for row in await self._driver.execute_fetchall(statement)]
+            except _UNREADABLE as error:
+                found = [str(error)]
+            if found != ["ok"]:
+                self.damage.append(f"its structure: {' '.join(found[0].split())}")
+
+    async def _copy_keys(self, to: "Store") -> None:
+        try:
+            async with self._driver.execute(schema.ALL_KEYS) as cursor:
                 while part := list(await cursor.fetchmany(_PART)):
-                    if not all(row[-1] for row in part):
-                        raise DataError(
-                            f"{self._where} is damaged: a row fails its checksum. Move the file "
-                            "away and start again: the peers send everything back that they have"
-                        )
-                    yield [row[:-1] for row in part]
-        except sqlite3.Error as error:
-            raise DataError(f"can't read {self._where}: {_reason(error)}") from None
+                    async with to.transaction() as transaction:
+                        await transaction.put_keys(part)
+        except _UNREADABLE:
+            self.warnings.append(
+                "some Idempotency-Keys can't be read: a view that is sent again with such a key "
+                "counts twice"
+            )
+
+
+class _Sum:
+    """The rows of a table that have been read and are intact: how many, and their checksums."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Start anew."""
+        self.entries = 0
+        self.crcs = 0
+        # Some rows are not intact, or can't be read.
+        self.broken = False
+
+    @property
+    def entries_and_crcs(self) -> tuple[int, int]:
+        """What the file should say."""
+        return self.entries, self.crcs
+
+    def add_intact(
+        self, part: Sequence[tuple[Any, ...]], before: tuple[int, ...], skipped: int
+    ) -> list[tuple[Any, ...]]:
+        """Return those of `part` that are intact. `before`, `skipped`: see `Store._intact`."""
+        intact = [row for row in part if _crc(*before, *row[skipped:-1]) == row[-1]]
+        self.broken |= len(intact) < len(part)
+        self.entries += len(intact)
+        self.crcs += sum(row[-1] for row in intact)
+        return intact
+
+
+def _decoded(part: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of `part` with text for bytes. Text that can't be decoded fails its checksum."""
+    return [
+        tuple(each.decode(errors="replace") if isinstance(each, bytes) else each for each in row)
+        for row in part
+    ]
 
 
 class Transaction:
@@ -214,8 +388,12 @@ class Transaction:
 
     async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
         """Remember key -> video until `expires_s`, and forget some that have expired."""
-        await self._many(schema.PUT_KEY, [(key, video, expires_s) for key, video in keys.items()])
+        await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
         await self._driver.execute(schema.DROP_KEYS, (now_s,))
+
+    async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
+        """Remember keys, each with its video and the time when it expires."""
+        await self._many(schema.PUT_KEY, [tuple(key) for key in keys])
 
     async def write(self, changes: Changes) -> None:
         """Write `changes`, in the order that `Changes` documents."""
@@ -260,8 +438,9 @@ class Transaction:
             await self._driver.executemany(statement, values)
 
 
-async def _check(connection: AsyncConnection, where: str) -> None:
-    """Make the tables in an empty file. Raises `DataError` if the file isn't ours."""
+async def _check(connection: AsyncConnection, where: str) -> int:
+    """Make the tables in an empty file. Return the version of the tables. Raises `DataError` if the
+    file isn't ours, or if its tables are not as we make them."""
     async with connection.begin():
         application = await connection.scalar(text("PRAGMA application_id"))
         version = await connection.scalar(text("PRAGMA user_version"))
@@ -273,11 +452,28 @@ async def _check(connection: AsyncConnection, where: str) -> None:
             await connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
         elif application != schema.APPLICATION_ID:
             raise DataError(f"{where} is a database of another program; choose another --data")
-        elif version != schema.VERSION:
+        elif not 1 <= cast(int, version) <= schema.VERSION:
             raise DataError(
                 f"{where} has version {version}, and this program knows {schema.VERSION}: "
                 "it was written by a newer one. Start that one, or choose another --data"
             )
+        elif version == schema.VERSION:
+            there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
+            if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
+                raise _damaged(where, "its tables are not as they were made")
+    return cast(int, version) if tables else schema.VERSION
+
+
+def _damaged(where: str, what: str) -> DataError:
+    return DataError(f"{where} is damaged: {what}. Move the file away and start again: {_PEERS}")
+
+
+def _aside(why: str) -> str:
+    """The name of an old file: nothing has it already."""
+    now_s = time.time()
+    return (
+        f"{why}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s * 1000) % 1000:03}"
+    )
 
 
 def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
@@ -285,6 +481,7 @@ def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
         # Keep the driver from beginning transactions by itself: `_begin` does that.
         connection.isolation_level = None
         connection.create_function("crc", -1, _crc, deterministic=True)
+        connection.create_function("intact", -1, _intact, deterministic=True)
         cursor = connection.cursor()
         if exclusive:
             cursor.execute(schema.EXCLUSIVE)
@@ -303,11 +500,17 @@ def _crc(*values: str | int) -> int:
     return crc32(repr(values).encode())
 
 
+def _intact(crc: int, *values: str | int) -> bool:
+    if crc != _crc(*values):
+        raise ValueError(values)
+    return True
+
+
 def _code(error: BaseException | None) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
 
 
-def _nothing_written(error: sqlite3.Error) -> NothingWritten | None:
+def _nothing_written(error: BaseException) -> NothingWritten | None:
     """What a failed transaction means, if nothing of it can ever be on disk."""
     code = _code(error)
     if code == sqlite3.SQLITE_FULL:
@@ -323,7 +526,7 @@ def _nothing_written(error: sqlite3.Error) -> NothingWritten | None:
     return None
 
 
-def _reason(error: BaseException | None) -> str:
+def _reason(error: BaseException) -> str:
     code = _code(error)
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return f"{error} (may this user write there?)"
@@ -333,4 +536,8 @@ def _reason(error: BaseException | None) -> str:
         return f"{error} (is the disk full, or its quota used up? Then make room)"
     if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
         return f"{error} (another program uses it; end that one)"
-    return str(error)
+    if code == sqlite3.SQLITE_ERROR and "user-defined function" in str(error):
+        return "a row fails its checksum. Start the node again: it mends what can be mended"
+    if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR:
+        return f"{error} (is the disk broken?)"
+    return f"{error}. If the file is damaged, move it away and start again: {_PEERS}"
