@@ -15,7 +15,7 @@ from ratchet.column import Row
 from ratchet.slot import Slot
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
-from ratchet_server.counting.store import Store, StoreFullError
+from ratchet_server.counting.store import Store, StoreFullError, StoreLostError
 
 MAX = 2**53 - 1
 A, B = Slot("a", 5), Slot("b", 7)
@@ -364,8 +364,10 @@ def spoil(path: Path, script: str) -> None:
 
 
 async def renewed(store: Store, changes: Changes) -> Path:
-    """Have the store write `changes` into a new file."""
-    return await store.renew([changes])
+    """Have the store write `changes` into a new file. Return where the old one is."""
+    old = await store.renew([changes])
+    assert old
+    return old
 
 
 async def use_all_of(store: Store) -> None:
@@ -506,8 +508,14 @@ class TestAFile:
             await write(store, WHOLE)
             spoil(path, f"UPDATE {table} SET views = views + 1000 WHERE video = 'v'")
             for last in (False, True):
-                with pytest.raises(DataError, match="fails its checksum"):
+                with pytest.raises(StoreLostError, match="fails its checksum"):
                     await write(store, Changes(lifts=(Lift(A, ("v",), last),)))
+            assert await store.fault()
+            # Memory is whole.
+            await renewed(store, WHOLE)
+            await write(store, Changes(lifts=(Lift(A, ("v",), last=False),)))
+            assert (await read(store)).base == (("v", 5),)
+            assert await store.fault() is None
 
         run(path, story)
 

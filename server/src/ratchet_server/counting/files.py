@@ -24,8 +24,9 @@ BESIDE: Final = (LOG, INDEX)
 # The log and its index: https://sqlite.org/walformat.html
 _LOG_HEADER: Final = struct.Struct(">8I")
 _FRAME_HEADER: Final = struct.Struct(">6I")
+# With pages of SQLite's usual size.
+_FRAME_SIZE: Final = _FRAME_HEADER.size + 4096
 _LOG_MAGIC: Final = (0x377F0682, 0x377F0683)
-_FRAMES_IN_INDEX: Final = slice(16, 20)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -58,13 +59,21 @@ def replace(path: Path, aside: str) -> Path | None:
     if not _mended(path).exists():
         return None
     old = path.with_suffix(f".{aside}.sqlite")
+    there = path.exists()
     # A new database must never meet the log of an old one.
     for suffix in (*BESIDE, ""):
         with suppress(FileNotFoundError):
             beside(path, suffix).rename(beside(old, suffix))
     _mended(path).rename(path)
     sync(path.parent)
-    return old
+    return old if there else None
+
+
+def is_lost(path: Path) -> bool:
+    """Whether there is no database at `path`, or an empty file, and a log of one."""
+    log = beside(path, LOG)
+    lost = not path.exists() or path.stat().st_size == 0
+    return lost and log.exists() and log.stat().st_size > 0
 
 
 def sync(path: Path) -> None:
@@ -76,13 +85,59 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
-def frames_in_index(path: Path) -> int | None:
-    """How many frames of the log SQLite uses; None when it has no index in a file."""
-    with suppress(OSError), beside(path, INDEX).open("rb") as index:
-        header = index.read(_FRAMES_IN_INDEX.stop)
-        if len(header) == _FRAMES_IN_INDEX.stop:
-            return int(struct.unpack("=I", header[_FRAMES_IN_INDEX])[0])
-    return None
+class Watch:
+    """Whether the files of an open database are still those that were opened, and as long.
+
+    It opens none of them. A process that opens and closes a file loses all of SQLite's locks on it
+    (fcntl's locks are like that), and other programs could then spoil the database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """SQLite has opened the files just now."""
+        self._path = path
+        self._log = beside(path, LOG)
+        self._log_size = 0
+        self._seen: dict[Path, os.stat_result] = {}
+        self.fault()
+
+    def fault(self) -> str | None:
+        """What has happened to them, in words."""
+        for file in (self._path, self._log, beside(self._path, INDEX)):
+            before = self._seen.get(file)
+            try:
+                now = file.stat()
+            except FileNotFoundError:
+                if before is None:
+                    continue  # SQLite makes it when it needs it.
+                return f"{file} is gone"
+            except OSError as error:
+                return f"{file} can't be reached: {error.strerror}"
+            if before is not None:
+                if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
+                    return f"{file} has been replaced by another file"
+                if file == self._path and now.st_size < before.st_size:
+                    return f"{file} has been cut short"
+            self._seen[file] = now
+        return None
+
+    def written(self) -> None:
+        """A transaction is in the log. (This looks at the file's entry alone, which is at hand.)"""
+        self._log_size = self._size_of_log()
+
+    def log_is_shorter(self) -> bool:
+        """Whether the log has become shorter since the last transaction. Another program may have
+        moved what it held into the database."""
+        return self._size_of_log() < self._log_size
+
+    def log_has(self, frames: int) -> bool:
+        """Whether the log can have so many frames."""
+        return not frames or self._size_of_log() >= _LOG_HEADER.size + frames * _FRAME_SIZE
+
+    def _size_of_log(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
 
 
 def log_is_cut_short(path: Path, used: int) -> bool:

@@ -23,6 +23,7 @@ from ratchet.slot import Slot
 
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.refusals import (
+    DataLost,
     DiskFull,
     KeyReused,
     Locked,
@@ -38,6 +39,7 @@ from ratchet_server.counting.store import (
     Store,
     StoreFullError,
     StoreLockedError,
+    StoreLostError,
     Transaction,
 )
 from ratchet_server.crash_points import reached
@@ -50,6 +52,8 @@ UNHURRIED_S: Final = 0.02
 # Views that may wait at once: at 20,000 a second, this is two seconds of them.
 MAX_WAITING: Final = 50_000
 
+# How often the keeper looks whether the files are still there.
+LOOK_S: Final = 1.0
 # Rows in one transaction of a new file.
 _ROWS_AT_ONCE: Final = 10_000
 # What the keeper does when the store takes no transaction: how it refuses, and what it logs.
@@ -61,6 +65,11 @@ _UNWRITABLE: Final[Mapping[type[NothingWritten], tuple[type[NotCounted], str]]] 
     StoreLockedError: (
         Locked,
         "another program has locked the database: views are refused until it lets go",
+    ),
+    StoreLostError: (
+        DataLost,
+        "the data is lost, but for what is in memory: views are refused until a new file can be "
+        "written, or the old files are back. This is in the way: {0}",
     ),
 }
 
@@ -151,6 +160,8 @@ class Keeper:
         self._answered = False
         # Why the last transaction was not written; None if it was.
         self._unwritten: type[NotCounted] | None = None
+        # When to look again whether the files are still what was written.
+        self._next_look = -math.inf
 
     # -- for everybody ---------------------------------------------------------------------
 
@@ -238,7 +249,7 @@ class Keeper:
             except NothingWritten as reason:
                 raise DataError(
                     "the database must be replaced by a new one, and that can't be written: "
-                    f"{_UNWRITABLE[type(reason)][1]}. Start again after that"
+                    f"{_UNWRITABLE[type(reason)][1].format(reason)}. Start again after that"
                 ) from None
             if self._store.damage:
                 _log.error(
@@ -274,7 +285,25 @@ class Keeper:
                 if not done.done():
                     done.set_exception(Stopped())
 
-    async def _renew(self) -> Path:
+    async def _look_at_the_files(self) -> None:
+        """Once a second, see whether they are still what was written. If not, write memory into a
+        new file. Raises `NothingWritten` if that can't be done now."""
+        refusing = self._unwritten is DataLost
+        if self._clock() < self._next_look and not refusing:
+            return
+        fault = await self._store.fault()
+        if fault and self._clock() < self._next_look:
+            raise StoreLostError(fault)
+        self._next_look = self._clock() + LOOK_S
+        if fault:
+            if not refusing:
+                _log.error("%s: writing everything that is in memory into a new file", fault)
+            old = await self._renew()
+            _log.warning("everything is in a new file; the old one is %s", old or "gone")
+            for warning in self._store.warnings:
+                _log.warning("%s", warning)
+
+    async def _renew(self) -> Path | None:
         """Write everything that is in memory into a new file. Return where the old file is."""
         return await self._store.renew(self.replica.table.everything(_ROWS_AT_ONCE))
 
@@ -313,6 +342,7 @@ class Keeper:
         started = self._clock()
         changes: Changes | None = None
         try:
+            await self._look_at_the_files()
             if any(view.key for view in views):
                 async with self._store.transaction() as transaction:
                     # Keys are stored with the counts that they stand for, or neither is.
@@ -351,7 +381,7 @@ class Keeper:
         """The store takes nothing now. How to refuse the views."""
         why, text = _UNWRITABLE[type(reason)]
         if why is not self._unwritten:
-            _log.error("%s", text)
+            _log.error("%s", text.format(reason))
         self._unwritten = why
         return why
 

@@ -172,6 +172,9 @@ SUM_OF_SLOT: Final = "SELECT entries, crcs FROM slots WHERE id = ?1"
 # The faults that SQLite finds in the structure of the file; in the small table, of its index, too.
 STRUCTURE: Final = ("PRAGMA quick_check(1)", "PRAGMA integrity_check('slots')")
 
+# It returns whether it was blocked, how many frames the log has, and how many it has moved.
+CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
 KNOWN_KEYS: Final = """
     SELECT key, video FROM keys

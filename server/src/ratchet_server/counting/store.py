@@ -39,6 +39,8 @@ _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 )
 _PEERS: Final = "the peers send everything back that they have"
+# The errors of a file that was damaged or cut short.
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
 # The errors of reading what is damaged. The driver decodes SQLite's messages, too.
 _UNREADABLE: Final = (sqlite3.Error, UnicodeError)
 
@@ -55,6 +57,10 @@ class StoreLockedError(NothingWritten):
     """Another program has locked the database for longer than we wait."""
 
 
+class StoreLostError(NothingWritten):
+    """The files are not what was written to them any more. The message says what has happened."""
+
+
 class Store:
     """An open database."""
 
@@ -69,6 +75,10 @@ class Store:
         self._driver: aiosqlite.Connection
         # No other program can open the file meanwhile: see `_connect`.
         self._exclusive = False
+        # The files, once they are open; None in memory.
+        self._watch: files.Watch | None = None
+        # What a transaction has found wrong with them.
+        self._broken: str | None = None
         # The version of the tables.
         self._version = schema.VERSION
         # What `load` has found damaged, in words.
@@ -89,6 +99,9 @@ class Store:
                 files.replace(path, _aside("damaged"))
             except OSError as error:
                 raise DataError(f"can't replace {path}: {error.strerror}") from None
+            if files.is_lost(path):
+                # SQLite would delete the log.
+                raise _damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
             # SQLite gives the files beside it the same rights.
             with suppress(OSError):
                 os.close(os.open(path, os.O_CREAT, 0o600))
@@ -143,20 +156,33 @@ class Store:
         if not await self._is_whole(sums, schema.SUM, "base"):
             self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
 
+    async def fault(self) -> str | None:
+        """Whether something has happened to the files since they were opened, and what. They are
+        then of no use to the next process, whatever is written to them now: call `renew`."""
+        watch = self._watch
+        if watch is None or self._broken:
+            return self._broken
+        if fault := await asyncio.to_thread(watch.fault):
+            return fault
+        return await self._log_is_cut(watch)
+
     @property
     def is_old(self) -> bool:
         """Whether an earlier version of the program has written the file."""
         return self._version < schema.VERSION
 
-    async def renew(self, everything: Iterable[Changes]) -> Path:
+    async def renew(self, everything: Iterable[Changes]) -> Path | None:
         """Write `everything` into a new file, with the keys of the old one, and go on with that.
-        Return where the old file is now.
+        Return where the old file is now, if it is anywhere.
 
         Raises `NothingWritten`; then the old file is where it was. Raises `DataError`.
         """
         assert self._path
-        fresh_path = files.new(self._path)
-        fresh = await Store.open(fresh_path)
+        try:
+            fresh_path = files.new(self._path)
+            fresh = await Store.open(fresh_path)
+        except (OSError, DataError) as error:
+            raise StoreLostError(str(error)) from None
         try:
             for changes in everything:
                 async with fresh.transaction() as transaction:
@@ -177,8 +203,8 @@ class Store:
         except OSError as error:
             raise DataError(f"can't replace {self._where}: {error.strerror}") from None
         self._ids.clear()
+        self._broken = None
         await self._connect()
-        assert old
         return old
 
     @asynccontextmanager
@@ -189,6 +215,12 @@ class Store:
         `DataError` when the disk fails so that nobody knows what is on it: then the process must
         end, and the next one reads it again.
         """
+        # A transaction would leave a hole in a log that was cut short, and hide that.
+        if self._watch and not self._broken:
+            self._broken = await self._log_is_cut(self._watch)
+        if self._broken:
+            raise StoreLostError(self._broken)
+        committing = False
         try:
             # IMMEDIATE: a transaction that reads first and writes later would fail at once if
             # another program had written in between, whatever the busy_timeout.
@@ -197,6 +229,7 @@ class Store:
             yield transaction
             if transaction.lifted:
                 reached("fold-half-written")
+            committing = True
             await self._driver.execute("COMMIT")
         except BaseException as error:
             # The rollback may undo slots whose ids this transaction has learned.
@@ -205,9 +238,13 @@ class Store:
                 await self._driver.rollback()
             if not isinstance(error, _UNREADABLE):
                 raise
-            if (why := _nothing_written(error)) is not None:
+            if (why := _nothing_written(error, committing=committing)) is not None:
+                if isinstance(why, StoreLostError):
+                    self._broken = str(why)
                 raise why from None
             raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+        if self._watch:
+            self._watch.written()
         if self._exclusive:
             # There is room again.
             await self.close()
@@ -256,6 +293,7 @@ class Store:
                 raw = await self._connection.get_raw_connection()
                 self._driver = cast(aiosqlite.Connection, raw.driver_connection)
                 await self._driver.execute(schema.JOURNAL)
+                self._watch = files.Watch(path) if path else None
             except BaseException:
                 await self._connection.close()
                 raise
@@ -300,11 +338,30 @@ class Store:
         except _UNREADABLE:
             return False
 
+    async def _log_is_cut(self, watch: files.Watch) -> str | None:
+        if watch.log_is_shorter():
+            frames = await self._frames_in_log()
+            if frames is None or not watch.log_has(frames):
+                return f"{self._where}{files.LOG} has been cut short"
+        return None
+
+    async def _frames_in_log(self) -> int | None:
+        """How many frames of the log SQLite uses; None if it can't use the log. As there is no
+        other way to ask, SQLite also moves them into the database."""
+        try:
+            [(_, frames, _)] = await self._driver.execute_fetchall(schema.CHECKPOINT)
+        except _UNREADABLE:
+            return None
+        return cast(int, frames)
+
     async def _check_log(self) -> None:
         if self._path is None:
             return
-        used = files.frames_in_index(self._path)
-        if used is not None and await asyncio.to_thread(files.log_is_cut_short, self._path, used):
+        used = await self._frames_in_log()
+        # -1: there is no log, or another program is moving it just now.
+        if used is None or used < 0:
+            return
+        if await asyncio.to_thread(files.log_is_cut_short, self._path, used):
             self.warnings.append(
                 f"the end of {self._where}{files.LOG} fails its checksums, and is left out. If the "
                 "machine has lost its power, that is a write for which nobody had an answer yet. "
@@ -510,7 +567,7 @@ def _code(error: BaseException | None) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
 
 
-def _nothing_written(error: BaseException) -> NothingWritten | None:
+def _nothing_written(error: BaseException, *, committing: bool) -> NothingWritten | None:
     """What a failed transaction means, if nothing of it can ever be on disk."""
     code = _code(error)
     if code == sqlite3.SQLITE_FULL:
@@ -523,7 +580,24 @@ def _nothing_written(error: BaseException) -> NothingWritten | None:
     # Only the beginning of a transaction waits for others' locks.
     if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
         return StoreLockedError()
+    if committing:
+        return None
+    if code in _NO_ROOM:
+        return StoreFullError()
+    # What can't be read from the file is whole in memory.
+    if _is_checksum(error) or _is_text(error) or (code is not None and code & 0xFF in _DAMAGED):
+        return StoreLostError(_reason(error))
     return None
+
+
+def _is_text(error: BaseException) -> bool:
+    """Whether text can't be decoded. The driver's own error for that has no code."""
+    return isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
+
+
+def _is_checksum(error: BaseException) -> bool:
+    """Whether one of our own functions has failed."""
+    return _code(error) == sqlite3.SQLITE_ERROR and "user-defined function" in str(error)
 
 
 def _reason(error: BaseException) -> str:
@@ -536,8 +610,8 @@ def _reason(error: BaseException) -> str:
         return f"{error} (is the disk full, or its quota used up? Then make room)"
     if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
         return f"{error} (another program uses it; end that one)"
-    if code == sqlite3.SQLITE_ERROR and "user-defined function" in str(error):
-        return "a row fails its checksum. Start the node again: it mends what can be mended"
+    if _is_checksum(error):
+        return "a row fails its checksum"
     if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR:
         return f"{error} (is the disk broken?)"
     return f"{error}. If the file is damaged, move it away and start again: {_PEERS}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ratchet_server.counting.refusals import (
+    DataLost,
     DiskFull,
     KeyReused,
     Locked,
@@ -62,6 +63,13 @@ ERRORS: Final[Mapping[type[Refusal], Error]] = {
         "locked",
         "Another program has locked this node's database, so it did not count the view; end that "
         "program, or send the view to another node.",
+        1,
+    ),
+    DataLost: Error(
+        503,
+        "data_lost",
+        "The files with this node's data were deleted, moved or damaged, so it did not count the "
+        "view; its log says how to mend it. Send the view to another node.",
         1,
     ),
     NoPeer: Error(
