@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ratchet_server.log_throttle import MOST, PERIOD_S, LogThrottle
+from ratchet_server.log_throttle import MAX_CAUSES, PERIOD_S, LogThrottle
 
 
 class TestLogThrottle:
@@ -18,7 +18,7 @@ class TestLogThrottle:
     def test_in_one_period_only_so_many_things_are_said(self) -> None:
         now = 0.0
         throttle = LogThrottle(clock=lambda: now)
-        due: Callable[[], int] = lambda: sum(throttle.due(n) for n in range(2 * MOST))  # noqa: E731
-        assert due() == MOST
+        due: Callable[[], int] = lambda: sum(throttle.due(n) for n in range(2 * MAX_CAUSES))  # noqa: E731
+        assert due() == MAX_CAUSES
         now = PERIOD_S
-        assert due() == MOST
+        assert due() == MAX_CAUSES

@@ -115,7 +115,7 @@ class TestAFileThatIsNotOurs:
         before = contents(data)
         line = start(refused, data)
         assert "has version 1000" in line
-        assert "written by a newer one" in line
+        assert "a newer program wrote it" in line
         assert contents(data) == before
 
 

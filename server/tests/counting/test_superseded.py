@@ -38,7 +38,7 @@ class TestANewerProcessOfItsName:
                 assert old.wait() == 3
                 load.drop(old)
                 assert "a newer process of this name is alive" in old.log
-                assert "the newest of a name goes on" in old.log
+                assert "the newest process of a name goes on" in old.log
                 assert "Traceback" not in old.log
                 load.more(10)
                 load.rest()

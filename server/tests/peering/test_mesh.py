@@ -176,7 +176,7 @@ class TestOneNameTwice:
                 new.start()
                 new.view("x")
                 assert old.wait() == 3
-                assert "the newest of a name goes on" in old.log
+                assert "the newest process of a name goes on" in old.log
                 assert "Traceback" not in old.log
                 wait_until(lambda: new.views("x") == b.views("x") == 6, "all views are there")
                 assert new.running
