@@ -322,7 +322,7 @@ class Keeper:
             self._sharing.append(_Sharing(self.replica.holdings.own_seqs(), until, on_peers))
 
     def _answer_shared(self, *, at_the_end: bool = False) -> None:
-        """Answer views with ack=peers that a peer has now, and refuse those that waited too long."""
+        """Answer the views with ack=peers that a peer has. Refuse those that waited too long."""
         for group in self._sharing[:]:
             shared = self.replica.holdings.shared(group.seqs)
             if shared or at_the_end or self._clock() > group.until:
