@@ -87,7 +87,14 @@ def files_that_name_variables() -> Iterator[Path]:
 
     Without CHANGELOG.md, which has names of earlier versions, and this file, which misspells some.
     """
-    for name in ("README.md", "ARCHITECTURE.md", "PROTOCOL.md", "Dockerfile", "compose.yaml"):
+    for name in (
+        "README.md",
+        "OPERATING.md",
+        "ARCHITECTURE.md",
+        "PROTOCOL.md",
+        "Dockerfile",
+        "compose.yaml",
+    ):
         yield PROJECT / name
     for folder in ("balancer", "bench", "browser/src", "core", "e2e", "server", "testing"):
         for file in (PROJECT / folder).rglob("*"):
