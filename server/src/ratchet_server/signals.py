@@ -19,7 +19,7 @@ def hold() -> None:
     """Hold every stop signal back for a listener, instead of letting Python handle it."""
     for number in STOPS:
         signal.signal(number, _handle)
-    # The parent process may have blocked these signals, to send none before this handler is there.
+    # The parent process may have blocked these signals, so that none arrives before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 

@@ -1,4 +1,4 @@
-"""A retired node whose slot is folded: its views are in the base, and its return doubles none.
+"""A retired node whose slot is folded: its views stay, and none counts twice when it returns.
 
 There is no grace here: the slot is folded as soon as all other nodes have the same rows of it.
 """

@@ -175,7 +175,7 @@ class TestUnmet:
 
     @pytest.fixture
     def addresses(self) -> Addresses:
-        alive = {"9": Alive("c", 5, "http://told:1")}
+        alive = {"9": Alive("c", 5, "http://learned:1")}
         discoveries: list[Discovery] = [
             Static(["http://x:1", "http://y:1", "http://z:1"]),
             Gossip(lambda: alive),

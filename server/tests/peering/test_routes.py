@@ -75,7 +75,7 @@ class TestAProcessOnTwoTransports:
                     first.heal()
                     await until(lambda: a.transports[0].joined, "on both again")
                     assert a.inbox.calls == ["b joined"]
-                await until(lambda: not any(one.joined for one in a.transports), "on none")
+                await until(lambda: not any(one.joined for one in a.transports), "on neither")
                 assert a.inbox.calls == ["b joined", "b left"]
                 assert not a.routes.by_process()
 
