@@ -1,4 +1,4 @@
-"""A build's files: sent in an encoding that the client accepts, and never those of another build."""
+"""A build's files: in an encoding that the client accepts, and never those of another build."""
 
 import json
 from collections.abc import Iterator

@@ -24,14 +24,14 @@ def _summed(table: str, sums: str, where: str) -> tuple[str, ...]:
     )
 
 
-# SQLite writes this setting into the file, so use it only once the file is known to be ours.
+# SQLite writes this setting into the file, so run it only after the check that the file is ours.
 JOURNAL: Final = "PRAGMA journal_mode = WAL"
 # With this as the first setting, the index of the log is in memory.
 EXCLUSIVE: Final = "PRAGMA locking_mode = EXCLUSIVE"
 CONNECTION: Final = (
-    # FULL: a commit is on the disk, not in the system's cache, when it returns.
+    # FULL: when a commit returns, it is on the disk, not just in the system's cache.
     "PRAGMA synchronous = FULL",
-    # On macOS only this makes a commit reach the disk itself. Elsewhere it does nothing.
+    # Without this, a commit on macOS may stay in the disk's own cache. Elsewhere it has no effect.
     "PRAGMA fullfsync = ON",
     # How long a transaction waits for another program's lock. Meanwhile the node sends nothing to
     # its peers, and they drop a connection that is silent for six seconds.
@@ -45,12 +45,12 @@ CONNECTION: Final = (
     "PRAGMA foreign_keys = ON",
 )
 
-# The maps of `Changes`, in its order: newest, closed, folded, lifted_views. The first and the last
-# keep the names that files of earlier versions have.
+# The stored names of the maps of `Changes`, in its order: newest, closed, folded, lifted_views. The
+# first and the last have other names here, because existing files have them.
 KINDS: Final = ("heard", "closed", "folded", "lifted")
 
-# Without STRICT and CHECK, 2**63 silently turns into a float. `load` checks `crc`: a flipped bit
-# that makes a number larger would spread to every node and stay for ever.
+# Without STRICT and CHECK, SQLite silently stores 2**63 as a float. `crc` is a checksum that `load`
+# checks: if a flipped bit made a number larger, the number would spread to every node for good.
 #
 # Rows that are missing have no `crc` that fails. So each slot has the number of its rows and the
 # sum of their `crc`, and `sums` has the same for the other tables. Triggers keep both: they follow
@@ -126,8 +126,9 @@ PUT_ROW: Final = """
     ON CONFLICT (slot, video) DO UPDATE
     SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
     WHERE excluded.views > views"""
-# Lifts the videos that `which` selects (`SOME`); with an empty `which`, the rest of the slot. A bit
-# may have been flipped since the node has started, and here it would get a new and valid `crc`.
+# Adds views of a slot to the base: those of some videos if `which` is `IN_LIST`, or all that are
+# left if `which` is empty. `DROP_ROWS` then deletes the same rows.
+# A bit may have been flipped since the node has started; here it would get a new, valid `crc`.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
     SELECT video, views, crc(video, views) FROM rows
@@ -137,7 +138,7 @@ LIFT: Final = """
         crc = crc(video, min(views + excluded.views, 9007199254740991))
     WHERE intact(crc, video, views)"""
 DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1 {which}"
-SOME: Final = "AND video IN (SELECT value FROM json_each(?2))"
+IN_LIST: Final = "AND video IN (SELECT value FROM json_each(?2))"
 DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
 PUT_BASE: Final = """
     INSERT INTO base (video, views, crc) VALUES (?1, ?2, crc(?1, ?2))
@@ -180,7 +181,7 @@ KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
-# Drop some keys at a time, so that no commit waits for a long clean-up.
+# Drop at most 2,000 keys at a time, so that no commit waits for a long clean-up.
 DROP_KEYS: Final = """
     DELETE FROM keys WHERE key IN
         (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT 2000)"""

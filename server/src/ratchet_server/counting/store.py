@@ -1,12 +1,12 @@
 """What is on disk: one SQLite file, one connection, one writer.
 
-At the end of `transaction()`, no crash of the process or the machine can lose what was written in
-it; or it raises, and has written nothing. Only the keeper writes, so nothing here takes a lock.
+Once `transaction()` has ended, no crash of the process or the machine can lose what it wrote. If it
+raises instead, it has written nothing. Only the keeper writes, so nothing here takes a lock.
 
 SQLAlchemy opens the file, sets up the one connection, and makes or checks the tables. Rows bypass
-it and go straight through aiosqlite's connection. SQLAlchemy's adapter makes three or four trips
-to the database's thread for each statement, where aiosqlite makes one: with the adapter a commit
-cost 1.1 ms of processor time instead of 0.3, and reading a million videos 6.4 s instead of 4.
+it, straight through aiosqlite's connection: SQLAlchemy's adapter makes three or four trips to the
+database thread for each statement, aiosqlite makes one. With the adapter, a commit cost 1.1 ms of
+processor time instead of 0.3, and reading a million videos took 6.4 s instead of 4.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from ratchet_server.counting.datadir import DataError
 from ratchet_server.crash_points import reached
 
 # Rows in one read: enough to be fast, few enough to let other tasks run in between.
-_PART: Final = 20_000
+_ROWS_PER_READ: Final = 20_000
 # The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
 _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -68,7 +68,7 @@ class Store:
         """Use `Store.open`."""
         self._path = path
         self._where = "memory" if path is None else str(path)
-        self._ids: dict[Slot, int] = {}
+        self._slot_ids: dict[Slot, int] = {}
         # `_connect` sets these.
         self._engine: AsyncEngine
         self._connection: AsyncConnection
@@ -88,9 +88,9 @@ class Store:
 
     @classmethod
     async def open(cls, path: Path | None) -> "Store":
-        """Open the database at `path`, and make it if it isn't there. None: in memory alone.
+        """Open the database at `path`, and make it if it isn't there. None: in memory only.
 
-        Raises `DataError` when the file is something else, or of a later version.
+        Raises `DataError` if the file is no database of Ratchet, or one of another version.
         """
         store = cls(path)
         if path is not None:
@@ -140,7 +140,7 @@ class Store:
             self.damage.append(f"slots: {len(slots)} can be read, and others can't")
         for slot_id, node, generation, complete, _ in slots:
             slot = Slot(node, generation)
-            self._ids[slot] = slot_id
+            self._slot_ids[slot] = slot_id
             sums = _Sum()
             async for part in self._intact(schema.ROWS, sums, slot_id):
                 rows = tuple(Row(video, views, seq) for video, views, seq, _ in part)
@@ -202,14 +202,14 @@ class Store:
             old = files.replace(self._path, aside)
         except OSError as error:
             raise DataError(f"can't replace {self._where}: {error.strerror}") from None
-        self._ids.clear()
+        self._slot_ids.clear()
         self._broken = None
         await self._connect()
         return old
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Transaction"]:
-        """At the end, everything that was written inside is on disk, or nothing of it.
+        """A transaction. At its end, either all that it wrote is on disk, or nothing of it.
 
         Raises `NothingWritten` when the database takes nothing now, and may take it later. Raises
         `DataError` when the disk fails so that nobody knows what is on it: then the process must
@@ -222,10 +222,10 @@ class Store:
             raise StoreLostError(self._broken)
         committing = False
         try:
-            # IMMEDIATE: a transaction that reads first and writes later would fail at once if
-            # another program had written in between, whatever the busy_timeout.
+            # IMMEDIATE, because a transaction reads first and writes later. If another program
+            # wrote in between, the write would fail at once, whatever the busy_timeout.
             await self._driver.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(self._driver, self._ids)
+            transaction = Transaction(self._driver, self._slot_ids)
             yield transaction
             if transaction.lifted:
                 reached("fold-half-written")
@@ -233,7 +233,7 @@ class Store:
             await self._driver.execute("COMMIT")
         except BaseException as error:
             # The rollback may undo slots whose ids this transaction has learned.
-            self._ids.clear()
+            self._slot_ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
             if not isinstance(error, _UNREADABLE):
@@ -289,7 +289,7 @@ class Store:
                 sqlite3.connect(path).close()
             self._connection = await self._engine.connect()
             try:
-                self._version = await _check(self._connection, self._where)
+                self._version = await _make_or_check(self._connection, self._where)
                 raw = await self._connection.get_raw_connection()
                 self._driver = cast(aiosqlite.Connection, raw.driver_connection)
                 await self._driver.execute(schema.JOURNAL)
@@ -319,7 +319,9 @@ class Store:
             statement = query.careful if careful else query.fast
             try:
                 async with self._driver.execute(statement, values) as cursor:
-                    while part := cast(list[tuple[Any, ...]], await cursor.fetchmany(_PART)):
+                    while part := cast(
+                        list[tuple[Any, ...]], await cursor.fetchmany(_ROWS_PER_READ)
+                    ):
                         rows = _decoded(part) if careful else part
                         yield sums.add_intact(rows, values, skipped)
             except _UNREADABLE:
@@ -381,7 +383,7 @@ class Store:
     async def _copy_keys(self, to: "Store") -> None:
         try:
             async with self._driver.execute(schema.ALL_KEYS) as cursor:
-                while part := list(await cursor.fetchmany(_PART)):
+                while part := list(await cursor.fetchmany(_ROWS_PER_READ)):
                     async with to.transaction() as transaction:
                         await transaction.put_keys(part)
         except _UNREADABLE:
@@ -434,11 +436,11 @@ class Transaction:
     def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
         """Use `Store.transaction`."""
         self._driver = driver
-        self._ids = ids
+        self._slot_ids = ids
         self.lifted = False
 
     async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
-        """key -> video, for those of `keys` that the store remembers."""
+        """The video of each of `keys` that the store remembers."""
         values = (json.dumps(list(keys)), now_s)
         found = await self._driver.execute_fetchall(schema.KNOWN_KEYS, values)
         return {row[0]: row[1] for row in found}
@@ -450,15 +452,15 @@ class Transaction:
 
     async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
         """Remember keys, each with its video and the time when it expires."""
-        await self._many(schema.PUT_KEY, [tuple(key) for key in keys])
+        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
 
     async def write(self, changes: Changes) -> None:
         """Write `changes`, in the order that `Changes` documents."""
         for slot, complete, rows in changes.columns:
             await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
-            slot_id = await self._id(slot)
-            await self._many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
-        await self._many(schema.PUT_BASE, changes.base)
+            slot_id = await self._slot_id(slot)
+            await self._execute_many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
+        await self._execute_many(schema.PUT_BASE, changes.base)
         for lift in changes.lifts:
             await self._lift(lift)
         maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
@@ -467,35 +469,35 @@ class Transaction:
             for kind, entries in zip(schema.KINDS, maps, strict=True)
             for entry in entries.items()
         ]
-        await self._many(schema.PUT_GENERATION, entries)
+        await self._execute_many(schema.PUT_GENERATION, entries)
 
     async def _lift(self, lift: Lift) -> None:
-        slot_id = await self._id(lift.slot)
+        slot_id = await self._slot_id(lift.slot)
         if slot_id is None:
             return
         self.lifted = True
         which: str = ""
         values: list[str | int] = [slot_id]
         if not lift.last:
-            which, values = schema.SOME, [slot_id, json.dumps(lift.videos)]
+            which, values = schema.IN_LIST, [slot_id, json.dumps(lift.videos)]
         for statement in (schema.LIFT, schema.DROP_ROWS):
             await self._driver.execute(statement.format(which=which), values)
         if lift.last:
             await self._driver.execute(schema.DROP_SLOT, (slot_id,))
-            del self._ids[lift.slot]
+            del self._slot_ids[lift.slot]
 
-    async def _id(self, slot: Slot) -> int | None:
-        if slot not in self._ids:
+    async def _slot_id(self, slot: Slot) -> int | None:
+        if slot not in self._slot_ids:
             for row in await self._driver.execute_fetchall(schema.SLOT_ID, tuple(slot)):
-                self._ids[slot] = row[0]
-        return self._ids.get(slot)
+                self._slot_ids[slot] = row[0]
+        return self._slot_ids.get(slot)
 
-    async def _many(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
+    async def _execute_many(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
         if values:
             await self._driver.executemany(statement, values)
 
 
-async def _check(connection: AsyncConnection, where: str) -> int:
+async def _make_or_check(connection: AsyncConnection, where: str) -> int:
     """Make the tables in an empty file. Return the version of the tables. Raises `DataError` if the
     file isn't ours, or if its tables are not as we make them."""
     async with connection.begin():
@@ -511,8 +513,8 @@ async def _check(connection: AsyncConnection, where: str) -> int:
             raise DataError(f"{where} is a database of another program; choose another --data")
         elif not 1 <= cast(int, version) <= schema.VERSION:
             raise DataError(
-                f"{where} has version {version}, and this program knows {schema.VERSION}: "
-                "it was written by a newer one. Start that one, or choose another --data"
+                f"{where} has version {version}, but this program knows only {schema.VERSION}: a "
+                "newer program wrote it. Start that program, or choose another --data"
             )
         elif version == schema.VERSION:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}

@@ -20,8 +20,8 @@ class Embedders:
         """The headers that let a page of `origin` read a response, if it is one of these sites.
 
         Use them for reads only. Only the page that shows the clip knows whether somebody has played
-        it, so only that page's site counts views. No header allows cookies, because Ratchet has
-        none.
+        it, so only that page's site counts views. No header allows cookies, because Ratchet uses no
+        cookies.
         """
         if not self._origins:
             return _NOTHING
