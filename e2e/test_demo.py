@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from ratchet_server.demo.command import BALANCER_PORT, FIRST_PORT
+from ratchet_server.demo.program import BALANCER_PORT, FIRST_PORT
 
 from e2e.other_site import other_site
 from e2e.viewer import Viewer

@@ -42,9 +42,14 @@ def _failed(error: Exception, code: int = FAILED) -> int:
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    from ratchet_server.demo import command
+    from ratchet_server.demo import program
+    from ratchet_server.demo.machine import DemoError
 
-    return command.run(asked.nodes)
+    try:
+        program.run(asked.nodes)
+    except DemoError as error:
+        return _failed(error)
+    return 0
 
 
 def _node(asked: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from ratchet_server.demo.machine import HOST
 
-from testing.demo import demo_at_a_terminal, is_free, running_demo, runs
+from testing.demo import demo_as_a_job, demo_at_a_terminal, is_free, running_demo, runs
 from testing.nodes import wait_until
 
 JSON = {"Content-Type": "application/json"}
@@ -63,6 +63,27 @@ class TestTheEnd:
             os.write(typed, b"\n")
             demo.wait_for("node b is ready again")
             assert demo.node("b")["running"]
+
+
+class TestCtrlZ:
+    def test_it_holds_all_processes_until_the_demo_goes_on(self, tmp_path: Path) -> None:
+        def is_held(pid: int) -> bool:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "T"
+
+        with demo_as_a_job(tmp_path, 2) as demo:
+            pids = [demo.process.pid, *demo.children()]
+            demo.process.send_signal(signal.SIGTSTP)
+            wait_until(lambda: all(map(is_held, pids)), "all are held")
+            demo.process.send_signal(signal.SIGCONT)
+            wait_until(lambda: not any(map(is_held, pids)), "all go on")
+            demo.mend()
+
+    def test_without_a_shell_nothing_is_held(self, tmp_path: Path) -> None:
+        with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
+            os.write(typed, b"\x1a")
+            demo.order("b", "kill")
+            demo.wait_for("Press Enter")
+            demo.mend()
 
 
 class TestSettings:

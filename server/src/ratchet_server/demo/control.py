@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse, empty, json
 
-from ratchet_server.demo.actions import Actions
 from ratchet_server.demo.machine import HOST
-from ratchet_server.demo.overview import Overview
+from ratchet_server.demo.playground import Playground
 from ratchet_server.http.errors import ApiError, JsonErrors
 
 # A browser reaches the pages under these names. Its `Origin` has the one that it used.
@@ -31,9 +30,7 @@ _REQUEST_TIMEOUT_S = 5
 _PREFLIGHT_S = 600
 
 
-def application(
-    overview: Overview, actions: Actions, *, own: str, pages: Sequence[str]
-) -> Sanic[Any, Any]:
+def application(playground: Playground, *, own: str, pages: Sequence[str]) -> Sanic[Any, Any]:
     """`own`: the URL of this server. `pages`: the URLs of the servers whose pages may use it."""
     hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
     origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
@@ -66,12 +63,12 @@ def application(
 
     @app.get("/state")
     async def state(_request: Request) -> HTTPResponse:
-        return json(await overview.state())
+        return json(await playground.state())
 
     @app.post("/nodes/<node:str>/<action:str>")
     async def act(_request: Request, node: str, action: str) -> HTTPResponse:
-        await actions.take(action, node)
-        return json({"nodes": (await overview.new_state())["nodes"]})
+        await playground.act(action, node)
+        return json({"nodes": (await playground.state())["nodes"]})
 
     @app.options("/nodes/<_node:str>/<_action:str>")
     async def may_i(_request: Request, _node: str, _action: str) -> HTTPResponse:
