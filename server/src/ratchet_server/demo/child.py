@@ -75,23 +75,24 @@ class Child:
         self.send(signal.SIGKILL)
         await self.ended()
 
-    def how_it_ended(self) -> str:
-        """How the process ended, in words, and its last lines."""
+    def what_is_wrong(self) -> str:
+        """How the process ended, or that it isn't ready, and the last lines of its output."""
         code = self._process.returncode if self._process else None
-        if code is not None and code < 0:
+        if code is None:
+            how = "is not ready"
+        elif code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
         else:
             how = f"ended with exit code {code}"
-        return f"{self.title} (pid {self.pid}) {how}. {self.last_lines()}"
-
-    def last_lines(self) -> str:
-        """The last lines of its output, and where the output is."""
         with self._log.open("rb") as output:
             output.seek(max(0, self._log.stat().st_size - 4096))
             lines = output.read().decode("utf-8", "replace").splitlines()[-8:]
-        if not lines:
-            return f"It wrote nothing ({self._log})."
-        return f"Its last lines ({self._log}):\n" + "\n".join(f"  | {line}" for line in lines)
+        last = (
+            [f"Its last lines ({self._log}):", *lines]
+            if lines
+            else [f"It wrote nothing into {self._log}."]
+        )
+        return f"{self.title} (pid {self.pid}) {how}. " + "\n  | ".join(last)
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

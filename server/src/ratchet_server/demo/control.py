@@ -47,9 +47,10 @@ def application(playground: Playground, *, own: str, pages: Sequence[str]) -> Sa
         # A request that only reads need not come from a browser.
         acts = request.method not in {"GET", "HEAD"}
         if not _all_in(request, "origin", origins, needed=acts):
-            message = "Only a page of this demo may ask this, and says so in Origin."
+            message = "Only pages of this demo may send this request. Origin has to name one."
             raise ApiError(403, "other_origin", message)
-        if request.method == "POST" and _content_type(request) != "application/json":
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method == "POST" and kind != "application/json":
             message = "Content-Type must be application/json; a body isn't needed."
             raise ApiError(415, "not_json", message)
 
@@ -88,8 +89,3 @@ def _all_in(request: Request, header: str, allowed: AbstractSet[str], *, needed:
     fine unless it is `needed`."""
     values = request.headers.getall(header, [])
     return allowed >= {*values} and (bool(values) or not needed)
-
-
-def _content_type(request: Request) -> str:
-    value: str = request.headers.get("content-type", "")
-    return value.partition(";")[0].strip().lower()

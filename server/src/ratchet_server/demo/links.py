@@ -16,10 +16,7 @@ from itertools import permutations
 from typing import Literal
 
 from ratchet_server.demo.machine import HOST
-from ratchet_server.demo.tasks import until_all_end
 
-# A link has a socket that holds its port, a listener, and two ends of a connection.
-FILES_OF_A_LINK = 4
 _CHUNK_BYTES = 64 * 1024
 _BACKLOG = 128
 
@@ -93,14 +90,15 @@ class Link:
         task.add_done_callback(lambda _: near.close())
 
     async def _relay(self, near: socket.socket) -> None:
-        far = socket.socket()
-        far.setblocking(False)
-        with far:
+        with socket.socket() as far:
+            far.setblocking(False)
             try:
                 await self._may_pass(None)
                 await asyncio.get_running_loop().sock_connect(far, self._target)
-                await until_all_end(self._pass(near, far, "there"), self._pass(far, near, "back"))
-            except (OSError, asyncio.CancelledError):
+                async with asyncio.TaskGroup() as ways:
+                    ways.create_task(self._pass(near, far, "there"))
+                    ways.create_task(self._pass(far, near, "back"))
+            except* (OSError, asyncio.CancelledError):
                 # One end broke, or the link was cut: reset both ends, instead of closing in order.
                 for sock in (near, far):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

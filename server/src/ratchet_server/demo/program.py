@@ -22,7 +22,6 @@ from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST, DemoError
 from ratchet_server.demo.playground import Playground
 from ratchet_server.demo.supervisor import Supervisor
-from ratchet_server.demo.tasks import until_one_ends
 from ratchet_server.demo.terminal import Terminal
 from ratchet_server.settings import environment, sources
 
@@ -64,7 +63,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
     environ = environment.effective(os.environ)
     secret = sources.read_one("secret", argparse.Namespace(), environ)
     given = [f"{name}={HOST}:{port}" for name, port in ports.items()]
-    chosen = balancer.choose(given, f"{HOST}:{balancer_port}", DATA)
+    command, description = balancer.choose(given, f"{HOST}:{balancer_port}", DATA)
     page, own = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
     logs = DATA / "logs"
     logs.mkdir(exist_ok=True)
@@ -79,17 +78,16 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         stack.push_async_callback(links.close)
 
         def node(name: str, port: int) -> Child:
-            command = [sys.executable, "-m", "ratchet_server", "node", "--name", name]
-            command += ["--host", HOST, "--port", str(port)]
-            command += ["--data", str(DATA / name), "--media", str(media)]
+            flags = ["--name", name, "--host", HOST, "--port", str(port)]
+            flags += ["--data", str(DATA / name), "--media", str(media)]
             for peer in links.urls(name):
-                command += ["--peer", peer]
-            url = f"http://{HOST}:{port}"
-            return Child(f"node {name}", url, command, _environ(environ, own), logs / f"{name}.log")
+                flags += ["--peer", peer]
+            run_node = [sys.executable, "-m", "ratchet_server", "node", *flags]
+            url, log = f"http://{HOST}:{port}", logs / f"{name}.log"
+            return Child(f"node {name}", url, run_node, _environ(environ, own), log)
 
         nodes = {name: node(name, port) for name, port in ports.items()}
-        log = logs / "balancer.log"
-        front = Child("the balancer", page, chosen.command, os.environ, log)
+        front = Child("the balancer", page, command, os.environ, logs / "balancer.log")
         supervisor = Supervisor([*nodes.values()], front, client, terminal)
         stack.push_async_callback(supervisor.end)
         terminal.hold_on_ctrl_z(supervisor.send)
@@ -98,7 +96,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         app = control.application(playground, own=own, pages=pages)
 
         async def live() -> None:
-            await terminal.say(f"Starting {len(nodes)} nodes and {chosen.description} ...")
+            await terminal.say(f"Starting {len(nodes)} nodes and {description} ...")
             await supervisor.start_all()
             # Not before: a page could start a node that the supervisor is just starting.
             server: Any = await app.create_server(sock=sock, access_log=False)
@@ -108,7 +106,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
                 page=page,
                 nodes=[*nodes.values()],
                 control=own,
-                balancer=chosen.description,
+                balancer=description,
                 data=DATA,
                 video=video,
                 can_type=terminal.can_type,
@@ -116,7 +114,12 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
             await terminal.say(text)
             await asyncio.Event().wait()
 
-        await until_one_ends(live(), terminal.stop.wait())
+        living = asyncio.create_task(live())
+        stopped = asyncio.create_task(terminal.stop.wait())
+        await asyncio.wait((living, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if living.done():
+            living.result()
 
 
 def _environ(environ: Mapping[str, str], control: str) -> dict[str, str]:

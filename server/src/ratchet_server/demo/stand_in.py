@@ -21,7 +21,6 @@ from http import HTTPStatus
 import h11
 
 from ratchet_server.demo.stand_in_nodes import Node, Turns, read_status
-from ratchet_server.demo.tasks import until_one_ends
 
 # The same bounds as in haproxy.cfg.in, where each has its reason. Nothing bounds the time of a
 # response that has begun: on one machine, a side that is gone is noticed at once.
@@ -112,7 +111,8 @@ class StandIn:
                 # Had we closed a connection with unread bytes, the kernel could drop the response.
                 writer.write_eof()
                 async with asyncio.timeout(_LINGER_S):
-                    await _gone(reader)
+                    while await reader.read(_CHUNK_BYTES):
+                        pass
 
     async def _serve(
         self, request: h11.Request, body: bytes, reader: StreamReader, writer: StreamWriter
@@ -157,9 +157,11 @@ class StandIn:
                     continue
                 if status not in elsewhere or node is order[-1]:
                     writer.write(line)
-                    # Only a websocket's client may send more: 101 has opened the way to the node.
-                    up = _pass_on(reader, to_node) if status == 101 else _gone(reader)
-                    return await until_one_ends(_pass_on(from_node, writer), up)
+                    down = _pass_on(from_node, writer)
+                    # Only a websocket's client may send more. From others, it might be a request.
+                    up = _pass_on(reader, to_node, discard=status != 101)
+                    await asyncio.gather(down, up)
+                    return
         raise OwnResponse(503)
 
 
@@ -210,16 +212,13 @@ def _header(request: h11.Request, name: bytes) -> bytes:
     return b", ".join(value for key, value in request.headers if key == name)
 
 
-async def _pass_on(source: StreamReader, sink: StreamWriter) -> None:
-    while chunk := await source.read(_CHUNK_BYTES):
-        sink.write(chunk)
-        await sink.drain()
-
-
-async def _gone(client: StreamReader) -> None:
-    """Return when the client has closed its end. Discard what it sends until then."""
-    while await client.read(_CHUNK_BYTES):
-        pass
+async def _pass_on(source: StreamReader, sink: StreamWriter, *, discard: bool = False) -> None:
+    """Pass on what arrives, to its end. Then close `sink`, which ends the other direction, too."""
+    with closing(sink):
+        while chunk := await source.read(_CHUNK_BYTES):
+            if not discard:
+                sink.write(chunk)
+                await sink.drain()
 
 
 if __name__ == "__main__":

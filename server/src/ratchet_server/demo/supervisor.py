@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Coroutine, Sequence
 
@@ -91,13 +92,12 @@ class Supervisor:
                 await self.start(child)
 
     async def _must_become_ready(self, child: Child) -> None:
-        try:
+        ready = False
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_TIMEOUT_S):
-                if not await self._becomes_ready(child):
-                    raise DemoError(child.how_it_ended())
-        except TimeoutError:
-            late = f"{child.title} is not ready after {READY_TIMEOUT_S:.0f} s."
-            raise DemoError(f"{late} {child.last_lines()}") from None
+                ready = await self._becomes_ready(child)
+        if not ready:
+            raise DemoError(child.what_is_wrong())
 
     async def _becomes_ready(self, child: Child) -> bool:
         """Return True when `child` is ready, or False when it has ended before."""
@@ -118,7 +118,7 @@ class Supervisor:
             how = "Press Enter to start it again."
         else:
             how = "Start the demo anew to have it again; the page's debug panel starts nodes, too."
-        await self._terminal.say(f"{child.how_it_ended()}\n{how}")
+        await self._terminal.say(f"{child.what_is_wrong()}\n{how}")
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
