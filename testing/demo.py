@@ -37,30 +37,30 @@ class Demo:
         self._output = output
 
     @property
-    def said(self) -> str:
-        """All that it has printed."""
+    def printed(self) -> str:
+        """All that it has printed so far."""
         return self._output.read_text()
 
     @property
     def control(self) -> str:
         """The address of its control, by which pages cut links and kill nodes."""
-        found = re.search(r"control +(http://[0-9.:]+)/state", self.said)
-        assert found, self.said
+        found = re.search(r"control +(http://[0-9.:]+)/state", self.printed)
+        assert found, self.printed
         return found[1]
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until it has printed `text` so many times."""
 
-        def printed() -> bool:
-            assert self.process.poll() is None, self.said
-            return self.said.count(text) >= times
+        def has_printed() -> bool:
+            assert self.process.poll() is None, self.printed
+            return self.printed.count(text) >= times
 
-        wait_until(printed, f"the demo prints {text!r}", START_TIMEOUT_S)
+        wait_until(has_printed, f"the demo prints {text!r}", START_TIMEOUT_S)
 
-    def order(self, node: str, what: str) -> httpx.Response:
+    def act(self, node: str, action: str) -> httpx.Response:
         """Send the request that a page of the demo sends when somebody clicks."""
         headers = {"Origin": self.page, "Content-Type": "application/json"}
-        return HTTP.post(f"{self.control}/nodes/{node}/{what}", headers=headers)
+        return HTTP.post(f"{self.control}/nodes/{node}/{action}", headers=headers)
 
     def state(self) -> dict[str, Any]:
         """`GET /state`."""
@@ -102,11 +102,11 @@ class Demo:
         balancer uses them all."""
         for node in self.state()["nodes"]:
             if node["cut"]:
-                self.order(node["name"], "heal")
+                self.act(node["name"], "heal")
             if not node["running"]:
-                self.order(node["name"], "start")
+                self.act(node["name"], "start")
         wait_until(
-            lambda: all(self.hears_all(name) for name in self.ports),
+            lambda: all(self.is_connected_to_all(name) for name in self.ports),
             "all nodes are ready and connected",
         )
         wait_until(
@@ -118,11 +118,11 @@ class Demo:
         answer = HTTP.get(f"{self.page}/learn?node={name}")
         return bool(answer.headers.get("X-Ratchet-Node") == name)
 
-    def hears_all(self, name: str) -> bool:
+    def is_connected_to_all(self, name: str) -> bool:
         """Whether this node is ready and connected to all others."""
-        return self.node(name)["ready"] and self.hears(name) == self.ports.keys() - {name}
+        return self.node(name)["ready"] and self.connected_to(name) == self.ports.keys() - {name}
 
-    def hears(self, name: str) -> set[str]:
+    def connected_to(self, name: str) -> set[str]:
         """The names of the nodes to which this node is connected."""
         with suppress(httpx.TransportError):
             peers = HTTP.get(f"{self.url(name)}/api/node").json()["peers"]

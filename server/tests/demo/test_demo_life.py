@@ -23,22 +23,22 @@ class TestTheEnd:
             ports, pids = demo.every_port(), demo.children()
             assert len(pids) == 4
             assert len(ports) == 3 + 6 + 2
-            demo.order("c", "cut")
+            demo.act("c", "cut")
             demo.view("c", "tide")
-            # Somebody looks.
+            # A page has sent a request just before.
             with httpx.Client(trust_env=False) as page:
                 page.get(f"{demo.control}/state")
                 began = time.monotonic()
                 os.write(typed, b"\x03")
                 if way == "Ctrl-C twice":
-                    wait_until(lambda: "Stopping" in demo.said, "it has heard the first")
+                    wait_until(lambda: "Stopping" in demo.printed, "it has received the first")
                     os.write(typed, b"\x03")
-                assert demo.process.wait(20) == 0, demo.said
+                assert demo.process.wait(20) == 0, demo.printed
             assert time.monotonic() - began < 12
-        assert "Nothing is left running" in demo.said
+        assert "Nothing is left running" in demo.printed
         assert not [pid for pid in pids if runs(pid)]
         assert not [port for port in ports if not is_free(port)]
-        assert "Traceback" not in demo.said
+        assert "Traceback" not in demo.printed
 
     def test_a_killed_demo_leaves_nothing(self, tmp_path: Path) -> None:
         with running_demo(tmp_path, 2) as demo:
@@ -51,14 +51,14 @@ class TestTheEnd:
             pid = next(pid for pid, one in demo.children().items() if " node " not in one)
             os.kill(pid, signal.SIGKILL)
             demo.wait_for("Press Enter")
-            assert "the balancer" in demo.said
+            assert "the balancer" in demo.printed
             os.write(typed, b"\n")
             demo.wait_for("the balancer is ready again")
             demo.mend()
 
     def test_a_killed_node_is_started_by_enter(self, tmp_path: Path) -> None:
         with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
-            demo.order("b", "kill")
+            demo.act("b", "kill")
             demo.wait_for("Press Enter")
             os.write(typed, b"\n")
             demo.wait_for("node b is ready again")
@@ -81,7 +81,7 @@ class TestCtrlZ:
     def test_without_a_shell_nothing_is_held(self, tmp_path: Path) -> None:
         with demo_at_a_terminal(tmp_path, 2) as (demo, typed):
             os.write(typed, b"\x1a")
-            demo.order("b", "kill")
+            demo.act("b", "kill")
             demo.wait_for("Press Enter")
             demo.mend()
 
@@ -94,14 +94,14 @@ class TestSettings:
                 assert demo.control != f"http://{HOST}:{taken}"
                 assert demo.state()["nodes"][0]["ready"]
                 # A node alone has no links and can be killed all the same.
-                assert demo.order("a", "kill").status_code == 200
+                assert demo.act("a", "kill").status_code == 200
 
     def test_with_a_secret_operators_calls_have_it(self, tmp_path: Path) -> None:
         with running_demo(tmp_path, 2, environ={"RATCHET_SECRET": "xyzzy"}) as demo:
             wait_until(lambda: demo.members() == {"a", "b"}, "b is known")
-            demo.order("b", "kill")
-            assert demo.order("b", "retire").status_code == 200
-            demo.order("b", "start")
+            demo.act("b", "kill")
+            assert demo.act("b", "retire").status_code == 200
+            demo.act("b", "start")
             wait_until(lambda: demo.node("b")["ready"], "b is ready")
-            assert demo.order("b", "leave").status_code == 200
+            assert demo.act("b", "leave").status_code == 200
             wait_until(lambda: not demo.node("b")["running"], "b is gone")

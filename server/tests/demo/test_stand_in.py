@@ -31,7 +31,7 @@ def free_address() -> str:
 
 @contextlib.asynccontextmanager
 async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
-    """The address of a stand-in with one node, which is ready and answers as told."""
+    """The address of a stand-in with one node, which is ready and responds with `answer`."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError), contextlib.closing(writer):
@@ -96,7 +96,7 @@ class TestHeads:
             "GET /\xff HTTP/1.1",
         ],
     )
-    def test_what_is_no_request_line_is_refused(self, line: str) -> None:
+    def test_a_bad_request_line_is_refused(self, line: str) -> None:
         given, answer = self.passed(line, "Host: x")
         assert not given
         assert answer.startswith("HTTP/1.1 400 ")
@@ -108,7 +108,7 @@ class TestHeads:
         assert answer.startswith("HTTP/1.1 404 ")
 
     @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", "a: b\0"])
-    def test_what_is_no_header_is_refused(self, line: str) -> None:
+    def test_a_bad_header_is_refused(self, line: str) -> None:
         given, answer = self.passed("GET / HTTP/1.1", "Host: x", line)
         assert not given
         assert answer.startswith("HTTP/1.1 400 ")
@@ -177,7 +177,7 @@ class TestHeads:
         assert got.endswith("\r\n\r\n")
 
 
-class TestWishes:
+class TestPins:
     @pytest.mark.parametrize(
         ("query", "first"),
         [
@@ -191,7 +191,7 @@ class TestWishes:
             ("node=", "a"),
         ],
     )
-    def test_a_query_names_a_node_as_it_stands_there(self, query: str, first: str) -> None:
+    def test_a_query_names_a_node_without_any_decoding(self, query: str, first: str) -> None:
         nodes = [Node(f"{name}=127.0.0.1:1") for name in "abc"] + [Node("127.0.0.1:1")]
         for node in nodes:
             node.ready = True
@@ -236,7 +236,7 @@ class TestBounds:
 
         asyncio.run(story())
 
-    def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(self) -> None:
+    def test_a_client_that_expects_100_gets_it_before_it_sends_its_body(self) -> None:
         async def yes(_: bytes) -> bytes:
             return b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ncounted"
 

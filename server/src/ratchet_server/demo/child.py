@@ -87,12 +87,8 @@ class Child:
         with self._log.open("rb") as output:
             output.seek(max(0, self._log.stat().st_size - 4096))
             lines = output.read().decode("utf-8", "replace").splitlines()[-8:]
-        last = (
-            [f"Its last lines ({self._log}):", *lines]
-            if lines
-            else [f"It wrote nothing into {self._log}."]
-        )
-        return f"{self.title} (pid {self.pid}) {how}. " + "\n  | ".join(last)
+        last = "\n  | ".join([f"Its last lines ({self._log}):", *(lines or ["(none)"])])
+        return f"{self.title} (pid {self.pid}) {how}. {last}"
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

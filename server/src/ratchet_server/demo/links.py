@@ -18,7 +18,6 @@ from typing import Literal
 from ratchet_server.demo.machine import HOST
 
 _CHUNK_BYTES = 64 * 1024
-_BACKLOG = 128
 
 # Bytes go "there" from the side that dialled, and come "back" to it.
 Way = Literal["there", "back"]
@@ -42,8 +41,10 @@ class Link:
         self._target = (HOST, target)
         self._may_pass = may_pass
         # This socket is bound and never listens. While the link is cut, the kernel refuses
-        # connections, and still no other program gets the port.
-        self._place = _bound(0)
+        # connections, and still no other program gets the port. The listener shares it.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._place.bind((HOST, 0))
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self._listener: socket.socket | None = None
@@ -62,8 +63,8 @@ class Link:
     def heal(self) -> None:
         """From now on everything passes. A link that is whole stays whole."""
         if self._listener is None:
-            self._listener = _bound(self.port)
-            self._listener.listen(_BACKLOG)
+            self._listener = socket.create_server((HOST, self.port), reuse_port=True)
+            self._listener.setblocking(False)
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def broken(self) -> None:
@@ -146,13 +147,3 @@ class Links:
     async def close(self) -> None:
         """For good."""
         await asyncio.gather(*(link.close() for link in self._links.values()))
-
-
-def _bound(port: int) -> socket.socket:
-    sock = socket.socket()
-    sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # The socket that holds the port, and the listener, share it.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((HOST, port))
-    return sock

@@ -82,7 +82,7 @@ class Playground:
                 await self._retire(name)
             case _:
                 actions = "cut, heal, kill, start, drain, leave, retire"
-                raise ApiError(404, "unknown_order", f"The actions are {actions}.")
+                raise ApiError(404, "unknown_action", f"The actions are {actions}.")
 
     async def _retire(self, name: str) -> None:
         end = time.monotonic() + BELIEVED_ALIVE_S
