@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import httpx
 
 
-class Answer(NamedTuple):
-    """A response: its status, and its parsed JSON."""
+class Response(NamedTuple):
+    """A response's status, and its parsed JSON."""
 
     status: int
     body: Any
@@ -31,12 +31,12 @@ class Client:
         )
         self.close = self._http.aclose
 
-    async def ask(
+    async def request(
         self, method: str, url: str, *, body: Mapping[str, object] | None = None, timeout_s: float
-    ) -> Answer | None:
+    ) -> Response | None:
         """The response; None if it doesn't come in time, or isn't JSON."""
         with contextlib.suppress(httpx.HTTPError, TimeoutError, ValueError):
             async with asyncio.timeout(timeout_s):
                 response = await self._http.request(method, url, json=body)
-            return Answer(response.status_code, response.json())
+            return Response(response.status_code, response.json())
         return None

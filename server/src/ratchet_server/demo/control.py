@@ -1,4 +1,4 @@
-"""The demo's control as HTTP, for the demo's own pages and for nobody else.
+"""The demo's control as HTTP, for the demo's own pages only.
 
 Any web site can make a browser send requests to this machine, and this server kills processes. So
 an action needs three things. Its `Origin` is one of the demo's pages: no other site can claim it.
@@ -72,7 +72,7 @@ def application(playground: Playground, *, own: str, pages: Sequence[str]) -> Sa
         return json({"nodes": (await playground.state())["nodes"]})
 
     @app.options("/nodes/<_node:str>/<_action:str>")
-    async def may_i(_request: Request, _node: str, _action: str) -> HTTPResponse:
+    async def preflight(_request: Request, _node: str, _action: str) -> HTTPResponse:
         return empty(
             headers={
                 "Access-Control-Allow-Methods": "GET, POST",

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ratchet_server.demo.child import Child
-from ratchet_server.demo.client import Answer, Client
+from ratchet_server.demo.client import Client, Response
 from ratchet_server.demo.links import Links
 from ratchet_server.http.errors import ApiError
 
@@ -54,7 +54,7 @@ class Playground:
         return {"nodes": nodes, "cluster": cluster, "seen_from": seen_from}
 
     async def act(self, action: str, name: str) -> None:
-        """Return when the action is done; with "drain" and "leave", when the node has agreed."""
+        """Return when the action is done; "drain" and "leave" when the node has begun."""
         if name not in self._nodes:
             known = ", ".join(self._nodes)
             message = f"There is no node {name!r} here; there are {known}."
@@ -90,27 +90,27 @@ class Playground:
             other = next((other for other in await self._reports() if other != name), None)
             if other is None:
                 raise ApiError(409, "nobody_runs", "Retiring needs another node; start one.")
-            answer = await self._post(other, "/api/cluster/retire", {"node": name})
+            response = await self._post(other, "/api/cluster/retire", {"node": name})
             # So soon after its death, 409 may only mean that it is still believed to be alive.
-            if answer.status != 409 or time.monotonic() > end:
-                return _check(answer)
+            if response.status != 409 or time.monotonic() > end:
+                return _check(response)
             await asyncio.sleep(_POLL_S)
 
     async def _reports(self) -> dict[str, dict[str, Any]]:
-        """The cluster as each node sees it that answers; first as a node that sees the others."""
+        """The cluster as each node that responds sees it; first a node that sees the others."""
         running = [name for name, node in self._nodes.items() if node.running]
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(
-                self._client.ask(
+                self._client.request(
                     "GET", f"{self._nodes[name].url}/api/cluster", timeout_s=LOOK_TIMEOUT_S
                 )
                 for name in running
             )
         )
         reports = {
-            name: answer.body
-            for name, answer in zip(running, answers, strict=True)
-            if answer and answer.status == 200
+            name: response.body
+            for name, response in zip(running, responses, strict=True)
+            if response and response.status == 200
         }
 
         def sees_little(name: str) -> tuple[bool, bool]:
@@ -118,16 +118,18 @@ class Playground:
 
         return {name: reports[name] for name in sorted(reports, key=sees_little)}
 
-    async def _post(self, name: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+    async def _post(
+        self, name: str, path: str, body: Mapping[str, object] | None = None
+    ) -> Response:
         url = self._nodes[name].url + path
-        answer = await self._client.ask("POST", url, body=body or {}, timeout_s=ACT_TIMEOUT_S)
-        if answer is None:
+        response = await self._client.request("POST", url, body=body or {}, timeout_s=ACT_TIMEOUT_S)
+        if response is None:
             message = f"Node {name} doesn't answer. If it has just been started, try again soon."
             raise ApiError(504, "no_answer", message)
-        return answer
+        return response
 
 
-def _check(answer: Answer) -> None:
+def _check(response: Response) -> None:
     """If the node has refused, refuse with the node's own error."""
-    if answer.status != 200:
-        raise ApiError(answer.status, answer.body["error"], answer.body["message"])
+    if response.status != 200:
+        raise ApiError(response.status, response.body["error"], response.body["message"])

@@ -103,8 +103,8 @@ class Supervisor:
         """Return True when `child` is ready, or False when it has ended before."""
         while child.running:
             url = f"{child.url}/readyz"
-            answer = await self._client.ask("GET", url, timeout_s=POLL_TIMEOUT_S)
-            if answer and answer.status == 200:
+            response = await self._client.request("GET", url, timeout_s=POLL_TIMEOUT_S)
+            if response and response.status == 200:
                 return True
             await asyncio.sleep(POLL_S)
         return False
