@@ -5,6 +5,7 @@ from itertools import count
 from typing import Final
 
 from ratchet.frames import Hello, Send
+from ratchet.options import Options
 from ratchet.replica import Replica
 
 BEGIN_MS: Final = 1_763_800_000_000
@@ -14,10 +15,9 @@ class Replicas:
     """A full mesh, on a clock of its own."""
 
     def __init__(self, *, grace_s: float = 3600.0, max_lifted: int = 1000) -> None:
-        """As for `Replica`."""
+        """As in `Options`."""
         self.now = 0.0
-        self._grace_s = grace_s
-        self._max_lifted = max_lifted
+        self._options = Options(grace_s=grace_s, max_lifted=max_lifted)
         self._alive: dict[str, Replica] = {}
         self._cut: set[frozenset[str]] = set()
         self._stalled: set[Replica] = set()
@@ -31,8 +31,7 @@ class Replicas:
             BEGIN_MS + int(self.now * 1000),
             lambda _: number,
             self.now,
-            grace_s=self._grace_s,
-            max_lifted=self._max_lifted,
+            self._options,
         )
         self._alive[replica.me.process] = replica
         for other in self._alive.values():

@@ -11,11 +11,13 @@ from typing import Final, NamedTuple
 
 from ratchet import codec, passive, snapshot
 from ratchet.changes import Changes, ColumnChange
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.counter import Counter
 from ratchet.frames import Hello, Rows, Send
 from ratchet.generations import Generations, join
-from ratchet.replica import HEARTBEAT_S, Replica
+from ratchet.options import Options
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.strict_json import dumps
 
@@ -176,9 +178,9 @@ class World:
             started_ms=node.starts,
             chance=lambda _: 0,
             now=self._now,
-            grace_s=GRACE_S,
+            options=Options(grace_s=GRACE_S),
         )
-        node.replica.restore(node.disk.read())
+        node.replica.table.restore(node.disk.read())
         node.replica.tick(self._now)
         for other in self.linked_to(name):
             self._join(name, other)
@@ -192,7 +194,7 @@ class World:
         """The node of `asked` learns that it won't come back. Raises `Refused`."""
         node = self.nodes[self.asked() or name]
         assert node.replica
-        node.replica.retire(name)
+        node.replica.cluster.retire(name)
 
     def wait(self) -> None:
         """As long as a slot must have been closed before it may be folded."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratchet.frames import Hello
+from ratchet.options import Options
 from ratchet.replica import Replica
 
 from ratchet_server import signals
@@ -163,8 +164,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         started_ms=time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
-        grace_s=settings.fold_grace_s,
-        retire_after_s=settings.retire_after_s,
+        options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
     )
     videos = Videos(clips, open_to_any=settings.open)
     watchers = Watchers(settings.name, replica.table.snapshot)
@@ -218,7 +218,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
 
 async def _announce(node: _Node, url: str, timeout_s: int) -> None:
     in_time = await node.readiness.wait(
-        node.routes.settled, node.keeper.replica.caught_up, timeout_s=timeout_s
+        node.routes.settled, node.keeper.replica.talk.caught_up, timeout_s=timeout_s
     )
     if not in_time:
         _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)

@@ -324,7 +324,7 @@ class TestOfARetirement:
         assert at_stake.slots[0].holders == Verdict("a and b", "well")
         assert at_stake.advice.startswith("All rows that c was ever known to have are here.")
         assert "comes back within the grace of 1 h" in at_stake.advice
-        a.retire("c")
+        a.cluster.retire("c")
         done = stakes(a.observe(), "c", NOW, check=False)
         assert done.headline == Verdict("c is retired.", "well")
         assert done.closed == at_stake.closed

@@ -205,7 +205,7 @@ class Keeper:
     async def load(self) -> None:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         async for part in self._store.load():
-            self.replica.restore(part)
+            self.replica.table.restore(part)
 
     async def run(self) -> None:
         """Work until `end`. Raises `DataError` when the disk fails; then the process must end."""

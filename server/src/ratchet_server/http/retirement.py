@@ -32,7 +32,7 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, Any]:
         code = f"{refused.code}_node"
         raise ApiError(_STATUS[refused.code], code, f"{refused}.") from None
     if not check:
-        replica.retire(node)
+        replica.cluster.retire(node)
         reached("retire-decided")
     # In the same step: the next heartbeat may fold the slots.
     at_stake = stakes(replica.observe(), node, time.time(), check=check).json()

@@ -8,7 +8,7 @@ from typing import Final
 
 import websockets
 from ratchet import codec
-from ratchet.replica import HEARTBEAT_S
+from ratchet.cluster import HEARTBEAT_S
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from ratchet_server.crash_points import reached
