@@ -3,15 +3,18 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-from ratchet_server.demo.machine import HOST
+from ratchet_server.demo import program
+from ratchet_server.demo.machine import HOST, DemoError
 
 from testing.demo import demo_as_a_job, demo_at_a_terminal, is_free, running_demo, runs
-from testing.nodes import wait_until
+from testing.nodes import free_port, wait_until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -84,6 +87,39 @@ class TestCtrlZ:
             demo.act("b", "kill")
             demo.wait_for("Press Enter")
             demo.mend()
+
+
+class TestTheStart:
+    def test_a_second_demo_in_one_folder_says_so_in_one_line(self, tmp_path: Path) -> None:
+        with running_demo(tmp_path, 1) as demo:
+            command = [sys.executable, "-m", "ratchet_server", "demo"]
+            second = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            )
+        assert second.returncode == 1
+        assert f"the demo is already running ({demo.page.rpartition(':')[0]}" in second.stderr
+        assert f"pid {demo.process.pid}" in second.stderr
+        assert second.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("taken", ["first_port", "balancer_port"])
+    def test_a_taken_port_is_named_before_anything_starts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with socket.create_server((HOST, 0)) as other:
+            port = other.getsockname()[1]
+            ports = {"first_port": free_port(), "balancer_port": free_port(), taken: port}
+            with pytest.raises(DemoError, match=f"port {port} on .* is taken"):
+                program.run(1, **ports)
+
+    def test_a_node_that_can_t_start_ends_the_demo_with_its_last_lines(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("RATCHET_KEY_LIFETIME", "long")
+        ports = {"first_port": free_port(), "balancer_port": free_port()}
+        with pytest.raises(DemoError, match=r"(?s)node a .* ended with exit code 2.*KEY_LIFETIME"):
+            program.run(1, **ports)
 
 
 class TestSettings:

@@ -99,24 +99,18 @@ class Playground:
     async def _reports(self) -> dict[str, dict[str, Any]]:
         """The cluster as each node that responds sees it; first a node that sees the others."""
         running = [name for name, node in self._nodes.items() if node.running]
-        responses = await asyncio.gather(
-            *(
-                self._client.request(
-                    "GET", f"{self._nodes[name].url}/api/cluster", timeout_s=LOOK_TIMEOUT_S
-                )
-                for name in running
-            )
-        )
-        reports = {
-            name: response.body
-            for name, response in zip(running, responses, strict=True)
-            if response and response.status == 200
-        }
+        found = zip(running, await asyncio.gather(*map(self._report, running)), strict=True)
+        reports = {name: report for name, report in found if report}
 
         def sees_little(name: str) -> tuple[bool, bool]:
             return name in self._links.cut, reports[name]["state"] != "serving"
 
         return {name: reports[name] for name in sorted(reports, key=sees_little)}
+
+    async def _report(self, name: str) -> dict[str, Any] | None:
+        url = f"{self._nodes[name].url}/api/cluster"
+        response = await self._client.request("GET", url, timeout_s=LOOK_TIMEOUT_S)
+        return response.body if response and response.status == 200 else None
 
     async def _post(
         self, name: str, path: str, body: Mapping[str, object] | None = None

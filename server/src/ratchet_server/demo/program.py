@@ -23,6 +23,7 @@ from ratchet_server.demo.machine import HOST, DemoError
 from ratchet_server.demo.playground import Playground
 from ratchet_server.demo.supervisor import Supervisor
 from ratchet_server.demo.terminal import Terminal
+from ratchet_server.operator.humanize import counted
 from ratchet_server.settings import environment, sources
 
 FIRST_PORT: Final = 1234
@@ -96,7 +97,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         app = control.application(playground, own=own, pages=pages)
 
         async def live() -> None:
-            await terminal.say(f"Starting {len(nodes)} nodes and {description} ...")
+            await terminal.say(f"Starting {counted(len(nodes), 'node')} and {description} ...")
             await supervisor.start_all()
             # Not before: a page could start a node that the supervisor is just starting.
             server: Any = await app.create_server(sock=sock, access_log=False)

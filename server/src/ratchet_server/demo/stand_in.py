@@ -42,7 +42,7 @@ _NOT_FORWARDED = re.compile(
 )
 
 # As in haproxy.cfg.in. 503: no node has received the request, or all have refused it. 502 and 504:
-# nobody knows what became of it.
+# a node has received it, and may have carried it out.
 _AGAIN = "Send the request again; a view with the same Idempotency-Key."
 _ERRORS = {
     400: ("bad_request", "This is no HTTP/1.1 request."),

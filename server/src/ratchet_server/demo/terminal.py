@@ -45,8 +45,8 @@ class Terminal:
             # kernel ignores a SIGTSTP without a handler.
             self._loop.remove_signal_handler(signal.SIGTSTP)
             signal.raise_signal(signal.SIGTSTP)
-            send(signal.SIGCONT)
             self._loop.add_signal_handler(signal.SIGTSTP, hold)
+            send(signal.SIGCONT)
 
         self._loop.add_signal_handler(signal.SIGTSTP, hold)
 
