@@ -8,8 +8,10 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
 from ratchet_server.http import headers
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.head_router import HeadRouter
 
 App = Sanic[Any, Any]
 
@@ -26,14 +28,16 @@ def application(
     """The app of the node `name`. Responses of the `signed` blueprints name the node. Caches must
     not store them, unless they have their own Cache-Control."""
     # Sanic keeps a registry of its apps by name. A test may make two nodes of one name.
-    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False)
+    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
+    app.ctx.backlog = Backlog()
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
     # Views wait while the node reads its data, or the disk stalls. Sanic's own time-out would
     # answer 503, which promises that the view is not counted. It may be counted a moment later.
     app.config.RESPONSE_TIMEOUT = RESPONSE_TIMEOUT_S
-    # How long the last response on a connection, such as a file, may take to get through.
+    # How long the last response on a connection may take to get through, after its last byte was
+    # given to the system or waits for it.
     # `bounded_protocol` ends stalled connections sooner.
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT

@@ -47,9 +47,11 @@ def this_node(
             | rare
         )
 
+    @blueprint.get("/healthz")
     async def healthy(_request: Request) -> HTTPResponse:
         return json({"node": replica.me.node, "alive": True})
 
+    @blueprint.get("/readyz")
     async def ready(request: Request) -> HTTPResponse:
         # A request that came through a balancer is not the balancer's own check.
         if "via" not in request.headers:
@@ -60,9 +62,6 @@ def this_node(
         gate.must_be_ready()
         return json({"node": replica.me.node, "ready": True})
 
-    # Some monitors send HEAD.
-    blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
-    blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
     return blueprint
 
 
