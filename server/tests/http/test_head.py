@@ -25,7 +25,7 @@ PATHS = {
     "/cluster": "/cluster",
     "/view-count.js": "/view-count.js",
     "/media/<name:str>": "/media/tide.webm",
-    "/assets/<asked:str>/<name:path>": "/assets/one/large.js",
+    "/assets/<build:str>/<name:path>": "/assets/one/large.js",
     "/api/videos": "/api/videos",
     "/api/videos/<video:str>": "/api/videos/tide",
     "/api/videos/<video:str>/snapshot": "/api/videos/tide/snapshot",

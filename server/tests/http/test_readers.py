@@ -115,8 +115,10 @@ def test_there_may_be_more_than_the_system_grants_by_default(tmp_path: Path) -> 
     assert granted == min(OPEN_FILES, hard)
 
 
-def test_readme_states_the_bounds() -> None:
-    limits = (Path(__file__).parents[3] / "README.md").read_text().partition("\n## Limits\n")[2]
+def test_the_page_for_operators_states_the_bounds() -> None:
+    limits = (
+        (Path(__file__).parents[3] / "OPERATING.md").read_text().partition("\n## Slow clients\n")[2]
+    )
     for bound in (
         f"| {MAX_WAITING >> 20} MiB |",
         f"| {PIECE >> 10} KiB |",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ratchet_server.http import bounded_protocol
-from ratchet_server.http.app import LAST_ANSWER_S
+from ratchet_server.http.app import LAST_RESPONSE_S
 from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import BoundedProtocol, Pace
 from ratchet_server.http.sending import send_file
@@ -41,7 +41,7 @@ def with_server(
         app = Sanic[Any, Any]("slow-clients", configure_logging=False)
         # Sanic speeds up its own classes for one app; a second one in this process breaks them.
         app.config.TOUCHUP = False
-        app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
+        app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
         app.ctx.backlog = Backlog(limit)
 
         async def file(request: Request) -> HTTPResponse | None:

@@ -1,7 +1,7 @@
-"""Sanic's protocol, with bounds that it lacks: a client that doesn't read can't fill our memory.
+"""Sanic's protocol with bounds that it lacks: a client that doesn't read can't fill our memory.
 
-Without them, a websocket that sends pings and never reads the pongs took a node from 38 MiB to
-1.5 GiB in a quarter of a minute.
+Without these bounds, a websocket client that sent pings and never read the pongs took a node from
+38 MiB to 1.5 GiB in a quarter of a minute.
 """
 
 import asyncio
@@ -31,32 +31,33 @@ class Pace(NamedTuple):
 
 # For responses that were made for this client and wait in memory, and for websockets.
 PROMPT: Final = Pace(1, 3.0)
-# For files. A viewer pauses. And where a player or a balancer reads slowly, the systems between it
-# and us empty their buffers in steps of megabytes: at 25 kB/s they take nothing for a minute. The
-# least pace is slower than a modem's. It is there so that nobody holds a connection for days.
+# For files. Viewers pause. And a balancer in front takes megabytes at once for a slow reader: one
+# that reads 25 kB/s gets the next ones after a minute. The least pace is slower than a modem's. It
+# exists so that no reader holds a connection for days.
 PATIENT: Final = Pace(512 * 1024, 120.0)
 # What the system takes of a file beyond what is on its way. By itself it takes up to 4 MB for each
 # reader, which makes nothing faster.
 MAX_NOT_SENT: Final = 128 * 1024
 _LOOK_S: Final = 1.0
-# What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
-MAX_HEARD: Final = 2**20
+# How many bytes a client that should only listen may send in all. It is enough for the pongs of
+# some weeks.
+MAX_FROM_LISTENER: Final = 2**20
 
 _LINUX: Final = sys.platform == "linux"
-# Where its `struct tcp_info` has `tcpi_bytes_acked`, and how much of it we read.
+# The place of `tcpi_bytes_acked` in Linux's `struct tcp_info`, and how much of that we read.
 _BYTES_ACKED: Final = 120
 _TCP_INFO_BYTES: Final = 128
 
 
 class BoundedProtocol(WebSocketProtocol):
-    """Reads nothing more from a client that doesn't read its responses, and soon cuts it off.
+    """Stops reading from a client that doesn't read its responses, and soon aborts its socket.
 
     The app's `ctx.backlog` is the `Backlog` of all connections.
     """
 
     __slots__ = (
         "_backlog",
-        "_heard",
+        "_from_listener",
         "_look",
         "_pace",
         "_since",
@@ -69,7 +70,8 @@ class BoundedProtocol(WebSocketProtocol):
         super().__init__(**kwargs)
         self._backlog: Backlog = self.app.ctx.backlog
         self.listens_only = False
-        self._heard = 0
+        # How many bytes a listener has sent.
+        self._from_listener = 0
         self._pace = PROMPT
         self._look: asyncio.TimerHandle | None = None
         # When the time of `_pace` began, and how much the client had taken then.
@@ -87,8 +89,8 @@ class BoundedProtocol(WebSocketProtocol):
     def data_received(self, data: bytes) -> None:
         """Count the bytes that a listener sends: endless fragments would pass all other limits."""
         if self.listens_only:
-            self._heard += len(data)
-            if self._heard > MAX_HEARD and self.transport:
+            self._from_listener += len(data)
+            if self._from_listener > MAX_FROM_LISTENER and self.transport:
                 self.transport.abort()
                 return
         super().data_received(data)
@@ -100,7 +102,7 @@ class BoundedProtocol(WebSocketProtocol):
         waits_for_body = http and http.stage is Stage.HANDLER and http.request_body
         if self._task and waits_for_body and monotonic() - self._time > self.request_timeout:
             http.exception = RequestTimeout()
-            # Else Sanic would wait for the body once more, to throw it away.
+            # Otherwise Sanic would wait for the body again, only to discard it.
             http.request_body = None
             self._task.cancel()
             return
@@ -148,7 +150,7 @@ class BoundedProtocol(WebSocketProtocol):
             self._backlog.waits(self, self.transport.get_write_buffer_size(), took=True)
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """The client has caught up: stop the stall timer, and read from the client again."""
         super().resume_writing()
         self._backlog.forget(self)
         if self._pace is not PATIENT:

@@ -31,7 +31,8 @@ _TYPES: Final = {
 def clips(videos: Mapping[str, Video]) -> Blueprint:
     """`/media/{video}.webm`, with byte ranges, and its poster."""
     blueprint = Blueprint("clips")
-    # One route for all clips: Sanic's router would take seconds to prepare some hundreds.
+    # One route for all clips: with a route for each, Sanic's router would need seconds to prepare
+    # some hundreds.
     known = {
         path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
@@ -40,15 +41,17 @@ def clips(videos: Mapping[str, Video]) -> Blueprint:
     async def clip(request: Request, name: str) -> HTTPResponse | None:
         path = known.get(name)
         if path is None:
-            raise ApiError(404, "not_found", "There is no such clip here.")
+            raise ApiError(404, "not_found", "There is no such clip; /api/videos lists the videos.")
         return await send_file(request, path, _type(path), headers.clip())
 
     return blueprint
 
 
 def assets(page: Path | None) -> Blueprint:
-    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`. `page`: the folder
-    of a page built elsewhere."""
+    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`.
+
+    `page`: the folder of a page built elsewhere; None: the packaged page.
+    """
     blueprint = Blueprint("assets")
     built = Built.read(page)
     # The node serves only files that were there at its start, so no path leads out of the folder.
@@ -64,21 +67,22 @@ def assets(page: Path | None) -> Blueprint:
             (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
         )
 
-    @blueprint.get("/assets/<asked:str>/<name:path>")
-    async def asset(request: Request, asked: str, name: str) -> HTTPResponse | None:
-        # Read again: another build may lie there since, whose files are not those of this name, and
-        # whoever was given them would keep them for ever.
-        if not asked == built.name == Built.read(page).name or name not in known:
-            raise ApiError(404, "not_found", "This build of the page has no such file.")
-        encoding, sent = encoding_for(request, name), headers.asset()
+    @blueprint.get("/assets/<build:str>/<name:path>")
+    async def asset(request: Request, build: str, name: str) -> HTTPResponse | None:
+        # Read the build's name again: somebody may have put another build into the folder since the
+        # start. Browsers would keep its files for ever under the name of this build.
+        if not build == built.name == Built.read(page).name or name not in known:
+            message = "This node's build of the page has no such file; load the page again."
+            raise ApiError(404, "not_found", message)
+        encoding, fields = encoding_for(request, name), headers.asset()
         path = known[name]
         if encoding:
             path = known[name + _ENCODINGS[encoding]]
-            sent["Content-Encoding"] = encoding
-        etag = f'"{built.name}-{encoding or "plain"}"'
-        return await send_file(request, path, _type(known[name]), sent, etag=etag)
+            fields["Content-Encoding"] = encoding
+        etag = f'"{build}-{encoding or "plain"}"'
+        return await send_file(request, path, _type(known[name]), fields, etag=etag)
 
-    # Small, and asked for by every page of another site: read once.
+    # The script is small, and every page of another site loads it: read it once.
     name = "embed/view-count.js"
     script = {
         encoding: known[name + ending].read_bytes()
@@ -91,15 +95,16 @@ def assets(page: Path | None) -> Blueprint:
         encoding = encoding_for(request, name) or ""
         if encoding not in script:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        # Pages of other sites name the script without its build, so browsers check it now and then.
+        # The pages of other sites load the script by an address without a build, so browsers must
+        # ask now and then whether it has changed.
         content = sha256(script[""]).hexdigest()[:16]
         etag = f'"{content}-{encoding or "plain"}"'
-        sent = headers.script_for_others(etag)
+        fields = headers.script_for_others(etag)
         if still_fresh(request, etag):
-            return HTTPResponse(status=304, headers=sent)
+            return HTTPResponse(status=304, headers=fields)
         if encoding:
-            sent["Content-Encoding"] = encoding
-        return HTTPResponse(script[encoding], headers=sent, content_type=_type(known[name]))
+            fields["Content-Encoding"] = encoding
+        return HTTPResponse(script[encoding], headers=fields, content_type=_type(known[name]))
 
     return blueprint
 

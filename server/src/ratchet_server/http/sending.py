@@ -110,14 +110,14 @@ async def _send(request: Request, response: HTTPResponse, file: File, positions:
 
 def _part(request: Request, size: int, validators: tuple[str, str]) -> range | None:
     """The part that the request asks for; None for the whole. Raises `ApiError`."""
-    asked = request.headers.getall("range", [])
-    if len(asked) != 1 or request.method != "GET":
+    given = request.headers.getall("range", [])
+    if len(given) != 1 or request.method != "GET":
         return None
     # The client has some of the file, and wants the rest only if it is still the same file.
     if request.headers.get("if-range", validators[0]) not in validators:
         return None
     try:
-        return ranges.part(asked[0], size)
+        return ranges.part(given[0], size)
     except ranges.Unsatisfiable:
         error = ApiError(416, "range_not_satisfiable", f"The file ends after {size} bytes.")
         error.headers = {"Content-Range": f"bytes */{size}"}
