@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 import tomllib
 from collections.abc import Sequence
@@ -15,8 +14,6 @@ from pathlib import Path
 
 # Everything in a demo listens here, so no other machine reaches it.
 HOST = "127.0.0.1"
-# Sixteen nodes have 240 links of four files each.
-_FILES = 2048
 
 
 class DemoError(Exception):
@@ -41,15 +38,6 @@ def listen(port: int) -> socket.socket:
     with contextlib.suppress(OSError):
         return socket.create_server((HOST, port))
     return socket.create_server((HOST, 0))
-
-
-def allow_files() -> None:
-    """Raise the limit of open files for this process and its children. Some systems allow only 256
-    by default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < _FILES:
-        limit = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def find_media() -> tuple[Path, str]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from ratchet_server import open_files
 from ratchet_server.counting.datadir import DataError, InUse, locked
 from ratchet_server.demo import balancer, control, machine
 from ratchet_server.demo.child import Child
@@ -29,6 +30,8 @@ from ratchet_server.settings import environment, sources
 FIRST_PORT: Final = 1234
 BALANCER_PORT: Final = 8080
 CONTROL_PORT: Final = 8081
+# Sixteen nodes have 240 links of four files each.
+_FILES: Final = 2048
 # Below the current folder: easy to see, and easy to remove for a new start.
 DATA: Final = Path("data/demo")
 
@@ -48,7 +51,7 @@ def run(
     try:
         with locked(DATA):
             machine.check_ports([*ports.values(), balancer_port])
-            machine.allow_files()
+            open_files.allow(_FILES)
             with machine.listen(control_port) as sock:
                 asyncio.run(_run(ports, balancer_port, sock))
     except InUse as error:

@@ -38,7 +38,7 @@ _PASSES = re.compile(
 # Don't pass these headers on: they are about one connection, or only a balancer may set them.
 _NOT_FORWARDED = re.compile(
     rb"connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|content-length|expect"
-    rb"|forwarded|x-forwarded-.*"
+    rb"|forwarded|x-forwarded-.*|cookie"
 )
 
 # As in haproxy.cfg.in. 503: no node has received the request, or all have refused it. 502 and 504:
