@@ -16,9 +16,10 @@ const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The statuses below 500 after which another try makes sense. It does after every status from 500 on:
-// proxies on the way have numbers of their own. All but 503 leave open whether the view was counted.
-const AGAIN = new Set([408, 425, 429]);
+// A node that refuses a view with one of these may take it later. 404: the clip is new, and other nodes
+// have it already. Another try makes sense after every status from 500 on, too, and after every status
+// of a proxy on the way, whose numbers are its own. All but 503 leave open whether the view was counted.
+const AGAIN = new Set([404, 408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
@@ -93,13 +94,13 @@ class View {
         return;
       }
       const sent_ms = Date.now();
-      const { status, wait_ms, views } = await post(this.#video, this.#key);
+      const { status, from_node, wait_ms, views } = await post(this.#video, this.#key);
       if (status === 200) {
         this.#end(`counted, ${views} views`);
         this.#events.counted(this.#video, views);
         return;
       }
-      if (status && status < 500 && !AGAIN.has(status)) {
+      if (from_node && status < 500 && !AGAIN.has(status)) {
         this.#end(`refused with ${status}`);
         return;
       }
@@ -152,7 +153,8 @@ function maySend(unsure_since_ms) {
 /**
  * @param {string} video
  * @param {string} key
- * @returns {Promise<{status: number, wait_ms: number, views: number}>} status 0: no answer came
+ * @returns {Promise<{status: number, from_node: boolean, wait_ms: number, views: number}>}
+ *   `status` 0: no answer came; `from_node`: a node refuses it, and not a proxy on the way
  */
 async function post(video, key) {
   try {
@@ -164,8 +166,9 @@ async function post(video, key) {
     });
     const wait_ms = 1000 * Math.min(60, Number(response.headers.get('Retry-After')) || 0);
     const views = response.ok ? Number((await response.json()).views) : NaN;
-    return { status: response.status, wait_ms, views };
+    const from_node = response.headers.has('X-Ratchet-Node');
+    return { status: response.status, from_node, wait_ms, views };
   } catch {
-    return { status: 0, wait_ms: 0, views: NaN };
+    return { status: 0, from_node: false, wait_ms: 0, views: NaN };
   }
 }

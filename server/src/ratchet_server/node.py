@@ -42,6 +42,7 @@ from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
 from ratchet_server.http.server import ListenError, listen, serving, url_of
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
@@ -192,12 +193,12 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secret)
-    embedders = Embedders(settings.embed_origins)
+    embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         signed=(
-            reads(videos, keeper, watchers, embedders, guard, gate),
+            reads(videos, keeper, watchers, embedders, sites, gate),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life),
@@ -209,7 +210,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         ),
         # Views go unsigned: a node spends most of its time on them, and one more header costs a
         # tenth of that.
-        unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
+        unsigned=(views(videos, keeper, sites, gate, default_ack=settings.ack),),
     )
     return _Node(
         settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app

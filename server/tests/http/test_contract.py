@@ -51,6 +51,25 @@ class TestCounting:
             answer = http.post("/api/videos/key-2/views", headers=headers).json()
             assert answer["counted"] is counted
 
+    def test_a_key_may_stand_in_quotes(self, http: httpx.Client) -> None:
+        one = key()
+        for spelling, counted in ((f'"{one}"', True), (one, False)):
+            headers = {"Idempotency-Key": spelling}
+            answer = http.post("/api/videos/key-5/views", headers=headers).json()
+            assert answer["counted"] is counted
+
+    def test_an_id_may_be_escaped(self, http: httpx.Client) -> None:
+        answer = http.post("/api/videos/esc%61pe%2d1/views").json()
+        assert answer == {"video": "escape-1", "views": 1, "counted": True}
+        for rest in ("", "/snapshot"):
+            assert http.get(f"/api/videos/%65scape-1{rest}").json()["video"] == "escape-1"
+
+    def test_the_cookies_of_other_apps_do_no_harm(self, http: httpx.Client) -> None:
+        headers = {"Cookie": "; ".join(f"app{n}={'x' * 1000}" for n in range(14))}
+        assert http.post("/api/videos/cookie-1/views", headers=headers).json()["counted"]
+        too_many = {"Cookie": "x" * 20_000}
+        assert http.post("/api/videos/cookie-1/views", headers=too_many).status_code == 413
+
     def test_a_key_for_another_video_is_refused(self, http: httpx.Client) -> None:
         headers = {"Idempotency-Key": key()}
         http.post("/api/videos/key-3/views", headers=headers)

@@ -1,10 +1,9 @@
-"""Who may call what: peers and operators by the secret or from loopback, browsers by origin."""
+"""Who may call what operators and peers call: those with the secret, or on this very machine."""
 
 import hmac
 import logging
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from sanic import Request
 
@@ -59,22 +58,6 @@ class Guard:
             error = ApiError(401, "unauthorized", f"{what} ({how}.)")
             error.headers = {"WWW-Authenticate": "Bearer"}
             raise error
-
-    def same_origin(self, request: Request) -> None:
-        """Let websockets pass that come from a page of this site, or from no browser at all.
-
-        Browsers let any page open a websocket to any host. Only the Origin header names the page.
-        """
-        origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) != request.headers.get("host"):
-            raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 def _from_loopback(request: Request) -> bool:

@@ -1,6 +1,7 @@
 """The videos that this node counts and lists: those of its clips or, on an open node, any."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
 
 from ratchet import names
 
@@ -20,7 +21,10 @@ class Videos:
         self._listed.add(clips)
 
     def known(self, video: str) -> str:
-        """`video`, if this node counts it. Raises `ApiError` if not."""
+        """The id that a path names, if this node counts it. Raises `ApiError` if not."""
+        if "%" in video:
+            # An id needs no escapes, and may have them all the same (RFC 3986, 2.3).
+            video = unquote(video)
         try:
             names.video(video)
         except names.Invalid as error:

@@ -89,6 +89,8 @@ class Settings:
         "dial the nodes that peers know, too: yes or no")] = True
     embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "", values.origins,
         many=True, help="sites that may show counts: https://blog.example, or * for all")] = ()
+    count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
+        many=True, help="other sites whose pages may count views")] = ()
     panel: Annotated[bool, Setting("RATCHET_PANEL", "", values.yes_or_no,
         "the debug panel on the watch page: yes or no")] = False
     page: Annotated[Path | None, Setting("RATCHET_PAGE", "", values.built_page, unset="packaged",
