@@ -455,6 +455,33 @@ class TestOtherSites:
             )
             assert answer == "refused"
 
+    @pytest.mark.parametrize(
+        "way",
+        [
+            "url => fetch(url, { method: 'POST', mode: 'no-cors' })",
+            "url => fetch(url, { method: 'POST' }).catch(() => {})",
+            "url => navigator.sendBeacon(url)",
+            """url => {
+                const form = document.body.appendChild(document.createElement('form'));
+                Object.assign(form, { method: 'POST', action: url, target: 'frame' });
+                document.body.insertAdjacentHTML('beforeend', '<iframe name="frame"></iframe>');
+                form.submit();
+            }""",
+        ],
+        ids=["fetch without CORS", "fetch", "beacon", "form"],
+    )
+    def test_do_not_count_with_the_browsers_of_their_visitors(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str, way: str
+    ) -> None:
+        ended: list[str] = []
+        for event in ("response", "requestfailed"):  # The latter: the page may not read it.
+            reader.page.on(event, lambda what: ended.append(what.url))
+        open_page(reader, blog, cluster, "")
+        path = f"/api/videos/{video}/views"
+        reader.page.evaluate(way, cluster.url + path)
+        reader.until(lambda: any(path in url for url in ended), "the node has answered")
+        assert cluster.a.views(video) == cluster.b.views(video) == cluster.c.views(video) == 0
+
     def test_that_are_listed_read_the_json_but_open_no_websocket(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
