@@ -34,6 +34,7 @@ from ratchet_server.http.app import App, application
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.metrics import metrics
@@ -115,7 +116,7 @@ async def _live(
         work = asyncio.create_task(keeper.run())
         finding = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
         announcing = _announce(node, url, settings.join_timeout_s)
-        for part in (node.routes.run(keeper), *finding, announcing):
+        for part in (node.routes.run(keeper), node.freezes.run(), *finding, announcing):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, asked, superseded), return_when=asyncio.FIRST_COMPLETED)
@@ -152,6 +153,7 @@ class _Node:
     departure: Departure
     videos: Videos
     watchers: Watchers
+    freezes: Freezes
     app: App
 
 
@@ -190,6 +192,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     )
 
     readiness = Readiness()
+    freezes = Freezes()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secret)
@@ -210,10 +213,19 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         ),
         # Views go unsigned: a node spends most of its time on them, and one more header costs a
         # tenth of that.
-        unsigned=(views(videos, keeper, sites, gate, default_ack=settings.ack),),
+        unsigned=(views(videos, keeper, sites, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(
-        settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app
+        settings.name,
+        keeper,
+        routes,
+        discoveries,
+        readiness,
+        departure,
+        videos,
+        watchers,
+        freezes,
+        app,
     )
 
 

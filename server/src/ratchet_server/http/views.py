@@ -8,6 +8,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import Refusal
 from ratchet_server.http.errors import ApiError, refused
+from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
@@ -18,7 +19,13 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def views(
-    videos: Videos, keeper: Keeper, sites: Sites, gate: Gate, *, default_ack: Ack
+    videos: Videos,
+    keeper: Keeper,
+    sites: Sites,
+    freezes: Freezes,
+    gate: Gate,
+    *,
+    default_ack: Ack,
 ) -> Blueprint:
     """The call. `default_ack`: the ack of requests that name none."""
     blueprint = Blueprint("views")
@@ -26,6 +33,8 @@ def views(
     async def count(request: Request, video: str) -> HTTPResponse:
         if request.method == "OPTIONS":
             return HTTPResponse(status=204, headers=sites.preflight(request))
+        if freezes.outlived(request):
+            raise ApiError(503, "client_gone", "The client has gone; the view was not counted.")
         shared = sites.may_count(request)
         try:
             video = videos.known(video)
