@@ -112,7 +112,9 @@ class Keeper:
         self._unmet = unmet
         self._show = show
         self._clock = clock
-        self._wall_clock = wall_clock
+        # What `clock` lacks to the wall clock, as that was at first. The lifetimes of keys go by
+        # `clock`: a wall clock that is set an hour ahead would forget all keys at once.
+        self._wall_from = wall_clock() - clock()
         self._wake = asyncio.Event()
         self._ended = False
         # Why the keeper refuses views; None while it takes them.
@@ -352,7 +354,8 @@ class Keeper:
     async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
         """Which views are new: those without a key, and those whose key is met first."""
         # Whole seconds, and never a part of one less than was promised.
-        now_s, since_s = int(self._wall_clock()), math.ceil(self._wall_clock())
+        wall = self._wall_from + self._clock()
+        now_s, since_s = int(wall), math.ceil(wall)
         keys = dict.fromkeys(view.key for view in views if view.key)
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}
