@@ -169,7 +169,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         now=time.monotonic(),
         options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
     )
-    videos = Videos(clips, open_to_any=settings.open)
+    videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     def show(changed: set[str]) -> None:

@@ -29,6 +29,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node.start()
 
 
+class TestAnOpenNode:
+    def test_counts_so_many_videos_and_no_more(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path, environ={"RATCHET_MAX_VIDEOS": "2"}) as node:
+            node.start()
+            assert [node.view(video) for video in ("x", "y", "x")] == [1, 1, 2]
+            for _ in range(2):
+                answer = node.post("/api/videos/z/views")
+                assert (answer.status_code, answer.json()["error"]) == (507, "too_many_videos")
+                assert "RATCHET_MAX_VIDEOS" in answer.json()["message"]
+            assert node.views("z") == 0
+            assert node.view("y") == 2
+            # It knows all after a restart, too.
+            node.restart()
+            assert node.post("/api/videos/z/views").status_code == 507
+            assert node.view("x") == 3
+
+
 class TestCounting:
     def test_a_view_is_counted_and_answered_with_the_number(self, http: httpx.Client) -> None:
         first = http.post("/api/videos/count-1/views")

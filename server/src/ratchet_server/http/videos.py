@@ -11,10 +11,12 @@ from ratchet_server.http.listing import Listing
 
 
 class Videos:
-    """`clips`: the videos with a clip by id, in the order of their ids."""
+    """`clips`: the videos with a clip by id, in the order of their ids. `most`: how many videos an
+    open node counts."""
 
-    def __init__(self, clips: Mapping[str, Video], *, open_to_any: bool) -> None:
+    def __init__(self, clips: Mapping[str, Video], *, open_to_any: bool, most: int) -> None:
         self.clips = clips
+        self._most = most
         self._open = open_to_any
         # An open node lists its clips, and every video with views.
         self._listed = Listing()
@@ -32,6 +34,22 @@ class Videos:
         if not self._open and video not in self.clips:
             message = "No such video in the catalogue. (A node started with --open counts any.)"
             raise ApiError(404, "unknown_video", message)
+        return video
+
+    def countable(self, video: str) -> str:
+        """The id that a path names, if a view of it may count here. Raises `ApiError` if not.
+
+        An open node takes any id, and each costs memory and disk on every node, for ever. So
+        somebody who invents ids must meet an end.
+        """
+        video = self.known(video)
+        if self._open and len(self._listed) >= self._most and video not in self._listed:
+            raise ApiError(
+                507,
+                "too_many_videos",
+                f"This node counts {self._most} videos, and no new ones; the view was not counted. "
+                "The node's operator can raise RATCHET_MAX_VIDEOS.",
+            )
         return video
 
     def counted(self, videos: Iterable[str]) -> None:

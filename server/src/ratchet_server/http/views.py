@@ -37,7 +37,7 @@ def views(
             raise ApiError(503, "client_gone", "The client has gone; the view was not counted.")
         shared = sites.may_count(request)
         try:
-            video = videos.known(video)
+            video = videos.countable(video)
             gate.last_answer(request)
             ack, key = _ack(request, default_ack), _key(request)
             answer = await keeper.count_view(video, key, ack)

@@ -65,6 +65,8 @@ class Settings:
         "the folder of clips that is the catalogue")] = None
     open: Annotated[bool, Setting("RATCHET_OPEN", "--open", values.yes_or_no,
         "count any valid video id, not only the catalogue's")] = False
+    max_videos: Annotated[int, Setting("RATCHET_MAX_VIDEOS", "", values.videos,
+        "how many videos a node with --open counts; a view of one more is refused")] = 1_000_000
     secret: Annotated[str | None,
         Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secret_in,
             "a file with the secret that nodes and operators share"),
