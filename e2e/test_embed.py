@@ -214,6 +214,25 @@ class TestTheExample:
             blog.headers = {}
         assert not reader.warnings + reader.errors
 
+    def test_counts_in_a_page_that_is_isolated_from_other_origins(
+        self, cluster: Cluster, reader: Reader, blog: OtherSite, video: str
+    ) -> None:
+        """Pages with shared memory are: their frames need a header that says they may be there."""
+        blog.headers = {
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Embedder-Policy": "require-corp",
+        }
+        try:
+            cluster.a.view(video)
+            blog.pages["/example"] = example(cluster, video, video)
+            reader.page.goto(f"{blog.origin}/example")
+            assert reader.page.evaluate("crossOriginIsolated")
+            reader.reads("1")
+            reader.merged(1, video)
+        finally:
+            blog.headers = {}
+        assert not reader.warnings + reader.errors
+
     def test_shows_the_picture_where_there_are_no_scripts(
         self, cluster: Cluster, blog: OtherSite, new_reader: NewReader, video: str, other_video: str
     ) -> None:
