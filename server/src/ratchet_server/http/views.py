@@ -27,18 +27,22 @@ def views(
     *,
     default_ack: Ack,
 ) -> Blueprint:
-    """The call. `default_ack`: the ack of requests that name none."""
+    """The call. `default_ack` is for requests that name no ack."""
     blueprint = Blueprint("views")
 
     async def count(request: Request, video: str) -> HTTPResponse:
         if request.method == "OPTIONS":
             return HTTPResponse(status=204, headers=sites.preflight(request))
         if freezes.outlived(request):
-            raise ApiError(503, "client_gone", "The client has gone; the view was not counted.")
+            raise ApiError(
+                503,
+                "client_gone",
+                "The client has closed the connection, so the view was not counted.",
+            )
         shared = sites.may_count(request)
         try:
             video = videos.countable(video)
-            gate.last_answer(request)
+            gate.close_if_stopping(request)
             ack, key = _ack(request, default_ack), _key(request)
             answer = await keeper.count_view(video, key, ack)
         except (ApiError, Refusal) as failure:
@@ -46,8 +50,8 @@ def views(
             # A listed site's page must be able to read why.
             error.headers = {**error.headers, **shared}
             raise error from None
-        # The hottest line of a node. Written by hand, it costs half as much as json(). An id needs
-        # no escaping.
+        # The hottest lines of a node: made by hand, the body costs half as much as with json(). A
+        # video id needs no escaping.
         counted = "true" if answer.counted else "false"
         body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
         return HTTPResponse(body, headers=shared, content_type="application/json")
@@ -59,11 +63,11 @@ def views(
 
 def _ack(request: Request, default: Ack) -> Ack:
     query = request.query_string
-    # To parse a query costs as much as to count a view. Nearly all requests have no query, or one
-    # of `_ACK_BY_QUERY`.
+    # Parsing a query costs as much as counting a view. Nearly all requests have no query, or one of
+    # `_ACK_BY_QUERY`.
     ack = _ACK_BY_QUERY.get(query) or request.args.get("ack", default) if query else default
     if ack not in ACKS:
-        raise ApiError(400, "bad_ack", "ack is memory, disk or peers.")
+        raise ApiError(400, "bad_ack", "ack must be memory, disk or peers.")
     return cast(Ack, ack)
 
 
@@ -76,5 +80,6 @@ def _key(request: Request) -> str | None:
         key = key[1:-1]
     key = key.lower()
     if not _UUID.fullmatch(key):
-        raise ApiError(400, "bad_key", "An Idempotency-Key is a UUID: one new UUID for each view.")
+        message = "The Idempotency-Key must be a UUID; make a new one for each view."
+        raise ApiError(400, "bad_key", message)
     return cast(str, key)
