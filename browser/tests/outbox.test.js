@@ -22,7 +22,7 @@ let sent = [];
 let kept = new Map();
 /** Whether the answers come from a node, or from a proxy on the way. */
 let from_node = true;
-/** What became of the views. @type {{video: string, views: number}[]} */
+/** The views that were counted. @type {{video: string, views: number}[]} */
 let counted = [];
 /** @type {string[]} */
 let lines = [];
@@ -103,7 +103,7 @@ test('a view that surely was not counted is sent for as long as it takes', async
   assert.ok(Date.now() > BEGIN_MS + 30 * MINUTE_MS);
 });
 
-test('a proxy’s own status leaves open whether it was counted', async () => {
+test('after a proxy’s own status it is unsure whether the view was counted', async () => {
   from_node = false;
   answers = [520, 413, 403, 404, 200];
   outbox().count('tide');
@@ -164,7 +164,7 @@ test('a view that another page has sent meanwhile is not sent again', async () =
   assert.match(lines.at(-1) ?? '', /another page/);
 });
 
-test('what one page does not know of a view, no page takes for surely not counted', async () => {
+test('while one page is unsure of a view, no page takes it for surely not counted', async () => {
   // Another page has the same view on its way, and gets no answer.
   const elsewhere = () => {
     const [key] = kept.keys();
