@@ -19,7 +19,7 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import signals
+from ratchet_server import open_files, signals
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.departure import Departure
@@ -56,6 +56,10 @@ from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
+# More than the balancer lets in (maxconn in haproxy.cfg.in): a node that can't take a connection
+# can't answer the balancer's checks either.
+OPEN_FILES: Final = 10_000
+
 # The exit codes of the process.
 OK: Final = 0
 SUPERSEDED: Final = 3
@@ -69,6 +73,7 @@ class NodeError(Exception):
 
 def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
+    open_files.allow(OPEN_FILES)
     try:
         # Check everything that can be wrong here, before the node writes anything.
         clips = catalogue.read(settings.media)
