@@ -12,6 +12,7 @@
     settings      every setting of a node, with its unit and default
     signals       the signals that stop a node
     log_throttle  at most one log line a minute for each cause
+    open_files    how many connections a process may have
     crash_points  a hook for tests of crashes
 
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may

@@ -19,7 +19,7 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import signals
+from ratchet_server import open_files, signals
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.departure import Departure
@@ -34,6 +34,7 @@ from ratchet_server.http.app import App, application
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.metrics import metrics
@@ -42,6 +43,7 @@ from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
 from ratchet_server.http.server import ListenError, listen, serving, url_of
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
@@ -53,6 +55,10 @@ from ratchet_server.peering.ports import Discovery
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
+
+# More than the balancer lets in (maxconn in haproxy.cfg.in): a node that can't take a connection
+# can't answer the balancer's checks either.
+OPEN_FILES: Final = 10_000
 
 # The exit codes of the process.
 OK: Final = 0
@@ -67,6 +73,7 @@ class NodeError(Exception):
 
 def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
+    open_files.allow(OPEN_FILES)
     try:
         # Check everything that can be wrong here, before the node writes anything.
         clips = catalogue.read(settings.media)
@@ -115,7 +122,7 @@ async def _live(
         work = asyncio.create_task(keeper.run())
         discoveries = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
         readiness = _become_ready(node, url, settings.join_timeout_s)
-        for part in (node.routes.run(keeper), *discoveries, readiness):
+        for part in (node.routes.run(keeper), node.freezes.run(), *discoveries, readiness):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
@@ -152,6 +159,7 @@ class _Node:
     departure: Departure
     videos: Videos
     watchers: Watchers
+    freezes: Freezes
     app: App
 
 
@@ -167,7 +175,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         now=time.monotonic(),
         options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
     )
-    videos = Videos(clips, open_to_any=settings.open)
+    videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     def show(changed: set[str]) -> None:
@@ -190,15 +198,16 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     )
 
     readiness = Readiness()
+    freezes = Freezes()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secret)
-    embedders = Embedders(settings.embed_origins)
+    embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         signed=(
-            reads(videos, keeper, watchers, embedders, guard, gate),
+            reads(videos, keeper, watchers, embedders, sites, gate),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life),
@@ -210,10 +219,19 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
         # header would add a tenth to it.
-        unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
+        unsigned=(views(videos, keeper, sites, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(
-        settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app
+        settings.name,
+        keeper,
+        routes,
+        discoveries,
+        readiness,
+        departure,
+        videos,
+        watchers,
+        freezes,
+        app,
     )
 
 

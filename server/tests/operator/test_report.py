@@ -86,7 +86,7 @@ class TestOfAClusterThatIsWell:
         assert (row.videos, row.views, row.upto, row.said) == (1, 3, 1, 1)
         assert row.held == {"a": 1, "b": 1, "c": 1}
         assert row.how == Verdict("open", "well")
-        assert row.holders == Verdict("all 3 of us", "well")
+        assert row.holders == Verdict("all 3 nodes", "well")
 
     def test_shows_what_each_name_lacks_and_how_many_slots_it_has(self) -> None:
         a, _, _ = trio(Replicas())

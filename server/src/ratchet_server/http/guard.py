@@ -1,11 +1,9 @@
-"""Which callers may use which calls: peers and operators need the secret, or to come from loopback;
-browsers need to come from a page of this site."""
+"""Who may use the calls of peers and operators: callers with the secret, or from loopback."""
 
 import hmac
 import logging
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from sanic import Request
 
@@ -63,28 +61,6 @@ class Guard:
             error = ApiError(401, "unauthorized", f"{what} {how}")
             error.headers = {"WWW-Authenticate": "Bearer"}
             raise error
-
-    def same_origin(self, request: Request) -> None:
-        """Let a websocket pass if a page of this site opens it, or a program that is no browser.
-
-        Browsers let any page open a websocket to any host. Only the Origin header tells us which
-        site the page is from.
-        """
-        origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) != request.headers.get("host"):
-            raise ApiError(
-                403,
-                "other_origin",
-                "Only pages of this site may open websockets, and this Origin is not the Host of "
-                "the request. A proxy in between must not change the Host.",
-            )
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 def _from_loopback(request: Request) -> bool:

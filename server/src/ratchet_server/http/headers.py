@@ -32,6 +32,9 @@ _PERMISSIONS: Final = ", ".join(
         "xr-spatial-tracking",
     )
 )
+# A page that is isolated from other origins (it has shared memory) frames only documents that send
+# this, and these start only workers that send it.
+ISOLATED: Final = {"Cross-Origin-Embedder-Policy": "require-corp"}
 # Browsers must take the type from the header, and never guess it from the content.
 NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
 # Pages of other sites can't load this, not even as an image or a script.
@@ -54,9 +57,15 @@ def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
         # that other sites may frame is sent without it.
         **({} if framed_by else {"X-Frame-Options": "DENY"}),
         # To a browser, a page in a frame is a resource that the outer page loads.
-        **(FOR_OTHERS if framed_by else OURS),
+        **(FOR_OTHERS | ISOLATED if framed_by else OURS),
         **NOSNIFF,
     }
+
+
+def clip() -> dict[str, str]:
+    """The headers of a clip or a poster. Its address says nothing about its content, so a cache may
+    show its copy once the node confirms it (304)."""
+    return {"Cache-Control": "no-cache", **OURS, **NOSNIFF}
 
 
 def asset() -> dict[str, str]:
@@ -64,9 +73,9 @@ def asset() -> dict[str, str]:
     return {
         # A worker gets its policy from its own script's response.
         "Content-Security-Policy": _policy(),
-        # In small letters, because Sanic's file() looks for that: else it adds its own no-cache.
-        "cache-control": "public, max-age=31536000, immutable",
+        "Cache-Control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",
+        **ISOLATED,
         **OURS,
         **NOSNIFF,
     }
@@ -75,9 +84,8 @@ def asset() -> dict[str, str]:
 def script_for_others(etag: str) -> dict[str, str]:
     """The headers of the script that pages of other sites load."""
     return {
-        # After a fix of the script, pages may go on with the old one for up to an hour. The name is
-        # in small letters for the same reason as above.
-        "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
+        # After a fix of the script, pages may go on with the old one for up to an hour.
+        "Cache-Control": "public, max-age=3600, stale-while-revalidate=86400",
         "ETag": etag,
         "Vary": "Accept-Encoding",
         **FOR_OTHERS,

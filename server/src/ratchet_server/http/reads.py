@@ -7,6 +7,7 @@ from typing import Final, cast
 from ratchet import names
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
+from sanic.http import Http
 from sanic.response import BaseHTTPResponse, json, text
 
 from ratchet_server.counting.keeper import Keeper
@@ -15,7 +16,7 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
-from ratchet_server.http.guard import Guard
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
@@ -36,7 +37,7 @@ def reads(
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
-    guard: Guard,
+    sites: Sites,
     gate: Gate,
 ) -> Blueprint:
     """The calls. Until the node has caught up, it refuses them with 503."""
@@ -46,7 +47,7 @@ def reads(
     async def check(request: Request) -> None:
         # Check before the handshake: once a websocket is open, it is too late for a status code.
         if "upgrade" in request.headers:
-            guard.same_origin(request)
+            sites.may_watch(request)
         if "video" in request.match_info:
             videos.known(request.match_info["video"])
         gate.must_be_ready()
@@ -96,6 +97,11 @@ def reads(
         response = await request.respond(
             content_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
+        if request.method == "HEAD":
+            await response.send("")
+            # Else Sanic would end the stream when this returns, and fail: it awaits what is None.
+            cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
+            return
         watchers.add(video, watcher, with_node=with_node)
         try:
             while True:
