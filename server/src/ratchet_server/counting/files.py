@@ -35,7 +35,8 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def new(path: Path) -> Path:
-    """Where a new database is written that will take the place of `path`. Nothing is there."""
+    """Where a new database is written that will take the place of `path`. Deletes an unfinished one
+    that is there."""
     fresh = path.with_suffix(".new.sqlite")
     for suffix in ("", *BESIDE):
         beside(fresh, suffix).unlink(missing_ok=True)

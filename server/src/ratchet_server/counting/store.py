@@ -32,7 +32,7 @@ from ratchet_server.counting import files, schema
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.crash_points import reached
 
-# Rows in one read: enough to be fast, few enough to let other tasks run in between.
+# How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
 _ROWS_PER_READ: Final = 20_000
 # The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
 _NO_ROOM: Final = frozenset(
@@ -188,10 +188,15 @@ class Store:
                 async with fresh.transaction() as transaction:
                     await transaction.write(changes)
             await self._copy_keys(fresh)
-        finally:
+        except BaseException:
             await fresh.close()
+            # On a full disk, an unfinished file would be in its own way.
+            files.new(self._path)
+            raise
+        await fresh.close()
         if files.beside(fresh_path, files.LOG).exists():
             # SQLite deletes it once everything that it holds is in the database.
+            files.new(self._path)
             raise StoreFullError
         aside = _aside(f"version-{self._version}" if self.is_old else "damaged")
         # SQLite deletes the log of a file that it closes, by its name: close the old one first.
