@@ -164,7 +164,9 @@ class Store:
             return self._broken
         if fault := await asyncio.to_thread(watch.fault):
             return fault
-        return await self._log_is_cut(watch)
+        if watch.log_is_shorter():
+            self._broken = await self._log_is_cut(watch)
+        return self._broken
 
     @property
     def is_old(self) -> bool:
@@ -182,6 +184,8 @@ class Store:
             fresh_path = files.new(self._path)
             fresh = await Store.open(fresh_path)
         except (OSError, DataError) as error:
+            with suppress(OSError):
+                files.new(self._path)
             raise StoreLostError(str(error)) from None
         try:
             for changes in everything:
@@ -220,9 +224,8 @@ class Store:
         `DataError` when the disk fails so that nobody knows what is on it: then the process must
         end, and the next one reads it again.
         """
-        # A transaction would leave a hole in a log that was cut short, and hide that.
-        if self._watch and not self._broken:
-            self._broken = await self._log_is_cut(self._watch)
+        if self._watch and self._watch.log_is_shorter():
+            self._broken = self._broken or await self._log_is_cut(self._watch)
         if self._broken:
             raise StoreLostError(self._broken)
         committing = False
@@ -248,8 +251,6 @@ class Store:
                     self._broken = str(why)
                 raise why from None
             raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
-        if self._watch:
-            self._watch.written()
         if self._exclusive:
             # There is room again.
             await self.close()
@@ -346,10 +347,10 @@ class Store:
             return False
 
     async def _log_is_cut(self, watch: files.Watch) -> str | None:
-        if watch.log_is_shorter():
-            frames = await self._frames_in_log()
-            if frames is None or not watch.log_has(frames):
-                return f"{self._where}{files.LOG} has been cut short"
+        """`log_is_shorter`: has another program emptied it, or was it cut?"""
+        frames = await self._frames_in_log()
+        if frames is None or not watch.log_has(frames):
+            return f"{self._where}{files.LOG} has been cut short"
         return None
 
     async def _frames_in_log(self) -> int | None:
