@@ -19,7 +19,7 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import signals
+from ratchet_server import open_files, signals
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.departure import Departure
@@ -41,6 +41,7 @@ from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
+from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
@@ -192,17 +193,19 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secret)
+    room = Room(open_files.raise_limit())
     embedders = Embedders(settings.embed_origins)
     app = application(
         settings.name,
         gate,
+        room,
         signed=(
-            reads(videos, keeper, watchers, embedders, guard, gate),
+            reads(videos, keeper, watchers, embedders, guard, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
-            cluster(replica, mesh, life),
+            cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life),
+            metrics(keeper, routes, watchers, life, room),
             pages(settings, videos, keeper, embedders, gate),
             files.clips(clips),
             files.assets(settings.page),

@@ -10,6 +10,7 @@ from sanic.response import BaseHTTPResponse
 from ratchet_server.http import headers
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.room import Room
 
 App = Sanic[Any, Any]
 
@@ -21,12 +22,19 @@ LAST_ANSWER_S: Final = 120
 
 
 def application(
-    name: str, gate: Gate, *, signed: Iterable[Blueprint], unsigned: Iterable[Blueprint]
+    name: str,
+    gate: Gate,
+    room: Room,
+    *,
+    signed: Iterable[Blueprint],
+    unsigned: Iterable[Blueprint],
 ) -> App:
     """The app of the node `name`. Responses of the `signed` blueprints name the node. Caches must
     not store them, unless they have their own Cache-Control."""
     # Sanic keeps a registry of its apps by name. A test may make two nodes of one name.
     app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False)
+    # Sanic makes the protocol of each connection, which finds the room here.
+    app.ctx.room = room
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S

@@ -5,7 +5,7 @@ Without them, a websocket that sends pings and never reads the pongs took a node
 """
 
 import asyncio
-from asyncio import Transport
+from asyncio import BaseTransport, Transport
 from time import monotonic
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 STALLED_S: Final = 3.0
 # What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
 MAX_HEARD: Final = 2**20
+# In these stages somebody works on a request; in the others the client is awaited.
+AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
 class BoundedProtocol(WebSocketProtocol):
@@ -31,6 +33,26 @@ class BoundedProtocol(WebSocketProtocol):
         # What had not been taken when it was last looked at, in bytes.
         self._left = 0
         self._cut: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """One connection more, if there is room for it."""
+        super().connection_made(transport)
+        # Sanic sets it when the connection's task begins, and that may be after many more came.
+        self._time = monotonic()
+        self.app.ctx.room.for_another(self.connections)
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it waits for a request, or the rest of one; None if a request is at work."""
+        if self.transport is None or self.transport.is_closing():
+            return None
+        at_work = self.websocket or (self.http and self.http.stage in AT_WORK)
+        return None if at_work else self._time
+
+    def drop(self) -> None:
+        """Close it at once. (Sanic's `abort` forgets the transport, and its task then fails.)"""
+        if self.transport:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes that a listener sends: endless fragments would pass all other limits."""

@@ -12,6 +12,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.life import Life
+from ratchet_server.http.room import Room
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
@@ -21,7 +22,7 @@ from ratchet_server.settings import SettingError, check_url
 UNREACHED_S: Final = 10.0
 
 
-def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
+def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     """The call. It needs no secret, and no readiness: a node that starts is looked at, too."""
     blueprint = Blueprint("cluster")
     started = time.time()
@@ -39,6 +40,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
                 for one in mesh.dialled
                 if one.node is None and one.tried and now - started > UNREACHED_S
             ),
+            full=room.full,
             via=_reached_at(request) or replica.me.url,
         )
         seen = report(replica.observe(), facts)

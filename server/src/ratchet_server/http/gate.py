@@ -22,5 +22,11 @@ class Gate:
     def last_answer(self, request: Request) -> None:
         """If the node stops, make this response the last on its connection (`Connection: close`).
         Else the client could send its next request while the node closes the connection."""
-        if self._life.goes and isinstance(request.stream, Http):
-            request.stream.keep_alive = False
+        if self._life.goes:
+            close_after(request)
+
+
+def close_after(request: Request) -> None:
+    """Close the connection after the response to `request`."""
+    if isinstance(request.stream, Http):
+        request.stream.keep_alive = False

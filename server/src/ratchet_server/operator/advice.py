@@ -4,6 +4,7 @@ operator."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ratchet_server.open_files import HOW_TO_RAISE
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.folds import Fold
 from ratchet_server.operator.humanize import duration, listed
@@ -29,6 +30,7 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
         *_indirect(here, members),
         *_twice(members),
         *_unreached(here, facts.unreached),
+        *_full(here, facts),
     )
 
 
@@ -92,4 +94,12 @@ def _unreached(here: str, urls: Sequence[str]) -> Iterator[Advice]:
         yield Advice(
             f"Nobody has ever answered {here} at {url}. If a node should be there: does it run, is "
             "the address right, and is the network open? If not, take it out of --peer."
+        )
+
+
+def _full(here: str, facts: Facts) -> Iterator[Advice]:
+    if facts.full:
+        yield Advice(
+            f"{here} has no room for more connections, and has refused some in the last minute. If "
+            f"so many people watch, {HOW_TO_RAISE}. If they do not, find out who connects."
         )

@@ -20,5 +20,7 @@ class Facts:
     dialled: Mapping[str, str]
     # The addresses where nobody has ever answered.
     unreached: tuple[str, ...]
+    # Whether it has refused connections in the last minute, for want of room.
+    full: bool = False
     # An address of this node that works for the one who asks: commands name it.
     via: str
