@@ -83,7 +83,14 @@ class TestADeclaration:
 def files_that_name_variables() -> Iterator[Path]:
     """What operators read and run, and our own programs; not the names of earlier versions in
     CHANGELOG.md, and not this file, which misspells some."""
-    for name in ("README.md", "OPERATING.md", "ARCHITECTURE.md", "PROTOCOL.md", "Dockerfile", "compose.yaml"):
+    for name in (
+        "README.md",
+        "OPERATING.md",
+        "ARCHITECTURE.md",
+        "PROTOCOL.md",
+        "Dockerfile",
+        "compose.yaml",
+    ):
         yield PROJECT / name
     for folder in ("balancer", "bench", "browser/src", "core", "e2e", "server", "testing"):
         for file in (PROJECT / folder).rglob("*"):
