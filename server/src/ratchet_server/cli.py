@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, cast
 
+from ratchet_server.log_throttle import OneLine, Ration
 from ratchet_server.settings import SettingError, environment, sources
 
 FAILED: Final = 1
@@ -24,9 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code: 0 fine, 1 it failed, 2 it was called wrongly, 3 a node was
     superseded."""
     asked = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler()
+    handler.addFilter(Ration())
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # These libraries log each connection and each request.
     for library in ("sanic", "websockets", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)

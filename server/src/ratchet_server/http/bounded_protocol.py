@@ -9,8 +9,8 @@ from asyncio import BaseTransport, Transport
 from time import monotonic
 from typing import Any, Final
 
-from sanic.exceptions import RequestTimeout
-from sanic.http import Stage
+from sanic.exceptions import BadRequest, RequestTimeout, SanicException
+from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 # How long a client may read nothing at all while data waits for it.
@@ -21,9 +21,22 @@ MAX_HEARD: Final = 2**20
 AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
+class _Http(Http):
+    """Sanic's HTTP, without a failure of its own where it answers a URL that can't be parsed."""
+
+    __slots__ = ()
+
+    def create_empty_request(self) -> None:
+        """A request for the error response. Sanic would parse the same URL again, and then log a
+        traceback and not respond."""
+        self.url = None
+        super().create_empty_request()
+
+
 class BoundedProtocol(WebSocketProtocol):
     """Reads nothing more from a client that doesn't read its responses, and soon cuts it off."""
 
+    HTTP_CLASS = _Http
     __slots__ = ("_cut", "_heard", "_left", "listens_only")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -62,6 +75,15 @@ class BoundedProtocol(WebSocketProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    async def websocket_handshake(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a websocket. A handshake that can't be parsed is the client's fault, not ours."""
+        try:
+            return await super().websocket_handshake(*args, **kwargs)
+        except SanicException as error:
+            if error.status_code == 500:
+                raise BadRequest from None
+            raise
 
     def check_timeouts(self) -> None:
         """Check Sanic's time-outs, and one more: a request's body must arrive as fast as its

@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,12 +27,12 @@ class Guard:
         """Let peers and operators pass: their request has the secret or, if this node has no
         secret, comes from this very machine. Browsers never hold the secret, and never pass.
 
-        The log names each sender that doesn't pass: a node with another secret, or an attacker.
+        The log names each network that doesn't pass: a node with another secret, or an attacker.
         """
         try:
             self._check_operator(request)
         except ApiError as refusal:
-            if self._refusals.due((request.ip, request.path, refusal.code)):
+            if self._refusals.due((_network(request.ip), request.path, refusal.code)):
                 _log.warning("refused %s at %s: %s", request.ip, request.path, refusal)
             raise
 
@@ -68,6 +68,16 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and _netloc(origin) != request.headers.get("host"):
             raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
+
+
+def _network(address: str) -> object:
+    """One machine may have all addresses of such a network, and must not fill the log with them."""
+    try:
+        return ip_network(
+            f"{address}/{24 if ip_address(address).version == 4 else 64}", strict=False
+        )
+    except ValueError:
+        return address
 
 
 def _netloc(origin: str) -> str | None:
