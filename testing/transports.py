@@ -104,7 +104,7 @@ async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[N
     app = Sanic[Any, Any](f"peer-{me.process}", configure_logging=False)
     # Sanic speeds up its own classes for one app; a second one in this process would break them.
     app.config.TOUCHUP = False
-    app.blueprint(peer(mesh, Guard(None)))
+    app.blueprint(peer(mesh, Guard(())))
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
     await server.startup()  # type: ignore[no-untyped-call]

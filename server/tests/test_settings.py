@@ -124,10 +124,10 @@ class TestWhereASettingComesFrom:
         line.write_text("l\n")
         variable.write_text("v\n")
         environ = {"RATCHET_SECRET": "s"}
-        assert sources.read_one("secret", Namespace(), environ) == "s"
+        assert sources.read_one("secrets", Namespace(), environ) == ("s",)
         environ["RATCHET_SECRET_FILE"] = str(variable)
-        assert sources.read_one("secret", Namespace(), environ) == "v"
-        assert sources.read_one("secret", Namespace(secret_file=str(line)), environ) == "l"
+        assert sources.read_one("secrets", Namespace(), environ) == ("v",)
+        assert sources.read_one("secrets", Namespace(secret_file=str(line)), environ) == ("l",)
 
     def test_0_seconds_until_a_retirement_are_never(self) -> None:
         assert read({"RATCHET_RETIRE_AFTER": "0"}) == read({})
@@ -174,7 +174,7 @@ class TestAWrongSetting:
         file.write_text("sword fish")
         for environ in ({"RATCHET_SECRET": "sword fish"}, {"RATCHET_SECRET_FILE": str(file)}):
             with pytest.raises(SettingError) as refused:
-                sources.read_one("secret", Namespace(), environ)
+                sources.read_one("secrets", Namespace(), environ)
             assert "fish" not in str(refused.value)
 
 

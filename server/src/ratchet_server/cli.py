@@ -66,9 +66,9 @@ def _operate(asked: argparse.Namespace) -> int:
     from ratchet_server.operator import commands
     from ratchet_server.operator.client import CallError, Client
 
-    secret = sources.read_one("secret", asked, environment.effective(os.environ))
+    secrets = sources.read_one("secrets", asked, environment.effective(os.environ))
     try:
-        with Client(asked.url, secret) as node:
+        with Client(asked.url, next(iter(secrets), None)) as node:
             match asked.command:
                 case "status":
                     commands.status(node, as_json=asked.json)
@@ -152,6 +152,6 @@ def _operators(
 ) -> argparse.ArgumentParser:
     """A command for operators, which sends requests to a node."""
     command = commands.add_parser(name, help=what, description=more)
-    sources.add_flags(command, "secret")
+    sources.add_flags(command, "secrets")
     command.set_defaults(run=_operate)
     return command

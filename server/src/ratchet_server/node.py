@@ -177,7 +177,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     discoveries: list[Discovery] = [Static(settings.peers)]
     if settings.discover:
         discoveries.append(Gossip(replica.peers.alive))
-    mesh = Mesh(me, Addresses(me, discoveries, replica.table.is_gone), secret=settings.secret)
+    mesh = Mesh(
+        me,
+        Addresses(me, discoveries, replica.table.is_gone),
+        secret=next(iter(settings.secrets), None),
+    )
     routes = Routes([mesh])
     keeper = Keeper(
         replica,
@@ -192,7 +196,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     readiness = Readiness()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
-    gate, guard = Gate(life), Guard(settings.secret)
+    gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
     embedders = Embedders(settings.embed_origins)
     app = application(

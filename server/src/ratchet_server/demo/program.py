@@ -55,7 +55,7 @@ async def _run(
     logs.mkdir(exist_ok=True)
     media = machine.find_media()
     environ = environment.effective(os.environ)
-    secret = sources.read_one("secret", argparse.Namespace(), environ)
+    secrets = sources.read_one("secrets", argparse.Namespace(), environ)
     given = [f"{name}={HOST}:{port}" for name, port in ports.items()]
     chosen = balancer.choose(given, f"{HOST}:{balancer_port}", data)
     page, own = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
@@ -87,7 +87,7 @@ async def _run(
         supervisor = Supervisor([*nodes.values()], front, client, terminal, how_to_start)
         stack.push_async_callback(supervisor.end)
         overview = Overview(nodes, relays, client)
-        actions = Actions(nodes, relays, supervisor, client, overview, secret)
+        actions = Actions(nodes, relays, supervisor, client, overview, next(iter(secrets), None))
         pages = [page, *(node.url for node in nodes.values())]
         app = control.application(overview, actions, own=own, pages=pages)
 

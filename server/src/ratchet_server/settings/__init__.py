@@ -65,11 +65,11 @@ class Settings:
         "the folder of clips that is the catalogue")] = None
     open: Annotated[bool, Setting("RATCHET_OPEN", "--open", values.yes_or_no,
         "count any valid video id, not only the catalogue's")] = False
-    secret: Annotated[str | None,
-        Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secret_in,
+    secrets: Annotated[tuple[str, ...],
+        Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secrets_in,
             "a file with the secret that nodes and operators share"),
-        Setting("RATCHET_SECRET", "", values.secret,
-            "the secret itself, where there is no file")] = None
+        Setting("RATCHET_SECRET", "", values.secrets,
+            "the secret itself, where there is no file")] = ()
     ack: Annotated[Ack, Setting("RATCHET_ACK", "", values.one_of(*ACKS),
         "where an answered view is, unless its request says: memory, disk or peers")] = "disk"
     key_lifetime_s: Annotated[int, Setting("RATCHET_KEY_LIFETIME", "", values.seconds, unit="s",

@@ -1,6 +1,9 @@
 """How settings are parsed: each function makes a value from a text, or raises `SettingError`."""
 
+import logging
+import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -15,12 +18,17 @@ ANY: Final = "*"
 # Neither spaces nor line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+# The one that is sent, and the one that is still, or already, good.
+_MOST_SECRETS: Final = 2
+_SHORT_SECRET: Final = 16
 _YEAR_S: Final = 365 * 86400
 # No IPv6: a Content-Security-Policy can't name such hosts. Host names are as browsers send them.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
+
+_log = logging.getLogger(__name__)
 
 
 class SettingError(ValueError):
@@ -128,23 +136,37 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(origin, texts)))
 
 
-def secret(text: str) -> str:
-    """The cluster's secret. No message shows it."""
-    if not _PRINTABLE.fullmatch(text):
+def secrets(text: str) -> tuple[str, ...]:
+    """The cluster's secret; in a second line, another that is good, too. No message shows them."""
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not all(map(_PRINTABLE.fullmatch, lines)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
-    return text
+    if not 1 <= len(lines) <= _MOST_SECRETS:
+        raise SettingError(f"one secret or two are expected, each in a line, not {len(lines)}")
+    if any(len(line) < _SHORT_SECRET for line in lines):
+        _log.warning(
+            "the secret is shorter than %d characters, and can be guessed: openssl rand -hex 32 "
+            "makes a good one",
+            _SHORT_SECRET,
+        )
+    return lines
 
 
-def secret_in(file: str) -> str:
-    """The secret in a file, with or without white space around it."""
+def secrets_in(file: str) -> tuple[str, ...]:
+    """The secrets in a file."""
     try:
-        text = Path(file).read_text(encoding="utf-8").strip()
+        with Path(file).open(encoding="utf-8") as opened:
+            text, mode = opened.read(), os.fstat(opened.fileno()).st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{file} can't be read: {error}") from None
-    if not text:
+    if not text.strip():
         raise SettingError(f"{file} is empty; a secret is expected in it")
+    if mode & stat.S_IROTH:
+        _log.warning(
+            "every user of this machine can read the secret in %s: chmod 600 %s", file, file
+        )
     try:
-        return secret(text)
+        return secrets(text)
     except SettingError as error:
         raise SettingError(f"{file}: {error}") from None
 
