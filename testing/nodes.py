@@ -76,8 +76,10 @@ class Node:
         port: int | None = None,
         data: str | None = None,
         files: tuple[int, int] | None = None,
+        stdout: int | None = None,
     ) -> None:
-        """`files`: how many files the system lets it open, softly and at the most."""
+        """`files`: how many files the system lets it open, softly and at the most.
+        `stdout`: where it prints, if not to its log."""
         self.name = name
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -86,6 +88,7 @@ class Node:
         self.environ = dict(environ or {})
         self.data = data or str(folder / name)
         self.files = files
+        self.stdout = stdout
         self.log_file = folder / f"{name}.log"
         self.process: processes.Process | None = None
         self._log_start = 0
@@ -142,6 +145,7 @@ class Node:
             self.log_file,
             kept | self.environ,
             preexec_fn=limits and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)),
+            **({} if self.stdout is None else {"stdout": self.stdout}),
         )
         return self
 

@@ -12,9 +12,10 @@
     settings      every setting of a node, with its unit and default
     signals       the signals that stop a node
     open_files    how many files this process may open
+    output        what a command prints, where stdout may be broken
     log_throttle  the ration of lines in the log
     crash_points  a hook for tests of crashes
 
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may
-import the last five.
+import the last six.
 """

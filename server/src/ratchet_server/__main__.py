@@ -8,7 +8,7 @@ sees a failure. So this file imports next to nothing, and takes the signals befo
 import sys
 from typing import Final
 
-from ratchet_server import signals
+from ratchet_server import output, signals
 
 # Shells give this exit code to a command that Ctrl-C has ended.
 INTERRUPTED: Final = 130
@@ -27,6 +27,7 @@ def main() -> int:
         return INTERRUPTED
     finally:
         signals.ignore()
+        output.finish()
 
 
 if __name__ == "__main__":

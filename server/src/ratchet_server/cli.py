@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from ratchet_server.log_throttle import OneLine, Ration
+from ratchet_server.output import OutputError, say
 from ratchet_server.settings import SettingError, environment, sources
 
 FAILED: Final = 1
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception, code: int = FAILED) -> int:
-    print(f"ratchet: {error}", file=sys.stderr)
+    say(f"ratchet: {error}", to=sys.stderr)
     return code
 
 
@@ -76,7 +77,7 @@ def _operate(asked: argparse.Namespace) -> int:
                     commands.retire(node, asked.name, check=asked.check, as_json=asked.json)
                 case how:
                     commands.stop(node, how)
-    except CallError as error:
+    except (CallError, OutputError) as error:
         return _failed(error)
     return 0
 

@@ -47,6 +47,7 @@ from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
+from ratchet_server.output import say
 from ratchet_server.peering.addresses import Addresses
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
@@ -231,7 +232,7 @@ async def _announce(node: _Node, url: str, timeout_s: int) -> None:
         _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)
     if not node.departure.asked.is_set():
         # For people, and for programs that wait for this line.
-        print(f"ready: node {node.name} at {url}", flush=True)
+        say(f"ready: node {node.name} at {url}")
 
 
 @contextlib.contextmanager
