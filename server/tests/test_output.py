@@ -88,6 +88,19 @@ class TestAReport:
         assert line == "ratchet: can't write the answer: No space left on device"
 
 
+class TestAStdoutThatIsNotThere:
+    def test_is_no_failure_either(self, node: Node) -> None:
+        command = ["sh", "-c", '"$@" >&-', "sh", *RATCHET]
+        for arguments in (["status"], ["drain"]):
+            ran = subprocess.run(
+                [*command, *arguments, node.url],
+                stderr=subprocess.PIPE,
+                timeout=PATIENCE_S,
+                check=False,
+            )
+            assert (ran.returncode, ran.stderr) == (0, b"")
+
+
 class TestABrokenStderr:
     def test_changes_no_exit_code(self) -> None:
         with broken("closed") as stderr:

@@ -209,6 +209,13 @@ class TestAVariableThatNobodyKnows:
         assert environ == {}
         assert read(OF_SERVICES) == read({})
 
+    def test_is_named_where_it_has_the_name_of_a_setting(self, tmp_path: Path) -> None:
+        """Somebody who means to set the port would look for it for long."""
+        with Node("a", tmp_path, data=":memory:", environ=OF_SERVICES) as node:
+            node.start()
+            [line] = [line for line in node.log.splitlines() if "WARNING" in line]
+        assert "RATCHET_PORT=tcp://10.0.0.1:1234 is what Kubernetes sets for a Service" in line
+
     def test_is_one_that_only_looks_like_those_of_kubernetes(self) -> None:
         environ = {"RATCHET_NODE_PORT": "1234", "RATCHET_PORTS": "tcp://10.0.0.1:1234"}
         assert environment.effective(environ) == environ

@@ -2,6 +2,7 @@
 
     __main__      the entry point: takes signals, then imports the rest
     cli           the command `ratchet`
+    health        the check of a container's node, for its image
     node          the composition root: makes the parts, joins them, runs and stops them
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes

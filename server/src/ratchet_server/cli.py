@@ -52,7 +52,7 @@ def _demo(asked: argparse.Namespace) -> int:
 
 def _node(asked: argparse.Namespace) -> int:
     environ = environment.effective(os.environ)
-    for line in environment.unknown(environ):
+    for line in environment.of_services(os.environ) + environment.unknown(environ):
         _log.warning("%s", line)
     settings = sources.read(asked, environ)
     from ratchet_server import node
