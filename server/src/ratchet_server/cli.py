@@ -16,6 +16,7 @@ from ratchet_server.log_throttle import OneLine, Ration
 from ratchet_server.output import OutputError, say
 from ratchet_server.settings import SettingError, environment, sources
 
+OK: Final = 0
 FAILED: Final = 1
 USAGE_ERROR: Final = 2
 
@@ -72,14 +73,15 @@ def _operate(asked: argparse.Namespace) -> int:
         with Client(asked.url, next(iter(secrets), None)) as node:
             match asked.command:
                 case "status":
-                    commands.status(node, as_json=asked.json)
+                    well = commands.status(node, as_json=asked.json)
+                    return FAILED if asked.check and not well else OK
                 case "retire":
                     commands.retire(node, asked.name, check=asked.check, as_json=asked.json)
                 case how:
                     commands.stop(node, how)
     except (CallError, OutputError) as error:
         return _failed(error)
-    return 0
+    return OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         "Shows which nodes are there, missing or behind, which slots are open, closed and folded, "
         "what is in the way of a fold, and what to do about it.",
     )  # fmt: skip
+    status.add_argument("--check", action="store_true",
+                        help="for monitors: exit with 1 unless all is well")  # fmt: skip
     drain = _operators(
         commands, "drain", "let a node stop; it will be back",
         "The node tells the balancer first, then refuses views and hands over what it has counted "

@@ -30,16 +30,16 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     @blueprint.get("/api/cluster")
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
+        early = now - started < UNREACHED_S
+        unmet = [one for one in mesh.dialled if one.node is None and not one.refused]
         facts = Facts(
             state=life.state,
             now=now,
             started=started,
             dialled={one.node: one.said_url or one.url for one in mesh.dialled if one.node},
-            unreached=tuple(
-                one.url
-                for one in mesh.dialled
-                if one.node is None and one.tried and now - started > UNREACHED_S
-            ),
+            unreached=() if early else tuple(one.url for one in unmet if one.tried),
+            awaited=len(unmet) if early else 0,
+            refusing={one.url: one.refused for one in mesh.dialled if one.refused},
             full=room.full,
             via=_reached_at(request) or replica.me.url,
         )

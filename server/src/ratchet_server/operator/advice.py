@@ -29,6 +29,7 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
         *_missing(here, members, folds, facts),
         *_indirect(here, members),
         *_twice(members),
+        *_refused(here, facts),
         *_unreached(here, facts.unreached),
         *_full(here, facts),
     )
@@ -87,6 +88,15 @@ def _twice(members: Sequence[Member]) -> Iterator[Advice]:
                 "older hands over its views and stops by itself. If you did not start it: find out "
                 "what does, and give that node a name of its own."
             )
+
+
+def _refused(here: str, facts: Facts) -> Iterator[Advice]:
+    for url, status in facts.refusing.items():
+        yield Advice(
+            f"A node at {url} refuses {here} ({status}), so they are not connected there. Give both "
+            "the same secret (--secret-file); or take the address out of --peer, if the node is not "
+            "of this cluster."
+        )
 
 
 def _unreached(here: str, urls: Sequence[str]) -> Iterator[Advice]:

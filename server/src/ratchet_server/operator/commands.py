@@ -17,9 +17,13 @@ GOING_TIMEOUT_S: Final = 90
 _LOOK_S: Final = 0.1
 
 
-def status(node: Client, *, as_json: bool) -> None:
-    """Print how the cluster is, as `node` sees it. Raises `CallError`."""
-    show(_text(node, reports.report, node.get("/api/cluster"), as_json=as_json))
+def status(node: Client, *, as_json: bool) -> bool:
+    """Print how the cluster is, as `node` sees it. Return whether all is well. Raises
+    `CallError`."""
+    state = node.get("/api/cluster")
+    show(_text(node, reports.report, state, as_json=as_json))
+    headline = state.get("headline")
+    return isinstance(headline, dict) and headline.get("mood") == "well"
 
 
 def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:

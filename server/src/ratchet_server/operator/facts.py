@@ -1,7 +1,7 @@
 """Facts: what a report needs to know of the node that makes it, and no observation holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 # The words of `counting.life`, which this wing does not import.
@@ -20,6 +20,10 @@ class Facts:
     dialled: Mapping[str, str]
     # The addresses where nobody has ever answered.
     unreached: tuple[str, ...]
+    # How many addresses nobody has answered at, in the first seconds of this node.
+    awaited: int = 0
+    # The addresses that refused this node last, and the status of each refusal.
+    refusing: Mapping[str, int] = field(default_factory=dict)
     # Whether it has refused connections in the last minute, for want of room.
     full: bool = False
     # An address of this node that works for the one who asks: commands name it.

@@ -31,6 +31,8 @@ class Dialled:
     answer: Hello | None = None
     # Whether the first attempt has come to an end, one way or the other.
     tried: bool = False
+    # The status with which the last attempt was refused, if it was.
+    refused: int | None = None
     # Whether it is this address that the process is connected by.
     connected: bool = False
 
