@@ -93,9 +93,9 @@ def _twice(members: Sequence[Member]) -> Iterator[Advice]:
 def _refused(here: str, facts: Facts) -> Iterator[Advice]:
     for url, status in facts.refusing.items():
         yield Advice(
-            f"A node at {url} refuses {here} ({status}), so they are not connected there. Give both "
-            "the same secret (--secret-file); or take the address out of --peer, if the node is not "
-            "of this cluster."
+            f"A node at {url} refuses {here} ({status}), so they are not connected there. Give "
+            "both the same secret (--secret-file); or take the address out of --peer, if the node "
+            "is not of this cluster."
         )
 
 
