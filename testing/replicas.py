@@ -1,5 +1,5 @@
-"""Replicas in one process: real ones, on links and disks that fail nowhere, for tests of what
-people read about a cluster."""
+"""Real replicas in one process, for tests of what people read about a cluster. Their links and
+disks never fail by themselves."""
 
 from itertools import count
 from typing import Final
@@ -42,23 +42,23 @@ class Replicas:
         return replica
 
     def kill(self, replica: Replica) -> None:
-        """Its process and its disk are gone."""
+        """End its process, and lose its disk."""
         del self._alive[replica.me.process]
         for other in self._alive.values():
             other.left(replica.me.process)
 
     def cut(self, one: Replica, two: Replica) -> None:
-        """Nothing passes between the two any more."""
+        """Let nothing pass between the two any more."""
         self._cut.add(frozenset((one.me.process, two.me.process)))
         one.left(two.me.process)
         two.left(one.me.process)
 
     def stall(self, replica: Replica) -> None:
-        """Its disk takes nothing any more."""
+        """Let its disk accept nothing any more."""
         self._stalled.add(replica)
 
     def pass_time(self, seconds: float, *, unmet: int = 0) -> None:
-        """Ticks of a second, and all that is written and sent in them. `unmet`: as for `tick`."""
+        """Tick once a second, and write and send all that this causes. `unmet`: as for `tick`."""
         end = self.now + seconds
         while self.now < end:
             self.now += 1.0
@@ -67,18 +67,18 @@ class Replicas:
                 self.write(replica)
 
     def settle(self) -> None:
-        """Until all have opened their slots, and have the same."""
+        """Let time pass until all have opened their slots, and have the same counts."""
         for _ in range(60):
             self.pass_time(1)
             replicas = self._alive.values()
             same = len({replica.observe().fingerprint for replica in replicas}) == 1
             if same and all(replica.counting for replica in replicas):
-                # Each says so in its next heartbeat.
+                # Let each one report it in its next heartbeat.
                 return self.pass_time(2)
         raise AssertionError("they never had the same")
 
     def write(self, replica: Replica) -> None:
-        """All that waits for its disk."""
+        """Write all changes that wait for its disk."""
         while replica not in self._stalled and (changes := replica.changes()):
             self._send(replica, replica.committed(changes))
 

@@ -22,7 +22,7 @@ def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
     assert sum("check" in server for server in servers) == 2
 
 
-def test_a_page_can_ask_for_a_node_by_the_name_that_was_given_and_by_no_other() -> None:
+def test_a_page_can_ask_for_a_node_only_by_the_name_that_was_given() -> None:
     def pins(nodes: str) -> list[str]:
         return [
             line.strip() for line in render(nodes, "*:80").stdout.splitlines() if "use-" in line

@@ -1,8 +1,8 @@
 // Views on their way: each is sent with its one key until a node has answered it.
 //
-// A view outlives its page. Until it is answered, its key is kept in local storage (when that is on),
-// and the next page of this site, whichever it is, sends it again. Two tabs that do so at once do no
-// harm: it is the same key.
+// A view outlives its page. Until a node answers it, its key is kept in local storage (if that is
+// on), and the next page of this site sends it again. It does no harm if two tabs send it at once,
+// because the key is the same.
 
 /** @import { Keep } from './keep.js' */
 
@@ -10,20 +10,21 @@ import { Backoff, pause } from './backoff.js';
 import { UNSENT } from './keep.js';
 import { made_ms, uuid7 } from './uuid7.js';
 
-// Nodes remember a key for 15 minutes. A view that may have been counted must not be sent after that:
-// it would count twice. One that surely was not counted (503) may be sent for ever.
+// Nodes remember a key for 15 minutes. After that, a view that may have been counted must not be
+// sent again: it could count twice. A view that surely was not counted (503) may be sent for ever.
 const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The statuses below 500 after which another try makes sense. It does after every status from 500 on:
-// proxies on the way have numbers of their own. All but 503 leave open whether the view was counted.
+// The statuses below 500 after which another try makes sense. From 500 on it always does, because
+// proxies on the way use statuses of their own. Only 503 means that the view surely was not
+// counted.
 const AGAIN = new Set([408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
  * @property {(video: string) => void} count sends one view of `video`
- * @property {() => void} resume sends what an earlier page could not
+ * @property {() => void} resume sends the views that an earlier page could not send
  *
  * @typedef {object} OutboxEvents
  * @property {(video: string, views: number) => void} counted
@@ -53,11 +54,11 @@ export function openOutbox(keep, events) {
   };
 }
 
-/** One view, until it is counted, refused or given up. What is kept of it is `video [unsure_since_ms]`. */
+/** One view, until it is counted, refused or given up. Its stored text is `video [unsure_since_ms]`. */
 class View {
   #video;
   #key;
-  /** Since when it may have been counted; Infinity while it surely was not. */
+  /** When it was first sent without a sure answer; Infinity while it surely was not counted. */
   #unsure_since_ms;
   #keep;
   #events;
@@ -109,7 +110,7 @@ class View {
     }
   }
 
-  /** Takes over what another page knows of it; false when that page has dealt with it. */
+  /** Reads what another page has stored of this view. Returns false if that page has settled it. */
   #readAgain() {
     const kept = this.#keep.read(UNSENT + this.#key);
     if (kept === null) return false;
@@ -118,7 +119,7 @@ class View {
     return true;
   }
 
-  /** @param {number} sent_ms the try after which nobody knows whether it was counted */
+  /** @param {number} sent_ms when it was sent without a sure answer */
   #noteUnsure(sent_ms) {
     if (sent_ms >= this.#unsure_since_ms) return;
     this.#unsure_since_ms = sent_ms;
@@ -139,8 +140,8 @@ class View {
 }
 
 /**
- * By the wall clock, which goes on while the machine sleeps. If it has been set back since, nobody
- * knows how long ago the view was sent: then it may not.
+ * Whether the view may be sent again. This uses the wall clock, which goes on while the machine
+ * sleeps. If the clock has been set back since, the view's age is unknown, so it must not be sent.
  *
  * @param {number} unsure_since_ms
  */

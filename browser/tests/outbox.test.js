@@ -20,7 +20,7 @@ let answers = [];
 let sent = [];
 /** @type {Map<string, string>} */
 let kept = new Map();
-/** What became of the views. @type {{video: string, views: number}[]} */
+/** The views that were counted. @type {{video: string, views: number}[]} */
 let counted = [];
 /** @type {string[]} */
 let lines = [];
@@ -98,7 +98,7 @@ test('a view that surely was not counted is sent for as long as it takes', async
   assert.ok(Date.now() > BEGIN_MS + 30 * MINUTE_MS);
 });
 
-test('a proxy’s own status for a failure leaves open whether it was counted', async () => {
+test('after a proxy’s own error status it is unsure whether the view was counted', async () => {
   answers = [520, 524, 200];
   outbox().count('tide');
   await run(MINUTE_MS);
@@ -144,7 +144,7 @@ test('a view that another page has sent meanwhile is not sent again', async () =
   assert.match(lines.at(-1) ?? '', /another page/);
 });
 
-test('what one page does not know of a view, no page takes for surely not counted', async () => {
+test('while one page is unsure of a view, no page takes it for surely not counted', async () => {
   // Another page has the same view on its way, and gets no answer.
   const elsewhere = () => {
     const [key] = kept.keys();

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from ratchet_server.log_throttle import (
-    MOST,
+    MAX_CAUSES,
     MOST_LINES,
     MOST_OF_OURS,
     MOST_SIZE,
@@ -37,7 +37,7 @@ class TestLogThrottle:
 
     def test_many_things_do_not_silence_another(self) -> None:
         throttle = LogThrottle(clock=Clock())
-        assert all(throttle.due(n) for n in range(2 * MOST))
+        assert all(throttle.due(n) for n in range(2 * MAX_CAUSES))
         assert throttle.due("another")
         assert not throttle.due("another")
 

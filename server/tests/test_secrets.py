@@ -157,7 +157,7 @@ class TestANodeWithoutASecret:
             if trusted:
                 guard.operator(request_on(accepted))
                 return
-            with pytest.raises(ApiError, match="only its own user and root") as refused:
+            with pytest.raises(ApiError, match="only from its own user and root") as refused:
                 guard.operator(request_on(accepted))
             assert refused.value.code == "loopback_only"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 PERIOD_S: Final = 60.0
 # How many causes a throttle remembers. This bounds its memory.
-MOST: Final = 256
+MAX_CAUSES: Final = 256
 # How many lines a place in the code may write in a period: in a library, and in our own code, where
 # a `LogThrottle` holds back what repeats itself, and the rest differs.
 MOST_LINES: Final = 10
@@ -25,24 +25,24 @@ _OURS: Final = __name__.partition(".")[0]
 
 
 class LogThrottle:
-    """The causes that were logged within the last period."""
+    """Remembers the causes that were logged within the last period."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # The oldest first.
+        # When each cause was logged, the oldest first.
         self._logged: dict[Hashable, float] = {}
 
-    def due(self, what: Hashable) -> bool:
-        """Whether `what` is to be logged now; if so, it counts as logged."""
+    def due(self, cause: Hashable) -> bool:
+        """Whether to log `cause` now. If so, it counts as logged."""
         now = self._clock()
         while self._logged and next(iter(self._logged.values())) <= now - PERIOD_S:
             del self._logged[next(iter(self._logged))]
-        if what in self._logged:
+        if cause in self._logged:
             return False
-        if len(self._logged) >= MOST:
+        if len(self._logged) >= MAX_CAUSES:
             # Forget the oldest: many causes must not silence another. The ration bounds the lines.
             del self._logged[next(iter(self._logged))]
-        self._logged[what] = now
+        self._logged[cause] = now
         return True
 
 

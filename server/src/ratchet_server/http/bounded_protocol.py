@@ -1,7 +1,7 @@
-"""Sanic's protocol, with bounds that it lacks: a client that doesn't read can't fill our memory.
+"""Sanic's protocol with bounds that it lacks: a client that doesn't read can't fill our memory.
 
-Without them, a websocket that sends pings and never reads the pongs took a node from 38 MiB to
-1.5 GiB in a quarter of a minute.
+Without these bounds, a websocket client that sent pings and never read the pongs took a node from
+38 MiB to 1.5 GiB in a quarter of a minute.
 """
 
 import asyncio
@@ -15,37 +15,39 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 # How long a client may read nothing at all while data waits for it.
 STALLED_S: Final = 3.0
-# What a client that is only to listen may send in all: pongs, for weeks, and nothing more.
-MAX_HEARD: Final = 2**20
-# In these stages somebody works on a request; in the others the client is awaited.
+# How many bytes a client that should only listen may send in all. It is enough for the pongs of
+# some weeks.
+MAX_FROM_LISTENER: Final = 2**20
+# In these stages the node works on a request. In the others it waits for the client.
 AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
 class _Http(Http):
-    """Sanic's HTTP, without a failure of its own where it answers a URL that can't be parsed."""
+    """Sanic's HTTP, which fails itself when it responds to a URL that it can't parse."""
 
     __slots__ = ()
 
     def create_empty_request(self) -> None:
-        """A request for the error response. Sanic would parse the same URL again, and then log a
-        traceback and not respond."""
+        """Make a request for the error response. Sanic would parse the same URL again, log a
+        traceback, and send no response."""
         self.url = None
         super().create_empty_request()
 
 
 class BoundedProtocol(WebSocketProtocol):
-    """Reads nothing more from a client that doesn't read its responses, and soon cuts it off."""
+    """Stops reading from a client that doesn't read its responses, and soon aborts its socket."""
 
     HTTP_CLASS = _Http
-    __slots__ = ("_cut", "_heard", "_left", "listens_only")
+    __slots__ = ("_from_listener", "_stall_timer", "_unread", "listens_only")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.listens_only = False
-        self._heard = 0
-        # What had not been taken when it was last looked at, in bytes.
-        self._left = 0
-        self._cut: asyncio.TimerHandle | None = None
+        # How many bytes a listener has sent.
+        self._from_listener = 0
+        # How many bytes the client had still to read when the stall timer started.
+        self._unread = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """One connection more, if there is room for it."""
@@ -70,8 +72,8 @@ class BoundedProtocol(WebSocketProtocol):
     def data_received(self, data: bytes) -> None:
         """Count the bytes that a listener sends: endless fragments would pass all other limits."""
         if self.listens_only:
-            self._heard += len(data)
-            if self._heard > MAX_HEARD and self.transport:
+            self._from_listener += len(data)
+            if self._from_listener > MAX_FROM_LISTENER and self.transport:
                 self.transport.abort()
                 return
         super().data_received(data)
@@ -92,7 +94,7 @@ class BoundedProtocol(WebSocketProtocol):
         waits_for_body = http and http.stage is Stage.HANDLER and http.request_body
         if self._task and waits_for_body and monotonic() - self._time > self.request_timeout:
             http.exception = RequestTimeout()
-            # Else Sanic would wait for the body once more, to throw it away.
+            # Otherwise Sanic would wait for the body again, only to discard it.
             http.request_body = None
             self._task.cancel()
             return
@@ -104,37 +106,37 @@ class BoundedProtocol(WebSocketProtocol):
         return bool(self.transport and self.transport.get_write_buffer_size())
 
     def pause_writing(self) -> None:
-        """The client reads too slowly: read nothing from it, and start the timer."""
+        """The client reads too slowly: stop reading from it, and start the stall timer."""
         super().pause_writing()
-        if self.transport and self._cut is None:
+        if self.transport and self._stall_timer is None:
             self.transport.pause_reading()
-            self._look_again(self.transport)
+            self._start_stall_timer(self.transport)
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """The client has caught up: stop the stall timer, and read from the client again."""
         super().resume_writing()
-        self._keep()
+        self._stop_stall_timer()
         if self.transport and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone: stop the timer."""
-        self._keep()
+        """The connection is gone: stop the stall timer."""
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
-    def _look_again(self, transport: Transport) -> None:
-        self._left = transport.get_write_buffer_size()
-        self._cut = self.loop.call_later(STALLED_S, self._cut_if_stalled, transport)
+    def _start_stall_timer(self, transport: Transport) -> None:
+        self._unread = transport.get_write_buffer_size()
+        self._stall_timer = self.loop.call_later(STALLED_S, self._abort_if_stalled, transport)
 
-    def _cut_if_stalled(self, transport: Transport) -> None:
-        # The buffer may be a whole file: far away, it takes longer to get through than a stalled
-        # client is kept. Whoever takes some of it is slow, and not stalled.
-        if transport.get_write_buffer_size() < self._left:
-            self._look_again(transport)
+    def _abort_if_stalled(self, transport: Transport) -> None:
+        # The buffer may hold a whole file, which a distant client can't read within `STALLED_S`. A
+        # client that has read some of it since is slow, not stalled.
+        if transport.get_write_buffer_size() < self._unread:
+            self._start_stall_timer(transport)
         else:
             transport.abort()
 
-    def _keep(self) -> None:
-        if self._cut is not None:
-            self._cut.cancel()
-            self._cut = None
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None

@@ -32,7 +32,8 @@ _TYPES: Final = {
 def clips(videos: Mapping[str, Video]) -> Blueprint:
     """`/media/{video}.webm`, with byte ranges, and its poster."""
     blueprint = Blueprint("clips")
-    # One route for all clips: Sanic's router would take seconds to prepare some hundreds.
+    # One route for all clips: with a route for each, Sanic's router would need seconds to prepare
+    # some hundreds.
     known = {
         path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
@@ -40,14 +41,15 @@ def clips(videos: Mapping[str, Video]) -> Blueprint:
     async def clip(request: Request, name: str) -> HTTPResponse:
         path = known.get(name)
         if path is None:
-            raise ApiError(404, "not_found", "There is no such clip here.")
-        asked = ContentRangeHandler(request, path.stat()) if "range" in request.headers else None
+            raise ApiError(404, "not_found", "There is no such clip; /api/videos lists the videos.")
+        has_range = "range" in request.headers
+        byte_range = ContentRangeHandler(request, path.stat()) if has_range else None
         return await file(
             path,
             headers={**headers.OURS, "Accept-Ranges": "bytes"},
             mime_type=_type(path),
             request_headers=request.headers,
-            _range=asked,
+            _range=byte_range,
         )
 
     blueprint.add_route(clip, "/media/<name:str>", methods=["GET", "HEAD"])
@@ -55,8 +57,10 @@ def clips(videos: Mapping[str, Video]) -> Blueprint:
 
 
 def assets(page: Path | None) -> Blueprint:
-    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`. `page`: the folder
-    of a page built elsewhere."""
+    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`.
+
+    `page`: the folder of a page built elsewhere; None: the packaged page.
+    """
     blueprint = Blueprint("assets")
     built = Built.read(page)
     # The node serves only files that were there at its start, so no path leads out of the folder.
@@ -72,19 +76,20 @@ def assets(page: Path | None) -> Blueprint:
             (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
         )
 
-    async def send(name: str, encoding: str | None, sent: Mapping[str, str]) -> HTTPResponse:
+    async def send(name: str, encoding: str | None, fields: Mapping[str, str]) -> HTTPResponse:
         kind = _type(known[name])
         if encoding is None:
-            return await file(known[name], headers=dict(sent), mime_type=kind)
-        encoded = {**sent, "Content-Encoding": encoding}
+            return await file(known[name], headers=dict(fields), mime_type=kind)
+        encoded = {**fields, "Content-Encoding": encoding}
         return await file(known[name + _ENCODINGS[encoding]], headers=encoded, mime_type=kind)
 
-    @blueprint.get("/assets/<asked:str>/<name:path>")
-    async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
-        # Read again: another build may lie there since, whose files are not those of this name, and
-        # whoever was given them would keep them for ever.
-        if not asked == built.name == Built.read(page).name or name not in known:
-            raise ApiError(404, "not_found", "This build of the page has no such file.")
+    @blueprint.get("/assets/<build:str>/<name:path>")
+    async def asset(request: Request, build: str, name: str) -> HTTPResponse:
+        # Read the build's name again: somebody may have put another build into the folder since the
+        # start. Browsers would keep its files for ever under the name of this build.
+        if not build == built.name == Built.read(page).name or name not in known:
+            message = "This node's build of the page has no such file; load the page again."
+            raise ApiError(404, "not_found", message)
         return await send(name, encoding_for(request, name), headers.asset())
 
     @blueprint.get("/view-count.js")
@@ -92,14 +97,15 @@ def assets(page: Path | None) -> Blueprint:
         name = "embed/view-count.js"
         if name not in known:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        # Pages of other sites name the script without its build, so browsers check it now and then.
+        # The pages of other sites load the script by an address without a build, so browsers must
+        # ask now and then whether it has changed.
         encoding = encoding_for(request, name)
         content = sha256(known[name].read_bytes()).hexdigest()[:16]
         etag = f'"{content}-{encoding or "plain"}"'
-        sent = headers.script_for_others(etag)
+        fields = headers.script_for_others(etag)
         if still_fresh(request, etag):
-            return HTTPResponse(status=304, headers=sent)
-        return await send(name, encoding, sent)
+            return HTTPResponse(status=304, headers=fields)
+        return await send(name, encoding, fields)
 
     return blueprint
 

@@ -1,7 +1,8 @@
-"""Who may call what: peers and operators by the secret or from loopback, browsers by origin.
+"""Which callers may use which calls: peers and operators need the secret, or to come from loopback;
+browsers need to come from a page of this site.
 
-A node without a secret trusts callers on its own machine, if their user is its own or root. (A
-proxy has another user, and forwards what anybody sends.)
+A node without a secret trusts callers on its own machine whose user is its own or root. (A proxy
+has another user, and forwards anybody's requests.)
 """
 
 import hmac
@@ -18,13 +19,14 @@ from ratchet_server.http import callers
 from ratchet_server.http.errors import ApiError
 from ratchet_server.log_throttle import LogThrottle
 
-_PASSED_ON: Final = {"forwarded", "via", "x-real-ip"}
+# A balancer or proxy adds these headers, or some that start with `x-forwarded-`.
+_PROXY_HEADERS: Final = {"forwarded", "via", "x-real-ip"}
 
 _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Checks requests. Each check returns, or raises the `ApiError` to respond with."""
+    """Checks requests. Each check returns, or raises an `ApiError`, which becomes the response."""
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class Guard:
 
     def operator(self, request: Request) -> None:
         """Let peers and operators pass: their request has the secret or, if this node has no
-        secret, comes from this node's user or root on this very machine. Browsers never hold the
+        secret, comes from this node's user or root on this very machine. Browsers never have the
         secret, and never pass.
 
         The log names each network that doesn't pass: a node with another secret, or an attacker.
@@ -53,26 +55,29 @@ class Guard:
 
     def _check_operator(self, request: Request) -> None:
         if "origin" in request.headers:
-            raise ApiError(403, "not_for_browsers", "This call is not for browsers.")
+            message = "Browsers may not make this call; use `ratchet`, or send no Origin header."
+            raise ApiError(403, "not_for_browsers", message)
         if not self._secrets:
             if not _from_loopback(request) or not self._is_ours(request):
                 raise ApiError(
                     403,
                     "loopback_only",
-                    "This node has no secret, so only its own user and root on its own machine may "
-                    "call this. Give all nodes and operators one (--secret-file).",
+                    "This node has no secret, so it takes this call only from its own user and "
+                    "root on its own machine. Give all nodes and operators the same secret "
+                    "(--secret-file).",
                 )
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # Sanic decodes bytes beyond ASCII to surrogates. They are a wrong secret, and no failure.
+        # Sanic decodes bytes beyond ASCII to surrogates. Without `surrogateescape`, a wrong secret
+        # with those bytes would be an internal error.
         given = token.strip().encode(errors="surrogateescape")
         fits = [hmac.compare_digest(given, secret) for secret in self._secrets]
         if scheme.lower() != "bearer" or not any(fits):
             what = (
                 "That is not the secret of this node." if given else "This call needs the secret."
             )
-            how = "Authorization: Bearer <secret>, or --secret-file or RATCHET_SECRET for ratchet"
-            error = ApiError(401, "unauthorized", f"{what} ({how}.)")
+            how = "Send Authorization: Bearer <secret>, or give ratchet a --secret-file."
+            error = ApiError(401, "unauthorized", f"{what} {how}")
             error.headers = {"WWW-Authenticate": "Bearer"}
             raise error
 
@@ -83,13 +88,19 @@ class Guard:
         return user is None or user in {os.geteuid(), 0}
 
     def same_origin(self, request: Request) -> None:
-        """Let websockets pass that come from a page of this site, or from no browser at all.
+        """Let a websocket pass if a page of this site opens it, or a program that is no browser.
 
-        Browsers let any page open a websocket to any host. Only the Origin header names the page.
+        Browsers let any page open a websocket to any host. Only the Origin header tells us which
+        site the page is from.
         """
         origin = request.headers.get("origin")
         if origin is not None and _netloc(origin) != request.headers.get("host"):
-            raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
+            raise ApiError(
+                403,
+                "other_origin",
+                "Only pages of this site may open websockets, and this Origin is not the Host of "
+                "the request. A proxy in between must not change the Host.",
+            )
 
 
 def _network(address: str) -> object:
@@ -110,9 +121,10 @@ def _netloc(origin: str) -> str | None:
 
 
 def _from_loopback(request: Request) -> bool:
-    # Through a balancer on the same machine everybody comes from loopback: such a request is told
-    # by the headers that a balancer adds.
-    if any(header in _PASSED_ON or header.startswith("x-forwarded-") for header in request.headers):
+    # Every request through a balancer on this machine comes from loopback, whoever sent it.
+    if any(
+        header in _PROXY_HEADERS or header.startswith("x-forwarded-") for header in request.headers
+    ):
         return False
     try:
         return ip_address(request.ip).is_loopback

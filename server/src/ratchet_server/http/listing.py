@@ -1,4 +1,4 @@
-"""Video ids in order, for a list that clients read page by page while it grows."""
+"""Video ids in order, for a list that grows while clients read it page by page."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ class Listing:
     def above(self, after: str) -> Iterator[str]:
         """The ids above `after`, in order."""
         if not self._sorted:
-            # The old ids are still in order, and Python's sort is quick where that is so.
+            # The old ids are still in order. Python's sort is fast on input that is nearly sorted.
             self._ids.sort()
             self._sorted = True
         return islice(self._ids, bisect_right(self._ids, after), None)

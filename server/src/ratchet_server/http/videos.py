@@ -1,4 +1,4 @@
-"""The videos that this node counts and lists: those of its clips or, on an open node, any."""
+"""The videos that this node counts and lists: those of the catalogue or, on an open node, any."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,12 +10,12 @@ from ratchet_server.http.listing import Listing
 
 
 class Videos:
-    """`clips`: the videos with a clip by id, in the order of their ids."""
+    """`clips`: the videos of the catalogue by id, in the order of their ids."""
 
     def __init__(self, clips: Mapping[str, Video], *, open_to_any: bool) -> None:
         self.clips = clips
         self._open = open_to_any
-        # An open node lists its clips, and every video with views.
+        # What an open node lists: its catalogue, and every video with views.
         self._listed = Listing()
         self._listed.add(clips)
 
@@ -26,12 +26,12 @@ class Videos:
         except names.Invalid as error:
             raise ApiError(400, "bad_video", f"{error}.") from None
         if not self._open and video not in self.clips:
-            message = "No such video in the catalogue. (A node started with --open counts any.)"
+            message = "The catalogue has no such video. (With --open, a node counts any video id.)"
             raise ApiError(404, "unknown_video", message)
         return video
 
     def counted(self, videos: Iterable[str]) -> None:
-        """These videos have views now."""
+        """Note that these videos have views now, so that an open node lists them."""
         if self._open:
             self._listed.add(videos)
 

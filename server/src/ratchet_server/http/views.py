@@ -16,17 +16,17 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def views(videos: Videos, keeper: Keeper, gate: Gate, *, default_ack: Ack) -> Blueprint:
-    """The call. `default_ack`: the ack of requests that name none."""
+    """The call. `default_ack` is for requests that name no ack."""
     blueprint = Blueprint("views")
 
     @blueprint.post("/api/videos/<video:str>/views")
     async def count(request: Request, video: str) -> HTTPResponse:
         video = videos.known(video)
-        gate.last_answer(request)
+        gate.close_if_stopping(request)
         ack, key = _ack(request, default_ack), _key(request)
         answer = await keeper.count_view(video, key, ack)
-        # The hottest line of a node. Written by hand, it costs half as much as json(). An id needs
-        # no escaping.
+        # The hottest lines of a node: made by hand, the body costs half as much as with json(). A
+        # video id needs no escaping.
         counted = "true" if answer.counted else "false"
         body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
         return HTTPResponse(body, content_type="application/json")
@@ -36,11 +36,11 @@ def views(videos: Videos, keeper: Keeper, gate: Gate, *, default_ack: Ack) -> Bl
 
 def _ack(request: Request, default: Ack) -> Ack:
     query = request.query_string
-    # To parse a query costs as much as to count a view. Nearly all requests have no query, or one
-    # of `_ACK_BY_QUERY`.
+    # Parsing a query costs as much as counting a view. Nearly all requests have no query, or one of
+    # `_ACK_BY_QUERY`.
     ack = _ACK_BY_QUERY.get(query) or request.args.get("ack", default) if query else default
     if ack not in ACKS:
-        raise ApiError(400, "bad_ack", "ack is memory, disk or peers.")
+        raise ApiError(400, "bad_ack", "ack must be memory, disk or peers.")
     return cast(Ack, ack)
 
 
@@ -50,5 +50,6 @@ def _key(request: Request) -> str | None:
         return None
     key = key.lower()
     if not _UUID.fullmatch(key):
-        raise ApiError(400, "bad_key", "An Idempotency-Key is a UUID: one new UUID for each view.")
+        message = "The Idempotency-Key must be a UUID; make a new one for each view."
+        raise ApiError(400, "bad_key", message)
     return cast(str, key)

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from ratchet import names
 
 MEMORY: Final = ":memory:"
-# Among the origins: every site.
+# This origin stands for every site.
 ANY: Final = "*"
 
-# Neither spaces nor line ends: secrets and addresses are sent in headers.
+# No spaces and no line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 # The one that is sent, and the one that is still, or already, good.
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class SettingError(ValueError):
-    """A setting has a wrong value. The message says what it may be, and what was given."""
+    """A setting has a wrong value. The message says which values are valid, and which it has."""
 
 
 def node_name(text: str) -> str:
@@ -111,7 +111,7 @@ def check_url(text: str) -> str:
 
 
 def urls(texts: Sequence[str]) -> tuple[str, ...]:
-    """Addresses, as `check_url` takes them."""
+    """Addresses that `check_url` accepts."""
     return tuple(map(check_url, texts))
 
 
