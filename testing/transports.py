@@ -13,9 +13,11 @@ from ratchet.frames import Hello
 from ratchet.replica import Replica
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.store import Store
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.peer import peer
+from ratchet_server.http.room import Room
 from ratchet_server.http.server import listen
 from ratchet_server.peering.addresses import Addresses
 from ratchet_server.peering.mesh import Mesh
@@ -104,6 +106,8 @@ async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[N
     app = Sanic[Any, Any](f"peer-{me.process}", configure_logging=False)
     # Sanic speeds up its own classes for one app; a second one in this process would break them.
     app.config.TOUCHUP = False
+    app.ctx.backlog = Backlog()
+    app.ctx.room = Room(1000)
     app.blueprint(peer(mesh, Guard(())))
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None

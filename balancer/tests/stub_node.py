@@ -13,6 +13,9 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, Websocket, json
 
+# More than the systems and a balancer take for a client that doesn't read.
+CLIP_BYTES = 2**24
+
 
 def make_app(name: str) -> Sanic[Any, Any]:
     app: Sanic[Any, Any] = Sanic(f"stub-{name}", configure_logging=False)
@@ -49,6 +52,12 @@ def make_app(name: str) -> Sanic[Any, Any]:
         response = await request.respond(content_type="text/event-stream")
         await response.send(f"data: {video}\n\n")
         await asyncio.Event().wait()  # an event stream doesn't end
+
+    @app.get("/media/<name:str>")
+    async def clip(request: Request, name: str) -> None:  # noqa: ARG001
+        response = await request.respond(content_type="video/webm")
+        for _ in range(CLIP_BYTES // 2**16):
+            await response.send(bytes(2**16))
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
         """Every other path. Node a aborts the connection if the path has `lost` in it. Nodes a and

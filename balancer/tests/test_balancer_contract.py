@@ -7,12 +7,14 @@ import http.client
 import itertools
 import json
 import socket
+import threading
 import uuid
 from collections import Counter
 
 import httpx
 import pytest
 from balancer_cluster import Cluster
+from stub_node import CLIP_BYTES
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -89,6 +91,20 @@ class TestReads:
     )
     def test_what_is_for_the_public_passes(self, cluster: Cluster, path: str) -> None:
         assert cluster.fetch_from(1, path) != ["-"]
+
+    def test_a_reader_that_pauses_gets_the_rest(self, cluster: Cluster) -> None:
+        host, _, port = cluster.address.rpartition(":")
+        with socket.socket() as viewer:
+            viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            viewer.settimeout(20)
+            viewer.connect((host, int(port)))
+            viewer.sendall(b"GET /media/tide.webm HTTP/1.0\r\nHost: x\r\n\r\n")
+            received = len(viewer.recv(1000))
+            # Longer than a node waits for a client that reads nothing of its other responses.
+            threading.Event().wait(8)
+            while part := viewer.recv(65536):
+                received += len(part)
+        assert received > CLIP_BYTES
 
     def test_healthz_is_the_balancers_and_readyz_is_a_nodes(self, cluster: Cluster) -> None:
         with cluster.client() as client:

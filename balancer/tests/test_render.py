@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from ratchet_server.demo import balancer
+from ratchet_server.http.bounded_protocol import PATIENT
+from ratchet_server.open_files import MOST
 
 
 def render(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +33,17 @@ def test_a_page_can_ask_for_a_node_only_by_the_name_that_was_given() -> None:
     assert pins("a:1,b:2") == []
     one = "use-server n2 if { urlp(node) -m str -- c }"
     assert pins("a:1,c=b:2") == [one] * 3  # views have no pins
+
+
+def test_the_balancer_is_no_less_patient_than_a_node_with_the_reader_of_a_file() -> None:
+    lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
+    assert ["timeout", "client", f"{PATIENT.within_s / 60:.0f}m"] in lines
+
+
+def test_a_node_may_have_as_many_connections_as_the_balancer_lets_in() -> None:
+    lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
+    most = next(int(line[1]) for line in lines if line[:1] == ["maxconn"])
+    assert most * 1.2 <= MOST
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,12 @@ class TestASecret:
         assert caplog.messages == []
 
     def test_may_have_a_second_one_in_a_second_line(self, tmp_path: Path) -> None:
-        text = f"{GOOD}\n\n  {GOOD}-2 \n"
-        file = secret_file(tmp_path / "secret", text)
-        both = (GOOD, f"{GOOD}-2")
-        assert sources.read_one("secrets", Namespace(secret_file=str(file)), {}) == both
-        assert sources.read_one("secrets", Namespace(), {"RATCHET_SECRET": text}) == both
+        file = secret_file(tmp_path / "secret", f"{GOOD}\n\n  {GOOD}-2 \n")
+        line = Namespace(secret_file=str(file))
+        assert sources.read_one("secrets", line, {}) == (GOOD, f"{GOOD}-2")
+        secret_file(file, "a\nb\nc")
         with pytest.raises(SettingError, match="one secret or two"):
-            sources.read_one("secrets", Namespace(), {"RATCHET_SECRET": "a\nb\nc"})
+            sources.read_one("secrets", line, {})
 
 
 class TestTheSecretOfACluster:
@@ -90,15 +89,16 @@ class TestTheSecretOfACluster:
             assert nodes["a"].post("/api/node/drain", headers).status_code == 401
 
     def test_of_two_lines_lets_operators_in_with_both(self, tmp_path: Path) -> None:
-        environ = {"RATCHET_SECRET": f"{GOOD}-1\n{GOOD}-2"}
-        with Node("a", tmp_path, data=":memory:", environ=environ) as node:
+        file = secret_file(tmp_path / "secret", f"{GOOD}-1\n{GOOD}-2")
+        flags = ["--secret-file", str(file)]
+        with Node("a", tmp_path, data=":memory:", flags=flags) as node:
             node.start()
             for n, status in ((1, 404), (2, 404), (3, 401)):
                 headers = {"Authorization": f"Bearer {GOOD}-{n}"}
                 url = f"{node.url}/api/cluster/retire"
                 answer = HTTP.post(url, json={"node": "b"}, headers=headers)
                 assert answer.status_code == status
-            file = secret_file(tmp_path / "secret", f"{GOOD}-2\n{GOOD}-1")
+            secret_file(file, f"{GOOD}-2\n{GOOD}-1")
             assert main(["drain", node.url, "--secret-file", str(file)]) == 0
             assert node.wait() == 0
 

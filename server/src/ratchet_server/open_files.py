@@ -34,3 +34,12 @@ def raise_limit() -> int:
             continue
         return limit
     return soft
+
+
+def allow(wanted: int) -> None:
+    """Raise the limit for this process and its children to `wanted`, or as far as the system lets
+    us. Some systems allow only 256 by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

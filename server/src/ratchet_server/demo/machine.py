@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -61,15 +60,6 @@ def first_free(first_port: int, others: Sequence[int]) -> socket.socket:
                 return socket.create_server((HOST, port))
     last = first_port + _PORTS - 1
     raise DemoError(f"no port from {first_port} to {last} on {HOST} is free: free one of them")
-
-
-def allow_files(wanted: int) -> None:
-    """Raise the limit of open files for this process and its children. Some systems allow only 256
-    by default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def find_media() -> Path:

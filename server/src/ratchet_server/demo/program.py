@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ratchet_server import open_files
 from ratchet_server.demo import balancer, control, links, machine, messages
 from ratchet_server.demo.actions import Actions
 from ratchet_server.demo.child import Child
@@ -42,7 +43,7 @@ def run(nodes: int, first_port: int, balancer_port: int, control_port: int, data
     with machine.the_only_demo(data, balancer_port):
         taken = [*ports.values(), balancer_port]
         machine.check_ports(taken)
-        machine.allow_files(_OTHER_FILES + links.FILES_OF_A_LINK * nodes * (nodes - 1))
+        open_files.allow(_OTHER_FILES + links.FILES_OF_A_LINK * nodes * (nodes - 1))
         with machine.first_free(control_port, taken) as sock:
             asyncio.run(_run(ports, balancer_port, sock, data))
 

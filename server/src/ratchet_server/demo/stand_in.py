@@ -26,6 +26,7 @@ from sanic.response import json
 
 from ratchet_server.demo.stand_in_nodes import Node, Turns, split_address
 from ratchet_server.demo.tasks import until_one_ends
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.errors import ApiError, JsonErrors
 
@@ -88,6 +89,7 @@ class StandIn:
 
     def _app(self) -> Sanic[Any, Any]:
         app: Sanic[Any, Any] = Sanic(f"ratchet-stand-in-{id(self)}", configure_logging=False)
+        app.ctx.backlog = Backlog()
         app.config.MOTD = False
         app.config.KEEP_ALIVE = False
         app.config.REQUEST_MAX_SIZE = BODY_BYTES
@@ -212,9 +214,13 @@ async def _pass_on(response: httpx.Response, request: Request) -> HTTPResponse |
     if request.method == "HEAD":
         return own  # Sanic can't end a stream that has no body.
     await request.respond(own)
-    async for chunk in response.aiter_raw():
-        await own.send(chunk)  # `BoundedProtocol` bounds how long a client may take nothing.
-    await own.send(end_stream=True)
+    client: Any = request.protocol
+    # A node knows whether a response may be so slow, and ends it if not.
+    async with client.patiently():
+        async for chunk in response.aiter_raw():
+            await own.send(chunk)
+            await client.drained()
+        await own.send(end_stream=True)
     return None
 
 

@@ -9,10 +9,13 @@ The calls. Each is a blueprint, whose arguments are the parts that it uses:
     operators         drain, leave and retire (retirement)
     peer              `WS /peer`: the connections that peers open
     pages, files      the HTML; clips and built assets. built: the folder of the built page
+    sending           sends a file or a part of it, piece by piece (ranges: which part)
 
 What they share:
 
-    app, server       the Sanic app; its listening socket. bounded_protocol: limits that Sanic lacks
+    app, server       the Sanic app; its listening socket. head_router: HEAD wherever GET is
+    bounded_protocol  limits that Sanic lacks: how slow a client may be
+    backlog           how many bytes may wait for all clients together
     gate              which requests the node serves now; guard: which callers it serves
     videos            which videos this node counts and lists (catalogue: its clips; listing: ids)
     watchers          browsers that watch a number: each change is encoded once, and sent to all

@@ -8,8 +8,10 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
 from ratchet_server.http import headers
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.head_router import HeadRouter
 from ratchet_server.http.room import Room
 
 App = Sanic[Any, Any]
@@ -35,8 +37,9 @@ def application(
     own, forbids caches to store it. Responses of `unsigned` blueprints do neither.
     """
     # Sanic refuses a second app of the same name. A test may make two nodes of one name.
-    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False)
-    # Sanic makes the protocol of each connection, which finds the room here.
+    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
+    # Sanic makes the protocol of each connection, which finds these here.
+    app.ctx.backlog = Backlog()
     app.ctx.room = room
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
@@ -45,8 +48,8 @@ def application(
     # client would get 503, which promises that the view is not counted. But the keeper may still
     # count it a moment later.
     app.config.RESPONSE_TIMEOUT = RESPONSE_TIMEOUT_S
-    # How long the client may take to read the last response on a connection, such as a file.
-    # `bounded_protocol` ends stalled connections sooner.
+    # How long the client may take to read the last response on a connection, once the node has
+    # written all of it. `bounded_protocol` ends stalled connections sooner.
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     defaults = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}

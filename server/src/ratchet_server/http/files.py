@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from sanic import Blueprint, HTTPResponse, Request
-from sanic.handlers import ContentRangeHandler
-from sanic.response import file
 
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freshness import still_fresh
+from ratchet_server.http.sending import send_file
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
@@ -38,21 +37,13 @@ def clips(videos: Mapping[str, Video]) -> Blueprint:
         path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
 
-    async def clip(request: Request, name: str) -> HTTPResponse:
+    @blueprint.get("/media/<name:str>")
+    async def clip(request: Request, name: str) -> HTTPResponse | None:
         path = known.get(name)
         if path is None:
             raise ApiError(404, "not_found", "There is no such clip; /api/videos lists the videos.")
-        has_range = "range" in request.headers
-        byte_range = ContentRangeHandler(request, path.stat()) if has_range else None
-        return await file(
-            path,
-            headers={**headers.OURS, "Accept-Ranges": "bytes"},
-            mime_type=_type(path),
-            request_headers=request.headers,
-            _range=byte_range,
-        )
+        return await send_file(request, path, _type(path), headers.clip())
 
-    blueprint.add_route(clip, "/media/<name:str>", methods=["GET", "HEAD"])
     return blueprint
 
 
@@ -76,36 +67,44 @@ def assets(page: Path | None) -> Blueprint:
             (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
         )
 
-    async def send(name: str, encoding: str | None, fields: Mapping[str, str]) -> HTTPResponse:
-        kind = _type(known[name])
-        if encoding is None:
-            return await file(known[name], headers=dict(fields), mime_type=kind)
-        encoded = {**fields, "Content-Encoding": encoding}
-        return await file(known[name + _ENCODINGS[encoding]], headers=encoded, mime_type=kind)
-
     @blueprint.get("/assets/<build:str>/<name:path>")
-    async def asset(request: Request, build: str, name: str) -> HTTPResponse:
+    async def asset(request: Request, build: str, name: str) -> HTTPResponse | None:
         # Read the build's name again: somebody may have put another build into the folder since the
         # start. Browsers would keep its files for ever under the name of this build.
         if not build == built.name == Built.read(page).name or name not in known:
             message = "This node's build of the page has no such file; load the page again."
             raise ApiError(404, "not_found", message)
-        return await send(name, encoding_for(request, name), headers.asset())
+        encoding, fields = encoding_for(request, name), headers.asset()
+        path = known[name]
+        if encoding:
+            path = known[name + _ENCODINGS[encoding]]
+            fields["Content-Encoding"] = encoding
+        etag = f'"{build}-{encoding or "plain"}"'
+        return await send_file(request, path, _type(known[name]), fields, etag=etag)
+
+    # The script is small, and every page of another site loads it: read it once.
+    name = "embed/view-count.js"
+    script = {
+        encoding: known[name + ending].read_bytes()
+        for encoding, ending in (("", ""), *_ENCODINGS.items())
+        if name + ending in known
+    }
 
     @blueprint.get("/view-count.js")
     async def view_count(request: Request) -> HTTPResponse:
-        name = "embed/view-count.js"
-        if name not in known:
+        encoding = encoding_for(request, name) or ""
+        if encoding not in script:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
         # The pages of other sites load the script by an address without a build, so browsers must
         # ask now and then whether it has changed.
-        encoding = encoding_for(request, name)
-        content = sha256(known[name].read_bytes()).hexdigest()[:16]
+        content = sha256(script[""]).hexdigest()[:16]
         etag = f'"{content}-{encoding or "plain"}"'
         fields = headers.script_for_others(etag)
         if still_fresh(request, etag):
             return HTTPResponse(status=304, headers=fields)
-        return await send(name, encoding, fields)
+        if encoding:
+            fields["Content-Encoding"] = encoding
+        return HTTPResponse(script[encoding], headers=fields, content_type=_type(known[name]))
 
     return blueprint
 

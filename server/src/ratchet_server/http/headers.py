@@ -59,13 +59,18 @@ def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
     }
 
 
+def clip() -> dict[str, str]:
+    """The headers of a clip or a poster. Its address says nothing about its content, so a cache may
+    show its copy once the node confirms it (304)."""
+    return {"Cache-Control": "no-cache", **OURS, **NOSNIFF}
+
+
 def asset() -> dict[str, str]:
     """The headers of a file of a build. Its address names its content, so it never changes."""
     return {
         # A worker gets its policy from its own script's response.
         "Content-Security-Policy": _policy(),
-        # In small letters, because Sanic's file() looks for that: else it adds its own no-cache.
-        "cache-control": "public, max-age=31536000, immutable",
+        "Cache-Control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",
         **OURS,
         **NOSNIFF,
@@ -75,9 +80,8 @@ def asset() -> dict[str, str]:
 def script_for_others(etag: str) -> dict[str, str]:
     """The headers of the script that pages of other sites load."""
     return {
-        # After a fix of the script, pages may go on with the old one for up to an hour. The name is
-        # in small letters for the same reason as above.
-        "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
+        # After a fix of the script, pages may go on with the old one for up to an hour.
+        "Cache-Control": "public, max-age=3600, stale-while-revalidate=86400",
         "ETag": etag,
         "Vary": "Accept-Encoding",
         **FOR_OTHERS,

@@ -7,6 +7,7 @@ from typing import Final, cast
 from ratchet import names
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
+from sanic.http import Http
 from sanic.response import BaseHTTPResponse, json, text
 
 from ratchet_server.counting.keeper import Keeper
@@ -102,6 +103,11 @@ def reads(
         response = await request.respond(
             content_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
+        if request.method == "HEAD":
+            await response.send("")
+            # Else Sanic would end the stream when this returns, and fail: it awaits what is None.
+            cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
+            return
         watchers.add(video, watcher, with_node=with_node)
         try:
             while True:

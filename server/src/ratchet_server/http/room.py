@@ -43,7 +43,7 @@ class Connection(Protocol):
         """Since when it waits for a request, or the rest of one; None if a request is at work, or
         if it is closed already."""
 
-    def drop(self) -> None:
+    def cut_off(self) -> None:
         """Close it at once."""
 
 
@@ -88,7 +88,7 @@ class Room:
         # The new one is among them, as the last. It goes if no other is idle.
         for _, each in idle[: max(1, len(idle) // _CLOSED_AT_ONCE)]:
             self._refuse("idle" if len(idle) > 1 else "new")
-            each.drop()
+            each.cut_off()
 
     def _refuse(self, how: How) -> None:
         self.refused[how] += 1

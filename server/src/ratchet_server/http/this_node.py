@@ -48,9 +48,11 @@ def this_node(
             | rare
         )
 
+    @blueprint.get("/healthz")
     async def healthy(_request: Request) -> HTTPResponse:
         return json({"node": replica.me.node, "alive": True})
 
+    @blueprint.get("/readyz")
     async def ready(request: Request) -> HTTPResponse:
         # A balancer adds Via to requests that it forwards, and not to its own checks.
         if "via" not in request.headers:
@@ -61,9 +63,6 @@ def this_node(
         gate.must_be_ready()
         return json({"node": replica.me.node, "ready": True})
 
-    # Some monitors send HEAD.
-    blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
-    blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
     return blueprint
 
 

@@ -136,37 +136,37 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(origin, texts)))
 
 
-def secrets(text: str) -> tuple[str, ...]:
-    """The cluster's secret; in a second line, another that is good, too. No message shows them."""
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not all(map(_PRINTABLE.fullmatch, lines)):
+def secrets(*words: str) -> tuple[str, ...]:
+    """The cluster's secret, and another one that is good, too. No message shows them."""
+    if not all(map(_PRINTABLE.fullmatch, words)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
-    if not 1 <= len(lines) <= _MOST_SECRETS:
-        raise SettingError(f"one secret or two are expected, each in a line, not {len(lines)}")
-    if any(len(line) < _SHORT_SECRET for line in lines):
+    if any(len(word) < _SHORT_SECRET for word in words):
         _log.warning(
             "the secret is shorter than %d characters, and can be guessed: openssl rand -hex 32 "
             "makes a good one",
             _SHORT_SECRET,
         )
-    return lines
+    return words
 
 
 def secrets_in(file: str) -> tuple[str, ...]:
-    """The secrets in a file."""
+    """The secrets in a file, each in a line, with or without white space around it."""
     try:
         with Path(file).open(encoding="utf-8") as opened:
             text, mode = opened.read(), os.fstat(opened.fileno()).st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{file} can't be read: {error}") from None
-    if not text.strip():
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise SettingError(f"{file} is empty; a secret is expected in it")
+    if len(lines) > _MOST_SECRETS:
+        raise SettingError(f"{file} has {len(lines)} lines; one secret or two are expected in it")
     if mode & stat.S_IROTH:
         _log.warning(
             "every user of this machine can read the secret in %s: chmod 600 %s", file, file
         )
     try:
-        return secrets(text)
+        return secrets(*lines)
     except SettingError as error:
         raise SettingError(f"{file}: {error}") from None
 
