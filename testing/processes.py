@@ -26,8 +26,7 @@ def start(
             command,
             stderr=out,
             env=environ,
-            start_new_session=True,
-            **{"stdin": subprocess.DEVNULL, "stdout": out, **options},
+            **{"start_new_session": True, "stdin": subprocess.DEVNULL, "stdout": out, **options},
         )
 
 

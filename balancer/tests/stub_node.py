@@ -61,8 +61,13 @@ def make_app(name: str) -> Sanic[Any, Any]:
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
         """Every other path. Node a aborts the connection if the path has `lost` in it. Nodes a and
-        b answer 503 to `busy-ab`, and 404 to `lacks-ab`."""
+        b answer 503 to `busy-ab`, and 404 to `lacks-ab`. No node ever answers `mute`."""
         app.ctx.seen.append(f"{request.method} /{path}")
+        if "mute" in path:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                app.ctx.seen.append(f"given up /{path}")
         if name == "a" and "lost" in path:
             transport: Any = request.transport
             transport.abort()

@@ -177,6 +177,27 @@ class TestViews:
                 assert (answer.status_code, error_of(answer)) == (503, "draining")
                 assert int(answer.headers["Retry-After"]) > 0
 
+    def test_one_that_its_client_gives_up_is_given_up_at_the_node(self, cluster: Cluster) -> None:
+        """Else a node that is frozen would count it when it wakes, long after its retry."""
+        path = f"/api/videos/mute-{uuid.uuid4().hex}/views"
+
+        def seen(what: str) -> bool:
+            return any(f"{what} {path}" in node.seen() for node in cluster.nodes)
+
+        with socket.create_connection(_address(cluster), timeout=20) as connection:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+            connection.sendall(head.encode())
+            wait_until(lambda: seen("POST"), "a node has it")
+        # Long before the balancer's own patience with a silent node ends.
+        wait_until(lambda: seen("given up"), "the node knows that nobody waits for it", 10)
+
+    def test_the_cookies_of_other_apps_do_no_harm(self, cluster: Cluster) -> None:
+        cookie = "; ".join(f"app{n}={'x' * 1000}" for n in range(8))
+        with cluster.client() as client:
+            answer = client.post(self.PATH, headers={"Cookie": cookie})
+        assert answer.status_code == 200
+        assert "cookie" not in answer.json()["headers"]
+
     def test_a_body_is_passed_on_and_a_large_one_refused(self, cluster: Cluster) -> None:
         with cluster.client() as client:
             assert client.post(self.PATH, content=b"x" * 2000).status_code == 200
@@ -360,10 +381,14 @@ class TestFailures:
             wait_until(lambda: client.get("/").status_code == 200, "one is ready")
 
 
+def _address(cluster: Cluster) -> tuple[str, int]:
+    host, _, port = cluster.address.rpartition(":")
+    return host, int(port)
+
+
 def send_raw(cluster: Cluster, sent: bytes) -> tuple[int, bytes]:
     """Send bytes that no HTTP library would send. Returns the response's status and body."""
-    host, _, port = cluster.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection(_address(cluster), timeout=20) as connection:
         connection.sendall(sent)
         # httpx reads no response to a request that it didn't send.
         with http.client.HTTPResponse(connection) as answer:

@@ -16,10 +16,11 @@ const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The statuses below 500 after which another try makes sense. From 500 on it always does, because
-// proxies on the way use statuses of their own. Only 503 means that the view surely was not
+// The statuses below 500 after which a node may accept the view later. (404: the clip is new, and only
+// other nodes have it yet.) From 500 on, another try always makes sense. So it does after any status
+// from a proxy on the way, which uses statuses of its own. Only 503 means that the view surely was not
 // counted.
-const AGAIN = new Set([408, 425, 429]);
+const AGAIN = new Set([404, 408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
@@ -94,13 +95,13 @@ class View {
         return;
       }
       const sent_ms = Date.now();
-      const { status, wait_ms, views } = await post(this.#video, this.#key);
+      const { status, from_node, wait_ms, views } = await post(this.#video, this.#key);
       if (status === 200) {
         this.#end(`counted, ${views} views`);
         this.#events.counted(this.#video, views);
         return;
       }
-      if (status && status < 500 && !AGAIN.has(status)) {
+      if (from_node && status < 500 && !AGAIN.has(status)) {
         this.#end(`refused with ${status}`);
         return;
       }
@@ -153,7 +154,8 @@ function maySend(unsure_since_ms) {
 /**
  * @param {string} video
  * @param {string} key
- * @returns {Promise<{status: number, wait_ms: number, views: number}>} status 0: no answer came
+ * @returns {Promise<{status: number, from_node: boolean, wait_ms: number, views: number}>}
+ *   `status` 0: no answer came; `from_node`: a node refuses it, and not a proxy on the way
  */
 async function post(video, key) {
   try {
@@ -165,8 +167,9 @@ async function post(video, key) {
     });
     const wait_ms = 1000 * Math.min(60, Number(response.headers.get('Retry-After')) || 0);
     const views = response.ok ? Number((await response.json()).views) : NaN;
-    return { status: response.status, wait_ms, views };
+    const from_node = response.headers.has('X-Ratchet-Node');
+    return { status: response.status, from_node, wait_ms, views };
   } catch {
-    return { status: 0, wait_ms: 0, views: NaN };
+    return { status: 0, from_node: false, wait_ms: 0, views: NaN };
   }
 }

@@ -46,9 +46,14 @@ def _failed(error: Exception, code: int = FAILED) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from ratchet_server.demo import command
+    from ratchet_server.demo import program
+    from ratchet_server.demo.machine import DemoError
 
-    return command.run(arguments.nodes)
+    try:
+        program.run(arguments.nodes)
+    except DemoError as error:
+        return _failed(error)
+    return 0
 
 
 def _node(arguments: argparse.Namespace) -> int:

@@ -34,6 +34,7 @@ from ratchet_server.http.app import App, application
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.metrics import metrics
@@ -43,6 +44,7 @@ from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
 from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
@@ -117,7 +119,7 @@ async def _live(
         work = asyncio.create_task(keeper.run())
         discoveries = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
         readiness = _become_ready(node, url, settings.join_timeout_s)
-        for part in (node.routes.run(keeper), *discoveries, readiness):
+        for part in (node.routes.run(keeper), node.freezes.run(), *discoveries, readiness):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
@@ -154,6 +156,7 @@ class _Node:
     departure: Departure
     videos: Videos
     watchers: Watchers
+    freezes: Freezes
     app: App
 
 
@@ -169,7 +172,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         now=time.monotonic(),
         options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
     )
-    videos = Videos(clips, open_to_any=settings.open)
+    videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     def show(changed: set[str]) -> None:
@@ -196,17 +199,18 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     )
 
     readiness = Readiness()
+    freezes = Freezes()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
-    embedders = Embedders(settings.embed_origins)
+    embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         room,
         signed=(
-            reads(videos, keeper, watchers, embedders, guard, gate, room),
+            reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life, room),
@@ -218,10 +222,19 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
         # header would add a tenth to it.
-        unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
+        unsigned=(views(videos, keeper, sites, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(
-        settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app
+        settings.name,
+        keeper,
+        routes,
+        discoveries,
+        readiness,
+        departure,
+        videos,
+        watchers,
+        freezes,
+        app,
     )
 
 

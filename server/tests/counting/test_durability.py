@@ -30,14 +30,16 @@ from testing.wire import PROCESS, answers, dial, key, told
 
 
 def _keeper(
-    store: Store, *, key_lifetime_s: int = 900, wall_clock: Callable[[], float] = time.time
+    store: Store,
+    *,
+    key_lifetime_s: int = 900,
+    clock: Callable[[], float] = lambda: 10.0,
+    wall_clock: Callable[[], float] = time.time,
 ) -> Keeper:
     """A keeper whose slot is open at once: its clock starts late, so it need not wait for peers."""
     replica = Replica(Hello("a", PROCESS, ""), 1, random.Random(1).randrange, 0.0)
     replica.tick(0.0)
-    return Keeper(
-        replica, store, key_lifetime_s=key_lifetime_s, clock=lambda: 10.0, wall_clock=wall_clock
-    )
+    return Keeper(replica, store, key_lifetime_s=key_lifetime_s, clock=clock, wall_clock=wall_clock)
 
 
 class Load:
@@ -290,9 +292,11 @@ LIMIT = "PRAGMA max_page_count = {}"
 
 def test_a_key_is_remembered_for_its_lifetime_and_no_part_of_a_second_less() -> None:
     async def story() -> None:
-        now_s = 1_800_000_000.95
+        now_s = 10.0
         store = await Store.open(None)
-        keeper = _keeper(store, key_lifetime_s=1, wall_clock=lambda: now_s)
+        keeper = _keeper(
+            store, key_lifetime_s=1, clock=lambda: now_s, wall_clock=lambda: 1_800_000_000.95
+        )
         run = asyncio.create_task(keeper.run())
         one = key()
         assert (await keeper.count_view("x", one, "disk")).counted
@@ -300,6 +304,26 @@ def test_a_key_is_remembered_for_its_lifetime_and_no_part_of_a_second_less() -> 
         assert not (await keeper.count_view("x", one, "disk")).counted
         now_s += 1.01
         assert (await keeper.count_view("x", one, "disk")).counted
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_a_wall_clock_that_is_set_makes_no_node_forget_a_key(step_s: int) -> None:
+    async def story() -> None:
+        now_s = 1_800_000_000.0
+        store = await Store.open(None)
+        keeper = _keeper(store, wall_clock=lambda: now_s)
+        run = asyncio.create_task(keeper.run())
+        before, after = key(), key()
+        assert (await keeper.count_view("x", before, "disk")).counted
+        now_s += step_s
+        assert (await keeper.count_view("x", after, "disk")).counted
+        for one in (before, after):
+            assert not (await keeper.count_view("x", one, "disk")).counted
         keeper.end()
         await run
         await store.close()

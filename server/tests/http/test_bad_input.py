@@ -51,7 +51,6 @@ def assert_error(answer: httpx.Response, status: int, code: str) -> None:
 # -- HTTP --------------------------------------------------------------------------------------
 
 IDS = ["a" * 65, "a.b", "a b", "a%20b", "%C3%A4", "%FF", "a%00", "a%0A", "%2e%2e", "a%2Fb",
-       "ti%64e",
        "$", "a@1", "<script>", "'; DROP TABLE rows; --", "%25", "a" * 4000]  # fmt: skip
 
 KEYS = ["", "x", "0", "1" * 32, "{%s}", "urn:uuid:%s", "%s0", "%s\t0", "%s, %s", "null",
@@ -68,7 +67,7 @@ PATHS = ["/nothing", "/api", "/api/", "/api/videos/x/y", "/api/videos/x/views/1"
 
 METHODS = [("PUT", "/api/videos/x/views"), ("GET", "/api/videos/x/views"), ("POST", "/api/videos"),
            ("DELETE", "/api/videos/x"), ("PATCH", "/api/node"), ("POST", "/api/videos/x/live"),
-           ("GET", "/api/node/drain"), ("OPTIONS", "/api/videos/x/views"), ("POST", "/healthz"),
+           ("GET", "/api/node/drain"), ("OPTIONS", "/api/videos/x"), ("POST", "/healthz"),
            ("POST", "/")]  # fmt: skip
 
 

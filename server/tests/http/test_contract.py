@@ -29,6 +29,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node.start()
 
 
+class TestAnOpenNode:
+    def test_counts_so_many_videos_and_no_more(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path, environ={"RATCHET_MAX_VIDEOS": "2"}) as node:
+            node.start()
+            assert [node.view(video) for video in ("x", "y", "x")] == [1, 1, 2]
+            for _ in range(2):
+                answer = node.post("/api/videos/z/views")
+                assert (answer.status_code, answer.json()["error"]) == (507, "too_many_videos")
+                assert "RATCHET_MAX_VIDEOS" in answer.json()["message"]
+            assert node.views("z") == 0
+            assert node.view("y") == 2
+            # It knows all after a restart, too.
+            node.restart()
+            assert node.post("/api/videos/z/views").status_code == 507
+            assert node.view("x") == 3
+
+
 class TestCounting:
     def test_a_view_is_counted_and_its_response_has_the_number(self, http: httpx.Client) -> None:
         first = http.post("/api/videos/count-1/views")
@@ -50,6 +67,25 @@ class TestCounting:
             headers = {"Idempotency-Key": spelling}
             answer = http.post("/api/videos/key-2/views", headers=headers).json()
             assert answer["counted"] is counted
+
+    def test_a_key_may_stand_in_quotes(self, http: httpx.Client) -> None:
+        one = key()
+        for spelling, counted in ((f'"{one}"', True), (one, False)):
+            headers = {"Idempotency-Key": spelling}
+            answer = http.post("/api/videos/key-5/views", headers=headers).json()
+            assert answer["counted"] is counted
+
+    def test_an_id_may_be_escaped(self, http: httpx.Client) -> None:
+        answer = http.post("/api/videos/esc%61pe%2d1/views").json()
+        assert answer == {"video": "escape-1", "views": 1, "counted": True}
+        for rest in ("", "/snapshot"):
+            assert http.get(f"/api/videos/%65scape-1{rest}").json()["video"] == "escape-1"
+
+    def test_the_cookies_of_other_apps_do_no_harm(self, http: httpx.Client) -> None:
+        headers = {"Cookie": "; ".join(f"app{n}={'x' * 1000}" for n in range(14))}
+        assert http.post("/api/videos/cookie-1/views", headers=headers).json()["counted"]
+        too_many = {"Cookie": "x" * 20_000}
+        assert http.post("/api/videos/cookie-1/views", headers=too_many).status_code == 413
 
     def test_a_key_for_another_video_is_refused(self, http: httpx.Client) -> None:
         headers = {"Idempotency-Key": key()}

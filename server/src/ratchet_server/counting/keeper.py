@@ -113,7 +113,9 @@ class Keeper:
         self._unmet = unmet
         self._show = show
         self._clock = clock
-        self._wall_clock = wall_clock
+        # The wall clock's lead over `clock` when this process started. Keys expire by `clock`: if
+        # they expired by a wall clock that somebody sets an hour ahead, all would expire at once.
+        self._wall_from = wall_clock() - clock()
         self._wake = asyncio.Event()
         # Whether `end` was called.
         self._ending = False
@@ -357,7 +359,8 @@ class Keeper:
     async def _look_up_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
         """Whether each view is new: it has no key, or a key that has not come before."""
         # Times are whole seconds. Round so that no key expires even part of a second too early.
-        now_s, since_s = int(self._wall_clock()), math.ceil(self._wall_clock())
+        wall = self._wall_from + self._clock()
+        now_s, since_s = int(wall), math.ceil(wall)
         keys = dict.fromkeys(view.key for view in views if view.key)
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}

@@ -18,6 +18,9 @@ App = Sanic[Any, Any]
 
 # A request carries a name, a key and a few words. No call takes a large body.
 MAX_REQUEST: Final = 64 * 1024
+# Browsers send the cookies of all other apps on this host along, which nothing here reads. Sanic
+# takes no more than this.
+MAX_HEAD: Final = 16 * 1024
 REQUEST_TIMEOUT_S: Final = 10
 RESPONSE_TIMEOUT_S: Final = 86_400
 LAST_RESPONSE_S: Final = 120
@@ -43,6 +46,7 @@ def application(
     app.ctx.room = room
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
+    app.config.REQUEST_MAX_HEADER_SIZE = MAX_HEAD
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
     # Views wait while the node reads its data, or while the disk stalls. At Sanic's own time-out a
     # client would get 503, which promises that the view is not counted. But the keeper may still

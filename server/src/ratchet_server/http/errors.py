@@ -54,7 +54,7 @@ class ApiError(SanicException):
         self.code = code
 
 
-def _refused(refusal: Refusal) -> ApiError:
+def refused(refusal: Refusal) -> ApiError:
     """The error response for a refusal of the keeper."""
     error = error_of(refusal)
     return ApiError(error.status, error.code, error.message, retry_after_s=error.retry_after_s)
@@ -78,7 +78,7 @@ class JsonErrors(ErrorHandler):
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The response for `exception`."""
         if isinstance(exception, Refusal):
-            exception = _refused(exception)
+            exception = refused(exception)
         status, headers = 500, {}
         code = "internal"
         message = "This node failed at this request; its log says why. You may send it again."

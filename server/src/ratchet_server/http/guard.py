@@ -1,5 +1,4 @@
-"""Which callers may use which calls: peers and operators need the secret, or to come from loopback;
-browsers need to come from a page of this site.
+"""Who may use the calls of peers and operators: callers with the secret, or from loopback.
 
 A node without a secret trusts callers on its own machine whose user is its own or root. (A proxy
 has another user, and forwards anybody's requests.)
@@ -11,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from sanic import Request
 
@@ -87,21 +85,6 @@ class Guard:
         user = self._user_of(socket_of("peername"), socket_of("sockname"))
         return user is None or user in {os.geteuid(), 0}
 
-    def same_origin(self, request: Request) -> None:
-        """Let a websocket pass if a page of this site opens it, or a program that is no browser.
-
-        Browsers let any page open a websocket to any host. Only the Origin header tells us which
-        site the page is from.
-        """
-        origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) != request.headers.get("host"):
-            raise ApiError(
-                403,
-                "other_origin",
-                "Only pages of this site may open websockets, and this Origin is not the Host of "
-                "the request. A proxy in between must not change the Host.",
-            )
-
 
 def _network(address: str) -> object:
     """One machine may have all addresses of such a network, and must not fill the log with them."""
@@ -111,13 +94,6 @@ def _network(address: str) -> object:
         )
     except ValueError:
         return address
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 def _from_loopback(request: Request) -> bool:

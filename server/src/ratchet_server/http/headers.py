@@ -32,6 +32,9 @@ _PERMISSIONS: Final = ", ".join(
         "xr-spatial-tracking",
     )
 )
+# A page that is isolated from other origins (it has shared memory) frames only documents that send
+# this, and these start only workers that send it.
+ISOLATED: Final = {"Cross-Origin-Embedder-Policy": "require-corp"}
 # Browsers must take the type from the header, and never guess it from the content.
 NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
 # Pages of other sites can't load this, not even as an image or a script.
@@ -54,7 +57,7 @@ def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
         # that other sites may frame is sent without it.
         **({} if framed_by else {"X-Frame-Options": "DENY"}),
         # To a browser, a page in a frame is a resource that the outer page loads.
-        **(FOR_OTHERS if framed_by else OURS),
+        **(FOR_OTHERS | ISOLATED if framed_by else OURS),
         **NOSNIFF,
     }
 
@@ -72,6 +75,7 @@ def asset() -> dict[str, str]:
         "Content-Security-Policy": _policy(),
         "Cache-Control": "public, max-age=31536000, immutable",
         "Vary": "Accept-Encoding",
+        **ISOLATED,
         **OURS,
         **NOSNIFF,
     }

@@ -13,6 +13,12 @@ class Listing:
         self._ids: list[str] = []
         self._sorted = True
 
+    def __contains__(self, one: str) -> bool:
+        return one in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
     def add(self, ids: Iterable[str]) -> None:
         """Add `ids`. Ids that are there already change nothing."""
         new = set(ids) - self._known

@@ -82,7 +82,7 @@ def pages(
     @blueprint.get("/watch/<video:str>")
     async def watch(_request: Request, video: str) -> HTTPResponse:
         gate.must_be_ready()
-        videos.known(video)
+        video = videos.known(video)
         if video not in videos.clips:
             raise ApiError(
                 404, "no_clip", "This node counts this video, but has no clip of it to show."

@@ -16,8 +16,8 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
-from ratchet_server.http.guard import Guard
 from ratchet_server.http.room import Room
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
@@ -40,7 +40,7 @@ def reads(
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
-    guard: Guard,
+    sites: Sites,
     gate: Gate,
     room: Room,
 ) -> Blueprint:
@@ -51,7 +51,7 @@ def reads(
     async def check(request: Request) -> None:
         # Check before the handshake: once a websocket is open, it is too late for a status code.
         if "upgrade" in request.headers:
-            guard.same_origin(request)
+            sites.may_watch(request)
         if "video" in request.match_info:
             videos.known(request.match_info["video"])
         gate.must_be_ready()

@@ -65,6 +65,8 @@ class Settings:
         "the folder of clips; they are the catalogue")] = None
     open: Annotated[bool, Setting("RATCHET_OPEN", "--open", values.yes_or_no,
         "count any valid video id, not only the catalogue's")] = False
+    max_videos: Annotated[int, Setting("RATCHET_MAX_VIDEOS", "", values.videos,
+        "how many videos a node with --open counts; a view of one more is refused")] = 1_000_000
     secrets: Annotated[tuple[str, ...],
         Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secrets_in,
             "a file with the secret that nodes and operators share"),
@@ -89,6 +91,8 @@ class Settings:
         "dial the nodes that peers report, too: yes or no")] = True
     embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "", values.origins,
         many=True, help="sites that may show counts: https://blog.example, or * for all")] = ()
+    count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
+        many=True, help="other sites whose pages may count views")] = ()
     panel: Annotated[bool, Setting("RATCHET_PANEL", "", values.yes_or_no,
         "the debug panel on the watch page: yes or no")] = False
     page: Annotated[Path | None, Setting("RATCHET_PAGE", "", values.built_page, unset="packaged",

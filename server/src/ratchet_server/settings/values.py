@@ -53,6 +53,11 @@ def seconds(text: str) -> int:
     return _whole(text, _YEAR_S, "it is a whole number of seconds")
 
 
+def videos(text: str) -> int:
+    """A number of videos: more than this would fit into no machine."""
+    return _whole(text, 100_000_000, "it is a whole number")
+
+
 def seconds_or_never(text: str) -> int | None:
     """A whole number of seconds; None for 0."""
     return seconds(text) or None
