@@ -152,7 +152,12 @@ def test_after_a_power_failure_no_node_shows_less_than_the_node_with_most(
 ) -> None:
     """All start at once, and one responds long before it has read its data."""
     shutil.copytree(large, tmp_path / "a")
-    with Node("a", tmp_path) as a, Node("b", tmp_path, peers=[a.url]) as b:
+    # On a busy machine the usual ten seconds may be too few.
+    patient = {"RATCHET_JOIN_TIMEOUT": "60"}
+    with (
+        Node("a", tmp_path, environ=patient) as a,
+        Node("b", tmp_path, peers=[a.url], environ=patient) as b,
+    ):
         a.peers = [b.url]
         a.spawn()
         wait_until(lambda: answers(a), "a responds")
