@@ -57,7 +57,7 @@ class _Spent:
 
 
 class Ration(logging.Filter):
-    """Bounds the lines that each place in the code logs in a period, and notes how many it left out.
+    """Bounds the lines that each place in the code logs in a period, and counts those left out.
 
     Use it for one handler only: it changes the records that pass.
     """

@@ -33,8 +33,8 @@ def answer(text: str) -> None:
 
 
 def finish() -> None:
-    """Flush the buffers, or drop what can't be written. Otherwise Python would fail to flush them at
-    exit, and end with exit code 120."""
+    """Flush the buffers, or drop what can't be written. Otherwise Python would fail to flush them
+    at exit, and end with exit code 120."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OutputError):
             _print("", stream, end="")

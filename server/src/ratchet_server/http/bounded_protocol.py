@@ -1,4 +1,4 @@
-"""Sanic's protocol, with the bounds that it lacks: a client that doesn't read can't fill our memory.
+"""Sanic's protocol, bounded: a client that doesn't read its responses can't fill our memory.
 
 Without these bounds, a websocket client that sent pings and never read the pongs took a node from
 38 MiB to 1.5 GiB in a quarter of a minute.
@@ -227,7 +227,7 @@ class BoundedProtocol(WebSocketProtocol):
             size = transport.get_write_buffer_size()
             self._backlog.waits(self, size, took=taken > self._taken)
         self._taken = taken
-        # If nothing waits for the client, then the node is slow (its disk, say), and not the client.
+        # If nothing waits, then this node is slow (its disk, say), and not the client.
         if not waits or taken - self._then >= self._pace.at_least:
             self._since, self._then = now, taken
         elif now - self._since >= self._pace.within_s:
