@@ -169,7 +169,7 @@ class Faults:
     def _operate(self, path: str) -> bool:
         node = self._spare()
         if node:
-            assert node.tell(path).status_code == 200
+            assert node.post_json(path).status_code == 200
             assert node.wait() == 0, node.log
         return bool(node)
 

@@ -8,7 +8,7 @@ from ratchet import codec
 from ratchet.frames import WantBase
 
 from testing.nodes import PATIENCE_S, Node
-from testing.wire import dial, hello, told_a, want
+from testing.wire import dial, hello, receive_kind, want
 
 # The node name under which a tape records and plays. It never counts.
 NAME: Final = "tape"
@@ -27,7 +27,7 @@ class Tape:
         """Request everything that `node` has, and keep the answers."""
         with dial(node, "/peer") as wire:
             wire.send(hello(NAME, process=secrets.token_hex(8)))
-            slots = told_a(wire, "digest")["slots"]
+            slots = receive_kind(wire, "digest")["slots"]
             for question in [*(want(slot, 0) for slot in slots), codec.encode(WantBase(0))]:
                 wire.send(question)
             text = ""
@@ -44,7 +44,7 @@ class Tape:
                 wire.send(text)
             # A node handles frames in order: when it answers this one, it has handled the others.
             wire.send(codec.encode(WantBase(0)))
-            told_a(wire, "base")
+            receive_kind(wire, "base")
 
     def _keep(self, text: str) -> None:
         if '"is":"rows"' not in text and '"is":"base"' not in text:

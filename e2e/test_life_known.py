@@ -13,7 +13,7 @@ from testing.life import retired
 from testing.links import Links
 from testing.load import Load
 from testing.nodes import HTTP, Node, equal, wait_until
-from testing.wire import dial, digest, hello, rows, told_a, want
+from testing.wire import dial, digest, hello, receive_kind, rows, want
 
 
 def slots(node: Node, video: str) -> dict[str, int]:
@@ -22,7 +22,7 @@ def slots(node: Node, video: str) -> dict[str, int]:
 
 
 def leaves(node: Node, _via: Node) -> None:
-    assert node.tell("/api/node/leave").status_code == 200
+    assert node.post_json("/api/node/leave").status_code == 200
     assert node.wait() == 0
 
 
@@ -40,7 +40,7 @@ def inject(old: str, video: str, views: int, into: Node) -> None:
         # The node handles frames in order: when it answers this one, it has handled the others.
         assert into.slot
         wire.send(want(into.slot, 0))
-        told_a(wire, "rows")
+        receive_kind(wire, "rows")
 
 
 @pytest.mark.parametrize("removed", [leaves, dies_and_is_retired])

@@ -13,7 +13,7 @@ from testing.nodes import Node, wait_until
 
 def test_a_node_is_drained_and_comes_back(four: Cluster) -> None:
     with under_load(four) as load:
-        answer = four.b.tell("/api/node/drain")
+        answer = four.b.post_json("/api/node/drain")
         assert answer.json() == {"node": "b", "draining": True}
         assert four.b.wait() == 0
         load.more(SOME, others(four, "b"))
@@ -22,7 +22,7 @@ def test_a_node_is_drained_and_comes_back(four: Cluster) -> None:
 
 def test_a_node_leaves_and_is_folded_while_the_others_count_on(four: Cluster) -> None:
     with under_load(four) as load:
-        answer = four.c.tell("/api/node/leave")
+        answer = four.c.post_json("/api/node/leave")
         assert answer.json() == {"node": "c", "leaving": True}
         assert four.c.wait() == 0
         load.drop(four.c)
@@ -38,7 +38,7 @@ def test_a_node_leaves_and_is_folded_while_the_others_count_on(four: Cluster) ->
 
 def test_a_node_leaves_and_comes_back_on_an_empty_disk(four: Cluster) -> None:
     with under_load(four) as load:
-        four.c.tell("/api/node/leave")
+        four.c.post_json("/api/node/leave")
         assert four.c.wait() == 0
         load.drop(four.c)
         # Other nodes have everything that it answered: no lost view is forgiven.
@@ -51,7 +51,7 @@ def test_a_node_that_leaves_waits_until_another_node_has_its_last_views(four: Cl
     history, (video, *_) = History(), new_videos()
     four.cut_off("c")
     add(history, four.c, video, 3)
-    four.c.tell("/api/node/leave")
+    four.c.post_json("/api/node/leave")
     four.heal()
     assert four.c.wait() == 0, four.c.log
     four.c.lose_disk()

@@ -101,7 +101,7 @@ def notices(node: Node, kind: str) -> int:
 
 def retire(via: Node, name: object, **more: object) -> httpx.Response:
     """Send an operator's `retire` to `via`. Returns the response."""
-    return via.tell("/api/cluster/retire", node=name, **more)
+    return via.post_json("/api/cluster/retire", node=name, **more)
 
 
 def missed(via: Node, name: str) -> None:

@@ -224,7 +224,7 @@ class Node:
         """POST to `path`, without a body."""
         return HTTP.post(self.url + path, headers=headers)
 
-    def tell(self, path: str, **fields: object) -> httpx.Response:
+    def post_json(self, path: str, **fields: object) -> httpx.Response:
         """POST these fields as JSON to `path`, as an operator does."""
         return HTTP.post(self.url + path, json=fields)
 

@@ -44,25 +44,25 @@ def dial(
     )
 
 
-def told(socket: ClientConnection) -> dict[str, Any]:
+def receive(socket: ClientConnection) -> dict[str, Any]:
     """Receive and parse the next message."""
     message = json.loads(socket.recv(PATIENCE_S))
     assert isinstance(message, dict)
     return message
 
 
-def told_a(socket: ClientConnection, kind: str) -> dict[str, Any]:
+def receive_kind(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """Receive until a frame of this kind comes, and return that."""
-    while (frame := told(socket))["is"] != kind:
+    while (frame := receive(socket))["is"] != kind:
         pass
     return frame
 
 
-def told_until(socket: ClientConnection, views: int) -> list[int]:
+def numbers_until(socket: ClientConnection, views: int) -> list[int]:
     """The numbers that a watcher receives, until one is at least `views`."""
     numbers: list[int] = []
     while not numbers or numbers[-1] < views:
-        message = told(socket)
+        message = receive(socket)
         numbers.append(message["base"] + sum(message["slots"].values()))
     return numbers
 

@@ -163,7 +163,7 @@ class TestANodeWithoutASecret:
 
     def test_trusts_us(self, node: Node) -> None:
         """These tests run as the node's user."""
-        assert node.tell("/api/cluster/retire", node="nobody").status_code == 404
+        assert node.post_json("/api/cluster/retire", node="nobody").status_code == 404
 
     def test_that_has_a_peer_of_another_user_says_so(
         self, caplog: pytest.LogCaptureFixture

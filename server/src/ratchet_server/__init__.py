@@ -2,7 +2,7 @@
 
     __main__      the entry point: holds signals back, then imports the rest
     cli           the command `ratchet`
-    health        the check of a container's node, for its image
+    health        the health check of the container image
     node          the composition root: makes the parts, joins them, runs and stops them
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes
@@ -13,8 +13,8 @@
     settings      every setting of a node, with its unit and default
     signals       the signals that stop a node
     open_files    how many files this process may open
-    output        what a command prints, where stdout may be broken
-    log_throttle  the ration of lines in the log
+    output        prints a command's output, even if stdout is broken
+    log_throttle  bounds what is logged
     crash_points  a hook for tests of crashes
 
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may

@@ -1,6 +1,6 @@
-"""`python -m ratchet_server.health`: whether the node of this container serves. For its image.
+"""`python -m ratchet_server.health`: the health check of the container image.
 
-It looks where the settings in the environment say that the node listens, as the node does.
+It reads the host and port from the same environment variables as the node.
 """
 
 import argparse
@@ -25,10 +25,10 @@ def main() -> int:
         port = sources.read_one("port", argparse.Namespace(), environ)
         host = _EVERYWHERE.get(host, host)
         place = f"{host}:{port}"
-        # It knows nothing of proxies: none from the environment stands between.
+        # `http.client` ignores the proxy variables of the environment.
         node = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
-        # A stopping node waits for its balancer to notice. Without `Via` it would take this check
-        # for the balancer.
+        # A stopping node waits until its balancer has noticed. Without `Via`, the node would take
+        # this check for the balancer's.
         node.request("GET", "/readyz", headers={"Via": "1.1 health"})
         status = node.getresponse().status
     except (OSError, http.client.HTTPException, SettingError) as error:

@@ -1,8 +1,8 @@
-"""The log is rationed, because others can provoke lines in it at will.
+"""Bounds what is logged, because clients and peers can cause log lines at will.
 
-`Ration` and `OneLine` hold for every logger of the process, the libraries' included. `LogThrottle`
-is for a cause that repeats itself: a peer with a wrong secret needs one line a minute, and not as
-many as the ration allows.
+`Ration` and `OneLine` apply to every logger of the process, also to the libraries'. `LogThrottle`
+is stricter, for a cause that repeats: a peer with a wrong secret deserves one line a minute, and
+not as many as the ration allows.
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import Any, Final
 PERIOD_S: Final = 60.0
 # How many causes a throttle remembers. This bounds its memory.
 MAX_CAUSES: Final = 256
-# How many lines a place in the code may write in a period: in a library, and in our own code, where
-# a `LogThrottle` holds back what repeats itself, and the rest differs.
+# How many lines a place in the code may log in a period: in a library, and in our own code. Ours
+# may log more: a `LogThrottle` holds back its repetitions, so the lines differ.
 MOST_LINES: Final = 10
 MOST_OF_OURS: Final = 250
 # How many characters of a message are written. Clients choose some of them.
@@ -40,7 +40,8 @@ class LogThrottle:
         if cause in self._logged:
             return False
         if len(self._logged) >= MAX_CAUSES:
-            # Forget the oldest: many causes must not silence another. The ration bounds the lines.
+            # Forget the oldest cause, so that a new cause is always logged. The ration still bounds
+            # the lines.
             del self._logged[next(iter(self._logged))]
         self._logged[cause] = now
         return True
@@ -56,15 +57,15 @@ class _Spent:
 
 
 class Ration(logging.Filter):
-    """Lets each place in the code write so many lines in a period, and says how many it leaves out.
+    """Bounds the lines that each place in the code logs in a period, and counts those left out.
 
-    It is for one handler: it changes the records that it lets pass.
+    Use it for one handler only: it changes the records that pass.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        # The program has so many places that log, so these stay small.
+        # The places in the code that log bound the size of both.
         self._spent: dict[Hashable, _Spent] = {}
         self._traced: dict[Hashable, float] = {}
 
@@ -107,7 +108,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return _cut(record.getMessage())
     except (TypeError, ValueError):
-        # The arguments don't fit. The caller must not fail for that.
+        # The arguments don't fit the format. That must not fail the code that logs.
         return _cut(f"{record.msg} {record.args}")
 
 
@@ -119,8 +120,8 @@ def _where(trace: TracebackType | None) -> Hashable:
 
 
 class OneLine(logging.Formatter):
-    """Writes a message in one line of bounded length, without control characters: a client could
-    forge lines with them, or turn a terminal red."""
+    """Writes a message as one line of bounded length, without control characters. With those, a
+    client could forge log lines, or change a terminal's colours."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         """The line."""

@@ -1,26 +1,26 @@
 """How many files this process may open: each connection is one.
 
-Many systems start a process with a soft limit of 1,024, for programs that use `select`, and a much
-higher hard limit, up to which the process may raise its own.
+Many systems start a process with a soft limit of 1,024, because programs that use `select` need it.
+The hard limit is much higher. A process may raise its own soft limit up to the hard one.
 """
 
 import resource
 from typing import Final
 
-# More than this helps no node: so many connections take gigabytes. (Some container engines grant a
-# thousand million files.)
+# The most that a node asks for: so many connections already take gigabytes. (Some container engines
+# allow a thousand million files.)
 MOST: Final = 65_536
-# For operators.
+# Advice for operators, for the end of a log line.
 HOW_TO_RAISE: Final = (
     "raise its hard limit of open files (systemd: LimitNOFILE=; docker: --ulimit nofile=; a shell: "
     "ulimit -n), or add nodes"
 )
-# What macOS grants, whatever it names as the hard limit.
+# The most that macOS grants, even if its hard limit is higher.
 _MACOS_MOST: Final = 10_240
 
 
 def raise_limit() -> int:
-    """Raise the soft limit as far as this process may. Return the limit."""
+    """Raise the soft limit as far as this process may. Returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST
@@ -37,8 +37,8 @@ def raise_limit() -> int:
 
 
 def allow(wanted: int) -> None:
-    """Raise the limit for this process and its children to `wanted`, or as far as the system lets
-    us. Some systems allow only 256 by default."""
+    """Raise the soft limit for this process and its children to `wanted`, or else to the hard
+    limit. The default of some systems is only 256."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -1,7 +1,8 @@
-"""What a command prints. A stdout that takes nothing must not undo what the command has done.
+"""Prints a command's output. If stdout fails, the command still ends with the right exit code.
 
-It may be a pipe that nobody reads any more, or a file on a full disk. Python would end the command
-with a traceback, and even after that change the exit code when it writes what was left over.
+Stdout may be a pipe whose reader is gone, or a file on a full disk. By default, Python would end
+the command with a traceback. And at exit it would flush its buffers, fail again, and replace the
+exit code.
 """
 
 import os
@@ -15,15 +16,15 @@ class OutputError(Exception):
 
 
 def say(text: str, *, to: TextIO | None = None) -> None:
-    """Print what the user may as well not read: the work is done, and the exit code tells. `to`:
-    stdout, if nothing else is given."""
+    """Print something that may get lost: the work is done, and the exit code reports it. `to`:
+    stdout by default."""
     with suppress(OutputError):
         _print(text, to or sys.stdout)
 
 
 def answer(text: str) -> None:
-    """Print what the command was called for. Raises `OutputError`; but a reader who has read
-    enough, such as `head`, is no error."""
+    """Print the result that the user has called the command for. Raises `OutputError`, except when
+    the reader has closed the pipe: `head` does so when it has read enough."""
     try:
         _print(text, sys.stdout)
     except OutputError as error:
@@ -32,14 +33,15 @@ def answer(text: str) -> None:
 
 
 def finish() -> None:
-    """Write what is left over, or drop it: Python would end with exit code 120."""
+    """Flush the buffers, or drop what can't be written. Otherwise Python would fail to flush them
+    at exit, and end with exit code 120."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OutputError):
             _print("", stream, end="")
 
 
 def _print(text: str, stream: TextIO | None, end: str = "\n") -> None:
-    if stream is None:  # So Python says that it was closed at the start.
+    if stream is None:  # The stream was already closed when Python started.
         return
     try:
         print(text, file=stream, end=end, flush=True)
@@ -49,7 +51,7 @@ def _print(text: str, stream: TextIO | None, end: str = "\n") -> None:
 
 
 def _mute(stream: TextIO) -> None:
-    """Let the stream lead nowhere: its buffer still has what could not be written."""
+    """Redirect the stream to /dev/null: its buffer still has the text that could not be written."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,7 +1,7 @@
-"""The signals that stop a node. None is lost, because this handles them from the first line on.
+"""The signals that stop a node. No signal is lost: this module handles them from the start on.
 
-One handler stays from `hold` to the end of the process: with a change of handlers, a signal could
-get lost in between. If a signal comes while there is no listener, it waits for the next listener.
+One handler stays from `hold` to the end of the process, because a signal could get lost while
+handlers change. If a signal comes while there is no listener, it waits for the next listener.
 """
 
 import signal

@@ -19,7 +19,7 @@ from testing.checker import History
 from testing.disk import on_disk
 from testing.load import Load
 from testing.nodes import HOST, PATIENCE_S, Node, cluster, connected, equal, wait_until
-from testing.wire import answers, dial, established, events, how_it_closed, key, told
+from testing.wire import answers, dial, established, events, how_it_closed, key, receive
 
 Request = Callable[[Node], None]
 
@@ -104,7 +104,7 @@ class TestStopping:
             dial(a, "/api/videos/drained/live") as live,
             events(a, "/api/videos/drained/events") as messages,
         ):
-            told(live)
+            receive(live)
             next(messages)
             # b is to take over the rows. While b is paused, a does not end, so the test can look.
             b.pause()

@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 
 from testing.disk import no_file_larger_than, on_disk
 from testing.nodes import PATIENCE_S, Node, cluster, equal, wait_until
-from testing.wire import PROCESS, answers, dial, key, told
+from testing.wire import PROCESS, answers, dial, key, receive
 
 
 def _keeper(
@@ -102,7 +102,7 @@ class Watch:
     def _watch(self, node: Node, video: str) -> None:
         with dial(node, f"/api/videos/{video}/live") as live, suppress(ConnectionClosed):
             while True:
-                self.largest = max(self.largest, sum(told(live)["slots"].values()))
+                self.largest = max(self.largest, sum(receive(live)["slots"].values()))
                 self._ready.set()
 
 

@@ -18,9 +18,9 @@ from testing.wire import (
     how_it_closed,
     key,
     raw,
+    receive,
+    receive_kind,
     rows,
-    told,
-    told_a,
     want,
 )
 
@@ -241,7 +241,7 @@ class TestWithASecret:
         answer = HTTP.post(f"{guarded.url}/api/cluster/retire", json={"node": "b"}, headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (404, "unknown_node")
         with dial(guarded, "/peer", headers=headers) as peer:
-            assert told(peer)["is"] == "hello"
+            assert receive(peer)["is"] == "hello"
 
     def test_a_browser_is_refused_even_with_it(self, guarded: Node) -> None:
         headers = {"Authorization": "Bearer swordfish", "Origin": guarded.url}
@@ -266,7 +266,7 @@ class TestWebsocketsFromOtherPages:
 
     def test_pages_of_this_site_are_served(self, node: Node) -> None:
         with dial(node, "/api/videos/x/live", origin=node.url) as live:
-            assert told(live)["video"] == "x"
+            assert receive(live)["video"] == "x"
 
 
 # -- peers -------------------------------------------------------------------------------------
@@ -431,7 +431,7 @@ class TestPeers:
         with dial(node, "/peer") as peer:
             peer.send(HELLO)
             peer.send(rows("gap@1", 5, 6, ["gap", 1, 6]))
-            frame = told_a(peer, "want")
+            frame = receive_kind(peer, "want")
         assert frame.pop("number") > 0
         assert frame == {"is": "want", "slot": "gap@1", "above": 0}
         assert node.views("gap") == 0
@@ -445,12 +445,12 @@ class TestPeers:
                 '{"is": "want-base", "start": 9007199254740991}',
             ):
                 peer.send(frame)
-            assert told_a(peer, "base")["rows"] == []
+            assert receive_kind(peer, "base")["rows"] == []
 
     def test_a_peer_that_sends_nothing_is_disconnected(self, node: Node) -> None:
         with dial(node, "/peer") as peer:
             closed = how_it_closed(peer)
-        assert "said nothing for 6 s" in closed.reason
+        assert "sent nothing for 6 s" in closed.reason
         assert PROCESS not in node.log
 
 

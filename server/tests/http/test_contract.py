@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from testing.nodes import HOST, Node, wait_until
-from testing.wire import dial, events, how_it_closed, key, told, told_until
+from testing.wire import dial, events, how_it_closed, key, numbers_until, receive
 
 
 @pytest.fixture(scope="module")
@@ -160,29 +160,29 @@ class TestReading:
 
     def test_a_websocket_brings_the_snapshot_at_once_and_after_changes(self, node: Node) -> None:
         with dial(node, "/api/videos/live-1/live") as live:
-            assert told(live) == {"video": "live-1", "base": 0, "slots": {}, "folded": {}}
+            assert receive(live) == {"video": "live-1", "base": 0, "slots": {}, "folded": {}}
             node.view("live-1")
-            assert told(live)["slots"] == {node.slot: 1}
+            assert receive(live)["slots"] == {node.slot: 1}
 
     def test_with_node_adds_the_nodes_name(self, node: Node) -> None:
         with dial(node, "/api/videos/live-2/live?with=node") as live:
-            assert told(live)["node"] == "a"
+            assert receive(live)["node"] == "a"
         with events(node, "/api/videos/live-2/events?with=node") as messages:
             assert next(messages)["node"] == "a"
 
     def test_many_changes_are_sent_in_few_messages(self, node: Node, http: httpx.Client) -> None:
         with dial(node, "/api/videos/live-3/live") as live:
-            told(live)
+            receive(live)
             for _ in range(200):
                 http.post("/api/videos/live-3/views?ack=memory")
-            numbers = told_until(live, 200)
+            numbers = numbers_until(live, 200)
         assert numbers == sorted(numbers)
         assert len(numbers) < 100
 
     @pytest.mark.parametrize("message", ["hello", b"hello", ""])
     def test_messages_of_a_watcher_are_refused(self, node: Node, message: str | bytes) -> None:
         with dial(node, "/api/videos/live-4/live") as live:
-            told(live)
+            receive(live)
             live.send(message)
             closed = how_it_closed(live)
         assert closed.code == 1008

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from testing.nodes import HTTP, Node
-from testing.wire import dial, key, told
+from testing.wire import dial, key, receive
 
 SHOP = "https://shop.example"
 VIEWS = "/api/videos/x/views"
@@ -105,4 +105,4 @@ class TestOurOwnPages:
     def test_may_open_websockets_behind_a_proxy_that_changes_the_host(self, node: Node) -> None:
         headers = {"Sec-Fetch-Site": "same-origin", "Origin": "https://videos.example"}
         with dial(node, "/api/videos/x/live", headers=headers) as live:
-            assert told(live)["video"] == "x"
+            assert receive(live)["video"] == "x"

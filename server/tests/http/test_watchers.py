@@ -17,7 +17,7 @@ from ratchet.snapshot import Snapshot
 from ratchet_server.http.watchers import Message, Watchers
 
 from testing.nodes import HOST, PATIENCE_S, Node, wait_until
-from testing.wire import dial, hello, rows, told_until
+from testing.wire import dial, hello, numbers_until, rows
 
 # Slots with views of one video: they make a snapshot of some 200 kB.
 SLOTS = 2500
@@ -96,11 +96,11 @@ class TestASlowWatcher:
             while metric(busy, "ratchet_watchers") > 1:
                 started = time.monotonic()
                 views = busy.view("big")
-                told_until(quick, views)
+                numbers_until(quick, views)
                 slowest_s = max(slowest_s, time.monotonic() - started)
             # The quick client gets every number soon, the last one too.
             assert slowest_s < 2
-            told_until(quick, busy.view("big"))
+            numbers_until(quick, busy.view("big"))
         assert busy.memory_kib < before + MEMORY_KIB
 
     def test_of_an_event_stream_is_cut_off(self, busy: Node) -> None:

@@ -192,10 +192,10 @@ def claim(**fields: dict[str, int]) -> str:
 # Frames that no node sends, and the reason with which a node refuses them.
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
-    (("no JSON",), "sent what is no frame"),
+    (("no JSON",), "sent an invalid frame"),
     ((hello(version=2),), "this node speaks version 1"),
     ((hello(), b"bytes"), "frames are text"),
-    ((hello(), digest({"x@1": [-1, None]})), "sent what is no frame"),
+    ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
     ((hello(), claim(heard={"c": 9}, closed={"c": 4}, folded={"c": 6})), "not c@6"),
     ((hello(), claim(closed={"c": 7})), "only known slots are closed, not c@7"),

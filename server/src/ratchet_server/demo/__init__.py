@@ -9,7 +9,8 @@
     client        HTTP requests to the nodes
     balancer      HAProxy if this machine has it, else stand_in; stand_in_nodes: that one's nodes
 
-All of the demo but the nodes and the balancer is one asyncio process. It ends everything that it
+The demo is one asyncio process, beside the nodes and the balancer. It ends every process that it
 starts: in order on Ctrl-C, SIGTERM and SIGHUP, and through the kernel if the demo itself is killed
-(see child.py). Ctrl-Z holds everything. The counts stay in the data folder for the next run.
+(see child.py). Ctrl-Z stops all processes until `fg`. The counts stay in the data folder for the
+next run.
 """

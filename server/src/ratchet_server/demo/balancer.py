@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# It is in the repository. An installed wheel lacks it, and uses the stand-in.
+# The repository has this script. An installed wheel lacks it, and uses the stand-in.
 RENDER = Path(__file__).parents[4] / "balancer" / "render.sh"
 # Packages put daemons into these folders, which an ordinary user's PATH doesn't name.
 _DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/sbin")
@@ -20,8 +20,8 @@ class Unusable(Exception):
 
 
 def choose(nodes: Sequence[str], bind: str, folder: Path) -> tuple[list[str], str]:
-    """The command and a description: of HAProxy if the demo can use it, else of the stand-in, and
-    why.
+    """The command, and a description. HAProxy is chosen if the demo can use it, else the stand-in.
+    Then the description has the reason.
 
     `bind` is host:port. Each of `nodes` is host:port, or name=host:port: then `?node=name` chooses
     that node. HAProxy's configuration goes into `folder`.
@@ -33,7 +33,7 @@ def choose(nodes: Sequence[str], bind: str, folder: Path) -> tuple[list[str], st
 
 
 def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> list[str]:
-    """The command. Raises `Unusable` if HAProxy is missing, or too old for our configuration."""
+    """HAProxy's command. Raises `Unusable` if it is missing, or too old for our configuration."""
     program = find_haproxy()
     if program is None:
         raise Unusable("HAProxy is not installed")
@@ -53,7 +53,7 @@ def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> list[str]:
 
 
 def stand_in(nodes: Sequence[str], bind: str) -> list[str]:
-    """The command."""
+    """The stand-in's command."""
     return [sys.executable, "-m", "ratchet_server.demo.stand_in", bind, *nodes]
 
 

@@ -1,7 +1,7 @@
 """One process of the demo: in a session of its own, with its output in a file.
 
-With its own session, a key in the terminal, such as Ctrl-C, reaches only the demo, which then stops
-its processes in order. None of them outlives the demo.
+Because of the separate session, Ctrl-C in the terminal reaches only the demo, which then stops its
+processes in order. No process outlives the demo.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Child:
     def __init__(
         self, title: str, url: str, command: Sequence[str], environ: Mapping[str, str], log: Path
     ) -> None:
-        """`title`: what the user calls it. `url`: where it answers `/readyz`. `log`: the file for
-        its output."""
+        """`title`: its name in messages. `url`: the server that has its `/readyz`. `log`: the file
+        for its output."""
         self.title = title
         self.url = url
         self._command = tuple(command)
@@ -55,7 +55,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process has started and not ended."""
         return self._process is not None and self._process.returncode is None
 
     async def ended(self) -> None:
@@ -64,9 +64,10 @@ class Child:
             await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the whole session, so also to processes that the child has started."""
+        """Send a signal to the child's whole session, which includes the processes that the child
+        has started."""
         if self.running:
-            # The process may have ended, and we may not know it yet.
+            # The process may have ended just now.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
@@ -94,18 +95,18 @@ class Child:
 def _die_with(parent: int) -> Callable[[], None] | None:
     """Let the kernel kill the child when the demo itself dies, however that happens.
 
-    SIGKILL, because nobody would be there to send a second signal. A node loses nothing by it. Only
-    Linux can do this. Elsewhere, `kill -9` of the demo leaves its nodes running, and the next demo
-    says which port they take.
+    It sends SIGKILL, because the demo is gone and can't send a second signal. A node loses nothing
+    by SIGKILL. Only Linux can do this. Elsewhere, `kill -9` of the demo leaves its nodes running,
+    and the next demo reports which port is taken.
     """
     if sys.platform != "linux":
         return None
-    # Look it up before the fork: after the fork, as little as possible may happen.
+    # Look `prctl` up before the fork: after the fork, the child should run as little as possible.
     prctl = ctypes.CDLL(None).prctl
 
     def arrange() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:  # The demo has died in between.
+        if os.getppid() != parent:  # The demo died before the call above.
             os._exit(1)
 
     return arrange

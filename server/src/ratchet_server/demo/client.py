@@ -18,12 +18,12 @@ class Response(NamedTuple):
 
 
 class Client:
-    """Sends requests to the nodes, with the operators' secret. `close` it at the end."""
+    """Sends requests to the nodes, with the operators' secret. Call `close` at the end."""
 
     def __init__(self, secret: str | None = None) -> None:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
-            # httpx has a timeout for each read: a response that drips would last for ever.
+            # httpx's timeouts bound each single read. A response that drips would last for ever.
             timeout=None,
             trust_env=False,
             # Nodes come and go, so keep no connection open.

@@ -1,10 +1,13 @@
 """The demo's control as HTTP, for the demo's own pages only.
 
 Any web site can make a browser send requests to this machine, and this server kills processes. So
-an action needs three things. Its `Origin` is one of the demo's pages: no other site can claim it.
-Its content type is one that a browser sends to another origin only after a preflight, which this
-server refuses to other sites. Its `Host` is this server: else a foreign name that resolves to this
-machine could become an origin of its own.
+it checks three headers of each action:
+
+- `Origin` must name one of the demo's pages. No other site can forge it.
+- `Content-Type` must be `application/json`. A browser sends that to another origin only after a
+  preflight, and this server refuses the preflights of other sites.
+- `Host` must name this server. Otherwise the owner of a foreign name that resolves to this machine
+  could send requests as if from the same origin.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from ratchet_server.demo.machine import HOST
 from ratchet_server.demo.playground import Playground
 from ratchet_server.http.errors import ApiError, JsonErrors
 
-# A browser reaches the pages under these names. Its `Origin` has the one that it used.
+# The host names of the pages. A browser's `Origin` has the one that it used.
 _NAMES = (HOST, "localhost")
 # The path names the action. No request needs a body.
 _MAX_REQUEST_BYTES = 4096
@@ -44,7 +47,7 @@ def application(playground: Playground, *, own: str, pages: Sequence[str]) -> Sa
     async def only_for_our_pages(request: Request) -> None:
         if not _all_in(request, "host", hosts, needed=True):
             raise ApiError(403, "other_host", f"This server is {' or '.join(sorted(hosts))}.")
-        # A request that only reads need not come from a browser.
+        # Reading also works without an `Origin`: with curl, say.
         acts = request.method not in {"GET", "HEAD"}
         if not _all_in(request, "origin", origins, needed=acts):
             message = "Only pages of this demo may send this request. Origin has to name one."

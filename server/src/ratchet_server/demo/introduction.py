@@ -1,4 +1,4 @@
-"""What the demo prints when everything runs: what is where, and what to try."""
+"""The text that the demo prints when everything runs: what is where, and what to try."""
 
 from __future__ import annotations
 

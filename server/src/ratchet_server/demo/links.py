@@ -1,9 +1,9 @@
 """The links between the demo's nodes: a TCP relay for each direction, which a page can cut.
 
 Node a reaches b through one link, and b reaches a through another. So everything that two nodes
-send each other passes here. A node that is cut off receives nothing from other nodes, and reaches
-none; browsers reach it as before. After healing, nodes find each other when they dial next, within
-seconds.
+send each other passes here. While a node is cut off, it and the other nodes can't reach each other,
+but browsers reach it as before. After healing, the nodes find each other when they dial next,
+within seconds.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class Link:
         `may_pass` before it dials the target (None), and before it sends each chunk on."""
         self._target = (HOST, target)
         self._may_pass = may_pass
-        # This socket is bound and never listens. While the link is cut, the kernel refuses
-        # connections, and still no other program gets the port. The listener shares it.
+        # This socket is bound and never listens. It shares the port with the listener, and keeps
+        # the port while the link is cut: then the kernel refuses connections, and no other program
+        # can take the port.
         self._place = socket.socket()
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._place.bind((HOST, 0))
@@ -72,7 +73,7 @@ class Link:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def close(self) -> None:
-        """For good."""
+        """Cut the link for good, and free its port."""
         self.cut()
         self._place.close()
         await self.broken()
@@ -114,7 +115,7 @@ class Link:
 
 
 class Links:
-    """A link from each node to each other one, and the nodes that are cut off."""
+    """A link from each node to each other node. Knows which nodes are cut off."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         """`ports`: the port on which each node listens, now or later."""
@@ -145,5 +146,5 @@ class Links:
                 link.heal()
 
     async def close(self) -> None:
-        """For good."""
+        """Close all links for good."""
         await asyncio.gather(*(link.close() for link in self._links.values()))

@@ -1,6 +1,6 @@
 """What the demo needs of this machine before it starts anything: ports, open files, clips.
 
-If something is missing, these functions raise `DemoError`, so that nothing is started in vain.
+If something is missing, these functions raise `DemoError`, before the demo starts any process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def check_ports(ports: Sequence[int]) -> None:
     """Raise `DemoError` if one of these ports is taken."""
     for port in ports:
         with socket.socket() as probe:
-            # Without this, leftovers of an earlier demo's connections take a port for a minute.
+            # Without this, closed connections of an earlier demo block a port for a minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
@@ -41,7 +41,7 @@ def listen(port: int) -> socket.socket:
 
 
 def find_media() -> tuple[Path, str]:
-    """The folder with the clips, RATCHET_MEDIA or else the repository's, and one of them."""
+    """The folder with the clips (RATCHET_MEDIA, or else the repository's), and one clip's id."""
     named = os.environ.get("RATCHET_MEDIA")
     folder = Path(named) if named else Path(__file__).parents[4] / "media"
     try:

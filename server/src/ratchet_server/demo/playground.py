@@ -14,7 +14,7 @@ from ratchet_server.http.errors import ApiError
 
 LOOK_TIMEOUT_S = 1.0
 ACT_TIMEOUT_S = 5.0
-# The others believe for a moment that a node is alive which has just been killed.
+# For a moment after a kill, the other nodes still believe that the node is alive.
 BELIEVED_ALIVE_S = 5.0
 _POLL_S = 0.1
 
@@ -54,7 +54,8 @@ class Playground:
         return {"nodes": nodes, "cluster": cluster, "seen_from": seen_from}
 
     async def act(self, action: str, name: str) -> None:
-        """Return when the action is done; "drain" and "leave" when the node has begun."""
+        """Return when the action is done. For "drain" and "leave", return when the node has
+        begun."""
         if name not in self._nodes:
             known = ", ".join(self._nodes)
             message = f"There is no node {name!r} here; there are {known}."
@@ -91,13 +92,13 @@ class Playground:
             if other is None:
                 raise ApiError(409, "nobody_runs", "Retiring needs another node; start one.")
             response = await self._post(other, "/api/cluster/retire", {"node": name})
-            # So soon after its death, 409 may only mean that it is still believed to be alive.
+            # Soon after a kill, 409 may only mean that `other` still believes `name` to be alive.
             if response.status != 409 or time.monotonic() > end:
                 return _check(response)
             await asyncio.sleep(_POLL_S)
 
     async def _reports(self) -> dict[str, dict[str, Any]]:
-        """The cluster as each node that responds sees it; first a node that sees the others."""
+        """The report of each node that responds, by name. Nodes that see the others come first."""
         running = [name for name, node in self._nodes.items() if node.running]
         found = zip(running, await asyncio.gather(*map(self._report, running)), strict=True)
         reports = {name: report for name, report in found if report}
@@ -124,6 +125,6 @@ class Playground:
 
 
 def _check(response: Response) -> None:
-    """If the node has refused, refuse with the node's own error."""
+    """If the node has refused the request, pass its error on. Raises `ApiError`."""
     if response.status != 200:
         raise ApiError(response.status, response.body["error"], response.body["message"])

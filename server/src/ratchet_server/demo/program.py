@@ -102,7 +102,8 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         async def live() -> None:
             await terminal.say(f"Starting {counted(len(nodes), 'node')} and {description} ...")
             await supervisor.start_all()
-            # Not before: a page could start a node that the supervisor is just starting.
+            # Serve the control only now. Earlier, a page could start a node that the supervisor is
+            # just starting.
             server: Any = await app.create_server(sock=sock, access_log=False)
             stack.callback(server.close)
             await server.startup()
@@ -129,14 +130,14 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
 def _environ(environ: Mapping[str, str], control: str) -> dict[str, str]:
     """A node's environment. Its flags win over most of the user's variables."""
     return {
-        # Nodes fold slots so soon that one can watch them do it.
+        # So short that a viewer can watch the nodes fold slots.
         "RATCHET_FOLD_GRACE": "30",
         "RATCHET_PANEL": "yes",
         **environ,
         "RATCHET_PLAYGROUND": control,
-        # The nodes would dial the addresses that they send each other, around cut links.
+        # With discovery, nodes would dial each other directly, around cut links.
         "RATCHET_DISCOVER": "no",
-        # All nodes would have the same.
+        # A value of the user's would be the same for all nodes.
         "RATCHET_ADVERTISE": "",
         "RATCHET_PEER": "",
         "PYTHONUNBUFFERED": "1",

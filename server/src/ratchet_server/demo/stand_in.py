@@ -1,8 +1,9 @@
 """A small round-robin balancer for machines without HAProxy: enough to try things, and no more.
 
-It follows the rules of balancer/haproxy.cfg.in, and one test suite runs against both. A connection
-carries one request. h11 parses it, and the balancer writes it anew for a node: so the two can't
-understand the same bytes differently. The bytes of the response pass as they are.
+It follows the rules of balancer/haproxy.cfg.in, and one test suite runs against both. Each
+connection carries one request. h11 parses the request, and the balancer writes it anew for a node:
+so the balancer and the node can't parse the same bytes differently. The bytes of the response pass
+unchanged.
 
     python -m ratchet_server.demo.stand_in 127.0.0.1:8080 a=127.0.0.1:1234 b=127.0.0.1:1235 ...
 """
@@ -22,8 +23,8 @@ import h11
 
 from ratchet_server.demo.stand_in_nodes import Node, Turns, read_status
 
-# The same bounds as in haproxy.cfg.in, where each has its reason. Nothing bounds the time of a
-# response that has begun: on one machine, a side that is gone is noticed at once.
+# The same bounds as in haproxy.cfg.in, which has their reasons. A response that has begun has no
+# time limit: on one machine, each side notices at once when the other is gone.
 REQUEST_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 30.0
 BODY_BYTES = 16384
@@ -108,7 +109,8 @@ class StandIn:
                 await self._serve(request, body, reader, writer)
             except OwnResponse as own:
                 writer.write(own.head if method == b"HEAD" else own.head + own.body)
-                # Had we closed a connection with unread bytes, the kernel could drop the response.
+                # Read to the end first: if we close a connection with unread bytes, the kernel may
+                # drop the response.
                 writer.write_eof()
                 async with asyncio.timeout(_LINGER_S):
                     while await reader.read(_CHUNK_BYTES):
@@ -117,11 +119,11 @@ class StandIn:
     async def _serve(
         self, request: h11.Request, body: bytes, reader: StreamReader, writer: StreamWriter
     ) -> None:
-        """Send the request to one node after the other until one answers, and pass its response on.
+        """Send the request to one node after another until one responds, and pass the response on.
 
-        Only these go to another node: a request that no node has received, one that a node has
-        refused with 503, one for a page's file that a node lacks, and a read, which is safe to
-        repeat. So a view that gets a 503 is surely not counted. Raises `OwnResponse`.
+        The next node is tried only in four cases: no node has received the request; the node has
+        refused it with 503; it asks for a page's file that the node lacks; or it is a read, which
+        is safe to repeat. So a view that gets a 503 is surely not counted. Raises `OwnResponse`.
         """
         path, _, query = request.target.decode().partition("?")
         if path == "/healthz":
@@ -135,7 +137,8 @@ class StandIn:
             order = self._turns.for_read(path, query)
         else:
             order = self._turns.for_view(_header(request, b"idempotency-key"))
-        # 503: the node stops, and no check has seen it yet. 404: it has another build's files.
+        # 503: the node is stopping, and no check has noticed yet. 404: the node has another build's
+        # files.
         elsewhere = {503, 404} if path.startswith("/assets/") else {503}
         forwarded = _forwarded(request, body, writer.get_extra_info("peername")[0])
         for node in order:
@@ -146,8 +149,8 @@ class StandIn:
                 continue
             with closing(to_node):
                 to_node.write(forwarded)
-                # If the client goes, this closes the connection to the node. Only a websocket's
-                # client may send more. From others, it might be a request.
+                # If the client goes away, this closes the connection to the node. Pass on what the
+                # client sends only for a websocket. Otherwise it might be another request.
                 up = asyncio.create_task(
                     _pass_on(reader, to_node, discard=not _is_websocket(request))
                 )
@@ -192,8 +195,8 @@ async def _receive(reader: StreamReader, writer: StreamWriter) -> tuple[h11.Requ
 
 
 async def _status(node: StreamReader, *, again: bool) -> tuple[int, bytes]:
-    """The status of a node's response, and its first line. With `again`, 0 if the node is gone: the
-    request may go to another node. Raises `OwnResponse`."""
+    """The status of a node's response, and its first line. If the node is gone, the status is 0 if
+    the request may be sent to another node (`again`). Raises `OwnResponse`."""
     try:
         async with asyncio.timeout(SILENCE_TIMEOUT_S):
             return await read_status(node)

@@ -28,13 +28,13 @@ class Node:
         self._failures = 0
 
     async def connect(self) -> tuple[StreamReader, StreamWriter]:
-        """Raises `OSError`."""
+        """Open a connection to the node. Raises `OSError`."""
         host, _, port = self.address.rpartition(":")
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await asyncio.open_connection(host, int(port))
 
     async def check(self) -> None:
-        """Check once. A node that passes is ready at once. It stays ready after one failed check,
+        """Check once. A node that passes is ready at once. After one failed check it stays ready,
         because a single response may get lost."""
         try:
             async with asyncio.timeout(CHECK_INTERVAL_S):
@@ -76,7 +76,7 @@ class Turns:
         self._turns = {"pages": 0, "reads": 0, "views": 0}
 
     def for_read(self, path: str, query: str) -> list[Node]:
-        """The ready nodes; first the one that `?node=` names, without any decoding."""
+        """The ready nodes. The one that `?node=` names comes first; the name is not decoded."""
         pairs = (pair.partition("=") for pair in re.split("[&;]", query))
         names = {value for key, _, value in pairs if key == "node" and value}
         order = self._next("reads" if _READS.fullmatch(path) else "pages")

@@ -1,4 +1,4 @@
-"""Starts the demo's processes, says what becomes of them, and ends them all."""
+"""Starts the demo's processes, reports when one ends, and ends them all."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Supervisor:
         if running:
             await self._terminal.say("\nStopping ...")
         self._balancer.send(signal.SIGTERM)
-        # Two signals make a node wait for nobody: no balancer is left, and no node stays.
+        # Two signals make a node skip all waits: no balancer and no other node stays to wait for.
         for number in (signal.SIGTERM, signal.SIGINT):
             for node in self._nodes:
                 node.send(number)
@@ -100,7 +100,7 @@ class Supervisor:
             raise DemoError(child.what_is_wrong())
 
     async def _becomes_ready(self, child: Child) -> bool:
-        """Return True when `child` is ready, or False when it has ended before."""
+        """Return True once `child` is ready, or False if it ends first."""
         while child.running:
             url = f"{child.url}/readyz"
             response = await self._client.request("GET", url, timeout_s=POLL_TIMEOUT_S)
@@ -110,7 +110,7 @@ class Supervisor:
         return False
 
     async def _report(self, child: Child, *, again: bool = False) -> None:
-        """Print how `child` has ended and, with `again`, first when it is ready."""
+        """Print how `child` has ended. With `again`, first print when it is ready."""
         if again and await self._becomes_ready(child):
             await self._terminal.say(f"{child.title} is ready again, pid {child.pid}.")
         await child.ended()

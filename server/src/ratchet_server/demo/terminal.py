@@ -19,12 +19,12 @@ class Terminal:
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.enter = asyncio.Event()
-        # While Ctrl-S holds the terminal, a print waits, and the nodes' links must not wait with
-        # it. One thread keeps the lines in order.
+        # Print in a thread: while Ctrl-S holds the terminal, a print waits, and the nodes' links
+        # must not wait, too. With one thread, the lines stay in order.
         self._printer = ThreadPoolExecutor(1, "printer")
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup ignores SIGHUP. Leave it so.
+            # Under nohup, SIGHUP is ignored. Keep it ignored.
             if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):
                 self._loop.add_signal_handler(number, self.stop.set)
         self.can_type = _in_foreground()
@@ -41,8 +41,8 @@ class Terminal:
 
         def hold() -> None:
             send(signal.SIGSTOP)
-            # Not SIGSTOP for ourselves: without a shell, nobody could let us go on. There, the
-            # kernel ignores a SIGTSTP without a handler.
+            # Stop ourselves with SIGTSTP, not SIGSTOP: without a shell, nobody would continue us.
+            # In that case, the kernel ignores a SIGTSTP that has no handler.
             self._loop.remove_signal_handler(signal.SIGTSTP)
             signal.raise_signal(signal.SIGTSTP)
             self._loop.add_signal_handler(signal.SIGTSTP, hold)
@@ -51,7 +51,7 @@ class Terminal:
         self._loop.add_signal_handler(signal.SIGTSTP, hold)
 
     def _typed(self) -> None:
-        # To read the terminal from the background would stop the whole program.
+        # The kernel would stop the whole program if it read the terminal from the background.
         if not _in_foreground():
             return
         try:

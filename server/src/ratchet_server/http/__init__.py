@@ -1,4 +1,4 @@
-"""HTTP: browsers, balancers, operators and peers reach a node through this. Only `http` uses Sanic.
+"""HTTP: how browsers, balancers, operators and peers reach a node. Only this wing uses Sanic.
 
 The calls. Each is a blueprint, whose arguments are the parts that it uses:
 

@@ -18,8 +18,8 @@ App = Sanic[Any, Any]
 
 # A request carries a name, a key and a few words. No call takes a large body.
 MAX_REQUEST: Final = 64 * 1024
-# Browsers send the cookies of all other apps on this host along, which nothing here reads. Sanic
-# takes no more than this.
+# Room for the cookies of other apps on this host: browsers send them along, and the node ignores
+# them. Sanic allows no more.
 MAX_HEAD: Final = 16 * 1024
 REQUEST_TIMEOUT_S: Final = 10
 RESPONSE_TIMEOUT_S: Final = 86_400
@@ -41,7 +41,7 @@ def application(
     """
     # Sanic refuses a second app of the same name. A test may make two nodes of one name.
     app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
-    # Sanic makes the protocol of each connection, which finds these here.
+    # Sanic makes the `BoundedProtocol` of each connection. The protocol finds both parts here.
     app.ctx.backlog = Backlog()
     app.ctx.room = room
     app.config.MOTD = False

@@ -1,4 +1,4 @@
-"""Sanic's protocol with bounds that it lacks: a client that doesn't read can't fill our memory.
+"""Sanic's protocol, bounded: a client that doesn't read its responses can't fill our memory.
 
 Without these bounds, a websocket client that sent pings and never read the pongs took a node from
 38 MiB to 1.5 GiB in a quarter of a minute.
@@ -22,52 +22,53 @@ from ratchet_server.http.backlog import Backlog
 
 
 class Pace(NamedTuple):
-    """How slow a client may be: while data waits, it has to take `at_least` so many bytes in any
+    """How slow a client may be: while data waits, it has to take `at_least` bytes in every
     `within_s` seconds."""
 
     at_least: int
     within_s: float
 
 
-# For responses that were made for this client and wait in memory, and for websockets.
+# For websockets, and for responses that wait in memory as a whole.
 PROMPT: Final = Pace(1, 3.0)
-# For files. Viewers pause. And a balancer in front takes megabytes at once for a slow reader: one
-# that reads 25 kB/s gets the next ones after a minute. The least pace is slower than a modem's. It
-# exists so that no reader holds a connection for days.
+# For files. Viewers pause. And a balancer buffers megabytes for a slow viewer: if the viewer reads
+# 25 kB/s, the balancer reads nothing for a minute. This pace is slower than a modem's. It exists so
+# that no client holds a connection for days.
 PATIENT: Final = Pace(512 * 1024, 120.0)
-# What the system takes of a file beyond what is on its way. By itself it takes up to 4 MB for each
-# reader, which makes nothing faster.
+# How many bytes of a file the kernel buffers that it has not sent yet. By default it buffers up to
+# 4 MB for each client, which makes nothing faster.
 MAX_NOT_SENT: Final = 128 * 1024
 _LOOK_S: Final = 1.0
-# How many bytes a client that should only listen may send in all. It is enough for the pongs of
-# some weeks.
+# How many bytes a client that should only listen may send in all: enough for the pongs of some
+# weeks.
 MAX_FROM_LISTENER: Final = 2**20
-# In these stages the node works on a request. In the others it waits for the client.
+# In these stages the node works on a request. In the other stages it waits for the client.
 AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
 class _Http(Http):
-    """Sanic's HTTP, which fails itself when it responds to a URL that it can't parse."""
+    """Sanic's HTTP, mended: it can respond to a URL that it can't parse."""
 
     __slots__ = ()
 
     def create_empty_request(self) -> None:
-        """Make a request for the error response. Sanic would parse the same URL again, log a
-        traceback, and send no response."""
+        """Make an empty request for the error response. Without this, Sanic would parse the bad URL
+        again, log a traceback, and send no response."""
         self.url = None
         super().create_empty_request()
 
 
 _LINUX: Final = sys.platform == "linux"
-# The place of `tcpi_bytes_acked` in Linux's `struct tcp_info`, and how much of that we read.
+# The offset of `tcpi_bytes_acked` in Linux's `struct tcp_info`, and how many bytes of it we read.
 _BYTES_ACKED: Final = 120
 _TCP_INFO_BYTES: Final = 128
 
 
 class BoundedProtocol(WebSocketProtocol):
-    """Stops reading from a client that doesn't read its responses, and soon aborts its socket.
+    """Stops reading from a client that doesn't read its responses, and aborts its socket if it
+    doesn't catch up.
 
-    The app's `ctx.backlog` is the `Backlog` of all connections, and its `ctx.room` their `Room`.
+    All connections share the app's `ctx.backlog`, a `Backlog`, and its `ctx.room`, a `Room`.
     """
 
     HTTP_CLASS = _Http
@@ -90,31 +91,35 @@ class BoundedProtocol(WebSocketProtocol):
         self._from_listener = 0
         self._pace = PROMPT
         self._look: asyncio.TimerHandle | None = None
-        # When the time of `_pace` began, and how much the client had taken then.
+        # When the current period of `_pace` began, and how many bytes the client had taken by then.
         self._since = 0.0
         self._then = 0
-        # How much it had taken when we looked last.
+        # How many bytes it had taken at the last look.
         self._taken = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Every byte that the system doesn't take counts as waiting, from the first one on: it may
-        keep a large response in memory. And one connection more needs room."""
+        """Set up a new connection, and make room for it."""
         super().connection_made(transport)
+        # Call `pause_writing` as soon as one byte waits: that byte may keep a large response in
+        # memory.
         cast(Transport, transport).set_write_buffer_limits(high=0)
-        # Sanic sets it when the connection's task begins, and that may be after many more came.
+        # Sanic sets this when the connection's task begins. By then, many more connections may have
+        # come.
         self._time = monotonic()
         self.app.ctx.room.for_another(self.connections)
 
     @property
     def idle_since(self) -> float | None:
-        """Since when it waits for a request, or the rest of one; None if a request is at work."""
+        """Since when the node has been waiting for a request, or for the rest of one. None while
+        the node works on a request, and for a closed connection."""
         if self.transport is None or self.transport.is_closing():
             return None
         at_work = self.websocket or (self.http and self.http.stage in AT_WORK)
         return None if at_work else self._time
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes that a listener sends: endless fragments would pass all other limits."""
+        """Bound the bytes that a listener sends: no other limit stops a message of endless
+        fragments."""
         if self.listens_only:
             self._from_listener += len(data)
             if self._from_listener > MAX_FROM_LISTENER and self.transport:
@@ -123,7 +128,8 @@ class BoundedProtocol(WebSocketProtocol):
         super().data_received(data)
 
     async def websocket_handshake(self, *args: Any, **kwargs: Any) -> Any:
-        """Open a websocket. A handshake that can't be parsed is the client's fault, not ours."""
+        """Open a websocket. Respond with 400 to a handshake that can't be parsed; Sanic responds
+        with 500."""
         try:
             return await super().websocket_handshake(*args, **kwargs)
         except SanicException as error:
@@ -132,8 +138,8 @@ class BoundedProtocol(WebSocketProtocol):
             raise
 
     def check_timeouts(self) -> None:
-        """Check Sanic's time-outs, and one more: a request's body must arrive as fast as its
-        head."""
+        """Check Sanic's time-outs, and one more: the body of a request must arrive within the
+        request time-out, as its head must."""
         http = self._http
         waits_for_body = http and http.stage is Stage.HANDLER and http.request_body
         if self._task and waits_for_body and monotonic() - self._time > self.request_timeout:
@@ -146,15 +152,15 @@ class BoundedProtocol(WebSocketProtocol):
 
     @property
     def is_being_read(self) -> bool:
-        """Whether the client has still to read some of a response."""
+        """Whether the client has not yet read all of a response."""
         return self._pace is PATIENT or bool(
             self.transport and self.transport.get_write_buffer_size()
         )
 
     @asynccontextmanager
     async def patiently(self) -> AsyncIterator[None]:
-        """Inside, the client may be as slow as a reader of a file. Returns when the system has
-        taken all that was sent. Don't make the next piece before `drained` returns."""
+        """Let the client read as slowly as `PATIENT` allows. On exit, wait until the kernel has
+        taken all bytes. Inside, await `drained` before each next piece."""
         self._pace = PATIENT
         self._start_clock()
         if _LINUX and self.transport:
@@ -173,8 +179,8 @@ class BoundedProtocol(WebSocketProtocol):
         await self._can_write.wait()
 
     def cut_off(self) -> None:
-        """End the connection at once, and drop what waits. (Sanic's `abort` forgets the transport,
-        and the connection's task then fails.)"""
+        """End the connection at once, and drop the bytes that wait. (Don't use Sanic's `abort`: it
+        forgets the transport, and the connection's task then fails.)"""
         if self.transport:
             self.transport.abort()
 
@@ -187,11 +193,11 @@ class BoundedProtocol(WebSocketProtocol):
             self._backlog.waits(self, self.transport.get_write_buffer_size(), took=True)
 
     def resume_writing(self) -> None:
-        """The client has caught up: stop the stall timer, and read from the client again."""
+        """The client has caught up: stop the clock, and read from the client again."""
         super().resume_writing()
         self._backlog.forget(self)
         if self._pace is not PATIENT:
-            # The pace of a file's reader is that of the whole file, and not of each piece.
+            # For a file, the clock runs through the whole file, and not anew for each piece.
             self._stop_clock()
         if self.transport and not self.transport.is_closing():
             self.transport.resume_reading()
@@ -221,7 +227,7 @@ class BoundedProtocol(WebSocketProtocol):
             size = transport.get_write_buffer_size()
             self._backlog.waits(self, size, took=taken > self._taken)
         self._taken = taken
-        # Where nothing waits, we are the slow one: the disk, for instance.
+        # If nothing waits, then this node is slow (its disk, say), and not the client.
         if not waits or taken - self._then >= self._pace.at_least:
             self._since, self._then = now, taken
         elif now - self._since >= self._pace.within_s:
@@ -229,10 +235,11 @@ class BoundedProtocol(WebSocketProtocol):
 
 
 def _taken(transport: Transport) -> int:
-    """How many bytes the client has taken; only how it grows means something.
+    """How many bytes the client has taken, plus a constant: compare two results.
 
-    Linux says how many the client's system has acknowledged. What is still in our buffer says
-    less: it goes on to the system in steps, and between two steps a slow client takes megabytes.
+    On Linux, it is the number of bytes that the client's kernel has acknowledged. Elsewhere, it is
+    derived from the size of our buffer, which is coarse: our kernel takes bytes from the buffer in
+    steps, and a slow client may take megabytes between two steps.
     """
     if _LINUX:
         sock = transport.get_extra_info("socket")

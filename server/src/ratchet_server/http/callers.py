@@ -1,7 +1,7 @@
-"""Which user of this machine has the other end of a connection.
+"""Which user of this machine owns the other end of a connection.
 
-A proxy on the same machine comes from loopback, as an operator does, and nginx adds no header
-unless it is told to. But it runs as a user of its own.
+This tells an operator from a proxy on the same machine. Both connect from loopback, and nginx adds
+no header unless it is configured to. But a proxy runs as a user of its own.
 """
 
 import socket
@@ -10,17 +10,18 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
-# The caller has closed its end already, or it isn't on this machine: no user has it.
+# No user of this machine owns the end: its process has closed it, or it is on another machine.
 NOBODY: Final = -1
 
-# Linux lists all connections of the machine here. To read them takes milliseconds where there are
-# thousands, so this is for calls that are rare.
+# Linux lists all connections of the machine here. With thousands of them, reading takes
+# milliseconds, so use this only for rare calls.
 _TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
 def user_of(peer: Sequence[Any], here: Sequence[Any]) -> int | None:
-    """The user id at the other end of the connection from `peer` to `here`, as its socket names
-    both; `NOBODY` if no user has that end; None where the system doesn't tell."""
+    """The id of the user who owns the end `peer` of the connection from `peer` to `here`. Both are
+    addresses, as our socket returns them. `NOBODY` if no user owns that end; None if this system
+    has no such tables."""
     ends = [(_in_table(peer, table), _in_table(here, table)) for table in (0, 1)]
     found = False
     for table, (theirs, ours) in zip(_TABLES, ends, strict=True):
@@ -31,15 +32,15 @@ def user_of(peer: Sequence[Any], here: Sequence[Any]) -> int | None:
         found = True
         for line in lines:
             _, local, remote, _, _, _, _, uid, _, inode, *_ = line.split()
-            # A socket that its process has closed has no inode, and the system says user 0 of it.
+            # After its process has closed it, a socket has inode 0 and user 0.
             if local == theirs and remote == ours and inode != "0":
                 return int(uid)
     return NOBODY if found else None
 
 
 def _in_table(end: Sequence[Any], table: int) -> str:
-    """An end of a connection, as one of the tables has it: 32-bit words in the machine's order. A
-    program that speaks IPv4 by a socket for IPv6 stands in the second."""
+    """An end of a connection, in the format of a table: 32-bit words in the machine's byte order.
+    The second table, for IPv6, also lists the IPv4 connections of IPv6 sockets."""
     address = ip_address(end[0])
     packed = address.packed
     if table == 1 and address.version == 4:

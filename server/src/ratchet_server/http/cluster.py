@@ -36,7 +36,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             state=life.state,
             now=now,
             started=started,
-            dialled={one.node: one.said_url or one.url for one in mesh.dialled if one.node},
+            dialled={one.node: one.hello_url or one.url for one in mesh.dialled if one.node},
             unreached=() if early else tuple(one.url for one in unmet if one.tried),
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},

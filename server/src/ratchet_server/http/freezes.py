@@ -1,8 +1,9 @@
-"""A node that was frozen: what its clients gave up meanwhile must not count now.
+"""Keeps a node that was frozen from counting views that their clients have given up.
 
-A machine stops for seconds: it is suspended, moved, or short of memory. Its clients wait, give up,
-and send their views to another node. The requests still lie in the sockets of this one. It would
-count them when it wakes, so for a while it looks whether the client is still there.
+A machine may stop for seconds: it is suspended, moved, or short of memory. Its clients wait, give
+up, and send their views to another node. But the first requests still lie in this node's sockets,
+and it would count them when it wakes. So for a while after a freeze, the node checks that a
+request's client is still there.
 """
 
 import asyncio
@@ -15,9 +16,10 @@ from typing import Final
 from sanic import Request
 
 LOOK_S: Final = 0.25
-# After such a gap between two looks, clients may have given up. (Our own page waits for 10 s.)
+# A gap of this length between two looks counts as a freeze: clients may have given up. (Our own
+# page waits for 10 s.)
 FROZEN_S: Final = 2.0
-# For how long after it the sockets may hold requests from before.
+# How long after a freeze the sockets may still hold requests that came during it.
 WAKING_S: Final = 10.0
 
 
@@ -26,7 +28,7 @@ class Freezes:
 
     def __init__(self) -> None:
         self._looked = time.monotonic()
-        # Until then, the sockets may hold requests that came while it was frozen.
+        # Until this time, the sockets may hold requests that came during a freeze.
         self._waking_until = 0.0
 
     async def run(self) -> None:
@@ -36,9 +38,10 @@ class Freezes:
             await asyncio.sleep(LOOK_S)
 
     def outlived(self, request: Request) -> bool:
-        """Whether this process was frozen a moment ago, and the client has gone since it sent
-        `request`."""
-        # After a freeze, a request may come before the timer of `run`.
+        """Whether this process was frozen a moment ago, and the client that sent `request` has
+        closed its connection."""
+        # After a freeze, the loop may handle a request before the timer of `run`. So look here,
+        # too.
         return self._look() < self._waking_until and _is_gone(request)
 
     def _look(self) -> float:
@@ -53,8 +56,8 @@ def _is_gone(request: Request) -> bool:
     transport = request.transport
     if transport is None or transport.is_closing():
         return True
-    # uvloop lends no socket to read from, so look through a copy of its descriptor. `MSG_PEEK`
-    # leaves everything where it is.
+    # uvloop's socket object can't be read from, so read through a copy of its descriptor.
+    # `MSG_PEEK` leaves the bytes in the kernel's buffer.
     copy = os.dup(transport.get_extra_info("socket").fileno())
     with socket.socket(fileno=copy) as peeking, contextlib.suppress(BlockingIOError):
         try:

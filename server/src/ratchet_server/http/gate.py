@@ -8,7 +8,7 @@ from ratchet_server.http.errors import ApiError
 
 
 class Gate:
-    """Looks at the state of the node for each request."""
+    """Checks each request against the state of the node."""
 
     def __init__(self, life: Life) -> None:
         self._life = life

@@ -38,11 +38,11 @@ class Guard:
         self._refusals = LogThrottle()
 
     def operator(self, request: Request) -> None:
-        """Let peers and operators pass: their request has the secret or, if this node has no
-        secret, comes from this node's user or root on this very machine. Browsers never have the
-        secret, and never pass.
+        """Accept a request from a peer or an operator. It has the secret or, if this node has no
+        secret, comes from this machine, from the node's own user or root. Browsers are refused.
 
-        The log names each network that doesn't pass: a node with another secret, or an attacker.
+        The log names the network of each refused caller: a node with another secret, or an
+        attacker.
         """
         try:
             self._check_operator(request)
@@ -80,14 +80,16 @@ class Guard:
             raise error
 
     def _is_ours(self, request: Request) -> bool:
-        """Whether the caller is this process's own user, or root, or the system doesn't tell."""
+        """Whether the caller runs as this process's user or as root. True if the system can't
+        tell."""
         socket_of = request.transport.get_extra_info
         user = self._user_of(socket_of("peername"), socket_of("sockname"))
         return user is None or user in {os.geteuid(), 0}
 
 
 def _network(address: str) -> object:
-    """One machine may have all addresses of such a network, and must not fill the log with them."""
+    """The network of an address, as the cause of a log line. One machine may have all addresses of
+    its network, and must not fill the log with a line for each."""
     try:
         return ip_network(
             f"{address}/{24 if ip_address(address).version == 4 else 64}", strict=False

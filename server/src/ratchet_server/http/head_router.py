@@ -1,4 +1,4 @@
-"""Sanic's router, for which HEAD is allowed wherever GET is (RFC 9110, 9.1)."""
+"""Sanic's router, extended: HEAD is allowed wherever GET is (RFC 9110, 9.1)."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from sanic_routing.route import Route
 
 
 class HeadRouter(Router):
-    """Gives a HEAD to the handler of GET; Sanic sends no body then. A handler that streams for long
-    has to look at the method."""
+    """Routes HEAD to the handler of GET. Sanic leaves out the body. A handler that streams its
+    response has to check the method itself."""
 
-    # Sanic wraps its own in a cache, whose type no function has.
+    # Sanic's own `get` is wrapped in a cache, whose type no plain function matches.
     def get(  # type: ignore[override]
         self, path: str, method: str, host: str | None
     ) -> tuple[Route, Any, dict[str, Any]]:
@@ -28,7 +28,7 @@ class HeadRouter(Router):
             raise
 
     def _readable(self, path: str, host: str | None) -> tuple[Route, Any, dict[str, Any]] | None:
-        """What GET finds at `path`. A websocket is no such thing: HEAD must not open one."""
+        """What GET finds at `path`. None for a websocket: HEAD must not open one."""
         try:
             found = super().get(path, "GET", host)
         except MethodNotAllowed:

@@ -39,7 +39,7 @@ class NodeCollector(Collector):
             "ratchet_views": (keeper.views_counted, "Views counted by this process."),
             "ratchet_keys_repeated": (
                 keeper.keys_repeated,
-                "Views that were not counted because their key had come before.",
+                "Views that were not counted again, because their key was known.",
             ),
             "ratchet_commits": (keeper.commits, "Transactions committed."),
             "ratchet_commit_seconds": (keeper.commit_s, "Seconds spent in transactions."),

@@ -87,7 +87,7 @@ def pages(
             raise ApiError(
                 404, "no_clip", "This node counts this video, but has no clip of it to show."
             )
-        # The clips after this one, then those from the start: so some page offers each clip.
+        # Offer the clips after this one, then those from the start. So every clip is on some page.
         ids = list(videos.clips)
         at = ids.index(video)
         others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]

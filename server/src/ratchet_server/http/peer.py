@@ -18,8 +18,8 @@ def peer(mesh: Mesh, guard: Guard) -> Blueprint:
     async def only_peers(request: Request) -> None:
         guard.operator(request)
         if not mesh.is_open:
-            # So far our digest would be empty. A peer that is starting, too, would take it for all
-            # that we have, and would serve numbers that are too small.
+            # So far our digest would be empty. If the peer is starting, too, it would take the
+            # digest for all that we have, and would serve numbers that are too small.
             message = "This node is still reading its data; connect again in a second."
             raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
 

@@ -11,18 +11,18 @@ _DIGITS: Final = 18
 
 
 class Unsatisfiable(Exception):
-    """The request asks only for what lies behind the end of the file."""
+    """Every requested part begins behind the end of the file."""
 
 
 def part(header: str, size: int) -> range | None:
     """The positions of the bytes that `header` asks for in a file of `size` bytes. None: send the
     whole file. Raises `Unsatisfiable`.
 
-    A server may send the whole file when the header is invalid, or asks for several parts. The
-    node does both: no player asks for several parts.
+    The node sends the whole file if the header is invalid, and if it asks for several parts. HTTP
+    allows both, and no player asks for several parts.
     """
     specifier = _SPECIFIER.fullmatch(header)
-    # No header can name a part of an empty file, and the whole of it is what all parts have.
+    # An empty file has no part to send. Its whole is as short.
     if specifier is None or size == 0:
         return None
     # A list may have empty elements (5.6.1).
@@ -38,7 +38,8 @@ def part(header: str, size: int) -> range | None:
 
 
 def _positions(element: str, size: int) -> range | None:
-    """The positions of one range, none of them if it lies behind the end; None if it is invalid."""
+    """The positions of one range. They are empty if it begins behind the end of the file. None if
+    the range is invalid."""
     given = _RANGE.fullmatch(element)
     if given is None or element == "-":
         return None

@@ -30,7 +30,7 @@ KEEPALIVE_S: Final = 15.0
 # The websocket close code "policy violation".
 REFUSED: Final = 1008
 
-# How the paths end that keep a connection for as long as somebody watches.
+# The ends of the paths that keep a connection for as long as somebody watches.
 _WATCHES: Final = ("/live", "/events")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
@@ -92,7 +92,7 @@ def reads(
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:
         video, with_node = videos.known(video), _with_node(request)
-        # Only the newest snapshot waits for a slow reader: it includes all that older ones have.
+        # Only the newest snapshot waits for a slow client: it includes all older ones.
         newest: asyncio.Queue[Message | None] = asyncio.Queue(1)
 
         def watcher(message: Message | None) -> None:
@@ -105,7 +105,8 @@ def reads(
         )
         if request.method == "HEAD":
             await response.send("")
-            # Else Sanic would end the stream when this returns, and fail: it awaits what is None.
+            # Mark the stream as ended. Otherwise Sanic would end it after this handler, and fail:
+            # for HEAD, it awaits None.
             cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
             return
         watchers.add(video, watcher, with_node=with_node)

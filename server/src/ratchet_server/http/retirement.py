@@ -1,4 +1,5 @@
-"""`retire`: an operator says that a node won't come back, and sees first what could be lost."""
+"""`retire`: an operator declares that a node won't come back. A check first shows what could be
+lost."""
 
 import time
 from typing import Any
@@ -19,9 +20,8 @@ _STATUS = {"unknown": 404, "living": 409}
 
 
 async def retire(keeper: Keeper, body: bytes) -> dict[str, Any]:
-    """Retire the node that `body` names, ``{"node": name}``, and return what each node has of it.
-
-    Returns once the retirement is on disk. If `body` also has ``"check": true``, nothing changes.
+    """Retire the node that `body` names, ``{"node": name}``. Returns which of its rows each node
+    has, once the retirement is on disk. If `body` also has ``"check": true``, nothing changes.
     Raises `ApiError`.
     """
     node, check = _parse(body)

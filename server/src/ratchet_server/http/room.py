@@ -1,8 +1,8 @@
-"""How many connections a node holds, and who gets one when there are few left.
+"""How many connections a node holds, and which it closes or refuses when they run out.
 
-A connection is an open file. When a process may open no more files, the event loop accepts each new
-connection and closes it at once, without a word: clients, peers and health checks alike. So the
-node has to stay below that limit, and to see that nobody takes all of its connections.
+A connection is an open file. At the process's limit of open files, the event loop accepts each new
+connection and closes it at once, without a response. This hits clients, peers and health checks
+alike. So the node stays below the limit, and lets no kind of client take all connections.
 """
 
 import logging
@@ -18,16 +18,17 @@ from ratchet_server.http.gate import close_after
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.open_files import HOW_TO_RAISE
 
-# Files that are no connections of clients: the database, the log, files that are being sent, and
-# the connections that this node dials. With a low limit: a quarter of it.
+# How many files to reserve for all else: the database, the log, files that are being sent, and the
+# connections that this node dials. If the limit is low, a quarter of it is reserved instead.
 OWN_FILES: Final = 256
 # With fewer files than this, a node has hardly any room for watchers.
 FEW_FILES: Final = 256
-# How long an operator is told that connections were refused.
+# How long `full` reports a refused connection.
 RECENT_S: Final = 60.0
-# Watchers try again by themselves. Soon enough for them, and seldom enough for the node.
+# When a refused watcher should try again: soon enough for its user, seldom enough for the node.
 RETRY_S: Final = 10
-# Which part of the longest idle connections is closed at once. Finding them means to look at all.
+# One in so many idle connections is closed at once, those first that have been idle for longest.
+# Several at once, because finding them means to look at all connections.
 _CLOSED_AT_ONCE: Final = 16
 
 How = Literal["watcher", "idle", "new"]
@@ -36,12 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 class Connection(Protocol):
-    """A client's connection, as the room looks at it."""
+    """What a `Room` needs to know of a client's connection."""
 
     @property
     def idle_since(self) -> float | None:
-        """Since when it waits for a request, or the rest of one; None if a request is at work, or
-        if it is closed already."""
+        """Since when the node has been waiting for a request, or for the rest of one. None while
+        the node works on a request, and for a closed connection."""
 
     def cut_off(self) -> None:
         """Close it at once."""
@@ -51,9 +52,9 @@ class Room:
     """Keeps connections free for views, checks and peers, and counts what it refuses."""
 
     def __init__(self, files: int) -> None:
-        """`files`: how many this process may open."""
+        """`files`: how many files this process may open."""
         self.connections_max = files - min(OWN_FILES, files // 4)
-        # The rest is for everything that is no watcher.
+        # The last quarter is for all other requests.
         self.watchers_max = self.connections_max * 3 // 4
         self.refused: Counter[How] = Counter()
         self._refused_at: float | None = None
@@ -72,7 +73,7 @@ class Room:
         return self._refused_at is not None and time.monotonic() - self._refused_at < RECENT_S
 
     def for_a_watcher(self, request: Request, watching: int) -> None:
-        """Return if there is room for one more than `watching`. Raises `ApiError`."""
+        """Check that one more watcher may join the `watching` ones. Raises `ApiError`."""
         if watching >= self.watchers_max:
             close_after(request)
             self._refuse("watcher")
@@ -80,12 +81,13 @@ class Room:
             raise ApiError(503, "crowded", message, retry_after_s=RETRY_S)
 
     def for_another(self, connections: Collection[Connection]) -> None:
-        """There is one more connection: close idle ones if these are too many."""
+        """Call this after each new connection. If `connections` are now too many, it closes idle
+        ones."""
         if len(connections) <= self.connections_max:
             return
         idle = [(since, each) for each in connections if (since := each.idle_since) is not None]
         idle.sort(key=lambda pair: pair[0])
-        # The new one is among them, as the last. It goes if no other is idle.
+        # The new connection is idle, too, and the last of them. If no other is idle, close it.
         for _, each in idle[: max(1, len(idle) // _CLOSED_AT_ONCE)]:
             self._refuse("idle" if len(idle) > 1 else "new")
             each.cut_off()

@@ -17,19 +17,19 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freshness import still_fresh
 
-# What waits in memory for one reader, at most. It is what the disk reads ahead at once, too.
+# The most bytes that one reader takes in memory, and that one read takes from the disk.
 PIECE: Final = 32 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class Changed(Exception):
-    """The file is not the one any more of which the response has begun."""
+    """The file has changed since the response began."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when somebody looked. Nothing keeps it open: a reader may take hours."""
+    """A file as it was at a `look`. It isn't kept open, because a client may take hours."""
 
     path: Path
     size: int
@@ -42,11 +42,12 @@ class File:
         return cls._seen(path, path.stat())
 
     def read(self, start: int, stop: int) -> bytes:
-        """These bytes of the file. Raises `Changed` if it is another one by now, or `OSError`."""
+        """The bytes from `start` up to `stop`. Raises `OSError`, and `Changed` if the file has
+        changed since the look."""
         with self.path.open("rb", buffering=0) as file:
             file.seek(start)
             piece = file.read(stop - start)
-            # After the reading: somebody may write into the file meanwhile.
+            # Compare after the read, because the file may change during it.
             if self != self._seen(self.path, os.fstat(file.fileno())):
                 raise Changed("it has changed")
         return piece
@@ -57,17 +58,18 @@ class File:
 
     @property
     def modified_s(self) -> int:
-        """As HTTP has it: in whole seconds."""
+        """In whole seconds, as HTTP dates are."""
         return self.modified_ns // 10**9
 
 
 async def send_file(
     request: Request, path: Path, kind: str, headers: Mapping[str, str], *, etag: str | None = None
 ) -> HTTPResponse | None:
-    """Respond with the file at `path`. `kind`: its media type. `etag`: the name of its content,
-    where it has a better one than its size and time.
+    """Respond with the file at `path`. `kind`: its media type. `etag`: its entity tag; by default
+    one is made of its size and time.
 
-    The response to return from the handler, or None if it has been sent. Raises `ApiError`.
+    Returns the response that the handler has to return, or None if it has been sent already.
+    Raises `ApiError`.
     """
     try:
         file = await asyncio.to_thread(File.look, path)
@@ -95,13 +97,13 @@ async def _send(request: Request, response: HTTPResponse, file: File, positions:
     protocol = cast(BoundedProtocol, request.protocol)
     async with protocol.patiently():
         for start in range(positions.start, positions.stop, PIECE):
-            # Read nothing for a client that doesn't take what it has.
+            # Don't read the next piece before the client has taken the last one.
             await protocol.drained()
             stop = min(start + PIECE, positions.stop)
             try:
                 piece = await asyncio.to_thread(file.read, start, stop)
             except (Changed, OSError) as error:
-                # The client must see a broken connection, and not a mixture of two files.
+                # Break the connection: the client must never get a mixture of two files.
                 _log.warning("broke off the response with %s: %s", file.path, error)
                 protocol.cut_off()
                 raise RequestCancelled from None
@@ -109,11 +111,12 @@ async def _send(request: Request, response: HTTPResponse, file: File, positions:
 
 
 def _part(request: Request, size: int, validators: tuple[str, str]) -> range | None:
-    """The part that the request asks for; None for the whole. Raises `ApiError`."""
+    """The positions of the requested part; None for the whole file. Raises `ApiError`."""
     given = request.headers.getall("range", [])
     if len(given) != 1 or request.method != "GET":
         return None
-    # The client has some of the file, and wants the rest only if it is still the same file.
+    # `If-Range`: the client has a part of the file, and wants the rest only if the file has not
+    # changed since. If it has, send the whole file.
     if request.headers.get("if-range", validators[0]) not in validators:
         return None
     try:
@@ -125,7 +128,7 @@ def _part(request: Request, size: int, validators: tuple[str, str]) -> range | N
 
 
 def _has_it(request: Request, etag: str, modified_s: int) -> bool:
-    """Whether the client has this very file already (RFC 9110, 13.2.2)."""
+    """Whether the client's copy is still current (RFC 9110, 13.2.2)."""
     if "if-none-match" in request.headers:
         return still_fresh(request, etag)
     try:

@@ -1,4 +1,5 @@
-"""A node's listening socket. The node opens it first, and lets responses end when it closes it."""
+"""A node's listening socket. The node opens it before all else. At the end, it closes the socket,
+and lets responses that have begun go on for some seconds."""
 
 import asyncio
 import errno
@@ -18,7 +19,7 @@ from ratchet_server.http.watchers import Watchers
 # How many new connections may wait while the node is busy.
 BACKLOG: Final = 1024
 # How long connections may take to end when the node stops. The longer time is for clients that are
-# still reading a response, such as a clip. (`bounded_protocol` ends the connection of a client that
+# still reading a response: a clip, say. (`bounded_protocol` ends the connection of a client that
 # reads nothing.)
 END_S: Final = 3.0
 END_READING_S: Final = 10.0
@@ -53,8 +54,8 @@ def url_of(sock: socket.socket) -> str:
 async def serving(
     app: App, sock: socket.socket, watchers: Watchers, departure: Departure
 ) -> AsyncIterator[None]:
-    """Serve `app` on `sock`. On exit, wait for the connections to end, but only so long."""
-    # Sanic listens again on the socket that it is given: without `backlog`, with a queue of 100.
+    """Serve `app` on `sock`. On exit, wait for the connections to end, for a bounded time."""
+    # Sanic calls `listen` on the socket again. Without `backlog`, it would set a queue of 100.
     server = await app.create_server(
         sock=sock, protocol=BoundedProtocol, backlog=BACKLOG, access_log=False
     )
@@ -71,7 +72,7 @@ async def _close(server: AsyncioServer, watchers: Watchers, departure: Departure
     closing = server.close()
     watchers.close()
     begun, waited_s = time.monotonic(), 0.0
-    # A connection that doesn't end even when it is aborted will end with the process.
+    # If a connection doesn't end even after `abort`, it will end with the process.
     while server.connections and waited_s < END_READING_S + END_S:
         waited_s = time.monotonic() - begun
         for connection in tuple(server.connections):

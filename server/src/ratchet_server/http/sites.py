@@ -1,8 +1,9 @@
-"""Which site's page has sent a request: browsers say so, and let no page lie about it.
+"""Which site's page has sent a request. Browsers add this to each request; no page can forge it.
 
 Any page of any site can make its visitors' browsers send requests here: with fetch, a beacon or a
-form. A browser names the page's site in `Sec-Fetch-Site` (Fetch Metadata, W3C) and, in every POST
-and every websocket, in `Origin`. Clients that are no browsers send neither.
+form. In `Sec-Fetch-Site` (Fetch Metadata, W3C) a browser states whether the page is from the same
+site. In every POST and every websocket handshake, it names the page's site in `Origin`. Clients
+that are not browsers send neither header.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from sanic import Request
 from ratchet_server.http.errors import ApiError
 from ratchet_server.settings import ANY
 
-# For a day, a browser need not ask again.
-_ASKED_AGAIN_S: Final = 86_400
+# How long a browser remembers the response to its preflight: a day.
+_PREFLIGHT_S: Final = 86_400
 _NOTHING: Final[dict[str, str]] = {}
 
 
@@ -26,14 +27,15 @@ class Sites:
         self._counting = frozenset(counting)
 
     def may_watch(self, request: Request) -> None:
-        """Let websockets pass that come from this site's pages, or from no page. Browsers let any
-        page open a websocket to any host. Raises `ApiError`."""
+        """Refuse a websocket that a page of another site opens: browsers let any page open one to
+        any host. Clients that are not browsers may watch. Raises `ApiError`."""
         if not _ours(request):
             raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
 
     def may_count(self, request: Request) -> dict[str, str]:
-        """Let views pass that come from this site's pages, the listed sites' or no page. Return
-        the headers that let such a page read the response. Raises `ApiError`."""
+        """Refuse a view from a page of a site that is neither this one nor listed. Clients that are
+        not browsers may count. Returns the headers that let a listed site's page read the response.
+        Raises `ApiError`."""
         origin = request.headers.get("origin")
         if origin is None and "sec-fetch-site" not in request.headers:
             return _NOTHING
@@ -49,12 +51,12 @@ class Sites:
         )
 
     def preflight(self, request: Request) -> dict[str, str]:
-        """The headers for a browser that asks whether a page may send a view with a key (CORS).
-        Raises `ApiError`."""
+        """The headers of the response to a preflight: with CORS, a browser sends one before a page
+        of another site may send a view with a key. Raises `ApiError`."""
         return self.may_count(request) | {
             "Access-Control-Allow-Methods": "POST",
             "Access-Control-Allow-Headers": "Idempotency-Key, Ratchet-Attempt, Content-Type",
-            "Access-Control-Max-Age": str(_ASKED_AGAIN_S),
+            "Access-Control-Max-Age": str(_PREFLIGHT_S),
         }
 
     def _is_listed(self, origin: str) -> bool:
@@ -62,11 +64,11 @@ class Sites:
 
 
 def _ours(request: Request) -> bool:
-    """Whether a page of this site has sent the request, or no page."""
+    """Whether the request comes from a page of this site, or from no page."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        # The browser knows better than we do: on the way here a proxy may have changed `Host`.
-        # `none` is the user: a bookmark, say.
+        # The browser compared the sites itself. We could not: a proxy may have changed `Host`.
+        # `none` means that the user caused the request, by a bookmark, say.
         return site in {"same-origin", "none"}
     origin = request.headers.get("origin")
     return origin is None or _netloc(origin) == request.headers.get("host")

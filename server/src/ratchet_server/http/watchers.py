@@ -1,7 +1,7 @@
-"""Browsers that watch a number: each change is encoded once, and sent to all that watch it.
+"""Browsers that watch a number. Each change is encoded once, and sent to all of them.
 
-A watcher is a callable that takes the encoded message, and must not block. It aborts the connection
-of a browser that reads too slowly, so no browser delays the others. The browser connects again.
+A watcher is a callable that takes the encoded message, and must not block. If its browser reads too
+slowly, it aborts the connection, so no browser delays the others. The browser connects again.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Watcher = Callable[[Message | None], None]
 
 
 class Watchers:
-    """The watchers of each video, and the changes that they have still to get."""
+    """The watchers of each video, and the changes that are still to be sent to them."""
 
     def __init__(self, node: str, snapshot_of: Callable[[str], Snapshot]) -> None:
         self._node = node

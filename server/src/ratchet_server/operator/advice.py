@@ -72,7 +72,8 @@ def _indirect(here: str, members: Sequence[Member]) -> Iterator[Advice]:
             )
             if one.url:
                 text += (
-                    f" {one.node} says that it is reached at {one.url}; how it looks from there:"
+                    f" {one.node} reports that peers reach it at {one.url}. See how it sees the "
+                    "cluster:"
                 )
                 yield Advice(text, f"ratchet status {one.url}")
             else:

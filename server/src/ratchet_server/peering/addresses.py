@@ -1,9 +1,9 @@
 """Which addresses to dial: those that discoveries see, for as long as each is worth dialling.
 
-A node that is given one address of a cluster connects to it. There it learns which other processes
-are alive, and where. It dials them, and they dial it. An address is dialled while a discovery sees
-it, and longer: until its node has moved or is no longer a member. So a cluster reunites in whatever
-order its nodes restart, and a look that finds no address drops none.
+A node needs one address of a cluster. It connects there, and learns which other processes are
+alive, and where. It dials them, and they dial it. It dials an address while a discovery sees it,
+and longer: until the address's node has moved or is no longer a member. So a cluster reunites in
+whatever order its nodes restart. And if a discovery finds no address for once, none is dropped.
 """
 
 from collections.abc import Callable, Collection, Container, Sequence
@@ -23,14 +23,14 @@ MOST: Final = 256
 
 @dataclass(eq=False)
 class Dialled:
-    """An address that this node dials, and what has come of it."""
+    """An address that this node dials, and the result so far."""
 
     address: Address
     # The last hello from this address, even if the connection is down again.
     answer: Hello | None = None
     # Whether the first attempt has succeeded or failed.
     tried: bool = False
-    # The status with which the last attempt was refused, if it was.
+    # The HTTP status with which the peer refused the last attempt. None if it did not refuse.
     refused: int | None = None
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
@@ -56,8 +56,8 @@ class Dialled:
         return self.answer.process if self.answer else self.address.process
 
     @property
-    def said_url(self) -> str | None:
-        """The URL in the last hello. Behind a relay it differs from the URL that is dialled."""
+    def hello_url(self) -> str | None:
+        """The URL in the last hello. Behind a relay it differs from `url`."""
         return self.answer.url if self.answer else None
 
 
@@ -94,8 +94,8 @@ class Addresses:
     def unmet(self, known: Collection[str]) -> int:
         """How many expected addresses may have a node that is unknown here.
 
-        An address that has not answered may belong to any of the `known` names that have answered
-        nowhere. So each such name accounts for one address.
+        An address that has not answered may belong to any of the `known` names that have not
+        answered at another address. So each of these names accounts for one address.
         """
         urls = self._expected()
         expected = [dialled for dialled in self.all if dialled.url in urls]
@@ -119,8 +119,9 @@ class Addresses:
     def answered(self, dialled: Dialled, hello: Hello) -> bool:
         """Note the hello from this address. Returns whether this node should talk to the sender.
 
-        An address where this very process answers is dropped for ever. An address where another
-        node answers than the discovery names is dropped while the named process lives.
+        If this very process answers at an address, the address is dropped for ever. If another node
+        answers than the one that the discovery names, the address is dropped while the named
+        process lives.
         """
         is_me = hello.process == self._me.process
         if dialled.named and (is_me or hello.node != dialled.node):
@@ -144,8 +145,8 @@ class Addresses:
     def _is_over(self, dialled: Dialled, look: "_Look") -> bool:
         if dialled.connected:
             return False
-        # The same process has answered at an unnamed address. That address stays, and may lead to
-        # the process by another way, such as a relay.
+        # The same process has answered at an unnamed address. That address stays instead: it may
+        # lead to the process by another way, through a relay, say.
         if dialled.named and dialled.process in look.unnamed:
             return True
         if look.is_alive(dialled.process):
@@ -153,7 +154,8 @@ class Addresses:
         if not dialled.named and any(dialled.url == address.url for address in look.seen):
             return False
         if dialled.node is None:
-            # No process has ever answered there. But a look that sees nothing is probably wrong.
+            # No process has ever answered there, so drop it. But keep it if the discoveries see
+            # nothing at all: then the look has probably failed.
             return bool(look.seen)
         moved = any(
             address.node == dialled.node and address.url != dialled.url for address in look.seen

@@ -14,8 +14,8 @@ class Complaints:
         self._throttle = LogThrottle()
 
     def log(self, who: str, what: str, *, loud: bool) -> None:
-        """`loud`: as a warning. Be quiet about addresses that only peers report: anything may be
-        there."""
+        """Log that the peer `who` did `what`. `loud`: as a warning, not for debugging. Don't be
+        loud about addresses that only peers report: anything may be there."""
         if not loud:
             _log.debug("peer %s %s", who, what)
         elif self._throttle.due((who, what)):

@@ -1,4 +1,4 @@
-"""Dialling: opens a websocket to every address, and another one whenever it ends."""
+"""Dialling: opens a websocket to every address, and opens it again whenever it ends."""
 
 import asyncio
 import logging
@@ -17,16 +17,17 @@ from ratchet_server.peering.complaints import Complaints
 from ratchet_server.peering.link import Socket
 from ratchet_server.peering.links import Links
 
-# How long to wait before dialling again, at first and at most. It doubles at each failure. A random
-# part keeps the others from dialling a node that comes back all at the same moment.
+# How long to wait before dialling again, at first and at most. The time doubles at each failure. A
+# random part spreads the attempts: otherwise all peers of a node that comes back would dial it at
+# the same moment.
 BACKOFF_S: Final = (0.1, 3.0)
 OPEN_TIMEOUT_S: Final = 5.0
 # How soon a newly seen address is dialled.
 LOOK_S: Final = 0.25
-# The status with which a peer answers while it still reads its data.
+# The status with which a peer responds while it is still reading its data.
 NOT_YET: Final = 503
 
-# Serves a connection to its end. It raises what the socket raises.
+# Serves a connection to its end. It raises the errors of the socket.
 Serve = Callable[[Socket, Dialled], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
@@ -104,7 +105,8 @@ class Dialler:
                 _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
             if dialled not in self._addresses.all:
                 return
-            # A peer that still reads its data will soon connect. A node that starts waits for it.
+            # If a peer is still reading its data, it doesn't count as tried: it will accept a
+            # connection soon, and a node that starts waits for that.
             dialled.tried |= not not_yet
             if clock() - began > BACKOFF_S[1]:
                 pause_s = BACKOFF_S[0]

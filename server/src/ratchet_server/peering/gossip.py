@@ -10,8 +10,8 @@ from ratchet_server.peering.ports import Address
 class Gossip:
     """Sees every process that a peer reports to be alive.
 
-    It expects a node at none of these addresses, because a report can be wrong: a loopback address
-    means another process on every machine.
+    None of these addresses is `expected`, because a report can be wrong: a loopback address, for
+    example, leads to another process on every machine.
     """
 
     def __init__(self, alive: Callable[[], Mapping[str, Alive]]) -> None:
@@ -19,16 +19,16 @@ class Gossip:
         self._alive = alive
 
     async def run(self, me: Hello) -> None:
-        """Nothing to do: the hello of `me` has its url, and peers pass it on."""
+        """Do nothing: the hello of `me` has its URL, and peers pass it on."""
 
     def seen(self) -> Sequence[Address]:
-        """Also the processes that are connected: if one loses its connection and has forgotten our
-        address, we still know where to dial it."""
+        """The addresses of all processes that are alive. They include the connected ones: if a
+        connection breaks and the peer has forgotten our address, we still know where to dial."""
         return [
             Address(alive.url.rstrip("/"), alive.node, process)
             for process, alive in self._alive().items()
         ]
 
     def expected(self) -> Sequence[str]:
-        """None."""
+        """No addresses."""
         return ()

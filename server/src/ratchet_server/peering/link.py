@@ -10,13 +10,13 @@ from ratchet.frames import Frame, Hello
 from ratchet.names import Invalid
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-# How many characters may wait for a slow peer. Frames that don't fit are dropped: the peer sees in
-# a later digest what it lacks, and asks for it.
+# How many characters may wait for a slow peer. Frames that don't fit are dropped: from a later
+# digest the peer sees which rows it lacks, and requests them.
 MAX_QUEUED: Final = 8 * 2**20
 # The side that dialled sends something every second. If the other side receives nothing for this
-# long, or if a frame can't be sent for this long, the connection is dead, whatever TCP believes.
-# (The dialling side can't wait for frames: where both sides have dialled, it may receive none. So
-# it pings.)
+# long, or if either side can't send a frame for this long, the connection is dead, even if TCP
+# doesn't notice. (The dialling side can't wait for frames: if both sides have dialled, it may
+# receive none. So it sends pings.)
 SILENCE_S: Final = 6.0
 POLICY_VIOLATION: Final = 1008
 
@@ -44,14 +44,14 @@ class Socket(Protocol):
 
 
 class Link:
-    """A connection on which both sides have said hello."""
+    """A connection on which both sides have sent a hello."""
 
     def __init__(self, socket: Socket, peer: Hello, *, dialled: bool) -> None:
         """Use `shake_hands`."""
         self.peer = peer
         self.dialled = dialled
         self.dropped = 0
-        # Set when the link sends and receives nothing any more.
+        # Set once the link no longer sends or receives.
         self.ended = asyncio.Event()
         self._socket = socket
         self._queue: deque[str] = deque()
@@ -82,8 +82,8 @@ class Link:
 
         Raises `LinkError` if it ends because one side breaks the protocol.
         """
-        # Not a TaskGroup: before Python 3.13 it forgets a cancellation that comes together with
-        # a child's error. Then a node that should stop would go on dialling for ever.
+        # Don't use a TaskGroup: before Python 3.13 it forgets a cancellation that comes together
+        # with a child's error. Then a stopping node would go on dialling for ever.
         ways = [asyncio.create_task(self._write()), asyncio.create_task(self._read(receive))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +122,7 @@ async def _receive(socket: Socket, patience_s: float | None) -> str:
         async with asyncio.timeout(patience_s):
             message = await socket.recv()
     except TimeoutError:
-        raise LinkError(f"said nothing for {patience_s:.0f} s") from None
+        raise LinkError(f"sent nothing for {patience_s:.0f} s") from None
     if message is None:
         raise LinkError("closed the connection")
     if isinstance(message, bytes):
@@ -134,4 +134,4 @@ def _decode(text: str) -> Frame:
     try:
         return codec.decode(text)
     except Invalid as error:
-        raise LinkError(f"sent what is no frame: {error}") from None
+        raise LinkError(f"sent an invalid frame: {error}") from None

@@ -11,7 +11,7 @@ from ratchet_server.peering.link import Link
 
 
 class Links:
-    """The links on which both sides have said hello, by process."""
+    """The links on which both sides have sent a hello, by process."""
 
     def __init__(self) -> None:
         self._links: dict[str, list[Link]] = {}

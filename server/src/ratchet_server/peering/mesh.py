@@ -100,7 +100,7 @@ class Mesh:
             loud = link is not None or dialled is None or self._addresses.is_expected(dialled)
             who = f"{link.peer.node} at {address}" if link else address
             self._complaints.log(who, str(error), loud=loud)
-            # A reason has room for 123 bytes.
+            # A close frame has room for a reason of 123 bytes.
             reason = str(error).encode(errors="replace")[:120].decode(errors="ignore")
             await socket.close(POLICY_VIOLATION, reason)
 
@@ -124,7 +124,7 @@ class Mesh:
         if self._links.add(link):
             _log.info("peer %s is connected", link.peer.node)
             inbox.joined(link.peer)
-            # At once: the process may be gone before the next look, which would then miss it.
+            # Look at once: by the next regular look, the process may be gone again.
             self._addresses.look(self._links)
         try:
             await link.run(lambda frame: inbox.receive(frame, process))

@@ -9,12 +9,13 @@ Read these traps before you write an adapter:
 - A process is not a node. A node that restarts is a new process, and two processes may have one
   node's name for a while. All keys here are process ids.
 - No frame depends on another frame's arrival. So a transport may lose, double, delay and reorder
-  frames. It must never slow the node down to prevent that: drop the frames for which a slow peer
-  has no room.
+  frames. It must never slow the node down to prevent that. If a slow peer's queue is full, drop
+  the frame.
 - Frames wait only in memory. Do not buffer them for a peer that is away: digests find what was
   lost, and a flood of old frames helps nobody.
-- Silence is an end. A peer that is frozen, or behind a broken wire, closes no connection. Call
-  `left` all the same, within some seconds, or the node waits for the peer's answers for ever.
+- Silence is an end. If a peer is frozen, or its wire is broken, its connection doesn't close. Call
+  `left` all the same, within some seconds. Otherwise the node waits for the peer's answers for
+  ever.
 """
 
 from collections.abc import Collection, Mapping
@@ -38,8 +39,8 @@ class Inbox(Protocol):
     async def receive(self, frame: Frame, process: str) -> None:
         """Merge a frame of a joined process. Returns when it is merged, in memory only.
 
-        Await it before you read the next frame from the same connection: so the node slows down a
-        peer that is faster than itself. If this call is cancelled, the frame may be merged or not.
+        Await it before you read the next frame from the same connection. So a fast peer waits for
+        this node. If this call is cancelled, the frame may be merged or not.
         """
 
     def left(self, process: str) -> None:
@@ -72,20 +73,21 @@ class Transport(Protocol):
     def send(self, frame: Frame, to: Collection[str]) -> None:
         """Queue `frame` for these processes, and return at once. The frame may get lost.
 
-        A process that has left is no error. A transport that reaches all with one message may do so
-        when `to` has many processes: a frame does no harm at a process that is not in `to`.
+        If a process has left, that is no error. If `to` has many processes, a transport that can
+        broadcast may do so: a frame does no harm at a process that is not in `to`.
         """
 
     def routes(self) -> Mapping[str, Route]:
         """A route to each process that has joined and not left."""
 
     def settled(self) -> bool:
-        """Whether each known process has been tried. A node that starts waits for this before it
-        serves reads. It must become true within seconds, even if no process answers."""
+        """Whether the transport has tried to reach each known process. A node that starts waits for
+        this before it serves reads. It must become true within seconds, even if no process
+        answers."""
 
     def unmet(self, known: Collection[str]) -> int:
-        """At how many places there may be a node that is unknown here. While there is one, nothing
-        is folded. `known`: all names that this node knows."""
+        """At how many places there may be a node that is unknown here. While there is any, this
+        node folds nothing. `known`: all names that this node knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ class Address:
     """Where a process may be reached, as far as a discovery knows.
 
     `url` is http(s)://host:port without a path or a last slash. `node` and `process` name the
-    process that is there; both are given or neither. A transport checks them, as an address may be
-    stale or wrong. If they are not given, it accepts any node that answers.
+    process at the address; both are given, or neither. A transport checks them, because an address
+    may be stale or wrong. Without them, the transport accepts any node that answers.
     """
 
     url: str
@@ -109,8 +111,8 @@ class Discovery(Protocol):
         """Look again and again, and let others find `me` while this runs.
 
         When it is cancelled, it withdraws its announcement, within 2 s. (A crash withdraws nothing,
-        so an announcement that is not renewed has to expire.) It may return at once if there is
-        nothing to do. It logs a look that fails, and looks again; it raises nothing.
+        so an announcement has to expire unless it is renewed.) It may return at once if there is
+        nothing to do. If a look fails, it logs that, and looks again. It raises nothing.
         """
 
     def seen(self) -> Collection[Address]:
@@ -121,5 +123,5 @@ class Discovery(Protocol):
         """
 
     def expected(self) -> Collection[str]:
-        """The urls in `seen` that surely belong to nodes of this cluster. Nothing is folded until a
-        node has answered at each, and faults there are logged as warnings."""
+        """The urls in `seen` that surely belong to nodes of this cluster. This node folds nothing
+        until a node has answered at each of them. It logs faults there as warnings."""

@@ -1,7 +1,7 @@
 """Routes: joins several transports that run side by side, and knows which of them reach a process.
 
-A process that two transports reach joins once, with the first, and leaves with the last. Frames to
-it go through one transport only, although doubled frames would do no harm.
+If two transports reach a process, it joins once, with the first of them, and leaves with the last.
+Frames to it go through one transport only, although doubled frames would do no harm.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class _Entrance:
         self._ways = ways
 
     def joined(self, hello: Hello) -> None:
-        # First, because the inbox sends a digest from within its `joined`.
+        # Note the process first, because the inbox sends it a digest from within `joined`.
         self._reached.add(hello.process)
         self._ways[hello.process] += 1
         if self._ways[hello.process] == 1:

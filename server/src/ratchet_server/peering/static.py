@@ -8,13 +8,13 @@ from ratchet_server.peering.ports import Address
 
 
 class Static:
-    """Sees its addresses for ever, so they are dialled for ever. It expects a node at each."""
+    """Sees its addresses for ever, so the mesh dials them for ever. It expects a node at each."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         self._urls = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
     async def run(self, me: Hello) -> None:
-        """Nothing to do: operators give this node's address to the other nodes."""
+        """Do nothing: operators give this node's address to the other nodes."""
 
     def seen(self) -> Sequence[Address]:
         """All addresses. None of them names a node."""

@@ -3,9 +3,9 @@
 `sources` reads the command line and the environment by this declaration, and makes the help from
 it. `python -m ratchet_server.settings` prints the README's table from it.
 
-We looked for a library first. ConfigArgParse and click, the light ones, have no variable without a
-flag, split no list at commas, and blame the flag when its variable is wrong. The others make each
-start 50 to 120 ms longer.
+Why no library: ConfigArgParse and click are light, but neither has variables without a flag, nor
+lists with commas. When a variable is wrong, their message blames the flag. Other libraries make
+each start 50 to 120 ms longer.
 """
 
 from collections.abc import Callable
@@ -30,13 +30,13 @@ class Setting:
     counts."""
 
     variable: str
-    # As the help shows it: with a word for its value, or without one if it is a switch. Empty if
-    # there is no flag, only the variable.
+    # As the help shows it: "--name NAME", or "--open" for a switch. Empty if there is only the
+    # variable.
     flag: str
     # Makes the field's value from a text. Raises `SettingError`.
     parse: Callable[[Any], object]
     help: str
-    # Whether `parse` takes a list: the flag may be repeated, and commas separate the variable.
+    # Whether `parse` takes a list: the flag may be repeated, and the variable has commas.
     many: bool = False
     unit: str = ""
     # What documents show for a default that is None or empty.

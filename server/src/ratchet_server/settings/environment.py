@@ -14,7 +14,7 @@ ELSEWHERE: Final = {
     "RATCHET_DIE_AT": "the step at which a node kills itself, in tests of crashes",
     "RATCHET_FAIL_AT": "the step at which a node fails unexpectedly, in tests",
     "RATCHET_NODES": "the nodes behind the balancer, in its image",
-    "RATCHET_HYPOTHESIS": "how long the core's random tests look",
+    "RATCHET_HYPOTHESIS": "how long the core's random tests search",
 }
 
 # Kubernetes sets variables with the address of each Service in every container, under the Service's
@@ -28,8 +28,9 @@ _OF_A_SERVICE: Final = re.compile(
 def effective(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` without the variables that count as not set.
 
-    Two kinds don't count. Compose files and unit files leave variables empty. Kubernetes sets
-    variables for its Services; nobody chose them, so they must not stop a node or move its port.
+    Two kinds don't count. Compose files and unit files leave variables empty. And Kubernetes sets
+    variables for its Services: no operator chose those, so they must not stop a node or change its
+    port.
     """
     return {
         name: text
@@ -51,8 +52,8 @@ def of_services(environ: Mapping[str, str]) -> list[str]:
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each RATCHET_… variable that nothing reads.
 
-    They are no errors: after a downgrade, a node still gets the variables of the newer version, and
-    has to start.
+    An unknown variable is no error: after a downgrade, the environment still has the variables of
+    the newer version, and the node has to start.
     """
     known = [setting.variable.removeprefix(PREFIX) for setting, _ in sources.declared()]
     lines = []

@@ -13,7 +13,7 @@ _FIELDS: Final = {field.name: field for field in dataclasses.fields(Settings)}
 
 
 def declared() -> Iterator[tuple[Setting, str]]:
-    """Every setting, with its default as documents show it, in the order of declaration."""
+    """Every setting, in the order of declaration, with the text of its default for documents."""
     for field in _FIELDS.values():
         for setting in _ways(field):
             yield setting, _default(field, setting)
@@ -66,7 +66,8 @@ def add_all_flags(parser: argparse.ArgumentParser) -> None:
         if not setting.flag:
             text = f"{setting.help} (default: {default})"
             lines += [f"  {setting.variable}", _wrapped(text, " " * 6)]
-    # argparse would wrap the list into one paragraph. So it wraps nothing, and we wrap the rest.
+    # argparse would wrap the list into one paragraph. So turn its wrapping off, and wrap the texts
+    # here.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _wrapped(parser.description or "")
     parser.epilog = "\n".join(lines)
@@ -81,8 +82,8 @@ def _ways(field: "dataclasses.Field[Any]") -> tuple[Setting, ...]:
 def _given(
     setting: Setting, line: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[str, Any]:
-    """The flag or variable of a setting, and its value: a text, a list if the setting takes many,
-    or None if it isn't given."""
+    """The name of a setting's flag or variable, for messages, and its value: a text, a list if the
+    setting takes many, or None if it isn't given."""
     flag = setting.flag.partition(" ")[0]
     if flag and (given := getattr(line, flag[2:].replace("-", "_"), None)) is not None:
         return flag, given

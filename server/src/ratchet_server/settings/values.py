@@ -18,11 +18,12 @@ ANY: Final = "*"
 # No spaces and no line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
-# The one that is sent, and the one that is still, or already, good.
+# One that this node sends, and one that it accepts, too, while the secret changes.
 _MOST_SECRETS: Final = 2
 _SHORT_SECRET: Final = 16
 _YEAR_S: Final = 365 * 86400
-# No IPv6: a Content-Security-Policy can't name such hosts. Host names are as browsers send them.
+# No IPv6, because a Content-Security-Policy can't name IPv6 hosts. Host names are in the form that
+# browsers send.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
@@ -54,7 +55,7 @@ def seconds(text: str) -> int:
 
 
 def videos(text: str) -> int:
-    """A number of videos: more than this would fit into no machine."""
+    """A number of videos. The largest is more than any machine has room for."""
     return _whole(text, 100_000_000, "it is a whole number")
 
 
@@ -142,7 +143,8 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def secrets(*words: str) -> tuple[str, ...]:
-    """The cluster's secret, and another one that is good, too. No message shows them."""
+    """The cluster's secret, and perhaps another one that this node accepts. No message shows
+    them."""
     if not all(map(_PRINTABLE.fullmatch, words)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
     if any(len(word) < _SHORT_SECRET for word in words):
@@ -155,7 +157,7 @@ def secrets(*words: str) -> tuple[str, ...]:
 
 
 def secrets_in(file: str) -> tuple[str, ...]:
-    """The secrets in a file, each in a line, with or without white space around it."""
+    """The secrets in a file: one on each line, with or without white space around it."""
     try:
         with Path(file).open(encoding="utf-8") as opened:
             text, mode = opened.read(), os.fstat(opened.fileno()).st_mode
@@ -163,9 +165,9 @@ def secrets_in(file: str) -> tuple[str, ...]:
         raise SettingError(f"{file} can't be read: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise SettingError(f"{file} is empty; a secret is expected in it")
+        raise SettingError(f"{file} is empty; write a secret into it")
     if len(lines) > _MOST_SECRETS:
-        raise SettingError(f"{file} has {len(lines)} lines; one secret or two are expected in it")
+        raise SettingError(f"{file} has {len(lines)} lines; it may have one secret or two")
     if mode & stat.S_IROTH:
         _log.warning(
             "every user of this machine can read the secret in %s: chmod 600 %s", file, file
