@@ -8,8 +8,8 @@ from typing import Final
 
 from ratchet import folding
 from ratchet.folding import Fold
-from ratchet.frames import Digest, Frame, Rows
-from ratchet.generations import join
+from ratchet.frames import Digest, Frame, Hello, Rows
+from ratchet.generations import Generations
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.notices import Notices
@@ -50,6 +50,12 @@ class Cluster:
         # When we last said that a name is missing.
         self._reminded: dict[str, float] = {}
 
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. Its name is known from now on, to all and on disk: if it is cut
+        off before anybody hears of its slot, it is missing."""
+        self._journal.join({hello.node: 0})
+        self._members.meet(hello, now)
+
     def learn(self, frame: Frame, now: float) -> None:
         """Join what `frame` says of the cluster, before anything else is done with it."""
         if isinstance(frame, Rows):
@@ -58,8 +64,11 @@ class Cluster:
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
         elif isinstance(frame, Digest):
-            slots = {slot.node: slot.generation for slot in sorted(frame.slots)}
-            joined = self._journal.join(join(frame.newest, slots), frame.closed, frame.folded)
+            newest = Generations(frame.newest)
+            newest.merge({slot.node: slot.generation for slot in sorted(frame.slots)})
+            for alive in frame.alive.values():
+                newest.merge({alive.node: alive.generation or 0})
+            joined = self._journal.join(newest, frame.closed, frame.folded)
             self._members.note(frame, joined, now)
             if any(slot.node == self._node for slot in joined.lifted):
                 self._say_what_nobody_had_seen(frame)
@@ -84,8 +93,10 @@ class Cluster:
             return []
         view = folding.View(
             extents=self._talk.extents(now),
+            folded=self._table.folded,
             peers=self._peers,
             missing_s=self._members.missing_s(now),
+            dismissed=[*self._members.dismissed(now)],
             closed_s=closed_s,
             grace_s=self.grace_s,
             unmet=self.unmet,

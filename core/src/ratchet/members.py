@@ -1,16 +1,24 @@
 """Members: who belongs to the cluster, when each was last heard, and who may be retired.
 
-A member is a process that is alive, or a name whose newest slot is open and whose process nobody
-hears: it is missing. It may be dead, or cut off with views that nobody else has.
+A member is
+
+- a process that is alive;
+- a name whose newest slot is open and whose process nobody hears: it is missing. It may be dead, or
+  cut off with views that nobody else has. A name is known from its first hello on, when nobody has
+  heard of its slot yet: `table.newest` has generation 0 for it until then;
+- for the grace, also a process that may have been dismissed by mistake: see `Dismissed`.
 """
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Hello, Rows
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Joined, Table
+
+# For how long somebody has been silent who never spoke.
+EVER: Final = float("inf")
 
 
 class Member(NamedTuple):
@@ -27,6 +35,22 @@ class Member(NamedTuple):
     url: str | None
 
 
+class Dismissed(NamedTuple):
+    """A process on which nobody waits as on a missing one, and which may come back all the same.
+
+    Its slot was closed for less than the grace: by an operator who took it for dead, or by a newer
+    process of its name, perhaps on another disk. Or it was met less than the grace ago, nobody has
+    heard of its slot, and the slots of its name that are known say nothing of it.
+    """
+
+    node: str
+    # When its grace ends.
+    left_s: float
+    # What it said last, and how long ago. None and infinite: nothing, or before we started.
+    word: Digest | None = None
+    silent_s: float = EVER
+
+
 class Refused(Exception):
     """A node can't be retired. `code` is "unknown" or "living"; the message says why."""
 
@@ -38,17 +62,28 @@ class Refused(Exception):
 class Members:
     """What this process knows of the others, and since when."""
 
-    def __init__(self, table: Table, peers: Peers, me: Hello, retire_after_s: float | None) -> None:
-        """A member that is missing for `retire_after_s` is to be retired; None: never."""
+    def __init__(
+        self, table: Table, peers: Peers, me: Hello, grace_s: float, retire_after_s: float | None
+    ) -> None:
+        """A closed slot's process is waited for during `grace_s`. A member that is missing for
+        `retire_after_s` is to be retired; None: never."""
         self._table = table
         self._peers = peers
         self._me = me
+        self._grace_s = grace_s
         self._retire_after_s = retire_after_s
         # Set at the first look: loading a large store takes long, and must not count as anybody's
         # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
+        # The newest slots at the last look. One that is not the newest any more was closed.
+        self._newest: list[Slot] = []
         self._closed_since: dict[Slot, float] = {}
+        # The last digest of the process of each slot that is open or was closed lately, and when it
+        # came.
+        self._words: dict[Slot, tuple[float, Digest]] = {}
+        # The processes that have said no slot yet: their names, and when each was last heard.
+        self._slotless: dict[str, tuple[str, float]] = {}
         # The highest seq of each slot that anybody has ever spoken of.
         self._reported: dict[Slot, int] = {}
 
@@ -58,15 +93,47 @@ class Members:
         """Once a heartbeat: who is alive, and which slots are closed?"""
         if self._begun is None:
             self._begun = now
-        for alive in self._peers.alive().values():
+        for process, alive in self._peers.alive().items():
             self._last_heard[alive.node] = now
-        table = self._table
-        self._closed_since = {
-            slot: self._closed_since.get(slot, now)
-            for slot in table.columns
-            if table.is_closed(slot)
+            if alive.generation is None:
+                self._slotless[process] = alive.node, now
+            else:
+                self._slotless.pop(process, None)
+        self._slotless = {
+            process: (node, heard)
+            for process, (node, heard) in self._slotless.items()
+            if now - heard < self._grace_s
         }
+        self._look_at_slots(now)
+        table, words = self._table, self._words
+        self._words = {slot: words[slot] for slot in words if self._may_speak(slot, now)}
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
+
+    def _look_at_slots(self, now: float) -> None:
+        table, since = self._table, self._closed_since
+        newest = [Slot(*each) for each in table.newest.items()]
+        # Generation 0 only said that the name has a slot. That one is known by now, or waited for.
+        before = [slot for slot in self._newest if slot.generation]
+        self._newest = newest
+        known = {*table.columns, *newest, *before, *since}
+        self._closed_since = {
+            slot: since.get(slot, now)
+            for slot in known
+            if table.is_closed(slot) and not table.is_folded(slot)
+            if slot in table.columns
+            or table.newest[slot.node] == slot.generation
+            or now - since.get(slot, now) < self._grace_s
+        }
+
+    def _may_speak(self, slot: Slot, now: float) -> bool:
+        """Whether the last word of the process of `slot` still counts."""
+        since = self._closed_since.get(slot, now)
+        return not self._table.is_folded(slot) and now - since < self._grace_s
+
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. Until it says its slot, nobody knows what that is."""
+        self._last_heard[hello.node] = now
+        self._slotless[hello.process] = hello.node, now
 
     def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
         """News of a process is a sign of life, even second-hand: a start, or a slot that is longer
@@ -75,6 +142,8 @@ class Members:
         (Without this, a process that nobody near us is connected to would be retired, open a new
         slot, and be retired again as soon as we hear of that one.)
         """
+        if isinstance(frame, Digest) and frame.slot:
+            self._words[frame.slot] = now, frame
         for slot in joined.started:
             self._last_heard[slot.node] = now
         for slot, seq in _seqs(frame):
@@ -104,15 +173,19 @@ class Members:
             for process, one in self._peers.alive().items()
         ]
         missing = [
-            Member(node, None, "missing", unheard_s, Slot(node, self._table.newest[node]), None)
+            Member(node, None, "missing", unheard_s, self._newest_slot(node), None)
             for node, unheard_s in self.missing_s(now).items()
         ]
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
 
+    def _newest_slot(self, node: str) -> Slot | None:
+        generation = self._table.newest[node]
+        return Slot(node, generation) if generation else None
+
     def missing_s(self, now: float) -> dict[str, float]:
         """The missing names: for how many seconds nobody has heard them."""
         table = self._table
-        alive = {(one.node, one.generation) for one in self._peers.alive().values()}
+        alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
         begun = now if self._begun is None else self._begun
         return {
             node: now - self._last_heard.get(node, begun)
@@ -129,6 +202,18 @@ class Members:
             for slot, since in self._closed_since.items()
             if slot in self._table.columns
         }
+
+    def dismissed(self, now: float) -> Iterator[Dismissed]:
+        """The processes that may come back with what nobody else has, though none is missing."""
+        for slot, since in self._closed_since.items():
+            if (left_s := since + self._grace_s - now) > 0:
+                heard, word = self._words.get(slot, (-EVER, None))
+                yield Dismissed(slot.node, left_s, word, now - heard)
+        alive = self._peers.alive()
+        for process, (node, heard) in self._slotless.items():
+            # A living one is asked.
+            if process not in alive and (left_s := heard + self._grace_s - now) > 0:
+                yield Dismissed(node, left_s)
 
     # -- who may be retired --------------------------------------------------------------------
 

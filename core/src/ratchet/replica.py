@@ -66,7 +66,7 @@ class Replica:
         self.peers = peers = Peers(me.process)
         self.notices = notices = Notices()
         self.holdings = Holdings(table, peers, me.node)
-        self.members = Members(table, peers, me, retire_after_s)
+        self.members = Members(table, peers, me, grace_s, retire_after_s)
         self.journal = journal = Journal(table, max_lifted)
         self._talk = talk = Talk(table, journal, peers, me.process, max_rows, max_slots)
         self.cluster = Cluster(table, journal, peers, talk, self.members, notices, me.node, grace_s)
@@ -135,6 +135,7 @@ class Replica:
 
     def joined(self, hello: Hello) -> list[Send]:
         """A connection to another process is up."""
+        self.cluster.meet(hello, self._now)
         return self._talk.joined(hello, self._now)
 
     def left(self, process: str) -> None:
