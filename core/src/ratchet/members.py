@@ -76,13 +76,12 @@ class Members:
         # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
-        # The newest slots at the last look. One that is not the newest any more was closed.
-        self._newest: list[Slot] = []
+        # Slots in which somebody counts, as far as anybody has said since the last look.
+        self._named: set[Slot] = set()
         self._closed_since: dict[Slot, float] = {}
-        # The last digest of the process of each slot that is open or was closed lately, and when it
-        # came.
+        # What the process of each slot said last, and when.
         self._words: dict[Slot, tuple[float, Digest]] = {}
-        # The processes that have said no slot yet: their names, and when each was last heard.
+        # The processes that have not said a slot yet: their names, and when each was last heard.
         self._slotless: dict[str, tuple[str, float]] = {}
         # The highest seq of each slot that anybody has ever spoken of.
         self._reported: dict[Slot, int] = {}
@@ -99,36 +98,36 @@ class Members:
                 self._slotless[process] = alive.node, now
             else:
                 self._slotless.pop(process, None)
+        self._closed_since = closed_since = self._look_at_closed(now)
+        table = self._table
+        self._named = {Slot(node, generation) for node, generation in table.newest.items()}
+        # What follows is only to forget what has no use any more.
         self._slotless = {
-            process: (node, heard)
-            for process, (node, heard) in self._slotless.items()
-            if now - heard < self._grace_s
+            process: each
+            for process, each in self._slotless.items()
+            if now - each[1] < self._grace_s
         }
-        self._look_at_slots(now)
-        table, words = self._table, self._words
-        self._words = {slot: words[slot] for slot in words if self._may_speak(slot, now)}
+        self._words = {
+            slot: word
+            for slot, word in self._words.items()
+            if not table.is_closed(slot) or now - closed_since.get(slot, -EVER) < self._grace_s
+        }
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
 
-    def _look_at_slots(self, now: float) -> None:
-        table, since = self._table, self._closed_since
-        newest = [Slot(*each) for each in table.newest.items()]
-        # Generation 0 only said that the name has a slot. That one is known by now, or waited for.
-        before = [slot for slot in self._newest if slot.generation]
-        self._newest = newest
-        known = {*table.columns, *newest, *before, *since}
-        self._closed_since = {
-            slot: since.get(slot, now)
-            for slot in known
+    def _look_at_closed(self, now: float) -> dict[Slot, float]:
+        """Since when each slot is closed: those that are here, and those that may concern a process
+        which comes back."""
+        table = self._table
+        since = {
+            slot: self._closed_since.get(slot, now)
+            for slot in (*table.columns, *self._named, *self._closed_since)
             if table.is_closed(slot) and not table.is_folded(slot)
-            if slot in table.columns
-            or table.newest[slot.node] == slot.generation
-            or now - since.get(slot, now) < self._grace_s
         }
-
-    def _may_speak(self, slot: Slot, now: float) -> bool:
-        """Whether the last word of the process of `slot` still counts."""
-        since = self._closed_since.get(slot, now)
-        return not self._table.is_folded(slot) and now - since < self._grace_s
+        return {
+            slot: time
+            for slot, time in since.items()
+            if slot in table.columns or slot in self._named or now - time < self._grace_s
+        }
 
     def meet(self, hello: Hello, now: float) -> None:
         """A process is connected. Until it says its slot, nobody knows what that is."""
@@ -142,10 +141,16 @@ class Members:
         (Without this, a process that nobody near us is connected to would be retired, open a new
         slot, and be retired again as soon as we hear of that one.)
         """
-        if isinstance(frame, Digest) and frame.slot:
-            self._words[frame.slot] = now, frame
+        if isinstance(frame, Digest):
+            if frame.slot:
+                self._words[frame.slot] = now, frame
+                self._named.add(frame.slot)
+            for one in frame.alive.values():
+                if one.generation is not None:
+                    self._named.add(Slot(one.node, one.generation))
         for slot in joined.started:
             self._last_heard[slot.node] = now
+            self._named.add(slot)
         for slot, seq in _seqs(frame):
             if seq > self.reported(slot):
                 self._last_heard[slot.node] = now
@@ -199,14 +204,14 @@ class Members:
         """For how many seconds each closed slot that is here has been known to be closed."""
         return {
             slot: now - since
-            for slot, since in self._closed_since.items()
+            for slot, since in self._look_at_closed(now).items()
             if slot in self._table.columns
         }
 
     def dismissed(self, now: float) -> Iterator[Dismissed]:
         """The processes that may come back with what nobody else has, though none is missing."""
-        for slot, since in self._closed_since.items():
-            if (left_s := since + self._grace_s - now) > 0:
+        for slot, since in self._look_at_closed(now).items():
+            if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
                 heard, word = self._words.get(slot, (-EVER, None))
                 yield Dismissed(slot.node, left_s, word, now - heard)
         alive = self._peers.alive()
@@ -214,6 +219,10 @@ class Members:
             # A living one is asked.
             if process not in alive and (left_s := heard + self._grace_s - now) > 0:
                 yield Dismissed(node, left_s)
+
+    def _is_placeholder(self, slot: Slot) -> bool:
+        """Whether `slot` only stood for one that nobody had heard of, and that is known by now."""
+        return not slot.generation and self._table.newest[slot.node] > 0
 
     # -- who may be retired --------------------------------------------------------------------
 

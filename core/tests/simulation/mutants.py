@@ -163,6 +163,31 @@ MUTANTS: Final = (
         "    for node, unheard_s in {}.items():\n        yield",
     ),
     Mutant(
+        "closed at once means no member",
+        "folding",
+        "    for node, left_s in _awaited_s(view, last).items():\n        yield",
+        "    for node, left_s in {}.items():\n        yield",
+    ),
+    Mutant(
+        "a new process of a name speaks for the one that it replaces",
+        "members",
+        "            if (left_s := since + self._grace_s - now) > 0 and not",
+        "            newest = self._table.newest[slot.node] == slot.generation\n"
+        "            if newest and (left_s := since + self._grace_s - now) > 0 and not",
+    ),
+    Mutant(
+        "a word from before the grace was over is an agreement",
+        "folding",
+        "was_ripe = view.closed_s[last] - silent_s >= view.grace_s",
+        "was_ripe = True",
+    ),
+    Mutant(
+        "a hello makes no member",
+        "cluster",
+        "        self._journal.join({hello.node: 0})\n",
+        "",
+    ),
+    Mutant(
         "the living may be retired",
         "members",
         "if any(alive.node == node for alive in self._peers.alive().values()):",
