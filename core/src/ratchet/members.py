@@ -204,12 +204,13 @@ class Members:
         """For how many seconds each closed slot that is here has been known to be closed."""
         return {
             slot: now - since
-            for slot, since in self._look_at_closed(now).items()
+            for slot, since in self._closed_since.items()
             if slot in self._table.columns
         }
 
     def dismissed(self, now: float) -> Iterator[Dismissed]:
         """The processes that may come back with what nobody else has, though none is missing."""
+        # Look again: a name that was retired a moment ago is missing no more.
         for slot, since in self._look_at_closed(now).items():
             if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
                 heard, word = self._words.get(slot, (-EVER, None))

@@ -83,8 +83,8 @@ MUTANTS: Final = (
     Mutant(
         "fold within the grace",
         "folding",
-        "view.closed_s[slot] >= view.grace_s",
-        "view.closed_s[slot] >= 0",
+        "_closed_for(view, slots, view.grace_s)",
+        "_closed_for(view, slots, 0)",
     ),
     Mutant(
         "slot reused after a restart",
@@ -153,8 +153,8 @@ MUTANTS: Final = (
     Mutant(
         "fold although a peer doesn't know of the closing",
         "folding",
-        "if peer.digest is None or not peer.digest.closed.covers(last):",
-        "if peer.digest is None:",
+        "if digest is None or not digest.closed.covers(last):",
+        "if digest is None:",
     ),
     Mutant(
         "missing members don't delay a fold",
