@@ -9,7 +9,7 @@ from typing import Final
 from ratchet import folding
 from ratchet.folding import Fold
 from ratchet.frames import Digest, Frame, Hello, Rows
-from ratchet.generations import Generations
+from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.notices import Notices
@@ -64,11 +64,8 @@ class Cluster:
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
         elif isinstance(frame, Digest):
-            newest = Generations(frame.newest)
-            newest.merge({slot.node: slot.generation for slot in sorted(frame.slots)})
-            for alive in frame.alive.values():
-                newest.merge({alive.node: alive.generation or 0})
-            joined = self._journal.join(newest, frame.closed, frame.folded)
+            slots = {slot.node: slot.generation for slot in sorted(frame.slots)}
+            joined = self._journal.join(join(frame.newest, slots), frame.closed, frame.folded)
             self._members.note(frame, joined, now)
             if any(slot.node == self._node for slot in joined.lifted):
                 self._say_what_nobody_had_seen(frame)
