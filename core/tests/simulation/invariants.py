@@ -317,9 +317,9 @@ class Invariants:
         table = replica.table
         if table.closed.covers(own):
             return False
-        # It was met, and nobody has heard of any slot of its name.
-        only_met = not table.newest.get(own.node) and process.met_s(other, self._now) is not None
-        return table.newest.covers(own) or only_met
+        # It was met, nobody has heard of any slot of its name, and nobody has retired it.
+        unknown = not table.newest.get(own.node) and own.node not in table.closed
+        return table.newest.covers(own) or (unknown and process.met_s(other, self._now) is not None)
 
     def _is_dismissed(self, process: Process, other: Disk) -> bool:
         """Whether the process on `other` is no member any more, and may come back within the
@@ -327,11 +327,15 @@ class Invariants:
         own, grace_s = other.own, self._world.setup.habits.grace_s
         if own is None or self._is_member(process, other):
             return False
-        if process.replica.table.closed.covers(own):
-            known = (t for t, g in process.closings.get(own.node, []) if g >= own.generation)
-            return self._now - next(known, self._now) < grace_s - 1e-3
+        known = process.replica.table.newest.covers(own)
         met_s = process.met_s(other, self._now)
-        return met_s is not None and met_s < grace_s - HEARD_S
+        if not known and met_s is None:
+            return False
+        generation = own.generation if known else 0
+        closings = (t for t, g in process.closings.get(own.node, []) if g >= generation)
+        if self._now - next(closings, -grace_s) < grace_s - 1e-3:
+            return True
+        return not known and met_s is not None and met_s < grace_s - HEARD_S
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
         """Whether `slot` was folded without the agreement of `process`."""
