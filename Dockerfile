@@ -6,8 +6,8 @@
 FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /build
 
-# Install what a node runs with into a virtual environment, which the image copies, and the build tools beside it. Both are
-# locked by hashes. They come before the sources, so that a change of the sources downloads nothing again.
+# The final image copies the virtual environment, which holds what a node needs to run. The build tools stay in this stage.
+# Hashes lock both. They come before the sources, so that a change of the sources downloads nothing again.
 COPY requirements/ requirements/
 RUN python -m venv /opt/ratchet \
     && /opt/ratchet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt \
@@ -21,7 +21,7 @@ RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels c
     && /opt/ratchet/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl
 
 FROM python:3.12.11-slim-bookworm
-# A node needs one right only: to write /data.
+# A node needs only one right: to write /data.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ratchet \
     && install -d -o ratchet -g ratchet /data
 COPY --from=build /opt/ratchet /opt/ratchet

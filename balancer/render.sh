@@ -16,7 +16,7 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
         exit 2
     }
 
-    # Let no character into the configuration that means something to HAProxy: above all, no space and no line end.
+    # Let no character into the configuration that HAProxy would interpret: above all, no space and no line end.
     function check(what, address, hosts,    host, port) {
         if (!match(address, /:[0-9]+$/))
             fail(what " \"" address "\" is not HOST:PORT")

@@ -3,9 +3,9 @@
     python browser/build.py [--core DIR] [--out DIR]
 
 `out` then holds the pages (Jinja2 templates), build.json, and assets/: the scripts, and Pyodide,
-trimmed to what the core needs, with the core in it; each file also as .br and .gz. A build is
-written aside and renamed, so one that fails or is stopped leaves the one before. It does nothing
-when nothing has changed.
+trimmed to what the core needs, with the core in it. Each file is also there as .br and .gz. A build
+is written to another folder, which is then renamed. So a build that fails or is stopped leaves the
+previous one. If nothing has changed, this does nothing.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from steps import CannotBuild, pack, runtime
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
 OUT: Final = PROJECT / "server/src/ratchet_server/page"
-# Not in node_modules: `npm ci` empties that, and packing the WebAssembly anew takes half a minute.
+# Not in node_modules, which `npm ci` empties: packing the WebAssembly again takes half a minute.
 CACHE: Final = BROWSER / ".cache"
 
 
@@ -36,7 +36,7 @@ def main() -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what was built before is still there", file=sys.stderr)
+        print("stopped; the previous build is still there", file=sys.stderr)
         return 130
     return 0
 
@@ -50,7 +50,7 @@ def build(core: Path, out: Path) -> None:
 
     print("page: Pyodide from npm", flush=True)
     pyodide = runtime.fetch(BROWSER)
-    # Beside its place, so that the rename stays within one file system.
+    # In the same folder, so that the rename stays within one file system.
     aside = out.with_name(f".{out.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
     assets = aside / "assets"
@@ -72,8 +72,10 @@ def build(core: Path, out: Path) -> None:
 
 
 def _inputs(core: Path) -> list[tuple[str, bytes]]:
-    """Everything that the result depends on, and so its name: nodes whose pages were built from the
-    same sources serve each other's files, whichever Python and Node.js made them.
+    """Everything that the result depends on. The build's name is a digest of it.
+
+    So nodes whose pages were built from the same sources can serve each other's files, even if
+    other versions of Python and Node.js made them.
     """
     found = [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
     for folder in ("src", "page", "stand_ins", "steps"):
@@ -94,7 +96,7 @@ def _built_from(out: Path) -> str:
 
 
 def _replace(out: Path, aside: Path) -> None:
-    """Puts `aside` in the place of `out`: two renames, so never a half-written page."""
+    """Puts `aside` in the place of `out` by two renames, so that no page is ever half written."""
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

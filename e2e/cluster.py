@@ -123,10 +123,10 @@ def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
     """HAProxy with the deployed configuration, or the stand-in where there is no HAProxy."""
     addresses = [f"{node.name}={HOST}:{node.port}" for node in nodes.values()]
     bind = f"{HOST}:{free_port()}"
-    chosen = balancer.choose(addresses, bind, folder)
+    command, description = balancer.choose(addresses, bind, folder)
     log = folder / "balancer.log"
-    log.write_text(f"{chosen.description}\n")
-    with running(chosen.command, log) as process:
+    log.write_text(f"{description}\n")
+    with running(command, log) as process:
         url = f"http://{bind}"
         wait_until(lambda: _answers(process, url, log), "the balancer answers")
         yield url

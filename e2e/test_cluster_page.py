@@ -54,7 +54,7 @@ def test_it_shows_every_node_every_slot_and_their_last_minutes(
     cluster.b.view(video)
     # The page updates itself within the next seconds.
     expect(views).to_have_text(f"{before + 1:,}")
-    expect(slot).to_contain_text("all 3 of us")
+    expect(slot).to_contain_text("all 3 nodes")
 
 
 def test_it_lays_out_the_words_of_the_report_and_makes_none(

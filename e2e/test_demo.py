@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from ratchet_server.demo.command import BALANCER_PORT, FIRST_PORT
+from ratchet_server.demo.program import BALANCER_PORT, FIRST_PORT
 
 from e2e.other_site import other_site
 from e2e.viewer import Viewer
@@ -91,10 +91,10 @@ def test_a_page_of_the_demo_cuts_and_heals_kills_and_starts(
     page = profile.new_page()
     page.goto(playground.page + path)
     assert order(page, playground, "c", "cut")["nodes"][2]["cut"]
-    wait_until(lambda: not playground.hears("c"), "c hears nobody")
-    assert order(page, playground, "c", "explode")["error"] == "unknown_order"
+    wait_until(lambda: not playground.connected_to("c"), "c is connected to no node")
+    assert order(page, playground, "c", "explode")["error"] == "unknown_action"
     assert order(page, playground, "c", "heal")["status"] == 200
-    wait_until(lambda: playground.hears_all("c"), "c hears all")
+    wait_until(lambda: playground.is_connected_to_all("c"), "c is connected to all")
     assert not order(page, playground, "c", "kill")["nodes"][2]["running"]
     state = page.evaluate("async url => (await fetch(url)).json()", f"{playground.control}/state")
     assert [one["ready"] for one in state["nodes"]] == [True, True, False]
@@ -109,7 +109,7 @@ def test_a_reload_goes_to_the_node_that_its_address_names(
     for _ in range(4):
         page.goto(f"{playground.page}/watch/tide?node=c")
         expect(page.locator("html")).to_have_attribute("data-node", "c")
-    playground.order("c", "kill")
+    playground.act("c", "kill")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-node", re.compile("[ab]"))
 

@@ -214,6 +214,25 @@ class TestTheExample:
             blog.headers = {}
         assert not reader.warnings + reader.errors
 
+    def test_counts_in_a_page_that_is_isolated_from_other_origins(
+        self, cluster: Cluster, reader: Reader, blog: OtherSite, video: str
+    ) -> None:
+        """Pages with shared memory are: their frames need a header that says they may be there."""
+        blog.headers = {
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Embedder-Policy": "require-corp",
+        }
+        try:
+            cluster.a.view(video)
+            blog.pages["/example"] = example(cluster, video, video)
+            reader.page.goto(f"{blog.origin}/example")
+            assert reader.page.evaluate("crossOriginIsolated")
+            reader.reads("1")
+            reader.merged(1, video)
+        finally:
+            blog.headers = {}
+        assert not reader.warnings + reader.errors
+
     def test_shows_the_picture_where_there_are_no_scripts(
         self, cluster: Cluster, blog: OtherSite, new_reader: NewReader, video: str, other_video: str
     ) -> None:
@@ -454,6 +473,33 @@ class TestOtherSites:
                 f"{cluster.url}/api/videos/{video}",
             )
             assert answer == "refused"
+
+    @pytest.mark.parametrize(
+        "way",
+        [
+            "url => fetch(url, { method: 'POST', mode: 'no-cors' })",
+            "url => fetch(url, { method: 'POST' }).catch(() => {})",
+            "url => navigator.sendBeacon(url)",
+            """url => {
+                const form = document.body.appendChild(document.createElement('form'));
+                Object.assign(form, { method: 'POST', action: url, target: 'frame' });
+                document.body.insertAdjacentHTML('beforeend', '<iframe name="frame"></iframe>');
+                form.submit();
+            }""",
+        ],
+        ids=["fetch without CORS", "fetch", "beacon", "form"],
+    )
+    def test_do_not_count_with_the_browsers_of_their_visitors(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str, way: str
+    ) -> None:
+        ended: list[str] = []
+        for event in ("response", "requestfailed"):  # The latter: the page may not read it.
+            reader.page.on(event, lambda what: ended.append(what.url))
+        open_page(reader, blog, cluster, "")
+        path = f"/api/videos/{video}/views"
+        reader.page.evaluate(way, cluster.url + path)
+        reader.until(lambda: any(path in url for url in ended), "the node has answered")
+        assert cluster.a.views(video) == cluster.b.views(video) == cluster.c.views(video) == 0
 
     def test_that_are_listed_read_the_json_but_open_no_websocket(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str

@@ -152,7 +152,7 @@ def test_a_node_that_crashed_and_is_back_has_a_slot_more(learner: Viewer, demo: 
     expect(part(learner, "node-socket")).to_have_text("a")
     order(learner, "kill", "b", "stopped")
     order(learner, "start", "b", "serves")
-    wait_until(lambda: demo.hears_all("b"), "b is back")
+    wait_until(lambda: demo.is_connected_to_all("b"), "b is back")
     lane = learner.page.locator('[data-testid="lanes"] [data-node="b"]')
     expect(lane).to_contain_text(re.compile("[1-9] slot"))
     learner.panel_says("log", "start b, by you")

@@ -1,8 +1,8 @@
-"""A transport in memory: a bus that joins nodes of one process, and that a test can cut.
+"""A transport in memory: a bus between nodes in one process, which a test can cut.
 
-It is the smallest example of `ratchet_server.peering.ports.Transport`, and of a bus: nobody is
-connected to anybody. Every node says hello once a heartbeat; a process joins when its hello comes,
-and leaves when it is silent for some heartbeats, or says goodbye.
+It is the smallest example of `ratchet_server.peering.ports.Transport`. As on any bus, no process is
+connected to another. Every node sends its hello to all once a heartbeat. A process joins when its
+hello arrives. It leaves when it is silent for some heartbeats, or when it says that it goes.
 """
 
 import asyncio
@@ -14,18 +14,19 @@ from ratchet import codec
 from ratchet.frames import Frame, Hello
 from ratchet_server.peering.ports import Inbox, Route
 
-# Shorter than on a real bus, as tests wait for silence.
+# Shorter than on a real bus, because tests wait for silence.
 HEARTBEAT_S: Final = 0.05
-# A process is silent that has said nothing for so many of our own heartbeats. Not for a time: on a
-# busy machine the first node to run again would take all others for silent.
+# After how many of our own heartbeats without a message a process counts as silent. This is not a
+# time: on a busy machine, the first node to run again would take all others for silent.
 SILENCE: Final = 20
-# Our own hello has come back so often: the bus works, and others have had time to say theirs.
+# How often our own hello must come back: then the bus works, and others have had time to send
+# theirs.
 ECHOES: Final = 3
 MAX_QUEUED: Final = 10_000
 
 
 class Message(NamedTuple):
-    """`text` is a frame, for all or for one process; None: the sender goes."""
+    """`to`: one process, or None for all. `text`: a frame, or None when the sender goes."""
 
     sender: str
     to: str | None
@@ -33,7 +34,7 @@ class Message(NamedTuple):
 
 
 class Bus:
-    """Takes messages to everybody, and back to their sender."""
+    """Delivers messages to all processes, their sender included."""
 
     def __init__(self) -> None:
         self._takers: dict[str, Callable[[Message], None]] = {}
@@ -45,15 +46,15 @@ class Bus:
         return {*self._takers}
 
     def attach(self, process: str, take: Callable[[Message], None]) -> None:
-        """From now on `take` is called with every message that this process may read."""
+        """From now on, call `take` with every message that this process may read."""
         self._takers[process] = take
 
     def detach(self, process: str) -> None:
-        """No more."""
+        """Deliver no more messages to this process."""
         del self._takers[process]
 
     def publish(self, message: Message) -> None:
-        """Hand it to all, or to its receiver, at once."""
+        """Deliver a message at once."""
         for process, take in [*self._takers.items()]:
             if message.to not in {None, process}:
                 continue
@@ -61,11 +62,11 @@ class Bus:
                 take(message)
 
     def mute(self, process: str) -> None:
-        """Nothing passes between this process and the others."""
+        """Let no message pass between this process and the others."""
         self._mute.add(process)
 
     def heal(self) -> None:
-        """Everything passes again."""
+        """Let all messages pass again."""
         self._mute.clear()
 
 
@@ -74,7 +75,7 @@ class _Peer:
     """A process that has joined."""
 
     peer: Hello
-    # For how many of our heartbeats it has said nothing.
+    # For how many of our heartbeats it has sent nothing.
     silent: int = 0
     dropped: int = 0
 
@@ -119,7 +120,7 @@ class BusTransport:
         return self._echoes >= ECHOES
 
     def unmet(self, known: Collection[str]) -> int:  # noqa: ARG002
-        """Nobody knows who is on a bus that nothing was heard on."""
+        """While this node has received nothing from the bus, there may be any node on it."""
         return 0 if self._echoes else 1
 
     async def _beat(self, inbox: Inbox) -> None:
@@ -135,7 +136,7 @@ class BusTransport:
     def _take(self, message: Message) -> None:
         peer = self._peers.get(message.sender)
         if peer:
-            # Now, and not when its turn comes: a slow inbox must not make others silent.
+            # Now, not when the message is read: a slow inbox must not make others seem silent.
             peer.silent = 0
         if not self._arrived.full():
             self._arrived.put_nowait(message)

@@ -20,9 +20,9 @@ from testing.processes import Process, running
 START_TIMEOUT_S: Final = 90.0
 _PROGRAM: Final = """
 import sys
-from ratchet_server.demo import command
+from ratchet_server.demo import program
 nodes, first, page, control = map(int, sys.argv[1:])
-sys.exit(command.run(nodes, first_port=first, balancer_port=page, control_port=control))
+program.run(nodes, first_port=first, balancer_port=page, control_port=control)
 """
 
 
@@ -37,30 +37,30 @@ class Demo:
         self._output = output
 
     @property
-    def said(self) -> str:
-        """All that it has printed."""
+    def printed(self) -> str:
+        """All that it has printed so far."""
         return self._output.read_text()
 
     @property
     def control(self) -> str:
         """The address of its control, by which pages cut links and kill nodes."""
-        found = re.search(r"control +(http://[0-9.:]+)/state", self.said)
-        assert found, self.said
+        found = re.search(r"control +(http://[0-9.:]+)/state", self.printed)
+        assert found, self.printed
         return found[1]
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until it has printed `text` so many times."""
 
-        def printed() -> bool:
-            assert self.process.poll() is None, self.said
-            return self.said.count(text) >= times
+        def has_printed() -> bool:
+            assert self.process.poll() is None, self.printed
+            return self.printed.count(text) >= times
 
-        wait_until(printed, f"the demo prints {text!r}", START_TIMEOUT_S)
+        wait_until(has_printed, f"the demo prints {text!r}", START_TIMEOUT_S)
 
-    def order(self, node: str, what: str) -> httpx.Response:
+    def act(self, node: str, action: str) -> httpx.Response:
         """Send the request that a page of the demo sends when somebody clicks."""
         headers = {"Origin": self.page, "Content-Type": "application/json"}
-        return HTTP.post(f"{self.control}/nodes/{node}/{what}", headers=headers)
+        return HTTP.post(f"{self.control}/nodes/{node}/{action}", headers=headers)
 
     def state(self) -> dict[str, Any]:
         """`GET /state`."""
@@ -102,11 +102,11 @@ class Demo:
         balancer uses them all."""
         for node in self.state()["nodes"]:
             if node["cut"]:
-                self.order(node["name"], "heal")
+                self.act(node["name"], "heal")
             if not node["running"]:
-                self.order(node["name"], "start")
+                self.act(node["name"], "start")
         wait_until(
-            lambda: all(self.hears_all(name) for name in self.ports),
+            lambda: all(self.is_connected_to_all(name) for name in self.ports),
             "all nodes are ready and connected",
         )
         wait_until(
@@ -118,11 +118,11 @@ class Demo:
         answer = HTTP.get(f"{self.page}/learn?node={name}")
         return bool(answer.headers.get("X-Ratchet-Node") == name)
 
-    def hears_all(self, name: str) -> bool:
+    def is_connected_to_all(self, name: str) -> bool:
         """Whether this node is ready and connected to all others."""
-        return self.node(name)["ready"] and self.hears(name) == self.ports.keys() - {name}
+        return self.node(name)["ready"] and self.connected_to(name) == self.ports.keys() - {name}
 
-    def hears(self, name: str) -> set[str]:
+    def connected_to(self, name: str) -> set[str]:
         """The names of the nodes to which this node is connected."""
         with suppress(httpx.TransportError):
             peers = HTTP.get(f"{self.url(name)}/api/node").json()["peers"]
@@ -156,7 +156,14 @@ def running_demo(
     control: int | None = None,
 ) -> Iterator[Demo]:
     """A demo in `folder` that has started. All its processes end with the `with` statement."""
-    with _started(folder, nodes, environ, control, terminal=None) as demo:
+    with _started(folder, nodes, environ, control) as demo:
+        yield demo
+
+
+@contextmanager
+def demo_as_a_job(folder: Path, nodes: int = 3) -> Iterator[Demo]:
+    """The same as a job of this process, as a shell runs it: it can be stopped and continued."""
+    with _started(folder, nodes, start_new_session=False, process_group=0) as demo:
         yield demo
 
 
@@ -164,8 +171,12 @@ def running_demo(
 def demo_at_a_terminal(folder: Path, nodes: int = 3) -> Iterator[tuple[Demo, int]]:
     """The same at a terminal. What a test writes to the file descriptor is typed there."""
     typed, terminal = pty.openpty()
+
+    def take_the_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     try:
-        with _started(folder, nodes, None, None, terminal=terminal) as demo:
+        with _started(folder, nodes, stdin=terminal, preexec_fn=take_the_terminal) as demo:
             yield demo, typed
     finally:
         os.close(terminal)
@@ -176,10 +187,9 @@ def demo_at_a_terminal(folder: Path, nodes: int = 3) -> Iterator[tuple[Demo, int
 def _started(
     folder: Path,
     nodes: int,
-    environ: Mapping[str, str] | None,
-    control: int | None,
-    *,
-    terminal: int | None,
+    environ: Mapping[str, str] | None = None,
+    control: int | None = None,
+    **options: Any,
 ) -> Iterator[Demo]:
     first = _free_ports(nodes)
     ports = {chr(ord("a") + index): first + index for index in range(nodes)}
@@ -191,10 +201,6 @@ def _started(
         if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
     }
 
-    def take_the_terminal() -> None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-    at_terminal = {} if terminal is None else {"stdin": terminal, "preexec_fn": take_the_terminal}
     output = folder / "demo.out"
     with running(
         [sys.executable, "-c", _PROGRAM, *map(str, numbers)],
@@ -203,7 +209,7 @@ def _started(
         # Its nodes may be slow to end. When the demo is killed, its nodes end, too.
         patience_s=PATIENCE_S,
         cwd=folder,
-        **at_terminal,
+        **options,
     ) as process:
         demo = Demo(process, output, ports, page)
         demo.wait_for("Ctrl-C stops everything")

@@ -105,7 +105,7 @@ def retire(via: Node, name: object, **more: object) -> httpx.Response:
 
 
 def missed(via: Node, name: str) -> None:
-    """Wait until no node that `via` hears of says any more that the node is alive."""
+    """Wait until `via` hears from no node any more that the node is alive."""
     wait_until(lambda: retire(via, name, check=True).status_code == 200, f"{name} is missed")
 
 

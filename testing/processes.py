@@ -27,8 +27,7 @@ def start(
             stdout=out,
             stderr=out,
             env=environ,
-            start_new_session=True,
-            **{"stdin": subprocess.DEVNULL, **options},
+            **{"start_new_session": True, "stdin": subprocess.DEVNULL, **options},
         )
 
 

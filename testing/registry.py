@@ -1,7 +1,7 @@
-"""A discovery in memory: a registry that nodes of one process announce themselves to.
+"""A discovery in memory: a registry to which nodes in one process announce themselves.
 
-It is the smallest example of `ratchet_server.peering.ports.Discovery` with leases, as registries
-have them: an announcement expires unless its node renews it.
+It is the smallest example of `ratchet_server.peering.ports.Discovery`. It has leases, as real
+registries do: an announcement expires unless its node renews it.
 """
 
 import asyncio
@@ -20,35 +20,35 @@ _log = logging.getLogger(__name__)
 
 
 class Registry:
-    """Holds announcements. A test may stop it, or make it forget all for a while."""
+    """Holds announcements. A test may take it down, or let it forget all leases."""
 
     def __init__(self, *, lease_s: float) -> None:
         self._lease_s = lease_s
-        # Until when each address is announced.
+        # When the lease of each address ends.
         self._leases: dict[Address, float] = {}
         self.down = False
         self.forgetful = False
-        # How often somebody has asked while it was down.
+        # How many calls it has refused while it was down.
         self.refusals = 0
 
     def announce(self, address: Address) -> None:
-        """Hold `address` for the time of a lease. Raises `ConnectionError`."""
+        """Hold `address` for the length of a lease. Raises `ConnectionError`."""
         self._answer()
         if not self.forgetful:
             self._leases[address] = _now() + self._lease_s
 
     def withdraw(self, address: Address) -> None:
-        """Forget it. Raises `ConnectionError`."""
+        """Forget `address`. Raises `ConnectionError`."""
         self._answer()
         self._leases.pop(address, None)
 
     def look(self) -> list[Address]:
-        """All that is announced now. Raises `ConnectionError`."""
+        """All addresses that are announced now. Raises `ConnectionError`."""
         self._answer()
         return [address for address, until in self._leases.items() if until > _now()]
 
     def forget(self) -> None:
-        """As a server that was frozen: all leases are over, and it is not yet told of new ones."""
+        """Act like a server that was frozen: all leases are over, and none is renewed yet."""
         self.forgetful = True
         self._leases.clear()
 
@@ -77,7 +77,7 @@ class RegistryDiscovery:
                     _log.debug("%s", error)
                 await asyncio.sleep(RENEW_S)
         finally:
-            # If that fails, the lease ends by itself.
+            # If this fails, the lease ends by itself.
             with suppress(ConnectionError):
                 self._registry.withdraw(own)
 

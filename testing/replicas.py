@@ -1,10 +1,11 @@
-"""Replicas in one process: real ones, on links and disks that fail nowhere, for tests of what
-people read about a cluster."""
+"""Real replicas in one process, for tests of what people read about a cluster. Their links and
+disks never fail by themselves."""
 
 from itertools import count
 from typing import Final
 
 from ratchet.frames import Hello, Send
+from ratchet.options import Options
 from ratchet.replica import Replica
 
 BEGIN_MS: Final = 1_763_800_000_000
@@ -14,10 +15,9 @@ class Replicas:
     """A full mesh, on a clock of its own."""
 
     def __init__(self, *, grace_s: float = 3600.0, max_lifted: int = 1000) -> None:
-        """As for `Replica`."""
+        """As in `Options`."""
         self.now = 0.0
-        self._grace_s = grace_s
-        self._max_lifted = max_lifted
+        self._options = Options(grace_s=grace_s, max_lifted=max_lifted)
         self._alive: dict[str, Replica] = {}
         self._cut: set[frozenset[str]] = set()
         self._stalled: set[Replica] = set()
@@ -31,8 +31,7 @@ class Replicas:
             BEGIN_MS + int(self.now * 1000),
             lambda _: number,
             self.now,
-            grace_s=self._grace_s,
-            max_lifted=self._max_lifted,
+            self._options,
         )
         self._alive[replica.me.process] = replica
         for other in self._alive.values():
@@ -43,23 +42,23 @@ class Replicas:
         return replica
 
     def kill(self, replica: Replica) -> None:
-        """Its process and its disk are gone."""
+        """End its process, and lose its disk."""
         del self._alive[replica.me.process]
         for other in self._alive.values():
             other.left(replica.me.process)
 
     def cut(self, one: Replica, two: Replica) -> None:
-        """Nothing passes between the two any more."""
+        """Let nothing pass between the two any more."""
         self._cut.add(frozenset((one.me.process, two.me.process)))
         one.left(two.me.process)
         two.left(one.me.process)
 
     def stall(self, replica: Replica) -> None:
-        """Its disk takes nothing any more."""
+        """Let its disk accept nothing any more."""
         self._stalled.add(replica)
 
     def pass_time(self, seconds: float, *, unmet: int = 0) -> None:
-        """Ticks of a second, and all that is written and sent in them. `unmet`: as for `tick`."""
+        """Tick once a second, and write and send all that this causes. `unmet`: as for `tick`."""
         end = self.now + seconds
         while self.now < end:
             self.now += 1.0
@@ -68,18 +67,18 @@ class Replicas:
                 self.write(replica)
 
     def settle(self) -> None:
-        """Until all have opened their slots, and have the same."""
+        """Let time pass until all have opened their slots, and have the same counts."""
         for _ in range(60):
             self.pass_time(1)
             replicas = self._alive.values()
             same = len({replica.observe().fingerprint for replica in replicas}) == 1
             if same and all(replica.counting for replica in replicas):
-                # Each says so in its next heartbeat.
+                # Let each one report it in its next heartbeat.
                 return self.pass_time(2)
         raise AssertionError("they never had the same")
 
     def write(self, replica: Replica) -> None:
-        """All that waits for its disk."""
+        """Write all changes that wait for its disk."""
         while replica not in self._stalled and (changes := replica.changes()):
             self._send(replica, replica.committed(changes))
 

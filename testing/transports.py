@@ -13,6 +13,7 @@ from ratchet.frames import Hello
 from ratchet.replica import Replica
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.store import Store
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.peer import peer
@@ -46,19 +47,19 @@ class Wire(Protocol):
     """What is between the nodes a, b and c: their transports, and ways to break it."""
 
     def url(self, name: str) -> str:
-        """How peers reach this node."""
+        """The URL at which peers reach this node."""
 
     def transport(self, me: Hello) -> AbstractAsyncContextManager[Transport]:
-        """A transport for a process; not running."""
+        """A transport for a process. It does not run yet."""
 
     def cut(self, name: str) -> None:
-        """Nothing passes between this node and the others, and its connections break."""
+        """Let nothing pass between this node and the others, and break its connections."""
 
     def silence(self, name: str) -> None:
-        """Nothing passes between this node and the others, and no connection breaks for that."""
+        """Let nothing pass between this node and the others, but break no connection."""
 
     def heal(self) -> None:
-        """Everything passes again."""
+        """Let everything pass again."""
 
 
 class MeshWire:
@@ -66,7 +67,7 @@ class MeshWire:
 
     def __init__(self, links: Links) -> None:
         self._ports = {name: free_port() for name in NAMES}
-        # The dialler, and the one that it reaches. It is given its own address, too.
+        # By dialler and dialled node. A node is given its own address, too.
         self._links: dict[tuple[str, str], Link] = {
             (near, far): links.open(self._ports[far]) for near in NAMES for far in NAMES
         }
@@ -104,6 +105,7 @@ async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[N
     app = Sanic[Any, Any](f"peer-{me.process}", configure_logging=False)
     # Sanic speeds up its own classes for one app; a second one in this process would break them.
     app.config.TOUCHUP = False
+    app.ctx.backlog = Backlog()
     app.blueprint(peer(mesh, Guard(None)))
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
@@ -145,7 +147,7 @@ class BusWire:
 
 
 class Member:
-    """One node of a small cluster: a keeper, its store, and a transport that is being watched."""
+    """One node of a small cluster: a keeper, its store, and a transport that a witness watches."""
 
     def __init__(self, me: Hello, transport: Transport, store: Store) -> None:
         self.name, self.process = me.node, me.process
@@ -168,13 +170,13 @@ class Member:
         self._peering: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Count, and talk to others."""
+        """Start counting, and start the transport."""
         await self.keeper.load()
         self._counting = asyncio.create_task(self.keeper.run())
         self._peering = asyncio.create_task(self.routes.run(self.keeper))
 
     async def hang_up(self) -> None:
-        """Cancel the transport; its error, if it has ended with one, is raised."""
+        """Cancel the transport. If it has ended with an error, raise that."""
         if peering := self._peering:
             self._peering = None
             peering.cancel()
@@ -184,7 +186,7 @@ class Member:
                 raise AssertionError("a transport has returned by itself")
 
     async def stop(self) -> None:
-        """Hang up, write what there is, and end."""
+        """Hang up, write what is not yet written, and end."""
         try:
             await self.hang_up()
         finally:
@@ -206,7 +208,7 @@ class Member:
 
 
 class Cluster:
-    """Nodes on one wire. In an `async with` statement; all are ended there, in any state."""
+    """Nodes on one wire. Use it in an `async with` statement, which ends all nodes."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -249,14 +251,14 @@ class Cluster:
 
 
 async def connected(*members: Member) -> None:
-    """Wait until each of these is connected to all others of them, and to nobody else."""
+    """Wait until each member is connected to all other members, and to no other process."""
     for one in members:
         others = [other for other in members if other is not one]
         await until(lambda one=one, others=others: one.reaches(*others), f"{one.name} is connected")  # type: ignore[misc]
 
 
 async def agree(*members: Member) -> None:
-    """Wait until all of these have the same on disk."""
+    """Wait until all members have the same counts."""
     await until(
         lambda: len({one.replica.observe().fingerprint for one in members}) == 1,
         "all have the same",

@@ -105,6 +105,16 @@ def established(node: Node) -> int:
     return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
 
 
+def held(server: int, client: int) -> bool:
+    """Whether the server on this port holds its end of the connection from the client's port."""
+    ends, is_established = (f":{server:04X}", f":{client:04X}"), "01"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return any(
+        local.endswith(ends[0]) and remote.endswith(ends[1]) and state == is_established
+        for _, local, remote, state, *_ in lines
+    )
+
+
 def raw(node: Node, request: bytes) -> bytes:
     """Send these bytes. Return all that the node sends until the connection ends."""
     with socket.create_connection((HOST, node.port), PATIENCE_S) as connection:

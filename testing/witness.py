@@ -1,4 +1,4 @@
-"""A witness between a transport and its node: what was sent, what came, and which rules broke."""
+"""A witness between a transport and its node. It notes frames, and rules that are broken."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -8,16 +8,16 @@ from ratchet_server.peering.ports import Inbox, Route, Transport
 
 
 class Witness:
-    """A transport that passes all calls to another and writes them down."""
+    """A transport that passes all calls to another transport, and notes them."""
 
     def __init__(self, transport: Transport, process: str) -> None:
-        """`process`: the one that the transport belongs to."""
+        """`process`: the process that the transport belongs to."""
         self.transport = transport
         self.process = process
         self.sent: list[tuple[Frame, Collection[str]]] = []
         self.received: Counter[str] = Counter()
         self.joined: set[str] = set()
-        # What the transport has done that the port forbids.
+        # The rules of the port that the transport has broken.
         self.broken: list[str] = []
 
     async def run(self, inbox: Inbox) -> None:
@@ -53,10 +53,10 @@ class _Inbox:
         self._inbox.joined(hello)
 
     async def receive(self, frame: Frame, process: str) -> None:
-        self._rule(process in self._witness.joined, "a frame came of a process that isn't here")
+        self._rule(process in self._witness.joined, "a frame came of a process that hasn't joined")
         self._busy[process] += 1
         # Two nodes may have dialled each other: that makes two connections.
-        self._rule(self._busy[process] <= 2, "frames came before the last ones were taken in")
+        self._rule(self._busy[process] <= 2, "a frame came before the last one was merged")
         try:
             await self._inbox.receive(frame, process)
             self._witness.received[process] += 1
@@ -64,7 +64,7 @@ class _Inbox:
             self._busy[process] -= 1
 
     def left(self, process: str) -> None:
-        self._rule(process in self._witness.joined, "a process has left that wasn't here")
+        self._rule(process in self._witness.joined, "a process has left that hadn't joined")
         self._rule(process not in self._witness.routes(), "a process has left its route behind")
         self._witness.joined.discard(process)
         self._inbox.left(process)

@@ -77,11 +77,11 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
         bind = f"{HOST}:{free_port()}"
         if kind == "haproxy":
             try:
-                chosen = balancer.haproxy(given, bind, folder)
+                command = balancer.haproxy(given, bind, folder)
             except balancer.Unusable as reason:
                 pytest.skip(f"the real balancer can't run here: {reason}")
         else:
-            chosen = balancer.stand_in(given, bind)
-        stack.enter_context(running(chosen.command, folder / "balancer.log"))
+            command = balancer.stand_in(given, bind)
+        stack.enter_context(running(command, folder / "balancer.log"))
         wait_until(partial(answers, bind, "/healthz"), "the balancer answers")
         yield Cluster(bind, tuple(nodes))

@@ -13,6 +13,9 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, Websocket, json
 
+# More than the systems and a balancer take for a client that doesn't read.
+CLIP_BYTES = 2**24
+
 
 def make_app(name: str) -> Sanic[Any, Any]:
     app: Sanic[Any, Any] = Sanic(f"stub-{name}", configure_logging=False)
@@ -50,10 +53,21 @@ def make_app(name: str) -> Sanic[Any, Any]:
         await response.send(f"data: {video}\n\n")
         await asyncio.Event().wait()  # an event stream doesn't end
 
+    @app.get("/media/<name:str>")
+    async def clip(request: Request, name: str) -> None:  # noqa: ARG001
+        response = await request.respond(content_type="video/webm")
+        for _ in range(CLIP_BYTES // 2**16):
+            await response.send(bytes(2**16))
+
     async def anything(request: Request, path: str = "") -> HTTPResponse:
         """Every other path. Node a aborts the connection if the path has `lost` in it. Nodes a and
-        b answer 503 to `busy-ab`, and 404 to `lacks-ab`."""
+        b answer 503 to `busy-ab`, and 404 to `lacks-ab`. No node ever answers `mute`."""
         app.ctx.seen.append(f"{request.method} /{path}")
+        if "mute" in path:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                app.ctx.seen.append(f"given up /{path}")
         if name == "a" and "lost" in path:
             transport: Any = request.transport
             transport.abort()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from ratchet_server.demo import balancer
+from ratchet_server.http.bounded_protocol import PATIENT
+from ratchet_server.node import OPEN_FILES
 
 
 def render(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +24,7 @@ def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
     assert sum("check" in server for server in servers) == 2
 
 
-def test_a_page_can_ask_for_a_node_by_the_name_that_was_given_and_by_no_other() -> None:
+def test_a_page_can_ask_for_a_node_only_by_the_name_that_was_given() -> None:
     def pins(nodes: str) -> list[str]:
         return [
             line.strip() for line in render(nodes, "*:80").stdout.splitlines() if "use-" in line
@@ -31,6 +33,17 @@ def test_a_page_can_ask_for_a_node_by_the_name_that_was_given_and_by_no_other() 
     assert pins("a:1,b:2") == []
     one = "use-server n2 if { urlp(node) -m str -- c }"
     assert pins("a:1,c=b:2") == [one] * 3  # views have no pins
+
+
+def test_the_balancer_is_no_less_patient_than_a_node_with_the_reader_of_a_file() -> None:
+    lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
+    assert ["timeout", "client", f"{PATIENT.within_s / 60:.0f}m"] in lines
+
+
+def test_a_node_may_have_as_many_connections_as_the_balancer_lets_in() -> None:
+    lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
+    most = next(int(line[1]) for line in lines if line[:1] == ["maxconn"])
+    assert most * 1.2 <= OPEN_FILES
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-// Announces a changing text to screen readers: the newest one, seldom.
+// Announces a changing text to screen readers: only the newest text, and seldom.
 
-// Read out at each change, a number that ticks would never end.
+// If a screen reader read every change of a number that ticks, it would never stop reading.
 const QUIET_MS = 20_000;
 
 /** @param {Element | null} region the page's live region; without one nothing is announced */
@@ -21,8 +21,8 @@ export function announcer(region) {
 
   return {
     /**
-     * Announces this text: at once after a quiet time, else at its end, unless a newer text has
-     * come by then.
+     * Announces this text: at once after a quiet time, else when the quiet time ends. A newer text
+     * replaces one that waits.
      *
      * @param {string} text
      */
@@ -30,7 +30,7 @@ export function announcer(region) {
       waiting = text;
       timer ??= setTimeout(now, Math.max(0, announced_ms + QUIET_MS - performance.now()));
     },
-    /** Announces what has changed without waiting: the reader has done it herself. */
+    /** Announces the waiting text at once, because the reader caused the change. */
     now,
   };
 }

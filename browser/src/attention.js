@@ -2,12 +2,12 @@
 
 // Long enough that switching tabs back and forth costs no reconnecting.
 const UNSEEN_MS = 10_000;
-// Timers stand still while a machine sleeps. A tick that comes so late has slept; one of a page that
-// is merely busy is never this late.
+// Timers stand still while a machine sleeps. A tick that is this late means that the machine slept;
+// in a page that is only busy, no tick is this late.
 const TICK_MS = 5_000;
 const LATE_MS = 15_000;
 
-/** Resolves when somebody can see the page; at once, if that is now. */
+/** Resolves when somebody can see the page; at once if it can be seen now. */
 export async function isSeen() {
   while (document.hidden) {
     await new Promise((resolve) =>
@@ -38,7 +38,8 @@ export function onAttention({ seen, woke }) {
       leaving = setTimeout(leave, UNSEEN_MS);
       return;
     }
-    // The page connects anew now. A tick that the background has delayed need not do it once more.
+    // The page reconnects now. The next tick, which the background has delayed, must not do it
+    // again.
     if (away) last_ms = Date.now();
     away = false;
     seen(true);

@@ -1,4 +1,4 @@
-// How long to wait before the next try: twice as long each time, up to a bound, and never in step.
+// How long to wait before the next try: twice as long each time, up to a bound, with a random part.
 
 const FIRST_MS = 400;
 const LONGEST_MS = 15_000;
@@ -11,7 +11,7 @@ export class Backoff {
     this.#longest_ms = longest_ms;
   }
 
-  /** Between half and one and a half times the step: clients cut off together come back apart. */
+  /** Half to one and a half times the step: clients that are cut off together come back apart. */
   next_ms() {
     const step_ms = Math.min(this.#longest_ms, FIRST_MS * 2 ** this.#tries);
     this.#tries += 1;

@@ -1,4 +1,4 @@
-// When there is time for work that nobody waits for: once the clip can play, or clearly will not soon.
+// Says when to start background work: once the clip can play, or when it clearly won't play soon.
 
 // A phone that saves data loads nothing of a clip until it is played.
 const LONGEST_MS = 4_000;

@@ -1,9 +1,9 @@
-// What the node reported in the last minutes, as far as the plot needs it: how each name stood.
+// The node's reports of the last minutes, as far as the plot needs them: the state of each name.
 
 /** @import { Node } from './cluster-state.js' */
 
 export const WINDOW_S = 300;
-// A moment further back than this says nothing of the moment looked at.
+// A report that is older than this does not describe the moment that the slider points at.
 const NEAR_MS = 5_000;
 
 /**

@@ -1,8 +1,9 @@
 // The last minutes, one lane for each node: above, the rows that it lacked; below, how many slots it had.
 //
-// Rows stand on a scale of powers of ten: a lag of ten and one of a million are both worth seeing.
-// All lanes have the same scales, so they can be compared. The slider looks back: every lane then
-// shows its numbers of that moment. It is a plain range input, for keys, fingers and screen readers.
+// The scale of rows is logarithmic: a lag of ten and one of a million are both worth seeing. All
+// lanes have the same scales, so they can be compared. The slider goes back in time: every lane
+// then shows its numbers of that moment. It is a plain range input, for keys, fingers and screen
+// readers.
 
 /** @import { History } from './cluster-history.js' */
 /** @import { Node } from './cluster-state.js' */
@@ -17,7 +18,7 @@ const HEIGHT = 92;
 const MINUTE_S = 60;
 // A calm cluster's scale: a few rows of lag must not fill the plot.
 const LEAST_TOP = 100;
-// Moments further apart are not joined: the tab was hidden, or the node silent.
+// A line does not join reports that are further apart: the tab was hidden, or the node silent.
 const JOINED_MS = 3_500;
 
 /**
@@ -153,7 +154,7 @@ function* shapesOf(samples, width, { now_ms, back_s, lagTop, slotsTop }) {
 }
 
 /**
- * The runs of samples that follow each other closely and for which `holds`. None is empty.
+ * Splits the samples for which `holds` into runs that follow each other closely. No run is empty.
  *
  * @param {Sample[]} samples
  * @param {(sample: Sample) => boolean} holds
@@ -181,8 +182,9 @@ export function runs(samples, holds) {
  * @param {string} [text]
  */
 function svgElement(tag, attributes, text = '') {
-  // The name of SVG looks like an address on another host, and scripts here have none of those. So
-  // the page's own <svg id=defs> says it; TypeScript cannot know that it makes SVG elements.
+  // The namespace of SVG looks like an address on another host, which scripts here must not
+  // contain. So take it from the page's own <svg id=defs>. TypeScript cannot know that this makes
+  // SVG elements.
   const element = document.createElementNS(byId('defs').namespaceURI, tag);
   const made = /** @type {SVGElementTagNameMap[T]} */ (element);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));

@@ -13,10 +13,10 @@
  * @property {Verdict} it_lacks
  * @property {Verdict} we_lack
  *
- * @typedef {object} Node a name, and all that runs or ran under it
+ * @typedef {object} Node a name, with all processes that run or ran under it
  * @property {string} node
  * @property {'here' | 'connected' | 'indirect' | 'missing' | 'gone'} state
- * @property {number | null} lacks rows; null when nobody knows
+ * @property {number | null} lacks rows; null when that is not known
  * @property {number} slots
  * @property {Verdict} how
  *

@@ -1,11 +1,11 @@
-// The operators' page but for its plot: lays out the node's report. Words and moods are the node's.
+// The operators' page without its plot: lays out the node's report, with the node's words and moods.
 
 /** @import { Advice, ClusterState, Fold, Member, SlotState, Verdict } from './cluster-state.js' */
 
 import { byId, child, list, listTexts, write } from './elements.js';
 import { counted, number } from './english.js';
 
-// Names come and go for years. The base has room for all of them, a page has not.
+// Names come and go for years. The base has room for all of them, but a page does not.
 const MOST_FOLDED = 60;
 
 /** @param {string} node */
@@ -44,7 +44,7 @@ export function openView(node) {
      * The node does not answer.
      *
      * @param {string} why
-     * @param {Date} [answered] when it last did
+     * @param {Date} [answered] when it last answered
      */
     silent(why, answered) {
       const from = answered ? ` What stands below is from ${answered.toLocaleTimeString()}.` : '';
@@ -55,7 +55,7 @@ export function openView(node) {
 }
 
 /**
- * An item is kept while its command is the same: somebody may be copying it.
+ * Keeps an item while its command is the same: an operator may be copying it.
  *
  * @param {Advice[]} advice
  */
@@ -124,7 +124,7 @@ function showBase({ base, folded }) {
 }
 
 /**
- * On a phone each cell shows its head.
+ * On a phone each cell also shows its column's head.
  *
  * @param {HTMLElement} row
  * @param {[head: string, className: string, content: string | Verdict][]} cells

@@ -1,7 +1,7 @@
 // The operators' page: asks its node each second how the cluster is, and shows the answer.
 //
-// In a hidden tab it asks nothing. When the node does not answer, the page says so, and since when.
-// What the node last reported stays, marked as old: at such a moment an operator wants to read it.
+// In a hidden tab it sends no request. When the node does not answer, the page says so, and since
+// when. The last report stays, marked as old: at such a moment an operator wants to read it.
 
 /** @import { ClusterState } from './cluster-state.js' */
 
@@ -37,7 +37,7 @@ for (;;) {
 /**
  * Asks once.
  *
- * @returns {Promise<{state: ClusterState} | {why: string}>} `why` there is no answer
+ * @returns {Promise<{state: ClusterState} | {why: string}>} `why`: the reason for no answer
  */
 async function ask() {
   try {

@@ -1,7 +1,8 @@
-// What is kept of Pyodide between visits: the files that it loads, unpacked, and a snapshot of it, started.
+// Keeps Pyodide's unpacked files between visits, and a snapshot of its memory after the start.
 //
-// They are kept in Cache Storage, which takes a third of the time that the browser's own cache takes
-// to unpack them. Where Cache Storage is refused (or the connection is not secure) nothing is kept.
+// They are kept in Cache Storage: reading them there takes a third of the time that it takes with
+// the browser's own cache, which has to unpack them. Where Cache Storage is refused, or the
+// connection is not secure, nothing is kept.
 
 const FOLDER = new URL('./pyodide/', import.meta.url).href;
 export const SNAPSHOT = `${FOLDER}started.snapshot`;
@@ -10,7 +11,7 @@ const FILES = [SNAPSHOT, WASM, `${FOLDER}python_stdlib.zip`];
 const CACHE = 'ratchet-core';
 
 /**
- * All files of this build by their addresses, or nothing.
+ * All files of this build by their addresses; undefined unless all of them are kept.
  *
  * @returns {Promise<Map<string, Response> | undefined>}
  */
@@ -30,10 +31,10 @@ export async function whatIsKept() {
   }
 }
 
-/** Fetches them for the next visit, after everything that is more urgent. */
+/** Fetches the files for the next visit, with low priority. */
 export async function keepIt() {
   if (navigator.connection?.saveData || (await whatIsKept())) return;
-  await forgetIt(); // what is left of other builds
+  await forgetIt(); // files of other builds
   const requests = FILES.map((file) => new Request(file, { priority: 'low' }));
   await (await caches.open(CACHE)).addAll(requests);
 }

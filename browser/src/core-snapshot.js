@@ -1,7 +1,8 @@
-// A snapshot: what the start of Python wrote into Pyodide's memory, so that it can be written there again.
+// A snapshot holds what the start of Python wrote into Pyodide's memory, to write it there again.
 //
-// It holds every word that the start changed, and no other: what a browser has put there by itself,
-// such as its own way to do calls, stays. A snapshot consists of 32-bit words, little-endian:
+// It holds only the words that the start changed. The other words stay as the browser at hand has
+// set them: some depend on the browser, such as its way to do calls. A snapshot consists of 32-bit
+// words, little-endian:
 //
 //   1  a checksum of everything that follows
 //   1  how many pages were changed
@@ -97,7 +98,7 @@ export function unpack(packed) {
 }
 
 /**
- * FNV-1a, a word at a time: it finds what a disk or a cache did, not what an enemy would do.
+ * FNV-1a, a word at a time: it detects damage by a disk or a cache, but not an attack.
  *
  * @param {Uint32Array} words
  */

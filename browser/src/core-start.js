@@ -1,4 +1,4 @@
-// Starts Pyodide: from its files, or from what is kept of them and the snapshot among it.
+// Starts Pyodide: from fetched files, or from kept files and the kept snapshot.
 
 /** @import { PyodideAPI } from 'pyodide' */
 
@@ -10,11 +10,11 @@ import { unpack } from './core-snapshot.js';
  * @returns {Promise<PyodideAPI>}
  */
 export async function startPyodide(kept) {
-  // All at once. Left to itself, Pyodide requests one after the other.
+  // Request all files at once. Pyodide by itself requests one after the other.
   const compiling = WebAssembly.compileStreaming(kept?.get(WASM) ?? fetch(WASM));
   const assembling = import('./pyodide/pyodide.asm.mjs');
   const unpacking = kept?.get(SNAPSHOT)?.arrayBuffer().then(unpack);
-  // Each is awaited later, and its error is thrown there.
+  // Each promise is awaited later, and its error is thrown there.
   for (const early of [compiling, assembling, unpacking]) early?.catch(() => {});
 
   const { loadPyodide, version } = await import('./pyodide/pyodide.mjs');
@@ -23,14 +23,14 @@ export async function startPyodide(kept) {
     indexURL: new URL('./pyodide/', import.meta.url).href,
     stdout: () => {},
     stderr: () => {},
-    // Pyodide only looks whether there is one; createPyodideModule reads it.
+    // Pyodide only checks that there is a snapshot; createPyodideModule reads it.
     _loadSnapshot: unpacking?.then(() => new Uint8Array()),
     async createPyodideModule(settings) {
       const { default: createModule } = await assembling;
       const module = await createModule(settings);
       const snapshot = await unpacking;
       if (!snapshot) return module;
-      // Written into the memory of another version, it could do anything.
+      // In the memory of another version, the snapshot could do anything.
       if (snapshot.config.version !== version) {
         throw new Error('this snapshot is of another Pyodide');
       }
@@ -45,8 +45,8 @@ export async function startPyodide(kept) {
 }
 
 /**
- * While Pyodide starts: gives it what is already on its way, and notices when its WebAssembly does
- * not come. Pyodide keeps that error to itself and would wait for ever.
+ * While Pyodide starts, gives it the files that are already on their way, and notices when its
+ * WebAssembly fails to load. Pyodide swallows that error, and would wait for ever.
  *
  * @param {Promise<WebAssembly.Module>} compiling
  * @param {Map<string, Response>} [kept]

@@ -1,8 +1,9 @@
 // The core in the browser: Pyodide, trimmed to what the core needs, started from a snapshot if one is kept.
 //
-// The first start of a build is a plain one. Later, when the page has long been at work, a snapshot
-// is fetched and kept for the next start. Pyodide's interface for snapshots is not public, so one may be
-// missing, damaged or refused. That costs nothing but time: the start is a plain one again.
+// The first start of a build is a plain one. Some seconds later, the page fetches a snapshot and
+// keeps it for the next start. A snapshot may be missing, damaged, or refused by Pyodide, whose
+// interface for snapshots is not public. Then the start is a plain one again, which only costs
+// time.
 
 /** @import { PyodideAPI } from 'pyodide' */
 

@@ -1,7 +1,7 @@
-// A page's handle on the worker that merges: sends it snapshots, and passes on what they came to.
+// A page's handle on the worker that merges: sends it snapshots, and passes on the results.
 //
-// A page has one connection, for all of its videos. The worker at its other end may be another one
-// at any time: it learns again which videos there are, and what was last received of each.
+// A page has one connection, for all of its videos. The worker at the other end may be replaced at
+// any time. Then the page tells the new worker which videos it has, and the last snapshot of each.
 
 /**
  * @import { Keep } from './keep.js'
@@ -17,16 +17,16 @@ import { answerStorage } from './storage/localstorage.js';
  * @typedef {object} CounterEvents what happens to one video
  * @property {(merged: Merged) => void} merged
  * @property {(state: 'ready' | 'failed', why: string, worker: LinkKind) => void} state of the worker
- * @property {(kind: StorageKind, why: string) => void} storage another one is used now
+ * @property {(kind: StorageKind, why: string) => void} storage another storage is used now
  * @property {(line: string) => void} log
  *
  * @typedef {object} Counter one video's place in the worker
  * @property {(received: string, node: string) => void} merge
- * @property {() => void} useStorage the viewer has chosen another one
+ * @property {() => void} useStorage the viewer has chosen another storage
  * @property {() => void} clear forgets everything that is stored, of every video
  * @property {(state: Stored) => Promise<void>} replace puts this state in place of everything that
- *   is stored. When it is no state it rejects, and nothing changes; but an `Unsure` means that
- *   nobody knows
+ *   is stored. Rejects when it is no valid state; then nothing has changed. Rejects with `Unsure`
+ *   when it is not known whether the state was replaced
  * @property {() => void} stop
  *
  * @typedef {object} Watched
@@ -123,7 +123,7 @@ class Counters {
     }
   }
 
-  /** Tells a worker that knows nothing of this page all that it must know. */
+  /** Tells a new worker which videos this page watches, and the last snapshot of each. */
   #introduce() {
     for (const [video, { last }] of this.#videos) {
       this.#watch(video);
@@ -160,7 +160,7 @@ class Counters {
     for (const settle of this.#replacing.values()) settle(new Unsure(why));
   }
 
-  /** The worker need not try what the browser refuses to the page itself. @returns {StorageKind} */
+  /** What the browser refuses to the page, the worker need not try. @returns {StorageKind} */
   #storage() {
     if (this.#keep.kind !== 'indexeddb') return this.#keep.kind;
     try {

@@ -1,13 +1,14 @@
-// Elements that are changed only where something has changed.
+// Changes elements only where their content has changed.
 //
-// What stays the same is never written again: a selection stays, and a screen reader does not read
-// out what it has read before.
+// Text that stays the same is not written again. So a selection stays, and a screen reader does not
+// read the same text twice.
 //
-// Rejected: lit-html. It saves a tenth of the lines of cluster-view.js. It costs 4.9 kB more than it
-// saves on the wire, a dependency in the built page, and the rule that no script here parses HTML.
+// Rejected: lit-html. It saves a tenth of the lines of cluster-view.js. It costs 4.9 kB more than
+// it saves on the wire, a dependency in the built page, and the rule that no script here parses
+// HTML.
 
 /**
- * Makes the children of `parent` stand for `keys`, in order; children that stay are kept.
+ * Gives `parent` one child for each of `keys`, in order. Children whose keys stay are kept.
  *
  * @param {HTMLElement} parent
  * @param {string[]} keys
@@ -28,12 +29,12 @@ export function list(parent, keys, tag, fill) {
     if (parent.children[at] !== item) parent.insertBefore(item, parent.children[at] ?? null);
   }
   for (const item of kept.values()) item.remove();
-  // Of two items with one key, the first is not in `kept`.
+  // If two old items had one key, `kept` had only the second: remove the first here.
   while (parent.children.length > keys.length) parent.lastElementChild?.remove();
 }
 
 /**
- * The child of this class; makes it where there is none.
+ * The child of this class; makes it if there is none.
  *
  * @template {keyof HTMLElementTagNameMap} T
  * @param {HTMLElement} parent
@@ -60,7 +61,7 @@ export function write(element, text) {
 }
 
 /**
- * The element of this id. Throws where the page has none.
+ * The element of this id. Throws if the page has none.
  *
  * @param {string} id
  * @returns {HTMLElement}
@@ -72,7 +73,7 @@ export function byId(id) {
 }
 
 /**
- * The first element within `parent`. Throws where there is none.
+ * The first matching element within `parent`. Throws if there is none.
  *
  * @param {ParentNode} parent
  * @param {string} selector

@@ -8,7 +8,7 @@ const UNITS = [
   [60, 'min'],
   [1, 's'],
 ];
-// So short a time ago is now.
+// A time that is this short ago counts as now.
 const NEWS_S = 5;
 
 /** @param {number} n */
@@ -23,7 +23,7 @@ export const number = (n) => format.format(n);
 export const counted = (n, one) => `${number(n)} ${one}${n === 1 ? '' : 's'}`;
 
 /**
- * The two largest units: `2 h 3 min`, `45 s`. Below zero, which differing clocks bring about, is 0.
+ * The two largest units: `2 h 3 min`, `45 s`. A negative time, which differing clocks cause, is 0.
  *
  * @param {number} seconds
  */

@@ -1,4 +1,4 @@
-// What has happened on this page, kept for the debug panel: it may come later than the first events.
+// Keeps what has happened on this page, because the debug panel may load after the first events.
 
 /**
  * @import { Silence, Transport } from './live.js'

@@ -1,9 +1,9 @@
 // Raises every number in the HTML to the highest one that this browser has shown, before the first paint.
 //
-// It is a blocking script in the head, not one behind the number: while a script behind it is on its
-// way, the browser may already paint the page, and a stale node's smaller number would flash. From
-// the head it watches the parser instead: an observer runs right after an element has been inserted,
-// and always before the next frame. It only reads; number.js is the only writer.
+// It is a blocking script in the head. If it came after the number, the browser might paint the
+// page while this script is still loading, and a stale node's smaller number would flash. So it
+// watches the parser from the head: an observer runs right after an element has been inserted, and
+// always before the next frame. It only reads storage; number.js is the only writer.
 'use strict';
 
 (() => {
@@ -27,8 +27,8 @@
       const views = Math.max(Number(value), highest(video));
       if (!Number.isSafeInteger(views)) continue;
       if (value !== String(views)) element.setAttribute('data-value', String(views));
-      // Always, and compared with the text: the parser may append the server's digits to an
-      // element that was raised while it was still empty.
+      // Write it each time: the element may have been raised while it was still empty, and the
+      // parser may then have appended the server's digits. (`write` compares with the text.)
       format.write(element, views);
     }
   }

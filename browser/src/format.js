@@ -1,8 +1,8 @@
 // How a number of views is written: in the reader's language, short from 10,000 up, never rounded up.
 //
-// A classic script that leaves two functions behind (types/globals.d.ts): first-paint.js needs them
-// before any module can run. number.js imports it for the same functions; on our own pages they are
-// there by then.
+// It is a classic script that defines two global functions (types/globals.d.ts), because
+// first-paint.js needs them before any module can run. number.js imports this file for the same
+// functions; on our own pages they exist by then.
 'use strict';
 
 /** The number of views that this text holds; below 0 if it holds none. */
@@ -21,7 +21,7 @@ globalThis.viewsFormat ??= (languages, pageLanguage) => {
     try {
       return new Intl.NumberFormat([...languages], options);
     } catch {
-      // A browser has been seen to name the language `en-US@posix`, which is none.
+      // One browser named the language `en-US@posix`, which is not valid.
       return new Intl.NumberFormat(pageLanguage, options);
     }
   };
@@ -46,7 +46,7 @@ globalThis.viewsFormat ??= (languages, pageLanguage) => {
   const unit = (views) => UNITS[plural.select(views)] ?? UNITS.other;
 
   /**
-   * Writes only a text that differs: observers of the page would be called again for nothing.
+   * Writes the text only if it differs. Otherwise observers of the page would run for nothing.
    *
    * @param {Element} element
    * @param {string} text
@@ -63,7 +63,7 @@ globalThis.viewsFormat ??= (languages, pageLanguage) => {
     /** @type {HTMLElement | null} */
     const count = element.closest('.count');
     if (!count) return;
-    // The line is one text, so that nothing in it moves aside when the number gets longer.
+    // The line is one text, so that nothing in it moves when the number gets longer.
     for (const part of count.querySelectorAll('[data-part]')) {
       put(part, part.getAttribute('data-part') === 'unit' ? unit(views) : line);
     }

@@ -8,7 +8,8 @@ import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 
-// On average: the pages that a node's return woke up together drift apart again.
+// On average. The time varies, so that pages that a node's return woke up together drift apart
+// again.
 const EVERY_MS = 2_000;
 const ANSWER_MS = 5_000;
 const PAGE = 100;
@@ -25,7 +26,7 @@ openOutbox(keep, {
   log() {},
 }).resume();
 
-// A node may count more videos than this page shows: none after the last one shown is asked for.
+// A node may count more videos than this page shows. Don't ask for those after the last one shown.
 const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
@@ -36,7 +37,7 @@ while (numbers.size) {
   await pause(answered ? EVERY_MS * (0.75 + Math.random() / 2) : backoff.next_ms());
 }
 
-/** Asks for all counts, a page at a time; false when no node could answer. */
+/** Asks for all counts, a page of the list at a time. Returns false when no node could answer. */
 async function ask() {
   try {
     let after = '';

@@ -1,26 +1,27 @@
 // What the page keeps in local storage, which the viewer can switch off and the browser can refuse.
 //
-// While it is off, reads return null and writes do nothing, so no caller has to ask. Only the switch
-// itself is read and written then: it has to hold over a reload, and in every tab and frame.
+// While storage is off, reads return null and writes do nothing, so no caller has to check. Only
+// the switch itself is still read and written: it must survive a reload, and hold in every tab and
+// frame.
 
 /** @import { StorageKind } from './storage/port.js' */
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';
-/** The keys of views on their way start so. */
+/** The keys of views on their way start with this. */
 export const UNSENT = 'unsent:';
 
 /**
  * @typedef {object} Keep
  * @property {StorageKind} kind the viewer's choice
- * @property {string} problem why the browser refuses local storage; empty when it does not
+ * @property {string} problem why the browser refuses local storage; empty if it does not
  * @property {(key: string) => string | null} read
  * @property {(key: string, text: string) => boolean} write false when it was not kept
  * @property {(key: string) => void} remove
  * @property {() => string[]} keys
  * @property {(kind: StorageKind) => void} choose
- * @property {() => void} clear everything but the choice, and the views on their way: no node has
- *   those yet
+ * @property {() => void} clear removes everything except the choice and the views on their way, which
+ *   no node has yet
  * @property {(changed: (key: string, text: string) => void) => void} onWrite by another tab
  * @property {(changed: () => void) => void} onChoice by another tab
  */
@@ -61,7 +62,7 @@ function open() {
   let kind = kindIn(readSwitch());
   /** @type {(() => void)[]} */
   const choiceListeners = [];
-  // Also without listeners: off holds in every tab.
+  // Needed even without listeners: `off` must hold in every tab.
   /** @param {string | null} text */
   const takeChoice = (text) => {
     kind = kindIn(text);
@@ -90,7 +91,7 @@ function open() {
         return true;
       }, false);
     },
-    // Also while it is off: what was kept before must not be found again.
+    // Removes also while storage is off: an entry from before must not be found again.
     remove,
     keys: () => (kind === 'off' ? [] : keys()),
     choose(chosen) {
@@ -114,7 +115,7 @@ function open() {
 }
 
 /**
- * The choice that this text stands for; the usual one for any other text.
+ * The choice that this text stands for; IndexedDB for any other text.
  *
  * @param {string | null} text
  * @returns {StorageKind}

@@ -1,15 +1,15 @@
 // How a page and its worker learn that the other one is gone: a dead worker closes nothing and sends nothing.
 //
-// Each holds a lock under a name of its own as long as it lives. The browser grants that lock to
-// the next one who asks when this life ends, however it ends.
+// Each holds a lock under a name of its own while it lives. The other one requests the same lock.
+// The browser grants it when the first life ends, however it ends.
 
 /**
- * Holds a lock as long as this page or worker lives.
+ * Holds a lock while this page or worker lives.
  *
- * @param {(name: string) => void} [held] called once the lock is really held: the other side must
- *   not ask for it before, or it would take this life for one that is over
- * @returns {{name: string, end: () => void}} the lock's name, empty where the browser has no locks;
- *   and a way to end this life early
+ * @param {(name: string) => void} [held] called once the lock is really held. The other side must
+ *   not request it before: it would get the lock, and think that this life is over
+ * @returns {{name: string, end: () => void}} the lock's name, which is empty if the browser has no
+ *   locks; and a way to end this life early
  */
 export function holdLife(held = () => {}) {
   if (!navigator.locks) return { name: '', end() {} };
@@ -31,14 +31,14 @@ export function holdLife(held = () => {}) {
 /**
  * Calls `gone` when the life of this name ends.
  *
- * @param {string} name empty for a life that nobody can watch
+ * @param {string} name empty for a life that can't be watched
  * @param {() => void} gone
- * @returns {() => void} stops waiting for it
+ * @returns {() => void} stops waiting
  */
 export function onDeath(name, gone) {
   if (!name || !navigator.locks) return () => {};
   const waiting = new AbortController();
-  // It rejects when it is stopped, or refused.
+  // The request rejects when we stop waiting, or when the browser refuses it.
   navigator.locks.request(name, { signal: waiting.signal }, gone).catch(() => {});
   return () => waiting.abort();
 }

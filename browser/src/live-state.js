@@ -1,8 +1,8 @@
-// Says under the number since when no message has come; says nothing while all is well.
+// Shows under the number since when no message has come. Shows nothing while all is well.
 
 /** @import { Silence } from './live.js' */
 
-// Reconnecting takes a moment, and nobody needs to read of it.
+// Reconnecting takes a moment, and viewers need not read about it.
 const AFTER_MS = 4_000;
 
 /** @param {HTMLElement} element */
@@ -33,8 +33,7 @@ export function liveState(element) {
 }
 
 /**
- * Times as the reader writes them. (A browser has been seen to name languages that it does not know
- * itself.)
+ * Times as the reader writes them. (One browser named languages that it does not know itself.)
  */
 function clock() {
   /** @type {Intl.DateTimeFormatOptions} */

@@ -1,9 +1,10 @@
 // Follows one video's snapshots: over a websocket, else server-sent events, else by polling.
 //
-// A transport that never delivered gives way to the next one. After one that did deliver, the best
-// is tried again. The fallbacks end by themselves: soon at first, for a node may just have been
-// down, and ever later, for websockets may be blocked for good. A page that nobody sees, or whose
-// viewer has paused it, follows nothing at all. A machine that wakes up connects anew at once.
+// If a transport delivers nothing, the next one is tried. When a transport that has delivered ends,
+// the best one is tried again. A fallback ends by itself: soon at first, because the node may only
+// have been down for a moment; then ever later, because websockets may be blocked for good. A page
+// that nobody sees, or that its viewer has paused, follows nothing. A machine that wakes up
+// reconnects at once.
 
 import { onAttention } from './attention.js';
 import { Backoff, pause } from './backoff.js';
@@ -12,11 +13,12 @@ const CONNECT_MS = 5_000;
 const POLL_MS = 3_000;
 const STAY_MS = 2_000;
 const LONGEST_STAY_MS = 5 * 60_000;
-// A dead network closes no socket, so a socket that is silent for so long is given up. Reconnecting
-// brings a fresh snapshot; it costs a server one handshake for each idle watcher in five minutes.
+// A dead network closes no socket, so we give up a socket that is silent for this long.
+// Reconnecting brings a fresh snapshot, and costs the server one handshake in five minutes for each
+// idle watcher.
 const SILENCE_MS = 5 * 60_000;
-// A socket that lasted this long was a good one: the next failure starts the back-off from the
-// beginning. A socket that a node cuts off at once, again and again, must not.
+// After a socket that lasted this long, the back-off starts from the beginning. It must not after a
+// socket that a node cuts off at once, or a page would reconnect again and again.
 const LASTED_MS = 5_000;
 
 /**
@@ -27,7 +29,7 @@ const LASTED_MS = 5_000;
  * @property {(text: string, node: string, transport: Transport) => void} received a snapshot's text
  *   as it came
  * @property {(why: Silence, transport: Transport | '') => void} lost the connection has ended;
- *   `transport`: which one it was, empty when there was none
+ *   `transport`: the one that ended, empty when there was none
  *
  * @typedef {object} Live
  * @property {(paused: boolean) => void} pause by the viewer
@@ -36,9 +38,9 @@ const LASTED_MS = 5_000;
  *
  * @typedef {object} Connection one connection, or one spell of polling
  * @property {string} video
- * @property {string} node the one to ask the balancer for, if any
+ * @property {string} node which node to ask the balancer for; empty for any
  * @property {(text: string, node?: string) => void} received
- * @property {number} stay_ms after which a fallback ends itself
+ * @property {number} stay_ms how long a fallback stays before it ends itself
  * @property {AbortSignal} signal ends it at once
  */
 
@@ -72,7 +74,7 @@ class Follower {
   #events;
   #node;
   #backoff = new Backoff();
-  /** The place in TRANSPORTS of the one to try next. */
+  /** The index in TRANSPORTS of the one to try next. */
   #at = 0;
   #stay_ms = STAY_MS;
   #paused = false;
@@ -127,7 +129,7 @@ class Follower {
     this.#anew();
   }
 
-  /** Ends the connection, or the wait for one, and starts with the best transport again. */
+  /** Ends the connection, or the wait for one, and starts again with the best transport. */
   #anew() {
     this.#backoff.reset();
     this.#at = 0;
@@ -161,7 +163,7 @@ class Follower {
   /**
    * One transport, until it ends.
    *
-   * @param {number} tried its place in TRANSPORTS
+   * @param {number} tried its index in TRANSPORTS
    * @param {AbortSignal} signal
    * @returns {Promise<boolean>} whether it ever delivered
    */
@@ -182,7 +184,7 @@ class Follower {
         signal,
       });
     } catch {
-      // A policy, an extension or an old browser refuses it: it has ended all the same.
+      // A policy, an extension or an old browser refuses the transport. That is an end, too.
     }
     if (delivered) {
       const isFallback = tried > 0;
@@ -231,7 +233,7 @@ function byEvents({ video, node, received, stay_ms, signal }) {
     let timer = setTimeout(end, CONNECT_MS);
     function end() {
       clearTimeout(timer);
-      source.close(); // its own reconnecting knows no other transport and no back-off
+      source.close(); // EventSource would reconnect by itself, without our fallbacks and back-off
       resolve();
     }
     signal.addEventListener('abort', end);
@@ -275,7 +277,7 @@ function address(video, resource, node) {
 }
 
 /**
- * Who sent a snapshot; empty when it does not say.
+ * The node that sent a snapshot; empty if the snapshot does not name it.
  *
  * @param {string} text
  */

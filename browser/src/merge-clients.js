@@ -1,4 +1,4 @@
-// The pages that talk to this worker, whichever kind of link they use (see merge-link.js).
+// The pages that talk to this worker, over any kind of link (see merge-link.js).
 //
 // A shared worker has a port for each page. The worker of a leading page has one channel for
 // all pages. A page's own worker has only that page.
@@ -16,7 +16,7 @@
 const CHANNEL = 'channel ';
 
 /**
- * Passes on every message of every page, from now on.
+ * From now on, calls `receive` for every message of every page.
  *
  * @param {Receive} receive
  */
@@ -33,7 +33,7 @@ export function listenToClients(receive) {
 }
 
 /**
- * Whether this is a shared worker: only those are connected to.
+ * Whether this is a shared worker: only shared workers have `onconnect`.
  *
  * @param {WorkerGlobalScope} scope
  * @returns {scope is SharedWorkerGlobalScope}
@@ -63,12 +63,12 @@ function listenToChannel(name, receive) {
   /** @type {Map<string, Client>} */
   const clients = new Map();
   channel.onmessage = ({ data: { from, message } }) => {
-    if (!from) return; // from a worker that led before this one
+    if (!from) return; // a message of an earlier worker, not of a page
     const client = clients.get(from) ?? { post: (answer) => post(from, answer) };
     if (message.type === 'bye') clients.delete(from);
     else clients.set(from, client);
     receive(client, message);
   };
-  // The pages that knew the leader before this one introduce themselves again.
+  // Ask the pages that knew an earlier worker to introduce themselves again.
   post('all', { type: 'new-worker' });
 }

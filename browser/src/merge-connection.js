@@ -1,4 +1,4 @@
-// Keeps a page connected to a worker that merges: opens one, notices that it is gone, opens another.
+// Keeps a page connected to a worker that merges: opens one, notices its end, and opens another.
 
 /**
  * @import { FromPage, FromWorker } from './merge-protocol.js'
@@ -10,19 +10,21 @@ import { Backoff, pause } from './backoff.js';
 import { holdLife, onDeath } from './life.js';
 import { linkKinds, openLink } from './merge-link.js';
 
-// A browser that cannot run the worker at all tries seldom; one that lost a node tries soon.
+// A browser that cannot run the worker at all ends up trying this seldom. One that has lost its
+// node tries soon.
 const LONGEST_PAUSE_MS = 5 * 60_000;
-// A worker says that it lives as soon as its few scripts are loaded, long before Python is.
+// A worker sends its first message as soon as its few scripts are loaded, long before Python is.
 const SILENT_MS = 30_000;
-// A worker that dies sooner after it was ready dies of something that the next one meets, too.
+// If a worker dies sooner than this after it was ready, the next one will probably die, too.
 const LASTED_MS = 30_000;
 
 /**
  * @typedef {object} ConnectionEvents
- * @property {() => void} opened a worker is there that knows nothing of this page
- * @property {() => void} ready it merges from now on
- * @property {(why: string) => void} failed it is gone; another one is opened later
- * @property {() => void} closed it answers no more: called before `failed`, and when the page goes
+ * @property {() => void} opened there is a new worker, which does not know this page yet
+ * @property {() => void} ready the worker merges from now on
+ * @property {(why: string) => void} failed the worker is gone; another one is opened later
+ * @property {() => void} closed the worker will not answer any more: called before `failed`, and when
+ *   the page goes
  * @property {(message: FromWorker) => void} received any other message
  */
 
@@ -30,16 +32,16 @@ export class MergeConnection {
   #events;
   #backoff = new Backoff(LONGEST_PAUSE_MS);
   #kinds = linkKinds();
-  /** The place in `#kinds` of the kind in use. */
+  /** The index in `#kinds` of the kind in use. */
   #at = 0;
   /** @type {Link | undefined} */
   #link;
   #ready = false;
   #ready_ms = 0;
-  /** Our own life; empty until the worker can be told of it. */
+  /** The name of our own life; empty until we hold its lock, and can send the name to the worker. */
   #ownLife = '';
   #endLife = () => {};
-  /** The life of the worker, as it named itself. */
+  /** The name of the worker's life, as the worker sent it. */
   #workerLife = '';
   #stopWaiting = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -48,8 +50,8 @@ export class MergeConnection {
   /** @param {ConnectionEvents} events */
   constructor(events) {
     this.#events = events;
-    // The worker tells a page that goes nothing more. A page can come back from the back-forward
-    // cache; then it needs a connection again.
+    // A page that goes closes its connection. If it comes back from the back-forward cache, it
+    // needs a connection again.
     addEventListener('pagehide', () => this.#close());
     addEventListener('pageshow', ({ persisted }) => {
       if (persisted && !this.#link) this.open();
@@ -85,7 +87,7 @@ export class MergeConnection {
   }
 
   /**
-   * Sends it to the worker, if there is one.
+   * Sends a message to the worker, if there is one.
    *
    * @param {FromPage} message
    */
@@ -124,7 +126,7 @@ export class MergeConnection {
     this.#stopWaiting();
     this.#workerLife = life;
     this.#stopWaiting = onDeath(life, () => {
-      // Its page was closed, as pages are. That says nothing of how the next worker will fare.
+      // The leading page was closed, as pages are. The next worker will probably do well.
       if (this.#ready && this.kind === 'leading') this.#backoff.reset();
       this.#fail('the worker is gone');
     });
@@ -135,7 +137,7 @@ export class MergeConnection {
   }
 
   /**
-   * This kind of link leads to no worker: tries the next kind, at once if there is one.
+   * This kind of link leads to no worker: tries the next kind at once, if there is one.
    *
    * @param {string} why
    */

@@ -1,9 +1,9 @@
 // A page's link to the worker that merges: one worker for all pages of this site, where possible.
 //
 //   shared    a SharedWorker: the browser itself keeps one for all pages
-//   leading   browsers without SharedWorker: one page holds a lock and runs a worker; all pages
-//             talk to it over a channel; when that page goes, the next one gets the lock
-//   own       a worker of this page alone
+//   leading   in browsers without SharedWorker: one page holds a lock and runs a worker; all pages
+//             talk to the worker over a channel; when that page goes, the next one gets the lock
+//   own       a worker for this page alone
 
 /** @import { FromPage, FromWorker } from './merge-protocol.js' */
 
@@ -16,7 +16,7 @@
  *
  * @typedef {object} LinkEvents
  * @property {(message: FromWorker) => void} received
- * @property {(why: string) => void} broken there is no worker at the other end, or not any more
+ * @property {(why: string) => void} broken there is no worker at the other end, or it is gone
  */
 
 const SCRIPT = new URL('merge-worker.js', import.meta.url);
@@ -43,12 +43,12 @@ export function linkKinds() {
   const kinds = [];
   if (has('SharedWorker')) kinds.push('shared');
   if (has('Worker') && has('BroadcastChannel') && 'locks' in navigator) kinds.push('leading');
-  // Always: where there are no workers at all, its failure says so.
+  // Always include `own`: where there are no workers at all, its failure says so.
   return [...kinds, 'own'];
 }
 
 /**
- * Throws where the browser refuses.
+ * Opens a link. Throws if the browser refuses.
  *
  * @param {Kind} kind
  * @param {LinkEvents} events
@@ -137,7 +137,7 @@ function openOwn(events) {
  * @param {LinkEvents} events
  */
 function reportBroken(event, events) {
-  event.preventDefault(); // the panel says it; an error in the console would help no viewer
+  event.preventDefault(); // the panel shows it; an error in the console would help no viewer
   const message = event instanceof ErrorEvent ? event.message : '';
   events.broken(message || 'the worker did not load');
 }

@@ -1,6 +1,6 @@
 // The messages between pages and the worker that merges: this file is only types.
 //
-// The name of the worker holds the build, so both ends always know the same messages.
+// The name of the worker contains the build, so both ends always know the same messages.
 
 /** @import { StorageKind, Stored } from './storage/port.js' */
 
@@ -25,7 +25,7 @@
  */
 
 /**
- * From a page to the worker. A page says `watch` for each of its videos before anything else.
+ * From a page to the worker. A page first sends `watch` for each of its videos.
  *
  * @typedef {{type: 'watch', video: string, storage: StorageKind}
  *   | {type: 'unwatch', video: string}
@@ -36,7 +36,7 @@
  *   | StorageAnswer
  *   | {type: 'life', life: string}
  *   | {type: 'bye'}} FromPage
- *   `life`: the lock that the page holds as long as it lives (see life.js)
+ *   `life`: the lock that the page holds while it lives (see life.js)
  *
  * @typedef {{type: 'merge', video: string, received: string, node: string}} MergeRequest
  *
@@ -57,13 +57,13 @@
  *   | {type: 'cleared'}
  *   | {type: 'replaced', id: number, why: string}
  *   | StorageRequest} FromWorker
- *   `new-worker`: this worker knows nobody yet, so pages introduce themselves again; `failed`: it
+ *   `new-worker`: this worker knows no page yet, so pages introduce themselves again; `failed`: it
  *   will never merge; `garbage`: the received text was no snapshot; `storage`: another kind is used
- *   from now on; `replaced`: `why` is empty when it was
+ *   from now on; `replaced`: the response to `replace`; `why` is empty if it succeeded
  *
  * @typedef {{type: 'storage-request', id: number, video: string}
  *   & ({operation: 'load' | 'forget'} | {operation: 'save', stored: Stored})} StorageRequest
- *   the page's local storage, which a worker cannot reach
+ *   a request to the page's local storage, which a worker cannot reach
  */
 
 export {};

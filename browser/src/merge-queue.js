@@ -1,12 +1,12 @@
-// What waits to be merged: for each page and video the last snapshot of each node, one at a time.
+// The queue of snapshots to merge: the last one of each node, for each page and video.
 //
-// Nodes only go up, so an older snapshot of a node has nothing that its newer one lacks: the newer
-// one takes its place, and what waits stays small.
+// A node's counts only go up, so its newer snapshot has everything that its older one has. The
+// newer one replaces the older one, and the queue stays short.
 
 /**
  * @typedef {object} Job one merge
  * @property {string} video
- * @property {string} node who sent the snapshot
+ * @property {string} node the node that sent the snapshot
  * @property {string} received the snapshot's text; empty to read only what is stored
  */
 
@@ -32,7 +32,7 @@ export class MergeQueue {
     void this.#work();
   }
 
-  /** The core is there: merges what waits, and from now on whatever is added. */
+  /** The core is loaded: merges the waiting jobs, and all that are added from now on. */
   start() {
     this.#started = true;
     void this.#work();
@@ -46,7 +46,7 @@ export class MergeQueue {
   async #work() {
     if (this.#working) return;
     this.#working = true;
-    // What is added meanwhile comes at the end of this very loop.
+    // This loop also reaches the jobs that are added meanwhile.
     for (const [key, { page, job }] of this.#waiting) {
       if (!this.#started) break;
       this.#waiting.delete(key);

@@ -1,4 +1,4 @@
-// One step of a browser: the core merges what was received into what is stored, and it is stored again.
+// One step of a browser: the core merges a received snapshot into the stored state, which is stored again.
 
 /**
  * @import { Merge } from './core.js'
@@ -6,7 +6,7 @@
  * @import { StoragePort, Stored } from './storage/port.js'
  */
 
-/** What was received is no snapshot of this video; nothing has changed. */
+/** The received text is no snapshot of this video; nothing has changed. */
 export class Garbage extends Error {}
 
 /** The core itself has failed and cannot be used again; nothing has changed. */
@@ -34,9 +34,9 @@ export async function mergeInto(merge, storage, video, received) {
 }
 
 /**
- * Puts a state in place of everything that is stored. The counters of other videos are forgotten:
- * they may stand on newer folds than this `folded`. When it is no state it rejects with `Garbage`,
- * and nothing changes.
+ * Puts a state in place of everything that is stored. It forgets the counters of other videos,
+ * because they may be based on newer folds than this `folded`. It rejects with `Garbage` if the new
+ * state is not valid; then nothing changes.
  *
  * @param {Merge} merge
  * @param {StoragePort} storage
@@ -52,7 +52,7 @@ export async function replaceIn(merge, storage, video, state) {
 }
 
 /**
- * What matters of a Python traceback: its last line that names an error.
+ * The part of a Python traceback that matters: its last line that names an error.
  *
  * @param {unknown} error
  * @returns {string}
@@ -74,7 +74,7 @@ function call(merge, video, { counter, folded }, received) {
   try {
     return JSON.parse(merge(video, counter, folded, received));
   } catch (error) {
-    // Any other error that comes out of Pyodide (a trap, no memory) would come again with each message.
+    // Any other error from Pyodide (a trap, no memory) would come again with each message.
     throw new (isInvalid(error) ? Garbage : Broken)(nameOf(error));
   }
 }

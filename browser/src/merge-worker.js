@@ -1,4 +1,4 @@
-// The worker: merges the snapshots that pages send into what is stored, with the core.
+// The worker: merges the snapshots that pages send into the stored states, with the core.
 
 /**
  * @import { Merge } from './core.js'
@@ -26,10 +26,10 @@ import { noStorage } from './storage/off.js';
  * @property {Record<StorageKind, StoragePort> & {localstorage: PageStorage}} storages
  * @property {StorageKind} kind the storage that it uses
  * @property {Map<string, Job>} last for each video that it watches, the last snapshot that it sent
- * @property {() => void} stopWaiting for its end
+ * @property {() => void} stopWaiting stops waiting for the page's end
  */
 
-/** What to use instead of a storage that failed. @type {Record<StorageKind, StorageKind>} */
+/** Which storage replaces one that failed. @type {Record<StorageKind, StorageKind>} */
 const INSTEAD = { indexeddb: 'localstorage', localstorage: 'off', off: 'off' };
 
 /** @type {Map<Client, Page>} */
@@ -38,12 +38,12 @@ let pagesEver = 0;
 /** @type {Merge | undefined} */
 let merge;
 let failure = '';
-/** Pages learn by it that this worker is gone. */
+/** By this lock, pages notice that this worker is gone. */
 const life = holdLife().name;
 /** @type {MergeQueue<Page>} */
 const queue = new MergeQueue(mergeOne);
-// Other workers (of pages that share none, and of other builds) read what was stored when they are
-// told of it here.
+// On this channel a worker names the videos that it has stored. Other workers (of pages that don't
+// share one, and of other builds) then read them again.
 const otherWorkers = openChannel();
 
 listenToClients((client, message) => {
@@ -53,8 +53,8 @@ listenToClients((client, message) => {
 });
 otherWorkers?.addEventListener('message', ({ data: video }) => readAgain(video));
 
-// A start that fails leaves rejections inside Pyodide behind, even where another start follows (see
-// core.js). Whether it has failed is for loadMerge to say; an error in the console helps nobody.
+// A start that fails leaves unhandled rejections inside Pyodide, even if another start succeeds
+// (see core.js). loadMerge reports whether it has failed; errors in the console help no viewer.
 self.addEventListener('unhandledrejection', (event) => event.preventDefault());
 loadMerge().then(
   (loaded) => {
@@ -100,7 +100,7 @@ function receive(client, page, message) {
       break;
     case 'use-storage':
       page.kind = message.storage;
-      // A storage that comes into use gets what was received last.
+      // Merge the last snapshots into the storage that is now in use.
       for (const job of page.last.values()) queue.add(page, job);
       break;
     case 'clear':
@@ -113,7 +113,7 @@ function receive(client, page, message) {
       page.storages.localstorage.answer(message);
       break;
     case 'life':
-      // A page that crashes says no good-bye.
+      // A page that crashes sends no `bye`.
       page.stopWaiting();
       page.stopWaiting = onDeath(message.life, () => forget(client, page));
       break;
@@ -139,7 +139,7 @@ function watch(page, video, storage) {
 
 /** @param {Page} page */
 async function clear(page) {
-  // IndexedDB also when it is not in use now: the viewer means everything.
+  // Clear IndexedDB even if it is not in use now: the viewer means all storage.
   for (const kind of new Set([page.kind, /** @type {const} */ ('indexeddb')])) {
     await page.storages[kind].clear().catch(() => {}); // refused, so there is nothing in it
   }
@@ -190,7 +190,7 @@ async function mergeOne(page, job) {
   try {
     const merged = await mergeInto(merge, page.storages[kind], video, received);
     page.post({ type: 'merged', merged: { ...merged, storage: kind, node, received } });
-    // Only news: workers that passed on what they merely read would do so for ever.
+    // Pass on only what was received: workers that passed on what they only read would never stop.
     if (received && kind !== 'off') passOn(page, merged, kind);
   } catch (error) {
     if (error instanceof Garbage) {
@@ -198,8 +198,8 @@ async function mergeOne(page, job) {
     } else if (error instanceof Broken) {
       await failAtWork(error);
     } else {
-      // The storage failed, not the merge. The next storage gets this very snapshot; the viewer may
-      // just have chosen one.
+      // The storage failed, not the merge. Merge this snapshot into the next storage, or into one
+      // that the viewer has just chosen.
       if (page.kind === kind) page.kind = INSTEAD[kind];
       page.post({ type: 'storage', kind: page.kind, why: `${kind}: ${error}` });
       await mergeOne(page, job);
@@ -208,9 +208,9 @@ async function mergeOne(page, job) {
 }
 
 /**
- * Tells all others who watch this video, in the same storage, what it has come to.
+ * Sends the result to all other pages that watch this video in the same storage.
  *
- * @param {Page} page the one that knows already
+ * @param {Page} page the page that has the result already
  * @param {Outcome & {before: Stored}} merged
  * @param {StorageKind} kind
  */
@@ -224,7 +224,7 @@ function passOn(page, merged, kind) {
 }
 
 /**
- * Merges nothing into what is stored of a video: the page learns what it is.
+ * Sends the page what is stored of a video: a merge of nothing.
  *
  * @param {Page} page
  * @param {string} video
@@ -234,7 +234,7 @@ function read(page, video) {
 }
 
 /**
- * What is stored of a video has changed under all pages that watch it.
+ * The stored state of a video has changed: sends it to all pages that watch the video.
  *
  * @param {string} video
  */
@@ -244,7 +244,7 @@ function readAgain(video) {
   }
 }
 
-/** What is stored of every video may have changed, for the pages of other workers, too. */
+/** The stored state of every video may have changed. Tells all pages, also those of other workers. */
 function everythingChanged() {
   for (const video of new Set([...pages.values()].flatMap(({ last }) => [...last.keys()]))) {
     readAgain(video);

@@ -8,7 +8,7 @@ import './format.js';
 
 // Long enough to be seen as counting, too short to be waited for.
 const COUNTING_MS = 600;
-// For a few views more the numbers in between would stand there for hardly a frame.
+// Don't count up for fewer views than this: it would be over in a few frames.
 const TICK = 10;
 
 /**
@@ -20,7 +20,7 @@ const TICK = 10;
 /**
  * Takes over the number that first-paint.js left in `element`.
  *
- * `data-value` is the true number at once; the text may take a moment to count up to it.
+ * `data-value` has the true number at once; the text may take a moment to count up to it.
  *
  * @param {HTMLElement} element with `data-video` and `data-value`. The `.count` around it holds the
  *   other places that show the number (see format.js) and its live region (`role=status`)
@@ -46,7 +46,7 @@ export function viewsNumber(element, keep) {
     format.write(element, shown);
   };
 
-  /** From what is shown now, so a target that moves again never makes it jump back. */
+  /** Starts from the number that is shown now, so it never jumps back when the target moves again. */
   const countUp = () => {
     cancelAnimationFrame(frame);
     const from = shown;
@@ -54,7 +54,7 @@ export function viewsNumber(element, keep) {
     /** @param {number} now_ms */
     const step = (now_ms) => {
       const rest = Math.max(0, 1 - (now_ms - began_ms) / COUNTING_MS);
-      // Fast at first, then ever slower: the last digit is read while it comes to rest.
+      // Fast at first, then ever slower, so that the last digit can be read as it comes to rest.
       show(Math.max(shown, target - Math.ceil((target - from) * rest ** 3)));
       if (shown < target) frame = requestAnimationFrame(step);
     };
@@ -67,14 +67,14 @@ export function viewsNumber(element, keep) {
     target = value;
     element.dataset.value = String(target);
     remember();
-    // A hidden page gets no frames: it would only start to count when it is seen again.
+    // A hidden page gets no frames: it would start to count up only when it is seen again.
     if (target - shown < TICK || document.hidden || prefersStill()) show(target);
     else countUp();
     announcement.changed(`${format.exact(target)} ${format.unit(target)}`);
   };
 
-  // Another tab went further: follow it. It wrote less (two tabs read, then wrote at the same
-  // moment): write ours again, so that the mark never falls for good.
+  // If another tab wrote a higher number, follow it. If it wrote a lower one (both tabs read, then
+  // both wrote), write ours again, so that the stored number never stays too low.
   keep.onWrite((changed, text) => {
     if (changed !== key) return;
     raise(globalThis.viewsKept(text));

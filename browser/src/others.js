@@ -1,7 +1,7 @@
-// The numbers beside the other clips: as they were when the page was opened, or as other tabs raise them.
+// The numbers of the other clips on a watch page: from when the page was opened, or raised by other tabs.
 //
-// The page asks no node for them, for it is not about them. It shows them all the same, so this
-// browser remembers them: the next page must not show less.
+// The page does not ask nodes for newer ones: it is about another clip. But it shows these numbers,
+// so this browser remembers them: the next page must not show less.
 
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';

@@ -1,8 +1,8 @@
 // Views on their way: each is sent with its one key until a node has answered it.
 //
-// A view outlives its page. Until it is answered, its key is kept in local storage (when that is on),
-// and the next page of this site, whichever it is, sends it again. Two tabs that do so at once do no
-// harm: it is the same key.
+// A view outlives its page. Until a node answers it, its key is kept in local storage (if that is
+// on), and the next page of this site sends it again. It does no harm if two tabs send it at once,
+// because the key is the same.
 
 /** @import { Keep } from './keep.js' */
 
@@ -10,20 +10,22 @@ import { Backoff, pause } from './backoff.js';
 import { UNSENT } from './keep.js';
 import { made_ms, uuid7 } from './uuid7.js';
 
-// Nodes remember a key for 15 minutes. A view that may have been counted must not be sent after that:
-// it would count twice. One that surely was not counted (503) may be sent for ever.
+// Nodes remember a key for 15 minutes. After that, a view that may have been counted must not be
+// sent again: it could count twice. A view that surely was not counted (503) may be sent for ever.
 const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
-// The statuses below 500 after which another try makes sense. It does after every status from 500 on:
-// proxies on the way have numbers of their own. All but 503 leave open whether the view was counted.
-const AGAIN = new Set([408, 425, 429]);
+// The statuses below 500 after which a node may accept the view later. (404: the clip is new, and only
+// other nodes have it yet.) From 500 on, another try always makes sense. So it does after any status
+// from a proxy on the way, which uses statuses of its own. Only 503 means that the view surely was not
+// counted.
+const AGAIN = new Set([404, 408, 425, 429]);
 
 /**
  * @typedef {object} Outbox
  * @property {(video: string) => void} count sends one view of `video`
- * @property {() => void} resume sends what an earlier page could not
+ * @property {() => void} resume sends the views that an earlier page could not send
  *
  * @typedef {object} OutboxEvents
  * @property {(video: string, views: number) => void} counted
@@ -53,11 +55,11 @@ export function openOutbox(keep, events) {
   };
 }
 
-/** One view, until it is counted, refused or given up. What is kept of it is `video [unsure_since_ms]`. */
+/** One view, until it is counted, refused or given up. Its stored text is `video [unsure_since_ms]`. */
 class View {
   #video;
   #key;
-  /** Since when it may have been counted; Infinity while it surely was not. */
+  /** When it was first sent without a sure answer; Infinity while it surely was not counted. */
   #unsure_since_ms;
   #keep;
   #events;
@@ -93,13 +95,13 @@ class View {
         return;
       }
       const sent_ms = Date.now();
-      const { status, wait_ms, views } = await post(this.#video, this.#key);
+      const { status, from_node, wait_ms, views } = await post(this.#video, this.#key);
       if (status === 200) {
         this.#end(`counted, ${views} views`);
         this.#events.counted(this.#video, views);
         return;
       }
-      if (status && status < 500 && !AGAIN.has(status)) {
+      if (from_node && status < 500 && !AGAIN.has(status)) {
         this.#end(`refused with ${status}`);
         return;
       }
@@ -109,7 +111,7 @@ class View {
     }
   }
 
-  /** Takes over what another page knows of it; false when that page has dealt with it. */
+  /** Reads what another page has stored of this view. Returns false if that page has settled it. */
   #readAgain() {
     const kept = this.#keep.read(UNSENT + this.#key);
     if (kept === null) return false;
@@ -118,7 +120,7 @@ class View {
     return true;
   }
 
-  /** @param {number} sent_ms the try after which nobody knows whether it was counted */
+  /** @param {number} sent_ms when it was sent without a sure answer */
   #noteUnsure(sent_ms) {
     if (sent_ms >= this.#unsure_since_ms) return;
     this.#unsure_since_ms = sent_ms;
@@ -139,8 +141,8 @@ class View {
 }
 
 /**
- * By the wall clock, which goes on while the machine sleeps. If it has been set back since, nobody
- * knows how long ago the view was sent: then it may not.
+ * Whether the view may be sent again. This uses the wall clock, which goes on while the machine
+ * sleeps. If the clock has been set back since, the view's age is unknown, so it must not be sent.
  *
  * @param {number} unsure_since_ms
  */
@@ -152,7 +154,8 @@ function maySend(unsure_since_ms) {
 /**
  * @param {string} video
  * @param {string} key
- * @returns {Promise<{status: number, wait_ms: number, views: number}>} status 0: no answer came
+ * @returns {Promise<{status: number, from_node: boolean, wait_ms: number, views: number}>}
+ *   `status` 0: no answer came; `from_node`: a node refuses it, and not a proxy on the way
  */
 async function post(video, key) {
   try {
@@ -164,8 +167,9 @@ async function post(video, key) {
     });
     const wait_ms = 1000 * Math.min(60, Number(response.headers.get('Retry-After')) || 0);
     const views = response.ok ? Number((await response.json()).views) : NaN;
-    return { status: response.status, wait_ms, views };
+    const from_node = response.headers.has('X-Ratchet-Node');
+    return { status: response.status, from_node, wait_ms, views };
   } catch {
-    return { status: 0, wait_ms: 0, views: NaN };
+    return { status: 0, from_node: false, wait_ms: 0, views: NaN };
   }
 }

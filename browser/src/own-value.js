@@ -1,8 +1,8 @@
 // The number in one snapshot: its base and its slots together.
 //
-// This is no merge: only `ratchet` puts two snapshots together. It is the number that the node
-// itself answers on GET /api/videos/{video}. So it is honest to show the highest of these numbers
-// while Pyodide is not there yet, or cannot run: it has no view that no node accepted.
+// This is no merge: only `ratchet` merges two snapshots. It is the number that the node itself
+// returns from GET /api/videos/{video}. So the page may show the highest of these numbers while
+// Pyodide is not loaded yet, or cannot run: each of the views in it was accepted by a node.
 
 /**
  * @param {string} text a snapshot

@@ -1,7 +1,7 @@
-// What a view is: playback that really began, once from the clip's start to its end.
+// Says when a view begins: when playback really begins, and again only after the clip's end.
 //
-// Pausing, seeking and buffering belong to the same view; watching again after the end is a new one.
-// A clip can be played as soon as it stands in the page, before this script is loaded: that counts, too.
+// Pausing, seeking and buffering belong to the same view. Watching again after the end is a new
+// view. A viewer can play the clip before this script is loaded: that counts, too.
 
 /**
  * @param {HTMLMediaElement} player

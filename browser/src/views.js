@@ -1,4 +1,4 @@
-// One video's number, kept right on a page: what nodes send, merged with what this browser has seen.
+// Keeps one video's number right on a page: merges the nodes' messages into what this browser has stored.
 
 /**
  * @import { Counter, CounterEvents } from './counter.js'
@@ -12,7 +12,7 @@ import { ownValue } from './own-value.js';
 
 /**
  * @typedef {Partial<LiveEvents & CounterEvents> & {raise: (value: number) => void}} ViewsEvents
- *   `raise`: a value to show; of all values the highest counts
+ *   `raise`: a value to show, if it is higher than all values before
  *
  * @typedef {object} Views
  * @property {Live} live
@@ -28,8 +28,8 @@ import { ownValue } from './own-value.js';
  * @param {ViewsEvents} events
  * @param {object} [options]
  * @param {string} [options.node] which node to ask the balancer for at first
- * @param {Promise<unknown>} [options.mergeAfter] Python is not loaded before, so that it takes
- *   nothing from what people came for. Until then the highest number of any one node is shown
+ * @param {Promise<unknown>} [options.mergeAfter] loads Python only when this resolves, so that it does
+ *   not delay the clip. Until then the highest number of any one message is shown
  * @returns {Views}
  */
 export function watchViews(

@@ -42,7 +42,7 @@ const views = watchViews(
     log,
   },
   {
-    // A page that was asked of one node (see the panel) asks for its messages there, too.
+    // A page with ?node=NAME (see the panel) gets its messages from that node, too.
     node: new URLSearchParams(location.search).get('node') ?? '',
     mergeAfter: canPlay(player),
   },
@@ -53,11 +53,11 @@ const outbox = openOutbox(keep, {
   counted(counted, value) {
     if (counted !== video) return;
     number.raise(value);
-    number.announce(); // the viewer waits for this one
+    number.announce(); // the viewer waits for this number
   },
   log,
 });
-// First what earlier pages have left: a clip that is playing already adds a view at once.
+// First send the views that earlier pages left: a clip that is playing already adds a view at once.
 outbox.resume();
 onPlay(player, () => outbox.count(video));
 

@@ -1,4 +1,4 @@
-"""Stands in for asyncio, which Pyodide imports when it starts and uses only to await.
+"""Stands in for asyncio. Pyodide imports it when it starts, and uses it only to await.
 
-The page's Python never waits: JavaScript calls it and gets the result at once.
+The page's Python never awaits: JavaScript calls it and gets the result at once.
 """

@@ -2,4 +2,4 @@
 
 
 class CannotBuild(Exception):
-    """This machine lacks something, or a step failed; the message says how to mend it."""
+    """This machine lacks something, or a step has failed. The message says how to mend it."""

@@ -1,21 +1,21 @@
-"""Run in Pyodide by trim.mjs: writes /trimmed.zip, what a page needs of Pyodide's one zip file.
+"""Writes /trimmed.zip, the part of Pyodide's library that a page needs. trim.mjs runs this.
 
-A page needs the modules that are imported once Pyodide is ready and the whole core is imported,
-but for those that are frozen into Pyodide itself. They are written as bytecode: only Pyodide's own
-Python writes bytecode that it can read. They are stored without compression: the whole file
-compresses better than its parts.
+A page needs the modules that are imported once Pyodide is ready and the whole core is imported.
+Those that are frozen into Pyodide itself are left out. The others are written as bytecode, here,
+because only Pyodide's own Python writes bytecode that it can read. They are stored without
+compression, because the whole file compresses better than its parts.
 """
 
 import sys
 from types import CodeType
 
-# Written with everything that compilers can leave out. The core's asserts guard the counts; without
-# docstrings `dataclasses` would work out signatures; its line numbers say where a mistake is.
+# The core is compiled without leaving anything out. Its asserts guard the counts, its line numbers
+# say where an error is, and without docstrings `dataclasses` would compute signatures.
 WHOLE = "ratchet/"
 
 
 def main(core: list[str]) -> None:
-    """Import these modules, and keep all that were needed for it."""
+    """Import these modules, and write all modules that were imported for them."""
     for name in core:
         __import__(name)
     archive = next(path for path in sys.path if path.endswith(".zip"))
@@ -25,13 +25,13 @@ def main(core: list[str]) -> None:
 
 
 def write(archive: str, paths: list[str]) -> None:
-    """Write the bytecode of these sources; the same sources make the same bytes."""
-    # Imported only here: a page does not need what these modules import.
+    """Write the bytecode of these sources. The same sources give the same bytes."""
+    # Import them only here: a page does not need what these modules import.
     import marshal
     import zipfile
     from importlib.util import MAGIC_NUMBER
 
-    # PEP 552: of a source with this hash, which Python never checks. So it holds no date.
+    # PEP 552: the header holds a hash of the source that Python never checks, and so no date.
     header = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
     with zipfile.ZipFile(archive) as sources, zipfile.ZipFile("/trimmed.zip", "w") as trimmed:
         for path in paths:
@@ -43,9 +43,9 @@ def write(archive: str, paths: list[str]) -> None:
 
 
 def _at_its_first_line(code: CodeType) -> CodeType:
-    """Put every instruction on the line where its function begins: that is a fifth smaller."""
-    # CPython's InternalDocs/code_objects.md: an entry is for up to 8 instructions. Here they are of
-    # the kind without columns, each on the line of the one before.
+    """Give every instruction the line where its function begins. The result is a fifth smaller."""
+    # CPython's InternalDocs/code_objects.md: an entry covers up to 8 instructions. These entries
+    # have no columns, and each is on the line of the one before.
     eights, rest = divmod(len(code.co_code) // 2, 8)
     lines = bytes([0xEF, 0]) * eights + (bytes([0xE8 + rest - 1, 0]) if rest else b"")
     consts = [

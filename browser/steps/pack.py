@@ -1,4 +1,4 @@
-"""Compresses what is served beforehand, and names a tree of files by its content."""
+"""Compresses files before they are served, and names a tree of files by its content."""
 
 import gzip
 import hashlib
@@ -12,19 +12,19 @@ from typing import Final
 
 import brotli  # type: ignore[import-untyped]
 
-# Worth compressing; an image is compressed already, our zip file is not.
+# The files worth compressing. Images are compressed already; our zip file is not.
 SUFFIXES: Final = frozenset(
     {".css", ".js", ".json", ".mjs", ".py", ".snapshot", ".svg", ".wasm", ".zip"}
 )
-# 9 is the highest quality that is fast. Files that every first visit waits for are worth more: a
-# tenth smaller, for half a minute once for each Pyodide. 11 would take the WebAssembly another
-# minute and save a hundredth.
+# 9 is the highest quality that is fast. Every first visit waits for these three kinds of files, so
+# a higher quality is worth its time: they are a tenth smaller, for half a minute once for each
+# Pyodide. 11 would take another minute for the WebAssembly, and save one hundredth.
 BROTLI_QUALITY: Final = {".mjs": 11, ".wasm": 10, ".zip": 11}
 BROTLI_QUALITY_ELSE: Final = 9
 
 
 def digest(files: Iterable[tuple[str, bytes]]) -> str:
-    """A name for these (path, content) pairs: equal names, equal trees."""
+    """A name for these (path, content) pairs. Equal names mean equal trees."""
     whole = hashlib.sha256()
     for name, content in sorted(files):
         whole.update(f"{name}\0{len(content)}\0".encode())
@@ -51,8 +51,8 @@ def compress(folder: Path, cache: Path) -> tuple[int, int]:
 
 @contextmanager
 def ahead(path: Path, cache: Path) -> Iterator[None]:
-    """Packs it while something else is done: the largest file takes longer than all the rest."""
-    # A daemon thread: a build that is stopped does not wait for it.
+    """Packs a file in a thread: the largest file takes longer than all the rest together."""
+    # A daemon thread, so that a build that is stopped does not wait for it.
     packing = Thread(
         target=_packed, args=(path.read_bytes(), path.suffix, "br", cache), daemon=True
     )
@@ -79,8 +79,8 @@ def _packed(plain: bytes, suffix: str, encoding: str, cache: Path) -> bytes:
     kept = cache / f"{hashlib.sha256(plain).hexdigest()}.{quality}.{encoding}"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        # Renamed when it is whole: neither a build that is stopped here nor two builds at once
-        # leave half a file that the next one would trust.
+        # Rename the file when it is whole. So a build that is stopped here, or two builds at once,
+        # leave no half file that the next build would trust.
         with NamedTemporaryFile(dir=cache, delete=False) as aside:
             aside.write(
                 brotli.compress(plain, quality=quality)

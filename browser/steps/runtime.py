@@ -8,8 +8,8 @@ from typing import Final
 
 from steps import CannotBuild, node
 
-# The files that a page loads as they are. The standard library is trimmed. No page of ours needs
-# the types, source maps, console and lock file of 300 packages.
+# The files that a page loads unchanged. The standard library is trimmed. Pages need none of the
+# types, source maps, console and lock file of 300 packages.
 AS_IT_IS: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 LIBRARY: Final = "python_stdlib.zip"
 LOCK: Final = "pyodide-lock.json"
@@ -32,9 +32,9 @@ def fetch(browser: Path) -> Path:
 
 
 def wanted(browser: Path) -> dict[str, str]:
-    """What a page is built from: the path of each npm package, and its locked version."""
+    """The npm packages that a page is built from: the path of each, and its locked version."""
     locked = json.loads((browser / "package-lock.json").read_text())["packages"]
-    # Tools for development come with `make lint`: a page is built without them.
+    # Leave out the tools for development, which come with `make lint`.
     return {
         path: about["version"]
         for path, about in locked.items()
@@ -51,10 +51,10 @@ def _version(package: Path) -> str:
 
 
 def make(package: Path, core: Path, stand_ins: Path, out: Path) -> None:
-    """Puts everything of Python that a page loads, with the core, into the folder `out`."""
+    """Puts the Python that a page loads, with the core, into the folder `out`."""
     for name in AS_IT_IS:
         shutil.copyfile(package / name, out / name)
-    # Pyodide reads which packages there are: none.
+    # Pyodide reads from its lock file which packages there are: none.
     lock = json.loads((package / LOCK).read_text())
     (out / LOCK).write_text(json.dumps({"info": lock["info"], "packages": {}}))
     modules = _sources(package, core, stand_ins, out / "sources.zip")
@@ -74,7 +74,7 @@ def _sources(package: Path, core: Path, stand_ins: Path, out: Path) -> list[str]
     }
     with zipfile.ZipFile(out, "w") as packed:
         for name, source in sources.items():
-            # A module's stand-in stands for the whole package.
+            # A stand-in module replaces the whole package of its name.
             if name not in ours and f"{name.split('/')[0]}.py" not in ours:
                 packed.writestr(name, source)
         for name, path in ours.items():

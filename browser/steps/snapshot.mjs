@@ -1,4 +1,4 @@
-// Starts the built Pyodide, imports the core and writes the memory: `node snapshot.mjs FOLDER OUT MODULE...`
+// Starts the built Pyodide, imports the core, and writes a snapshot: `node snapshot.mjs FOLDER OUT MODULE...`
 import crypto from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -14,20 +14,20 @@ import { pack } from '../src/core-snapshot.js';
  */
 
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // without the line of Pyodide that threw it, which is a megabyte long
   process.exit(1);
 });
 
 const [folder, out, ...modules] = process.argv.slice(2);
 
-// The memory must be the same on every machine: nothing in it may come from this one.
+// The memory must be the same on every machine, so nothing in it may come from this one.
 process.argv.length = 1;
 process.env.TZ = 'UTC';
 fix(Date, 'now', () => Date.UTC(1980, 0, 1));
 fix(performance, 'now', () => 0);
 fix(crypto, 'randomFillSync', (/** @type {Uint8Array} */ view) => view.fill(1));
-Reflect.deleteProperty(WebAssembly, 'Suspending'); // newer Node.js has it
-// On an iPad, Pyodide uses nothing that older machines lack.
+Reflect.deleteProperty(WebAssembly, 'Suspending'); // only newer versions of Node.js have it
+// Pretend to be an iPad: there Pyodide uses nothing that older machines lack.
 const iPad = { userAgent: 'Ratchet', language: 'C', platform: 'MacIntel', maxTouchPoints: 5 };
 fix(globalThis, 'navigator', iPad);
 
@@ -43,11 +43,11 @@ const pyodide = await loadPyodide({
 pyodide.runPython(`import gc, ${modules}; gc.collect()`);
 const { before, after, config } = await seenAround(pyodide.makeMemorySnapshot());
 writeFileSync(out, pack(before, after, { version, ...config }));
-process.exit(); // the second Pyodide, which was stopped, would wait for ever
+process.exit(); // the second Pyodide, which we stopped, would wait for ever
 
 /**
- * What the memory of another Pyodide is before and after it reads this snapshot. That Pyodide is
- * stopped there: what is in its memory before needs no place in our snapshot.
+ * The memory of another Pyodide before and after it reads this snapshot. Then that Pyodide is
+ * stopped. Our snapshot needs only what differs between the two.
  *
  * @param {Uint8Array} whole
  * @returns {Promise<Seen>}

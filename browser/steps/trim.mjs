@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 process.on('uncaughtException', (error) => {
-  console.error(error.message); // not the line of Pyodide that threw it: that is a megabyte
+  console.error(error.message); // without the line of Pyodide that threw it, which is a megabyte long
   process.exit(1);
 });
 
@@ -12,7 +12,7 @@ const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href
 const pyodide = await loadPyodide({
   indexURL: folder,
   stdLibURL: sources,
-  env: { PYTHONHASHSEED: '0' }, // the order of a set is the order in its bytecode
+  env: { PYTHONHASHSEED: '0' }, // else the order of sets in the bytecode would differ each time
 });
 pyodide.runPython(readFileSync(new URL('in_pyodide.py', import.meta.url), 'utf8'));
 pyodide.globals.get('main')(pyodide.toPy(modules));

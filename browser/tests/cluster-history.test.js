@@ -17,14 +17,14 @@ const report = (...names) => ({
   })),
 });
 
-test('each moment has every name as the report has it', () => {
+test('each moment has the state of every name in the report', () => {
   const seen = openHistory();
   const { nodes } = report('a', 'b');
   seen.add(1_000, { nodes });
   assert.deepEqual(seen.at(1_000)?.nodes.get('b'), nodes[1]);
 });
 
-test('what is older than the plot is forgotten, and its names with it', () => {
+test('reports that are older than the plot are forgotten, with their names', () => {
   const seen = openHistory();
   seen.add(0, report('z', 'a'));
   assert.deepEqual(seen.names(), ['a', 'z']);
@@ -33,7 +33,7 @@ test('what is older than the plot is forgotten, and its names with it', () => {
   assert.deepEqual(seen.names(), ['a', 'b']);
 });
 
-test('looking back finds the moment before, and nothing where nothing was seen', () => {
+test('looking back finds the last report before that moment, if there is one near it', () => {
   const seen = openHistory();
   for (const s of [10, 11, 60]) seen.add(s * 1000, report('a'));
   assert.equal(seen.at(11_900)?.at_ms, 11_000);

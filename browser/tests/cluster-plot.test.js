@@ -1,4 +1,4 @@
-// How the plot of the cluster's page joins its moments.
+// How the plot on the cluster's page joins the reports to lines.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -1,4 +1,4 @@
-// The snapshot's format: what goes in comes out, or it is said that it is damaged.
+// The snapshot's format: what was packed is restored, or damage is noticed.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ function memories() {
   return { before, after };
 }
 
-test('what it holds, put over the memory before, makes the memory after', () => {
+test('restored over the memory before, it gives the memory after', () => {
   const { before, after } = memories();
   const { config, restore } = unpack(pack(before, after, CONFIG).buffer);
   assert.deepEqual(config, CONFIG);
@@ -26,7 +26,7 @@ test('what it holds, put over the memory before, makes the memory after', () => 
   assert.deepEqual(before, after);
 });
 
-test('what was not changed stays as this browser has it', () => {
+test('words that the start did not change stay as this browser has them', () => {
   const { before, after } = memories();
   const mine = before.slice();
   mine.fill(9, PAGE + 24, PAGE + 32); // beside what was changed
@@ -42,7 +42,7 @@ test('it holds only the pages that differ', () => {
   assert.ok(size > 2 * PAGE && size < 3 * PAGE, `${size} bytes`);
 });
 
-test('one flipped bit is seen, wherever it is', () => {
+test('a flipped bit is noticed, wherever it is', () => {
   const { before, after } = memories();
   const packed = pack(before, after, CONFIG);
   for (const at of [0, 4, 8, 12, 21, 30, PAGE, packed.length - 1]) {
@@ -52,7 +52,7 @@ test('one flipped bit is seen, wherever it is', () => {
   }
 });
 
-test('a piece of one is seen', () => {
+test('a part of a snapshot is noticed', () => {
   const { before, after } = memories();
   const packed = pack(before, after, CONFIG);
   for (const length of [0, 3, 4, 100, PAGE, packed.length - 4]) {
@@ -60,7 +60,7 @@ test('a piece of one is seen', () => {
   }
 });
 
-test('one of a larger memory is refused', () => {
+test('a snapshot of a larger memory is refused', () => {
   const { before, after } = memories();
   const { restore } = unpack(pack(before, after, CONFIG).buffer);
   assert.throws(() => restore(new Uint8Array(2 * PAGE)), RangeError);

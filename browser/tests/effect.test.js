@@ -39,7 +39,7 @@ test('a fold of slots that this browser never had', () => {
   assert.equal(text(state(), state({}, 0, { b: 7 })), 'learned that b@7 and older are folded');
 });
 
-test('of many changes the first are named, the others counted', () => {
+test('if there are many changes, the first are named and the others counted', () => {
   const many = Object.fromEntries([...'abcdef'].map((node) => [`${node}@1`, 1]));
   assert.match(text(state(), state(many)), /^\+6: new slot a@1 1, .* and 2 more changes$/);
 });

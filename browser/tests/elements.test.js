@@ -51,7 +51,7 @@ test('a list has an element for each key, in order, and keeps those that stay', 
   const [a] = parent.children;
   assert.deepEqual(after('c', 'a'), ['c', 'a']);
   assert.equal(parent.children[1], a);
-  // Two with the same key: as many as there are, however often they are drawn.
+  // Two items with the same key stay two, however often they are drawn.
   for (let times = 0; times < 3; times += 1) {
     assert.deepEqual(after('a', 'a', 'b'), ['a', 'a', 'b']);
   }

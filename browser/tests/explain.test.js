@@ -12,7 +12,7 @@ import { A, B, MINUTE, NOW, state, X } from './panel-states.js';
  */
 
 /**
- * What is known when all is well: node c says what is merged here.
+ * What is known when all is well: node c has sent exactly what is merged here.
  *
  * @param {Partial<Known>} changes
  * @returns {Known}
@@ -76,7 +76,7 @@ test('a node that lacks many slots: the largest are named, the others counted', 
   assert.match(text, /, and 3 in 2 more slots\.$/);
 });
 
-test('a stale node that does not know of a fold either', () => {
+test('a stale node that does not know a fold, either', () => {
   const merged = state({ [A]: 3 }, 8, { b: 1763800000005456 });
   const received = from('c', state({ [A]: 3, [B]: 5 }));
   const { kind, text } = explained({ shown: 11, merged, received });
@@ -84,7 +84,7 @@ test('a stale node that does not know of a fold either', () => {
   assert.match(text, /says 8: it has not received 3 views in slots that are folded by now\./);
 });
 
-test('a node that only keeps in slots what is folded here lacks nothing', () => {
+test('a node that still has in slots what is folded here lacks nothing', () => {
   const merged = state({}, 8, { b: 1763800000005456 });
   const received = from('c', state({ [B]: 8 }));
   assert.equal(explained({ shown: 8, merged, received }).kind, 'same');
@@ -108,12 +108,12 @@ test('a base that is higher than any node’s, with the same folds', () => {
   assert.match(text, /knows 1,000 views in the base\./);
 });
 
-test('a base that a node sent before is no mystery', () => {
+test('a base that a node has sent before is explained', () => {
   const origins = new Map([['base', { count: 1000, node: 'a', at_ms: NOW }]]);
   assert.equal(lacking(state({}, 1000), state(), origins)[0].origin?.node, 'a');
 });
 
-test('before Python is there', () => {
+test('while Python is loading', () => {
   /** @type {Partial<Known>} */
   const loading = { merge: { state: 'loading', why: '' }, merged: undefined };
   const expected =
@@ -126,7 +126,7 @@ test('before Python is there', () => {
   );
 });
 
-test('where Python never comes', () => {
+test('when Python never loads', () => {
   const { kind, text } = explained({
     shown: 60,
     merge: { state: 'failed', why: 'no WebAssembly' },

@@ -1,4 +1,4 @@
-// The notes that the panel takes of what happens on the page.
+// What the panel notes of the events on the page.
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
@@ -60,7 +60,7 @@ test('a message and its merge are one line', () => {
   assert.ok(!facts.waits());
 });
 
-test('of messages that wait only the newest of a node is merged, and the others say so', () => {
+test('only the newest waiting message of a node is merged, and the older ones say so', () => {
   receive('c', state({ [A]: 1 }));
   receive('b', state({ [A]: 1 }));
   receive('c', state({ [A]: 2 }));
@@ -79,7 +79,7 @@ test('a replayed snapshot is a line of its own', () => {
   assert.equal(facts.entries[0].text, 'nothing new');
 });
 
-test('who sent a slot first with its number is remembered, and what came by another tab', () => {
+test('the first sender of a slot’s number is remembered, and what came from another tab', () => {
   receive('a', state({ [A]: 2 }), 1);
   receive('c', state({ [A]: 2 }), 2);
   assert.deepEqual(origins.get(A), { count: 2, node: 'a', at_ms: 1 });
@@ -88,7 +88,7 @@ test('who sent a slot first with its number is remembered, and what came by anot
   assert.deepEqual(origins.get(B), { count: 1, node: '', at_ms: NOW });
 });
 
-test('what is found stored at first, and what is imported, has no origin', () => {
+test('what was stored before, and what is imported, has no origin', () => {
   merge(state({ [A]: 2 }), state({ [A]: 2 }));
   facts.replacing = 'Imported';
   merge(state({ [X]: 9 }), state({ [X]: 9 }));
@@ -105,7 +105,7 @@ test('the timeline is bounded', () => {
   assert.ok(facts.entries[0].text.length < 1000);
 });
 
-test('garbage among messages and in the storage is noted, not believed', () => {
+test('garbage in a message or in the storage is noted and not used', () => {
   receiveText('c', '{"base": "1"}');
   assert.equal(facts.received, undefined);
   merge('{{{', state(), { discarded: ['counter'] });

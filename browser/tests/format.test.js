@@ -30,11 +30,11 @@ test('it is written as the reader writes numbers', () => {
   assert.deepEqual(read('hi', 12_345, 123_456), ['12 हज़ार', '1.2 लाख']);
 });
 
-test('languages that are none leave it in the page’s own', () => {
+test('without a valid language it is written in the page’s own', () => {
   assert.equal(globalThis.viewsFormat(['en-US@posix'], 'en').short(12_345), '12K');
 });
 
-test('what is kept is a number of views, or less than any', () => {
+test('a stored text is a number of views, or counts as less than any', () => {
   const { viewsKept } = globalThis;
   assert.deepEqual(['0', '7', String(LARGEST)].map(viewsKept), [0, 7, LARGEST]);
   const garbage = ['garbage', '-5', '1e9', '0x10', ' 7', '1.5', '', '9007199254740992', null];

@@ -1,4 +1,4 @@
-// What waits to be merged in the worker.
+// The queue of snapshots to merge in the worker.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -26,7 +26,7 @@ function noted() {
   return { queue, settled };
 }
 
-test('nothing is merged before the core is there', async () => {
+test('nothing is merged before the core is loaded', async () => {
   const { queue, settled } = noted();
   queue.add(ONE, job('a', '1'));
   assert.deepEqual(await settled(0), []);
@@ -34,7 +34,7 @@ test('nothing is merged before the core is there', async () => {
   assert.deepEqual(await settled(1), ['1 tide a 1']);
 });
 
-test('a node’s newer snapshot takes the place of its older one; others keep theirs', async () => {
+test('a node’s newer snapshot replaces its older one, and no other node’s', async () => {
   const { queue, settled } = noted();
   queue.add(ONE, job('a', '1'));
   queue.add(ONE, job('b', '1'));
@@ -46,7 +46,7 @@ test('a node’s newer snapshot takes the place of its older one; others keep th
   assert.deepEqual(await settled(4), expected);
 });
 
-test('what is added while something is merged is merged, too', async () => {
+test('a snapshot that is added during a merge is merged, too', async () => {
   const { queue, settled } = noted();
   queue.start();
   queue.add(ONE, job('a', '1'));
@@ -55,7 +55,7 @@ test('what is added while something is merged is merged, too', async () => {
   assert.deepEqual(await settled(3), ['1 tide a 1', '2 tide a 1', '1 tide a 2']);
 });
 
-test('a core that is gone merges nothing more', async () => {
+test('nothing is merged after the core is gone', async () => {
   const { queue, settled } = noted();
   queue.start();
   queue.add(ONE, job('a', '1'));

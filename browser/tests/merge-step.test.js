@@ -1,4 +1,4 @@
-// A merge that fails: what is said of it decides whether another core is started.
+// A merge that fails: the kind of its error decides whether another core is started.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -14,7 +14,7 @@ function coreThatFails(error) {
   };
 }
 
-test('what the core refuses is garbage; any other error means that it is broken', async () => {
+test('input that the core refuses is garbage; any other error means that the core is broken', async () => {
   const text = 'Traceback\nratchet.names.Invalid: no';
   const refused = Object.assign(new Error(text), { type: 'Invalid' });
   const broken = [
@@ -30,7 +30,7 @@ test('what the core refuses is garbage; any other error means that it is broken'
   }
 });
 
-test('a storage that fails is neither', async () => {
+test('the error of a storage means neither', async () => {
   const storage = { update: () => Promise.reject(new Error('full')), clear: async () => {} };
   const merged = mergeInto(coreThatFails(new Error()), storage, 'tide', '{}');
   await assert.rejects(merged, { name: 'Error', message: 'full' });

@@ -1,4 +1,4 @@
-// The number on the page: how it counts up and what is read out, with a page and a clock of our own.
+// The number on the page: how it counts up and what is announced, with a page and a clock of our own.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 
@@ -127,7 +127,7 @@ test('a large step is counted up: true for scripts at once, to the eye after 600
   assert.deepEqual(frames, []);
 });
 
-test('a target that moves while it counts does not make it jump back', () => {
+test('it does not jump back when its target moves while it counts up', () => {
   const { number } = place(0);
   number.raise(1_000);
   paint(200);
@@ -151,14 +151,14 @@ test('a small step, a hidden page and a reader who wants no motion see the last 
   assert.deepEqual(texts, ['7', '700', '7,000']);
 });
 
-test('what is less, the same or no number of views changes nothing', () => {
+test('a smaller or equal number, or no number, changes nothing', () => {
   const { number } = place(5);
   const text = JSON.parse('"9"'); // what a node's answer may hold, whatever the types say
   for (const value of [4, 5, -1, NaN, 6.5, Infinity, 2 ** 53, text]) number.raise(value);
   assert.deepEqual(texts, []);
 });
 
-test('the largest number there can be is reached exactly', () => {
+test('the largest possible number is reached exactly', () => {
   const { number, line, count } = place(0);
   number.raise(LARGEST);
   paint(620);
@@ -187,7 +187,7 @@ test('a page that comes back by the back button shows at once what other pages h
   assert.deepEqual([dataset.value, ...new Set(texts)], ['4000', '4,000']);
 });
 
-// -- what is read out --------------------------------------------------------------------------
+// -- what is announced -------------------------------------------------------------------------
 
 test('a change is announced at once, and then again after 20 s at the earliest', () => {
   const region = { textContent: '' };

@@ -20,13 +20,16 @@ let answers = [];
 let sent = [];
 /** @type {Map<string, string>} */
 let kept = new Map();
-/** What became of the views. @type {{video: string, views: number}[]} */
+/** Whether the answers come from a node, or from a proxy on the way. */
+let from_node = true;
+/** The views that were counted. @type {{video: string, views: number}[]} */
 let counted = [];
 /** @type {string[]} */
 let lines = [];
 
 beforeEach(() => {
   [answers, sent, kept, counted, lines] = [[], [], new Map(), [], []];
+  from_node = true;
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: BEGIN_MS });
 });
 
@@ -37,7 +40,9 @@ globalThis.fetch = async (_url, options) => {
   const answer = answers.shift() ?? 'cut';
   const status = typeof answer === 'function' ? answer() : answer;
   if (status === 'cut') throw new TypeError('Failed to fetch');
-  return new Response(JSON.stringify({ views: 7 }), { status });
+  /** @type {Record<string, string>} */
+  const headers = from_node ? { 'X-Ratchet-Node': 'a' } : {};
+  return new Response(JSON.stringify({ views: 7 }), { status, headers });
 };
 
 /** @type {Keep} */
@@ -98,16 +103,31 @@ test('a view that surely was not counted is sent for as long as it takes', async
   assert.ok(Date.now() > BEGIN_MS + 30 * MINUTE_MS);
 });
 
-test('a proxy’s own status for a failure leaves open whether it was counted', async () => {
-  answers = [520, 524, 200];
+test('after a proxy’s own status it is unsure whether the view was counted', async () => {
+  from_node = false;
+  answers = [520, 413, 403, 404, 200];
   outbox().count('tide');
-  await run(MINUTE_MS);
-  assert.deepEqual([counted.length, sent.length, new Set(sent).size], [1, 3, 1]);
+  await run(2 * MINUTE_MS);
+  assert.deepEqual([counted.length, sent.length, new Set(sent).size], [1, 5, 1]);
 });
 
-test('a refused view is not sent again', async () => {
-  answers = [404];
-  outbox().count('nobody');
+test('a view of a clip that some nodes don’t have yet is sent for as long as its key lives', async () => {
+  answers = [404, 404, 404, 200];
+  outbox().count('new');
+  await run(2 * MINUTE_MS);
+  assert.deepEqual([counted.length, sent.length], [1, 4]);
+
+  answers = Array(200).fill(404);
+  counted = [];
+  outbox().count('never');
+  await run(14 * MINUTE_MS);
+  assert.match(lines.at(-1) ?? '', /given up/);
+  assert.equal(kept.size, 0);
+});
+
+test('a view that a node refuses is not sent again', async () => {
+  answers = [422];
+  outbox().count('tide');
   await run(MINUTE_MS);
   assert.deepEqual([sent.length, kept.size], [1, 0]);
 });
@@ -144,7 +164,7 @@ test('a view that another page has sent meanwhile is not sent again', async () =
   assert.match(lines.at(-1) ?? '', /another page/);
 });
 
-test('what one page does not know of a view, no page takes for surely not counted', async () => {
+test('while one page is unsure of a view, no page takes it for surely not counted', async () => {
   // Another page has the same view on its way, and gets no answer.
   const elsewhere = () => {
     const [key] = kept.keys();

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { onPlay } from '../src/play.js';
 
-/** As much of a clip's element as it takes, as it stands in the page when the script comes. */
+/** The parts of a clip's element that the script uses, as they are when the script is loaded. */
 class Player extends EventTarget {
   /**
    * @param {number} played how many stretches of it were played
@@ -41,7 +41,7 @@ test('a play is counted once from its start to its end, however often it pauses'
   assert.deepEqual(views, [0, 1, 1, 2]);
 });
 
-test('a clip that was played before the script was here counts, and not again before its end', () => {
+test('a clip that was played before the script was loaded counts, and not again before its end', () => {
   const playing = viewsOf(new Player(1));
   assert.deepEqual([playing(), playing('playing'), playing('ended', 'playing')], [1, 1, 2]);
   const over = viewsOf(new Player(1, true));

@@ -12,7 +12,7 @@ test('what is exported can be imported', () => {
   assert.deepEqual(imported(file, 'tide'), stored);
 });
 
-test('a file that is none, or another one, is refused with the reason', () => {
+test('an invalid file, or one of another video, is refused with the reason', () => {
   const file = JSON.parse(exported('tide', stored, new Date(0)));
   /** @type {[text: string | object, why: RegExp][]} */
   const refusals = [

@@ -13,7 +13,7 @@ test('slots are sorted by node and start, and have a short name and a time', () 
   assert.equal(started(7), undefined);
 });
 
-test('a state is read only if it is one', () => {
+test('a text that is no state is not read as one', () => {
   assert.equal(readState('{"base": 1, "slots": {"a@1": 2}}', '{"a": 0}')?.value, 3);
   const most = readState('{"base": 9007199254740991, "slots": {"a@1": 2}}', '');
   assert.equal(most?.value, 2 ** 53 - 1);

@@ -1,4 +1,4 @@
-"""What the build promises: the same page from the same sources, whole or not at all."""
+"""What the build promises: the same sources give the same page, complete or not at all."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def test_a_change_in_the_core_makes_another_build(page: Path, tmp_path: Path) ->
     assert build_id(tmp_path / "page") != build_id(page)
 
 
-def test_a_build_that_fails_leaves_the_page_before(page: Path, tmp_path: Path) -> None:
+def test_a_build_that_fails_leaves_the_previous_page(page: Path, tmp_path: Path) -> None:
     before = pack.tree(page)
     (tmp_path / "src").mkdir()
     (tmp_path / "pyproject.toml").write_text("no toml at all")
@@ -62,7 +62,7 @@ def test_a_build_that_fails_leaves_the_page_before(page: Path, tmp_path: Path) -
     assert pack.tree(page) == before
 
 
-def test_the_lock_file_is_of_the_runtime_beside_it(page: Path) -> None:
+def test_the_lock_file_has_the_version_of_the_runtime_beside_it(page: Path) -> None:
     ours, theirs = (
         json.loads((folder / "pyodide-lock.json").read_text())
         for folder in (page / "assets/pyodide", BROWSER / "node_modules/pyodide")
@@ -94,7 +94,7 @@ def test_every_module_that_the_lesson_imports_is_there(page: Path) -> None:
             "passive.merge('tide', '', '', '{')",
             r'"ratchet/passive.py", line \d+, in merge(.|\n)*Invalid: ',
         ),
-        # Of the library, only the line where a function begins is kept.
+        # The library's bytecode has only the lines where functions begin.
         ("json.loads('{')", r'"json/decoder.py", line 340, in decode(.|\n)*JSONDecodeError: '),
     ],
 )
@@ -110,14 +110,14 @@ told"""
     assert re.search(said, python(page, code))
 
 
-def test_bytecode_is_all_that_is_left_of_the_library(page: Path) -> None:
+def test_the_library_is_bytecode_only(page: Path) -> None:
     with zipfile.ZipFile(page / "assets/pyodide/python_stdlib.zip") as library:
         names = library.namelist()
     assert all(name.endswith(".pyc") for name in names)
     assert not [name for name in names if name.startswith(("zipfile/", "asyncio/", "urllib/"))]
 
 
-def test_what_is_compressed_unpacks_to_the_plain_file(page: Path) -> None:
+def test_a_compressed_file_unpacks_to_the_plain_file(page: Path) -> None:
     packed = [path for path in (page / "assets").rglob("*") if path.suffix in {".br", ".gz"}]
     assert packed
     for path in packed:
@@ -133,7 +133,7 @@ def test_a_snapshot_is_less_than_half_of_that(page: Path) -> None:
     assert wire(page, [runtime.SNAPSHOT]) < 1_600_000
 
 
-def test_every_script_that_is_asked_for_is_there(page: Path) -> None:
+def test_every_script_that_a_page_or_script_loads_is_there(page: Path) -> None:
     assets = page / "assets"
     for script in [*assets.glob("*.js"), *assets.glob("storage/*.js")]:
         for name in re.findall(r"(?:from|import\()\s*'(\.[^']+)'", script.read_text()):
@@ -180,7 +180,7 @@ def test_a_page_is_built_without_the_tools_for_its_sources() -> None:
     assert packages == {"pyodide", "emscripten", "ws"}
 
 
-def test_without_npm_it_says_how_to_get_one(
+def test_without_npm_it_says_how_to_get_npm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(BROWSER / "package-lock.json", tmp_path / "package-lock.json")
@@ -204,7 +204,7 @@ def wire(page: Path, names: list[str]) -> int:
 
 
 def python(page: Path, code: str) -> str:
-    """What this code answers in the page's Pyodide."""
+    """The result of this code in the page's Pyodide."""
     script = Path(__file__).with_name("run_python.mjs")
     command = [node.program("node"), str(script), str(page / "assets/pyodide"), code]
     done = subprocess.run(command, capture_output=True, text=True)

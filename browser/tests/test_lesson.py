@@ -1,4 +1,4 @@
-"""The lesson: what its page says is true, and its counter is right whatever is ordered."""
+"""The lesson: the text on its page is true, and its counter is right for any orders."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PAGE: Final = Path(__file__).parents[1] / "page"
 
 
 class Step(NamedTuple):
-    """One button of a story, and what stands below it."""
+    """One button of a story, and the text below it."""
 
     story: str
     way: str
@@ -80,7 +80,7 @@ STORIES: Final = stories()
 
 
 def played(story: str) -> Iterator[tuple[Scene, str]]:
-    """What it looks like after each step, and in which naive way beside it."""
+    """The scene after each step, and the naive way that the story compares with."""
     lesson = Lesson()
     for step in STORIES[story]:
         scenes, _, _ = lesson.obey(step.order)
@@ -88,7 +88,7 @@ def played(story: str) -> Iterator[tuple[Scene, str]]:
 
 
 def numbers(scene: Scene, way: str) -> tuple[list[int], list[int]]:
-    """a, b, c and the page: what the counter says, and what the naive way does."""
+    """The numbers of a, b, c and the page: those of the counter, and those of the naive way."""
     naive = scene.naive[way]
     return (
         [*(node.bar.value for node in scene.nodes.values()), scene.page.bar.value],
@@ -104,7 +104,7 @@ def test_there_are_six_stories() -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_what_stands_below_each_step_is_what_happens(story: str) -> None:
+def test_the_text_below_each_step_is_what_happens(story: str) -> None:
     lesson = Lesson()
     for step in STORIES[story]:
         _, said, naive = lesson.obey(step.order)
@@ -166,12 +166,12 @@ def test_forgetting_moves_a_slot_into_the_base_only_when_all_agree() -> None:
     scenes = [scene for scene, _ in played("forget")]
     before, after = [("a@1", 3), ("b@1", 2), ("c@1", 2)], [("base", 2), ("a@1", 3), ("b@1", 2)]
     assert [at_a(scene) for scene in scenes] == [before] * 3 + [after] * 2
-    # The page slept meanwhile, and lifts when it hears of it.
+    # The page slept meanwhile. It lifts when it learns of the fold.
     page = [[(part.name, part.views) for part in scene.page.bar.parts] for scene in scenes]
     assert page == [before] * 4 + [after]
 
 
-# -- whatever is ordered ---------------------------------------------------------------------
+# -- any orders ------------------------------------------------------------------------------
 
 
 @settings(max_examples=30, deadline=None, print_blob=True)
@@ -194,7 +194,7 @@ def test_no_order_makes_it_count_wrong(data: st.DataObject, disks_are_lost: bool
 
 
 def check(before: Scene, after: Scene, order: str) -> None:
-    """What holds at every moment."""
+    """Check what must hold at every moment."""
     assert after.page.bar.value >= before.page.bar.value, "the page fell"
     assert after.page.bar.value <= after.truth, "the page counts what never was"
     for name, node in after.nodes.items():
@@ -207,7 +207,7 @@ def check(before: Scene, after: Scene, order: str) -> None:
 
 
 def finish(lesson: Lesson, disks_are_lost: bool) -> None:
-    """All start and all heal, and then all agree: on the truth, if no disk was lost."""
+    """Start and heal all nodes. Then all must agree: on the truth, if no disk was lost."""
     for name in "abc":
         for order in (f"start {name}", f"heal {name}"):
             if order in lesson.possible():
@@ -225,7 +225,7 @@ def finish(lesson: Lesson, disks_are_lost: bool) -> None:
         assert after.truth - lost <= after.page.bar.value <= after.truth
     if not disks_are_lost:
         assert lost == 0
-    # An hour after the last start nothing is left but a base and what the living count in.
+    # An hour after the last start, only the base and the slots of the running nodes are left.
     for node in after.nodes.values():
         assert not any(part.closed for part in node.bar.parts)
 
@@ -253,7 +253,7 @@ def test_an_order_that_cannot_be_given_is_refused_and_changes_nothing() -> None:
     assert lesson.scene() == before
 
 
-def test_the_page_is_answered_in_json_and_a_story_begun_anew_is_the_same_again() -> None:
+def test_the_page_gets_json_and_a_story_that_starts_again_is_the_same() -> None:
     stage = Stage()
     first = json.loads(stage.play(json.dumps(["cut c", "count c 3"]), True))
     assert (first["scenes"][-1]["truth"], first["scenes"][-1]["nodes"]["c"]["cut"]) == (10, True)

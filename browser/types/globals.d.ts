@@ -1,6 +1,6 @@
 // What TypeScript cannot find by itself: globals of our classic scripts, and files that only a build has.
 
-// format.js, a classic script, leaves these two behind.
+// format.js, a classic script, defines these two.
 declare var viewsKept: (text: string | null) => number;
 declare var viewsFormat: (languages: readonly string[], pageLanguage: string) => ViewsFormat;
 

@@ -13,12 +13,11 @@ from typing import Final, TypeVar
 from ratchet import codec
 from ratchet.changes import Changes
 from ratchet.column import Row
-from ratchet.frames import MAX_ROWS, Extent, Frame, Hello, Send, Want
+from ratchet.frames import Extent, Frame, Hello, Send, Want
 from ratchet.generations import join
-from ratchet.journal import MAX_LIFTED
+from ratchet.options import DEFAULTS, Options
 from ratchet.replica import Replica
 from ratchet.slot import Slot
-from ratchet.talk import MAX_SLOTS
 from simulation.disk import Disk
 
 F = TypeVar("F", bound=Frame)
@@ -78,13 +77,13 @@ class World:
 
     def __init__(
         self,
-        chunk: int = MAX_ROWS,
-        grace_s: float = 3600.0,
+        chunk: int = DEFAULTS.max_rows,
+        grace_s: float = DEFAULTS.grace_s,
         retire_after_s: float | None = None,
-        max_slots: int = MAX_SLOTS,
-        max_lifted: int = MAX_LIFTED,
+        max_slots: int = DEFAULTS.max_slots,
+        max_lifted: int = DEFAULTS.max_lifted,
     ) -> None:
-        """`chunk`: the `max_rows` of each `Replica`. The others have their names there, too."""
+        """`chunk`: `Options.max_rows` of each replica. The others have their names there, too."""
         self.now = 0.0
         self.nodes: list[Node] = []
         self.wire: list[Packet] = []
@@ -96,11 +95,7 @@ class World:
         # Packets that `settle_wire` dropped when it was last called.
         self.lost = 0
         self._started = 0
-        self._chunk = chunk
-        self._grace_s = grace_s
-        self._retire_after_s = retire_after_s
-        self._max_slots = max_slots
-        self._max_lifted = max_lifted
+        self._options = Options(grace_s, retire_after_s, chunk, max_slots, max_lifted)
 
     # -- processes -------------------------------------------------------------------------
 
@@ -116,15 +111,11 @@ class World:
             wall,
             _unlike(self._started),
             self.now,
-            grace_s=self._grace_s,
-            retire_after_s=self._retire_after_s,
-            max_rows=self._chunk,
-            max_slots=self._max_slots,
-            max_lifted=self._max_lifted,
+            self._options,
         )
         disk = Disk() if disk is None else disk
         for part in disk.read():
-            replica.restore(part)
+            replica.table.restore(part)
         replica.tick(self.now)
         node = Node(name, me.process, disk, replica)
         self.nodes.append(node)
@@ -370,9 +361,10 @@ def meet(*names: str) -> tuple[World, list[Node]]:
     return world, world.meet(*names)
 
 
-def single(name: str, chunk: int = MAX_ROWS) -> Replica:
+def single(name: str, chunk: int = DEFAULTS.max_rows) -> Replica:
     """A replica without a world around it."""
-    return Replica(Hello(name, f"{ord(name):016x}", ""), 1, lambda _: 0, 0.0, max_rows=chunk)
+    me = Hello(name, f"{ord(name):016x}", "")
+    return Replica(me, 1, lambda _: 0, 0.0, Options(max_rows=chunk))
 
 
 def values(world: World) -> set[int]:
@@ -403,7 +395,7 @@ def claim(node: Node, slot: Slot) -> int:
 def packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:
     """The packets on the wire, one by one, until `node` has caught up. The caller delivers each."""
     for _ in range(1000):
-        if node.replica.caught_up():
+        if node.replica.talk.caught_up():
             return
         if world.wire:
             yield world.wire.pop(0)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from ratchet import codec
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import MAX_ROWS, Extent, Rows, Send, Want
-from ratchet.replica import HEARTBEAT_S, Replica
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.tenure import ALONE_S
 from ratchet.transfers import ASK_AGAIN_S
@@ -148,7 +149,7 @@ class TestCatchUp:
         world.flush(a)
         world.settle()
         c = world.start("c")
-        assert not c.replica.caught_up()
+        assert not c.replica.talk.caught_up()
         chunks = []
         for packet in packets_until_caught_up(world, c):
             if packet.receiver is c and isinstance(packet.frame, Rows):
@@ -275,10 +276,10 @@ class TestCatchUp:
             world.deliver()
         world.cut(a, b)
         # People have seen the peer's number; to show less would be to fall.
-        assert not b.replica.caught_up()
+        assert not b.replica.talk.caught_up()
         world.heal()
         world.settle()
-        assert b.replica.caught_up()
+        assert b.replica.talk.caught_up()
 
     def test_from_a_peer_that_claims_as_much_and_has_other_rows_begins_not_at_each_digest(
         self,
@@ -383,11 +384,11 @@ class TestCatchUp:
         world.count(a, TIDE)
         world.settle()
         c = world.start("c")
-        assert not c.replica.caught_up()
+        assert not c.replica.talk.caught_up()
         while c.replica.table.value(TIDE) == 0:
             world.deliver()
         world.settle()
-        assert c.replica.caught_up()
+        assert c.replica.talk.caught_up()
 
     def test_spreads_the_last_rows_of_a_crashed_node_from_any_node_that_has_them(self) -> None:
         world, (a, b, c) = meet("a", "b", "c")

@@ -1,7 +1,6 @@
 """When a closed slot is folded, and what is in the way until then."""
 
-from ratchet.cluster import REMIND_S
-from ratchet.replica import HEARTBEAT_S
+from ratchet.cluster import HEARTBEAT_S, REMIND_S
 from small_world import TIDE, World, notices, slot_of, slots
 
 

@@ -14,7 +14,7 @@ A = Slot("a", 7)
 def _journal() -> tuple[Table, Journal]:
     """The table and the journal of a process that counts in A."""
     table = Table()
-    journal = Journal(table)
+    journal = Journal(table, max_lifted=100)
     journal.join({"a": 7})
     table.column(A)
     changes = journal.begin(A)
@@ -61,7 +61,7 @@ class TestAnsweredViews:
         assert (journal.shown(TIDE), table.value(TIDE)) == (5, 1)
 
     def test_wait_while_no_slot_is_open(self) -> None:
-        journal = Journal(Table())
+        journal = Journal(Table(), max_lifted=100)
         journal.count(TIDE, 1, answered=True)
         assert journal.begin(None) is None
         assert journal.shown(TIDE) == 1

@@ -1,6 +1,6 @@
 """A node leaves for good: it closes its slot and hands over everything."""
 
-from ratchet.replica import HEARTBEAT_S
+from ratchet.cluster import HEARTBEAT_S
 from small_world import TIDE, Node, World, slots, values
 
 

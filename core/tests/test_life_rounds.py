@@ -39,7 +39,7 @@ def a_round(world: World, chance: random.Random) -> set[Slot]:
     assert leaving.replica.unshared() == 0
     world.crash(leaving)
     world.start(restarting.name, world.crash(restarting))
-    world.alive()[0].replica.retire("d")
+    world.alive()[0].replica.cluster.retire("d")
     world.settle()
     world.pass_time(GRACE_S)
     world.settle()

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from ratchet import codec
 from ratchet.changes import Changes
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT
-from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import Slot
 from small_world import (
     TIDE,
@@ -211,7 +211,7 @@ class TestBase:
 
     def test_with_other_folds_than_ours_is_not_merged(self) -> None:
         world, (a, b) = meet("a", "b")
-        b.replica.restore(Changes(base=((TIDE, 5),)))
+        b.replica.table.restore(Changes(base=((TIDE, 5),)))
         world.pass_time(HEARTBEAT_S)
         while not world.on_wire(WantBase):
             world.deliver()
@@ -221,7 +221,7 @@ class TestBase:
 
     def test_that_grew_by_a_merge_is_written(self) -> None:
         world, (a, b) = meet("a", "b")
-        b.replica.restore(Changes(base=((TIDE, 5),)))
+        b.replica.table.restore(Changes(base=((TIDE, 5),)))
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(write=False)
         changes = world.begin_write(a)
@@ -245,7 +245,7 @@ class TestRestore:
         for size in (1, 2, 5, 1000):
             replica = single("c")
             for part in node.disk.read(size):
-                replica.restore(part)
+                replica.table.restore(part)
             assert replica.table.fingerprint() == node.replica.table.fingerprint()
             expected = replace(node.replica.digest(), slot=None, alive={})
             assert replica.digest() == expected

@@ -4,8 +4,8 @@ for the grace, also those whose slots were closed."""
 from collections.abc import Iterable
 
 import pytest
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.members import Refused
-from ratchet.replica import HEARTBEAT_S
 from small_world import TIDE, Node, World, notices, slot_of, values
 
 GRACE_S = 3600.0
@@ -57,7 +57,7 @@ def _obstacles(node: Node) -> list[tuple[str, str]]:
 
 def _retire(world: World, via: Node, name: str) -> None:
     world.settle()
-    via.replica.retire(name)
+    via.replica.cluster.retire(name)
     world.settle()
 
 
@@ -326,7 +326,7 @@ class TestANodeThatWasOnlyMet:
         world.start("c")
         world.lose_all()
         with pytest.raises(Refused, match="c is alive"):
-            a.replica.retire("c")
+            a.replica.cluster.retire("c")
 
 
 def _leave(world: World, node: Node) -> None:

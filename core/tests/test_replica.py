@@ -2,10 +2,10 @@
 
 from ratchet import codec
 from ratchet.changes import Changes
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import BaseRows, Digest, Hello, Rows, Send, Want, WantBase
 from ratchet.generations import Generations
-from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import Slot
 from ratchet.tenure import ALONE_S
 from small_world import TIDE, Packet, World, claim, meet, single, slot_of
@@ -198,7 +198,7 @@ class TestDigest:
     def test_fingerprints_differ_where_only_the_bases_differ(self) -> None:
         _, (a, b) = meet("a", "b")
         assert a.replica.table.fingerprint() == b.replica.table.fingerprint()
-        a.replica.restore(Changes(base=((TIDE, 5),)))
+        a.replica.table.restore(Changes(base=((TIDE, 5),)))
         assert a.replica.table.fingerprint() != b.replica.table.fingerprint()
         assert a.replica.digest().base_fingerprint != b.replica.digest().base_fingerprint
 

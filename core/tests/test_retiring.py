@@ -14,8 +14,8 @@ class TestRetiring:
         world.settle()
         world.crash(c)
         world.settle()
-        a.replica.retire("c")
-        a.replica.retire("c")
+        a.replica.cluster.retire("c")
+        a.replica.cluster.retire("c")
         world.finish()
         assert values(world) == {9}
         assert {slot.node for slot in slots(world)} == {"a", "b"}
@@ -27,7 +27,7 @@ class TestRetiring:
         a, _ = world.meet("a", "b")
         before = a.replica.digest()
         with pytest.raises(Refused) as refused:
-            a.replica.retire(name)
+            a.replica.cluster.retire(name)
         assert refused.value.code == code
         assert a.replica.digest() == before
 
@@ -37,7 +37,7 @@ class TestRetiring:
         world.cut(a, c)
         world.settle()
         with pytest.raises(Refused, match="c is alive"):
-            a.replica.retire("c")
+            a.replica.cluster.retire("c")
 
     def test_a_node_by_mistake_and_back_within_the_grace_loses_nothing(self) -> None:
         world = World(grace_s=60.0)
@@ -47,7 +47,7 @@ class TestRetiring:
         world.cut_off(c)
         world.count(c, TIDE, 2)
         world.settle()
-        a.replica.retire("c")
+        a.replica.cluster.retire("c")
         world.settle()
         old = slot_of(c)
         world.heal()
@@ -71,8 +71,8 @@ class TestRetiring:
         world.cut_off(c)
         world.count(c, TIDE, 2)
         world.crash(b)
-        a.replica.retire("c")
-        a.replica.retire("b")
+        a.replica.cluster.retire("c")
+        a.replica.cluster.retire("b")
         world.count(a, TIDE, 10)
         world.settle()
         assert a.replica.table.value(TIDE) == 17

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 from ratchet import codec
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import Extent, Rows
 from ratchet.generations import Generations
-from ratchet.replica import HEARTBEAT_S
 from ratchet.slot import new_generation
 from ratchet.tenure import ALONE_S
 from small_world import TIDE, Packet, meet, slot_of

@@ -1,9 +1,9 @@
 """Two processes of one name: the newer one goes on, the older one hands over."""
 
 from ratchet import codec
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import Rows
-from ratchet.replica import HEARTBEAT_S
 from ratchet.tenure import RIVAL_S
 from small_world import TIDE, Packet, World, notices, slot_of, values
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 from ratchet import tenure
-from ratchet.replica import HEARTBEAT_S
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.tenure import ALONE_S, RIVAL_S, TRANSITIONS, Event, State
 from small_world import TIDE, Node, World, meet, slot_of
 
@@ -87,7 +87,7 @@ class TestASlot:
     def test_that_others_have_closed_is_followed_by_another(self) -> None:
         world, (a, b) = meet("a", "b")
         world.cut(a, b)
-        b.replica.retire("a")
+        b.replica.cluster.retire("a")
         old = slot_of(a)
         world.heal()
         world.settle()

@@ -1,4 +1,4 @@
-"""What the tests of the server share: one node that runs all the while, and how to talk to it."""
+"""Fixtures that the server's tests share: a node that runs all the while, and a client of it."""
 
 import os
 import signal
@@ -13,15 +13,17 @@ from ratchet.changes import Changes
 from ratchet.slot import Slot
 from ratchet_server.cli import main
 
-# `testing` is no distribution; it lies beside the parts that use it.
+# `testing` is not installed: it is a folder beside those that use it.
 from testing.disk import fill, many
 from testing.nodes import PATIENCE_S, Node, wait_until
 
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node without peers that counts any video, with its slot open. For many tests at once:
-    each uses videos of its own and leaves the node as it is."""
+    """A node without peers that counts any video. Its slot is open.
+
+    Many tests share it: each must use videos of its own, and leave the node running.
+    """
     with Node("a", tmp_path_factory.mktemp("node")) as node:
         node.start()
         wait_until(lambda: node.slot, "the slot is open")
@@ -37,7 +39,7 @@ def http(node: Node) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a node that takes a second to read it; to be copied."""
+    """A data folder that takes a node a second to read. Copy it before use."""
     folder = tmp_path_factory.mktemp("large") / "data"
     return fill(
         folder, Changes(columns=(many(Slot("old", 1), 100_000),), newest={"old": 1, "a": 1})
@@ -48,15 +50,15 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
-    """Runs `ratchet`, which must end by itself and not well; the one line that says why."""
+    """A function that runs `ratchet`, which must fail, and returns the line that says why."""
 
     def run(*arguments: str, environ: dict[str, str] | None = None) -> str:
         for name in [name for name in os.environ if name.startswith("RATCHET_")]:
             monkeypatch.delenv(name)
         for name, value in (environ or {}).items():
             monkeypatch.setenv(name, value)
-        # In this process, because a start of Python for each would take longer than all else here.
-        # If a node does start, it is told to stop, and its exit code says so.
+        # Run it in this process: a new Python for each run would take longer than all else here. If
+        # a node does start, this signal stops it, and its exit code fails the test.
         too_long = threading.Timer(10, os.kill, (os.getpid(), signal.SIGINT))
         too_long.start()
         try:
@@ -66,11 +68,11 @@ def refused(
         finally:
             too_long.cancel()
         assert code in {1, 2}
-        said = capsys.readouterr()
-        assert said.out == ""
-        *before, line = said.err.splitlines()
-        # argparse shows the usage first.
-        assert not before or before[0].startswith("usage: ratchet"), said.err
+        output = capsys.readouterr()
+        assert output.out == ""
+        *before, line = output.err.splitlines()
+        # argparse prints the usage first.
+        assert not before or before[0].startswith("usage: ratchet"), output.err
         return line
 
     return run

@@ -1,12 +1,12 @@
-"""A thing that others can make a log say is logged once a minute."""
+"""A line that clients can provoke is logged at most once a minute."""
 
 from collections.abc import Callable
 
-from ratchet_server.log_throttle import MOST, PERIOD_S, LogThrottle
+from ratchet_server.log_throttle import MAX_CAUSES, PERIOD_S, LogThrottle
 
 
 class TestLogThrottle:
-    def test_each_thing_is_due_once_a_period(self) -> None:
+    def test_each_cause_is_due_once_in_a_period(self) -> None:
         now = 0.0
         throttle = LogThrottle(clock=lambda: now)
         assert [throttle.due("x"), throttle.due("x"), throttle.due("y")] == [True, False, True]
@@ -15,10 +15,10 @@ class TestLogThrottle:
         now = PERIOD_S
         assert [throttle.due("x"), throttle.due("x")] == [True, False]
 
-    def test_in_one_period_only_so_many_things_are_said(self) -> None:
+    def test_the_causes_of_one_period_are_bounded(self) -> None:
         now = 0.0
         throttle = LogThrottle(clock=lambda: now)
-        due: Callable[[], int] = lambda: sum(throttle.due(n) for n in range(2 * MOST))  # noqa: E731
-        assert due() == MOST
+        due: Callable[[], int] = lambda: sum(throttle.due(n) for n in range(2 * MAX_CAUSES))  # noqa: E731
+        assert due() == MAX_CAUSES
         now = PERIOD_S
-        assert due() == MOST
+        assert due() == MAX_CAUSES

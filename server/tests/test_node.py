@@ -1,4 +1,4 @@
-"""A node whose part fails turns unready, stops in order and says so: it never counts on alone."""
+"""If a part of a node fails, the node turns unready, stops in order and says why."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from testing.nodes import Node, wait_until
 
 
 @pytest.mark.parametrize("on_term", ["stop", "leave"])
-def test_a_node_that_can_dial_no_more_refuses_readyz_and_ends_with_the_reason(
+def test_a_node_that_can_no_longer_dial_fails_readyz_and_ends_with_the_reason(
     tmp_path: Path, on_term: str
 ) -> None:
     environ = {"RATCHET_FAIL_AT": "peer-dialled", "RATCHET_ON_TERM": on_term}
@@ -16,7 +16,7 @@ def test_a_node_that_can_dial_no_more_refuses_readyz_and_ends_with_the_reason(
         a.start()
         wait_until(lambda: a.slot, "the slot is open")
         a.view("x")
-        # A balancer asks for it, so it waits until the balancer has been told.
+        # From now on the node thinks that a balancer checks it, so it waits for one to notice.
         assert a.get("/readyz").status_code == 200
         b.start()
         wait_until(lambda: a.get("/readyz").status_code == 503, "a is unready")
@@ -24,11 +24,11 @@ def test_a_node_that_can_dial_no_more_refuses_readyz_and_ends_with_the_reason(
         assert a.wait() == 1
         assert a.log.splitlines()[-1] == (
             "ratchet: a part of this node has failed, so it has stopped: "
-            "RuntimeError('told to fail at peer-dialled'); the log says where. Start it again"
+            "RuntimeError('RATCHET_FAIL_AT=peer-dialled'); the log says where. Start the node again"
         )
-        # What failed stands in the log, with where.
+        # The log says what has failed, and where.
         assert a.log.count("Traceback") == 1
-        # It is only away: its slot is open, and what it has counted is in its data.
+        # Its slot is still open, and the view is in its data.
         assert "a" not in b.get("/api/node").json()["closed"]
         a.environ = {}
         a.start()

@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is said of a wrong one, and that all documents agree."""
+"""Settings: where they come from, how a wrong one is refused, and that all documents agree."""
 
 import re
 from argparse import Namespace
@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 DECLARED = list(sources.declared())
 VARIABLES = {setting.variable for setting, _ in DECLARED}
 
-# What Kubernetes sets in each container of a namespace with Services called ratchet, ratchet-peer.
+# Variables that Kubernetes sets in each container, if there are Services ratchet and ratchet-peer.
 OF_SERVICES = {
     "RATCHET_SERVICE_HOST": "10.0.0.1",
     "RATCHET_SERVICE_PORT": "1234",
@@ -37,26 +37,28 @@ def read(environ: dict[str, str], **line: object) -> object:
 
 
 class TestADeclaration:
-    def test_has_a_variable_that_is_called_as_its_flag(self) -> None:
+    def test_has_a_variable_with_the_name_of_its_flag(self) -> None:
         for setting, _ in DECLARED:
             if setting.flag:
                 flag = setting.flag.split()[0]
                 assert setting.variable == "RATCHET_" + flag[2:].replace("-", "_").upper()
         assert len(VARIABLES) == len(DECLARED)
 
-    def test_has_a_default_that_could_be_given_as_well(self) -> None:
-        """What the help shows as a default gives just that default."""
+    def test_has_a_default_that_may_be_set_explicitly(self) -> None:
+        """If the value that the help shows is set, nothing changes."""
         unset = sources.read(Namespace(name="a"), {})
         shown = {setting.variable: default.split()[0] for setting, default in DECLARED
                  if default not in {"required", setting.unset}}  # fmt: skip
         assert len(shown) > len(DECLARED) / 2
         assert sources.read(Namespace(name="a"), shown) == unset
 
-    def test_stands_in_the_readme(self) -> None:
+    def test_is_in_the_readme(self) -> None:
         readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-        assert table() in readme, "README.md: put there what python -m ratchet_server.settings says"
+        assert table() in readme, (
+            "README.md: put in the output of python -m ratchet_server.settings"
+        )
 
-    def test_stands_in_the_help_of_a_node(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_is_in_the_help_of_ratchet_node(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
             main(["node", "--help"])
         assert end.value.code == 0
@@ -81,9 +83,18 @@ class TestADeclaration:
 
 
 def files_that_name_variables() -> Iterator[Path]:
-    """What operators read and run, and our own programs; not the names of earlier versions in
-    CHANGELOG.md, and not this file, which misspells some."""
-    for name in ("README.md", "ARCHITECTURE.md", "PROTOCOL.md", "Dockerfile", "compose.yaml"):
+    """The files that operators read and run, and our own programs.
+
+    Without CHANGELOG.md, which has names of earlier versions, and this file, which misspells some.
+    """
+    for name in (
+        "README.md",
+        "OPERATING.md",
+        "ARCHITECTURE.md",
+        "PROTOCOL.md",
+        "Dockerfile",
+        "compose.yaml",
+    ):
         yield PROJECT / name
     for folder in ("balancer", "bench", "browser/src", "core", "e2e", "server", "testing"):
         for file in (PROJECT / folder).rglob("*"):
@@ -105,7 +116,7 @@ class TestWhereASettingComesFrom:
         settings = sources.read(Namespace(name="a"), environ)
         assert (settings.port, settings.open, settings.retire_after_s) == (1, True, 60)
 
-    def test_an_empty_variable_is_one_that_is_not_set(self) -> None:
+    def test_an_empty_variable_counts_as_not_set(self) -> None:
         assert read(dict.fromkeys(VARIABLES, "")) == read({})
 
     def test_a_list_has_commas_in_its_variable(self) -> None:
@@ -122,7 +133,7 @@ class TestWhereASettingComesFrom:
         assert sources.read_one("secret", Namespace(), environ) == "v"
         assert sources.read_one("secret", Namespace(secret_file=str(line)), environ) == "l"
 
-    def test_0_seconds_until_a_retirement_are_never(self) -> None:
+    def test_0_seconds_until_a_retirement_mean_never(self) -> None:
         assert read({"RATCHET_RETIRE_AFTER": "0"}) == read({})
 
 
@@ -146,7 +157,7 @@ class TestAWrongSetting:
              "RATCHET_ON_TERM: it is stop or leave, not 'Leave'"),
         ],
     )  # fmt: skip
-    def test_in_a_variable_is_named_with_what_it_may_be_and_what_was_given(
+    def test_in_a_variable_is_named_with_the_allowed_values_and_its_own(
         self, environ: dict[str, str], message: str
     ) -> None:
         line = Namespace() if "RATCHET_NAME" in environ else Namespace(name="a")
@@ -154,11 +165,11 @@ class TestAWrongSetting:
             sources.read(line, environ)
         assert str(refused.value) == message
 
-    def test_on_the_line_is_named_by_its_flag(self) -> None:
+    def test_on_the_command_line_is_named_by_its_flag(self) -> None:
         with pytest.raises(SettingError, match=r"^--port: .* not 'x'$"):
             sources.read(Namespace(name="a", port="x"), {"RATCHET_PORT": "1"})
 
-    def test_that_is_required_says_how_to_give_it(self) -> None:
+    def test_that_is_missing_is_named_with_how_to_give_it(self) -> None:
         with pytest.raises(SettingError, match=r"^--name NAME or RATCHET_NAME is missing: "):
             sources.read(Namespace(), {})
 
@@ -171,18 +182,18 @@ class TestAWrongSetting:
             assert "fish" not in str(refused.value)
 
 
-class TestAVariableThatNobodyKnows:
+class TestAnUnknownVariable:
     @pytest.mark.parametrize(
         ("name", "meant"),
         [("RATCHET_PEERS", "RATCHET_PEER"), ("RATCHET_FOLD_GRASE", "RATCHET_FOLD_GRACE"),
          ("RATCHET_RETIRE", "RATCHET_RETIRE_AFTER"), ("RATCHET_SECERT", "RATCHET_SECRET"),
          ("RATCHET_ORIGINS", "RATCHET_EMBED_ORIGINS"), ("RATCHET_NODE_NAME", "RATCHET_NAME")],
     )  # fmt: skip
-    def test_is_named_with_the_one_that_may_be_meant(self, name: str, meant: str) -> None:
+    def test_is_named_with_the_variable_that_is_probably_meant(self, name: str, meant: str) -> None:
         [line] = environment.unknown({name: "x"})
         assert line == f"{name} is not a setting and changes nothing; did you mean {meant}?"
 
-    def test_is_named_without_a_guess_when_nothing_is_like_it(self) -> None:
+    def test_is_named_without_a_guess_if_no_variable_is_like_it(self) -> None:
         [line] = environment.unknown({"RATCHET_ZZZ": "1", "HOME": "/"})
         assert line.startswith("RATCHET_ZZZ ")
         assert line.endswith("`ratchet node --help` lists all")
@@ -194,15 +205,15 @@ class TestAVariableThatNobodyKnows:
             [line] = [line for line in node.log.splitlines() if "RATCHET_" in line]
         assert "WARNING RATCHET_FOLD_GRASE" in line
 
-    def test_is_none_that_others_read(self) -> None:
+    def test_is_not_one_that_other_programs_of_ours_read(self) -> None:
         assert environment.unknown(environment.ELSEWHERE) == []
 
-    def test_is_none_that_kubernetes_sets(self) -> None:
+    def test_is_not_one_that_kubernetes_sets(self) -> None:
         environ = environment.effective(OF_SERVICES)
         assert environ == {}
         assert read(OF_SERVICES) == read({})
 
-    def test_is_one_that_only_looks_like_those_of_kubernetes(self) -> None:
+    def test_may_look_like_those_of_kubernetes(self) -> None:
         environ = {"RATCHET_NODE_PORT": "1234", "RATCHET_PORTS": "tcp://10.0.0.1:1234"}
         assert environment.effective(environ) == environ
         assert len(environment.unknown(environ)) == 2

@@ -1,4 +1,4 @@
-"""A node that is told to stop ends well at every moment of its life, the first included."""
+"""A signal ends a node in order at every moment of its life, even the very first."""
 
 import fcntl
 import os
@@ -18,15 +18,16 @@ from ratchet_server.__main__ import INTERRUPTED
 
 from testing.nodes import HOST, Node, wait_until
 
-# All the steps of a start lie within the first second: the imports, the data, the mesh. Each
-# signal takes every third of these moments.
+# All steps of a start are within the first second: the imports, the data, the mesh. Each signal is
+# sent at every third of these moments.
 MOMENTS_S = [moment / 20 for moment in range(21)]
-# So many at once: more would take the processor from each other, and no start would get far.
+# How many nodes start at once. More would take the processor from each other, so that no start
+# would get far.
 AT_ONCE = 4
 
 
 def has_imported(pid: int, module: str) -> bool:
-    """Whether the process has read this module, which is a library of its own."""
+    """Whether the process has imported this module, which is a shared library."""
     return f"/{module}." in Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -41,7 +42,9 @@ def ended_well(node: Node) -> None:
 
 @pytest.mark.parametrize("number", signals.STOPS, ids=lambda number: number.name)
 class TestANode:
-    def test_told_at_any_moment_ends_well(self, tmp_path: Path, number: signal.Signals) -> None:
+    def test_ends_well_after_a_signal_at_any_moment(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
         moments_s = MOMENTS_S[signals.STOPS.index(number) :: len(signals.STOPS)]
         for start in range(0, len(moments_s), AT_ONCE):
             with ExitStack() as stack:
@@ -49,9 +52,9 @@ class TestANode:
                 for moment_s in moments_s[start : start + AT_ONCE]:
                     node = stack.enter_context(Node(f"a{moment_s * 1000:.0f}", tmp_path))
                     pid = node.spawn().pid
-                    # One of the first of some hundred modules.
+                    # This is one of the first of some hundred modules.
                     wait_until(lambda: has_imported(pid, "_asyncio"), "it imports")  # noqa: B023
-                    # It is time itself that is tried out, whatever has been reached by then.
+                    # Wait for time here, not for a condition: any step may be the current one.
                     timer = threading.Timer(moment_s, os.kill, (pid, number))
                     stack.callback(timer.join)
                     timer.start()
@@ -59,17 +62,17 @@ class TestANode:
                 for node in nodes:
                     ended_well(node)
 
-    def test_told_before_python_itself_is_there_ends_well_if_it_was_held_back(
+    def test_ends_well_after_a_blocked_signal_from_before_python_started(
         self, tmp_path: Path, number: signal.Signals
     ) -> None:
         with Node("a", tmp_path) as node:
-            # Processes inherit it. Without it, what comes so early nobody could answer.
+            # Processes inherit the mask. Without it, no handler could catch a signal this early.
             signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPS)
             try:
                 node.spawn()
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPS)
-            # Again and again: also while it stops, and while Python itself is on its way out.
+            # Send it again and again: also while the node stops, and while Python itself ends.
             while node.running:
                 os.kill(node.pid, number)
                 time.sleep(0.002)
@@ -77,22 +80,22 @@ class TestANode:
 
 
 class TestOtherCommands:
-    def test_ctrl_c_ends_them_without_a_word(self) -> None:
-        with asking() as (process, silent), silent.accept()[0]:
+    def test_ctrl_c_ends_them_without_output(self) -> None:
+        with waiting_command() as (process, silent), silent.accept()[0]:
             process.send_signal(signal.SIGINT)
             ended_by_ctrl_c(process)
 
-    def test_ctrl_c_ends_them_while_they_are_imported(self) -> None:
-        with asking() as (process, _):
-            # The HTTP client comes right after it.
+    def test_ctrl_c_ends_them_during_their_imports(self) -> None:
+        with waiting_command() as (process, _):
+            # The HTTP client is imported right after it.
             wait_until(lambda: has_imported(process.pid, "_ssl"), "it imports")
             process.send_signal(signal.SIGINT)
             ended_by_ctrl_c(process)
 
 
 @contextmanager
-def asking() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
-    """A command that asks somebody who never answers."""
+def waiting_command() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
+    """A command that waits for a response that never comes."""
     with socket.create_server((HOST, 0)) as silent:
         url = f"http://{HOST}:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "ratchet_server", "status", url]
@@ -106,7 +109,7 @@ def asking() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
 
 
 def as_in_a_terminal() -> None:
-    # Whoever runs the tests in the background may ignore Ctrl-C, and that is inherited.
+    # A shell that runs the tests in the background may ignore Ctrl-C, and processes inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""Imports between the server's wings go one way; the contracts stand in pyproject.toml."""
+"""Imports between the server's wings go one way. The contracts are in pyproject.toml."""
 
 import os
 import shutil
@@ -21,13 +21,13 @@ ABOVE: Final = "above http nothing names Sanic"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The server's source, to be spoilt."""
+    """A copy of the server's source that the test may break."""
     to = tmp_path / SOURCE.name
     return shutil.copytree(SOURCE, to, ignore=shutil.ignore_patterns("page", "__pycache__"))
 
 
 def broken(source: Path) -> str | None:
-    """What the linter says is broken in this source; None if nothing is."""
+    """The contracts that this source breaks, as the linter reports them; None if it breaks none."""
     run = subprocess.run(
         [LINTER, "--no-cache", "--no-logo", ROOT / "pyproject.toml"],
         cwd=source.parent,
@@ -36,7 +36,7 @@ def broken(source: Path) -> str | None:
         text=True,
         check=False,
     )
-    # Anything else is a linter that could not look.
+    # Without this line, the linter itself has failed.
     assert "Contracts: " in run.stdout, run.stdout + run.stderr
     _, _, contracts = run.stdout.partition("\nBroken contracts\n")
     assert bool(contracts) == bool(run.returncode)
@@ -67,7 +67,7 @@ def test_all_imports_go_the_right_way(copy: Path) -> None:
         ("node.py", "from sanic import Sanic", ABOVE),
     ],
 )
-def test_one_that_goes_another_way_is_found(
+def test_an_import_that_goes_the_wrong_way_is_found(
     copy: Path, room: str, line: str, contract: str
 ) -> None:
     with (copy / room).open("a", encoding="utf-8") as file:

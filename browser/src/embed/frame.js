@@ -1,15 +1,16 @@
 // The frame behind <view-count>: watches videos for the page around it and sends it their numbers.
 //
-// It does what our own pages do: live messages, the merge in the worker, what this browser has
-// stored. view-count.js lists the messages. The frame takes messages from the page around it alone,
-// and only when that page is of a listed site. (The browser has refused all others already.)
+// It does what our own pages do: it follows live messages, merges them in the worker, and reads
+// what this browser has stored. view-count.js lists the messages. The frame accepts messages only
+// from the page around it, and only if that page's site is listed. (For any other site, the browser
+// has already refused to show the frame.)
 
 /**
  * @import { Views } from '../views.js'
  *
  * @typedef {object} Watched
- * @property {number} highest of all numbers that this browser has shown; below 0 until there is one
- * @property {Views} [views] once the video is known to be one
+ * @property {number} highest the highest number that this browser has shown; below 0 if there is none
+ * @property {Views} [views] set once a node has said that the video exists
  */
 
 import { highKey, openKeep } from '../keep.js';
@@ -30,7 +31,7 @@ const keep = openKeep();
 
 /** @type {Map<string, Watched>} */
 const watched = new Map();
-/** The site of the page around; empty until that page has asked for something. */
+/** The origin of the page around; empty until that page has sent a message. */
 let around = '';
 
 /** @param {object} message */
@@ -73,8 +74,8 @@ async function watch(video) {
   watched.set(video, now);
   postViews(video);
 
-  // Asked first, so that no connection is tried again and again for a video that nobody counts. The
-  // answer's number may be shown already; the merge follows.
+  // Ask first, so that no connection is tried again and again for a video that the site doesn't
+  // count. The number in the answer can be shown at once; the merge follows.
   const answer = await ask(video);
   if (watched.get(video) !== now) return; // forgotten meanwhile
   if (answer.error === 'unknown_video') {
@@ -95,7 +96,7 @@ function refusalOf(video) {
 }
 
 /**
- * A node's answer; empty where none comes (a balancer's page, no network).
+ * A node's answer; empty if none comes (an error page of a balancer, no network).
  *
  * @param {string} video
  * @returns {Promise<{error?: string, views?: number}>}

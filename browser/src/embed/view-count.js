@@ -4,32 +4,33 @@
 //   <view-count video="tide">many</view-count> views
 //
 // The element shows the number in the page's own font and the reader's language. Until a number is
-// known, its content stands there. `compact` shortens the number (1.2M).
+// known, it shows its content. `compact` shortens the number (1.2M).
 //
-// One unseen frame of SITE does all the work, for all elements of the page: it connects, merges and
-// stores. So this script needs no library, and the page's own site gets no socket and no worker of
-// ours. It gets one entry in its local storage for each video: the highest number shown, which
-// stands there at once after a reload and is never taken back.
+// One hidden frame of SITE does all the work, for all elements of the page: it connects, merges and
+// stores. So this script needs no library, and opens no socket and no worker on the page's own
+// site. It only keeps one entry for each video in that site's local storage: the highest number
+// shown. After a reload, the element shows this number at once, and never a smaller one.
 //
 // The page and the frame send each other these messages. An older copy of this file may talk to a
-// newer frame, so messages may be added and none may change:
+// newer frame, so a new version may add messages, but must not change any:
 //
 //   page -> frame   {watch: video}   {forget: video}
 //   frame -> page   {video, views, exact: "1,234,567", short: "1.2M"}   {video, refused: why}   {here: true}
 //
-// One file, and a classic script: pages of other sites may load that from anywhere, and a module
-// only from a site that allows them to.
+// It is one file and a classic script. Pages of other sites may load a classic script from
+// anywhere, but a module only from a site that allows it.
 'use strict';
 
 (() => {
   const NAME = 'view-count';
-  // From the frame's load event to its first message, which it sends at once.
+  // The longest time from the frame's load event to its first message.
   const SILENT_MS = 5_000;
   const SLOW_MS = 30_000;
-  // After so long a site that did not answer is asked again: at first, and at most.
+  // How long to wait before the frame of a site that did not answer is opened again: at first, at
+  // most.
   let again_ms = 5_000;
   const MOST_AGAIN_MS = 10 * 60_000;
-  // An element that moves within its page is gone for a moment.
+  // An element that moves within its page is away for a moment, less than this.
   const GONE_MS = 1_000;
   // For screen readers only. (A page's policy does not forbid a style that a script sets.)
   const UNSEEN =
@@ -109,7 +110,7 @@
       if (now.views < (remembered(video)?.views ?? 0)) return;
       localStorage.setItem(keyOf(video), JSON.stringify(now));
     } catch {
-      // Refused, or full: the frame has a memory of its own.
+      // Refused, or full: the frame has its own storage.
     }
   }
 
@@ -128,8 +129,8 @@
   // -- the frame ---------------------------------------------------------------------------------
 
   /**
-   * Sends it to any site: the browser may have put an error page of its own into the frame, and a
-   * message is no secret.
+   * Sends a message to the frame, whatever its origin is: the browser may have put an error page
+   * into the frame, and the message is no secret.
    *
    * @param {{watch: string} | {forget: string}} message
    */
@@ -142,10 +143,10 @@
     frame.title = 'view counts';
     frame.tabIndex = -1;
     frame.referrerPolicy = 'no-referrer';
-    // It can do its own work, and nothing to this page. (On its own site a sandbox with both would
-    // keep nothing in.)
+    // The sandbox lets the frame do its own work, and nothing to this page. (If the frame had this
+    // page's origin, a sandbox with both permissions would protect nothing.)
     if (SITE !== location.origin) frame.setAttribute('sandbox', 'allow-scripts allow-same-origin');
-    // Important: a page's own rule for its frames must not outdo it.
+    // `important`, because the page may have a rule of its own for its frames.
     frame.style.setProperty('display', 'none', 'important');
     frame.onload = () => {
       loaded = true;
@@ -153,7 +154,7 @@
       for (const video of elements.keys()) post({ watch: video });
     };
     frame.src = `${SITE}/embed`;
-    // Not into the body, whose content scripts like to replace.
+    // Not into the body: scripts may replace its content.
     document.documentElement.append(frame);
     expectMessage(SLOW_MS);
   }
@@ -169,7 +170,8 @@
             `name ${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
         );
       warned = true;
-      // It may be back later. Ever more seldom: a page that is not listed will never be answered.
+      // The site may be back later. Try ever more seldom: if the page is not listed, no answer will
+      // come.
       silence = setTimeout(closeFrame, again_ms * (0.5 + Math.random()));
       again_ms = Math.min(2 * again_ms, MOST_AGAIN_MS);
       addEventListener('online', closeFrame, { once: true });
@@ -185,7 +187,7 @@
     if (elements.size) needFrame();
   }
 
-  /** Opens it once somebody can see the page: one that is opened in the background costs nothing. */
+  /** Opens the frame once somebody can see the page: a page in the background costs nothing. */
   function needFrame() {
     if (document.hidden) {
       document.addEventListener('visibilitychange', needFrame, { once: true });
@@ -223,7 +225,7 @@
   class ViewCount extends HTMLElement {
     static observedAttributes = ['video', 'compact'];
 
-    /** What it watches while it stands on the page. */
+    /** The video that it watches; empty while the element is not on the page. */
     #video = '';
     #shadow = this.attachShadow({ mode: 'open' });
     #number = document.createElement('data');
@@ -236,7 +238,7 @@
       this.#shadow.append(document.createElement('slot'));
     }
 
-    /** The number that is shown; null until there is one. */
+    /** The number that the element shows; null until there is one. */
     get views() {
       return known.get(this.#video)?.views ?? null;
     }
@@ -262,7 +264,7 @@
       this.#number.value = String(views);
       if (text === exact) this.#number.removeAttribute('title');
       else this.#number.title = exact;
-      // A shortened number is for the eye alone: a screen reader has time for the whole one.
+      // Only show a shortened number, don't read it out: a screen reader reads the whole number.
       this.#spoken.textContent = exact;
       this.#seen.textContent = text;
       this.#seen.ariaHidden = text === exact ? null : 'true';

@@ -1,7 +1,8 @@
 // The lesson's page: sends orders to the worker, draws the answers, and says what happened.
 //
-// A step of a story always shows the same. Where it does not follow from what is on the stage, its
-// story is begun anew and played up to it. A free order goes on from whatever is on the stage.
+// A step of a story always shows the same. If it does not follow from what is on the stage, the
+// page starts its story again and plays it up to the step. A free order goes on from what is on the
+// stage.
 
 /** @import { Answer } from './protocol.js' */
 
@@ -9,9 +10,9 @@ import { byId, within, write } from '../elements.js';
 import { openLessonWorker } from './lesson-worker.js';
 import { openStage } from './stage.js';
 
-// Between what a node does and what the network makes of it: long enough to be seen.
+// The pause between what a node does and what the network then does: long enough to be seen.
 const PACE_MS = 550;
-// The line is very slow, or something is wrong: the page says that it may still come.
+// After this long, the page says that Python may still come: the connection may be very slow.
 const SLOW_MS = 20_000;
 
 const lesson = within(document, '.learn');
@@ -25,11 +26,11 @@ const steps = buttons('.step');
 const free = buttons('.choices button');
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
-/** The step that the stage shows; none after a free order. @type {number | undefined} */
+/** The step that the stage shows; undefined after a free order. @type {number | undefined} */
 let standing;
 /** @type {Answer | undefined} */
 let last;
-/** Draws the rest of what is being drawn, at once. */
+/** Ends the drawing of the last answer at once. */
 let hurry = () => {};
 
 lesson.dataset.lesson = 'waiting';
@@ -124,7 +125,7 @@ async function order(orders, anew) {
 }
 
 /**
- * The stage stands still, unless a later order is on its way.
+ * Marks the stage as still, unless a later order is on its way.
  *
  * @param {number} id
  */
@@ -166,7 +167,7 @@ function show(id, answer, after) {
 }
 
 /**
- * Offers what can be ordered now. A button that cannot be pressed keeps the focus, if it has it.
+ * Offers what can be ordered now. A button that can't be pressed now may keep the focus.
  *
  * @param {string[]} possible
  */

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} LessonEvents
  * @property {(how: 'snapshot' | 'plain') => void} ready orders are answered from now on
- * @property {(why: string) => void} failed they never will be
+ * @property {(why: string) => void} failed orders will never be answered
  */
 
 /** @param {LessonEvents} events */
@@ -38,7 +38,7 @@ export function openLessonWorker(events) {
         settle(message.id, message.answer);
         break;
       case 'refused':
-        // It was offered, and is not possible any more: two quick clicks.
+        // The order was offered, but is not possible any more: after two quick clicks.
         settle(message.id, undefined);
         break;
     }
@@ -58,8 +58,8 @@ export function openLessonWorker(events) {
     isLast: (id) => id === requests,
     /**
      * @param {string[]} orders
-     * @param {boolean} afresh from the beginning of a story
-     * @returns {{id: number, answer: Promise<Answer | undefined>}} nothing when it is not possible
+     * @param {boolean} afresh whether to start again from the beginning of a story
+     * @returns {{id: number, answer: Promise<Answer | undefined>}} no answer if it is not possible
      */
     order(orders, afresh) {
       requests += 1;

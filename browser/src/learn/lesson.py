@@ -1,13 +1,13 @@
-"""The lesson: the real counter and the naive ways get the same orders; what comes of each.
+"""The lesson: gives the same orders to the real counter and to the naive ways, and compares them.
 
 An order is a few words. Semicolons separate several orders:
 
     count a         a view at a                 count c 3     three views at c
-    count a b       a view at each, at the same moment, before either knows of the other's
+    count a b       a view at each at the same moment, before either knows of the other's view
     again           the last message of the network comes a second time
-    cut c, heal c   no message to it or from it arrives any more; they arrive again
-    kill c, start c its process ends; another starts on its disk
-    wipe c          its disk is lost (while it doesn't run)
+    cut c, heal c   no message to or from c arrives; messages arrive again
+    kill c, start c the process of c ends; another one starts on the same disk
+    wipe c          the disk of c is lost (while c doesn't run)
     retire c        a running node learns that c, which doesn't run, won't come back
     wait            an hour passes
     reload c        the page is loaded again, from c
@@ -25,16 +25,16 @@ from .scene import Scene, scene
 from .telling import sum_up, tell, tell_naive
 from .world import NAMES, World
 
-# How every story begins: with some views at each node, which all of them know.
+# How every story begins: with some views at each node, which all nodes know.
 BEGINNING: Final = "count a 3; count b 2; count c 2"
 
 
 class Impossible(ValueError):
-    """This order can't be given now, or is no order."""
+    """This order is not possible now, or is no order."""
 
 
 class Lesson:
-    """One world, from the beginning of a story on."""
+    """One world, from the beginning of a story."""
 
     def __init__(self) -> None:
         self._world = World()
@@ -44,11 +44,11 @@ class Lesson:
             self._settle()
 
     def scene(self) -> Scene:
-        """What it looks like now."""
+        """Everything that the page draws now."""
         return scene(self._world, self._naive)
 
     def possible(self) -> list[str]:
-        """The orders of a verb and a name that can be given now, and those of a verb alone."""
+        """The orders that are possible now, each with at most one name."""
         orders = ["again", "wait"]
         for name in NAMES:
             node = self._world.nodes[name]
@@ -62,8 +62,8 @@ class Lesson:
         return orders
 
     def obey(self, text: str) -> tuple[list[Scene], str, dict[str, str]]:
-        """What is seen on the way, and the sentences about it: about the counter, and about each
-        naive way. Raises `Impossible`, and then nothing of that order has been done."""
+        """Carry out orders. Returns the scenes on the way, the sentences about the counter, and the
+        sentence about each naive way. Raises `Impossible` before the order that is not possible."""
         begin = before = self.scene()
         scenes, said = [], []
         for order in _orders(text):
@@ -77,7 +77,7 @@ class Lesson:
             before = after
         scenes.append(before)
         if not text.split(";")[-1].strip().startswith("reload"):
-            # After a reload the sentence has said it already.
+            # The sentence about a reload already has these numbers.
             said.append(sum_up(begin, before))
         return scenes, " ".join(said), {way: tell_naive(begin, scenes, way) for way in WAYS}
 
@@ -155,10 +155,10 @@ class Stage:
         self._lesson = Lesson()
 
     def play(self, orders: str, afresh: bool) -> str:
-        """Give these orders (a JSON list of texts), perhaps from the beginning.
+        """Carry out these orders (a JSON list of texts). `afresh`: in a new world.
 
-        Returns JSON about the last of them, ``{"scenes", "said", "naive", "possible"}``: what is
-        seen on the way (the last scene is now), the sentences, and what can be ordered next.
+        Returns JSON about the last of them, ``{"scenes", "said", "naive", "possible"}``: the scenes
+        on the way (the last one is now), the sentences, and what can be ordered next.
         """
         if afresh:
             self._lesson = Lesson()
@@ -179,7 +179,7 @@ def _orders(text: str) -> Iterator[list[str]]:
 
 
 def _views(words: list[str]) -> int:
-    """How many views an order to count asks for: the word after the names, or one."""
+    """How many views a `count` asks for: the number after the names, or one."""
     match words:
         case []:
             return 1

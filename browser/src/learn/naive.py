@@ -1,7 +1,7 @@
 """Four ways to count that look right, and aren't. None of this is part of Ratchet.
 
-Each class is one node of such a cluster. It sends the others a small map when it counts and when it
-meets them, and it says what it does with the maps that it receives.
+Each class is one node of such a cluster. A node sends a small map to the others when it counts, and
+when it meets them. `hear` is what it does with a map that it receives.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,19 +14,19 @@ class Way(Protocol):
     """One node."""
 
     def count(self, views: int, now: int) -> Told:
-        """Views came; returns what is sent to the others."""
+        """Count views. Returns the map that is sent to the others."""
 
     def hear(self, told: Told) -> None:
-        """Another node sent this."""
+        """Receive a map from another node."""
 
     def greet(self) -> Told:
-        """What is sent to another node when the two meet (again)."""
+        """The map that is sent to another node when the two meet (again)."""
 
     def forget(self, name: str) -> None:
-        """This node won't come back."""
+        """Learn that this node won't come back."""
 
     def parts(self) -> Mapping[str, int]:
-        """What its number is the sum of."""
+        """The parts that add up to its number."""
 
 
 class Larger:
@@ -81,8 +81,8 @@ class Adding(Larger):
         self.number += told["more"]
 
     def greet(self) -> Told:
-        # It doesn't know what the other has received. (If it sent all that it has, the other would
-        # count much of that twice.)
+        # This node doesn't know what the other has received. (If it sent its whole number, the
+        # other would count most of it twice.)
         return {"more": 0}
 
 
@@ -138,7 +138,7 @@ class Naive:
         return sum(self.nodes[name].parts().values())
 
     def count(self, names: list[str], views: int) -> None:
-        """Views at each of these, at the same moment."""
+        """Count views at each of these nodes, at the same moment."""
         self._told = []
         for name in names:
             self._now += 1
@@ -146,30 +146,30 @@ class Naive:
         self.again()
 
     def again(self) -> None:
-        """The messages of the last views are sent, or sent once more."""
+        """Send the messages about the last views, or send them once more."""
         self._wire += self._told
 
     def meet(self, names: list[str]) -> None:
-        """These nodes are connected (again)."""
+        """Connect these nodes (again)."""
         self._wire += [(name, self.nodes[name].greet()) for name in names]
 
     def wipe(self, name: str) -> None:
-        """The node loses everything."""
+        """Let the node lose everything."""
         self.nodes[name] = self._make(name)
 
     def retire(self, name: str, told: list[str]) -> None:
-        """The nodes `told` learn that this one won't come back."""
+        """Tell the nodes `told` that this node won't come back."""
         for other in told:
             self.nodes[other].forget(name)
 
     def deliver(self, linked_to: Callable[[str], list[str]]) -> None:
-        """Messages arrive where there is a link, and are lost where there is none."""
+        """Deliver all messages over links; drop those without a link."""
         wire, self._wire = self._wire, []
         for sender, told in wire:
             for other in linked_to(sender):
                 self.nodes[other].hear(told)
 
     def listen(self) -> None:
-        """The page shows what its node counts now."""
+        """Let the page show what its node counts now."""
         self.shown = self.value(self.at)
         self.highest = max(self.highest, self.shown)

@@ -1,13 +1,15 @@
 // What the lesson's page and its worker send each other: this file is only types.
 
 /**
- * A number, and what it is the sum of. The naive ways with one number have one part without a name.
+ * A number, and the parts that add up to it. A naive way with one number has one part without a
+ * name.
  *
  * @typedef {{name: string, views: number, closed: boolean}} Part
  * @typedef {{value: number, parts: Part[]}} Bar
  *
- * One moment (scene.py). `slot`: where the node counts; `gone`: it was retired; `highest`: the most
- * that the naive page has shown; `lost`: views that no node and no disk has any more.
+ * One moment (scene.py). `slot`: where the node counts; `gone`: it was retired; `highest`: the
+ * highest number that the naive page has shown; `lost`: views that no node and no disk has any
+ * more.
  *
  * @typedef {{name: string, running: boolean, cut: boolean, gone: boolean, slot: string, bar: Bar}} NodeScene
  * @typedef {{at: string, connected: boolean, bar: Bar}} PageScene
@@ -19,8 +21,9 @@
  * @property {PageScene} page
  * @property {{[way: string]: NaiveScene}} naive
  *
- * What came of the last order (lesson.py). `scenes`: the moments on the way, the last one is now;
- * `said`: of the counter, and of each naive way; `possible`: what can be ordered next.
+ * The result of the last order (lesson.py). `scenes`: the moments on the way, the last one is now;
+ * `said`, `naive`: the sentences about the counter, and about each naive way; `possible`: what can
+ * be ordered next.
  *
  * @typedef {{scenes: Scene[], said: string, naive: {[way: string]: string}, possible: string[]}} Answer
  *

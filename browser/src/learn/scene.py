@@ -1,4 +1,4 @@
-"""What is drawn: every number of one moment, of the real counter and of the naive ways."""
+"""A scene: every number that the page draws at one moment, real and naive."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from .world import World
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar. A closed slot never grows again."""
+    """A piece of a bar. `closed`: it is a slot that never grows again."""
 
     name: str
     views: int
@@ -21,7 +21,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """A number, and what it is the sum of."""
+    """A number, and the parts that add up to it."""
 
     value: int
     parts: tuple[Part, ...]
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Fold:
-    """Closed slots that are not folded yet, and the nodes that would have to agree and can't."""
+    """Closed slots that are not folded yet, and the nodes that must agree but can't be reached."""
 
     slots: tuple[str, ...]
     missing: tuple[str, ...]
@@ -62,11 +62,11 @@ class PageScene:
 
 @dataclass(frozen=True)
 class NaiveScene:
-    """The same in one of the naive ways."""
+    """The same nodes and page, in one of the naive ways."""
 
     nodes: dict[str, Bar]
     page: Bar
-    # The most that the page has shown.
+    # The highest number that the page has shown.
     highest: int
 
 
@@ -82,7 +82,7 @@ class Scene:
 
 
 def scene(world: World, naive: dict[str, Naive]) -> Scene:
-    """What it looks like now."""
+    """The scene of this moment."""
     closed = Generations()
     for node in world.nodes.values():
         if node.replica:
@@ -98,7 +98,7 @@ def scene(world: World, naive: dict[str, Naive]) -> Scene:
 
 
 def label(slot: Slot) -> str:
-    """`c@2`, where a real generation is the time of the start in microseconds."""
+    """A slot's short name: `c@2`. (A real generation is the time of the start in microseconds.)"""
     return f"{slot.node}@{slot.generation / 1000:g}"
 
 
@@ -106,7 +106,7 @@ def _node(world: World, name: str) -> NodeScene:
     node = world.nodes[name]
     replica = node.replica
     asked = world.nodes[world.asked() or name].replica
-    # A node that doesn't run is drawn as what its disk has.
+    # For a node that doesn't run, draw what its disk has.
     counter = replica.table.counter("tide") if replica else node.disk.known()[0]
     closed = replica.table.closed if replica else Generations(node.disk.read().closed)
     folds = replica.observe().folds if replica else ()

@@ -4,7 +4,7 @@
 
 import { child, list, within, write } from '../elements.js';
 
-// A scale that changed with each view would hide that the bars grow.
+// If the scale changed with each view, the bars would not seem to grow.
 const SCALES = [12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256];
 const ROOM = 1.25;
 
@@ -52,7 +52,7 @@ function stateOf({ running, cut, gone }) {
 }
 
 /**
- * The part of the naive page's number that it has shown and shows no more.
+ * Draws how far the naive page's number has fallen.
  *
  * @param {HTMLElement} meter
  * @param {number} highest

@@ -1,4 +1,4 @@
-"""What just happened, in sentences, found by comparing two moments: never known beforehand."""
+"""Sentences about what just happened. They come from comparing two scenes; none is prepared."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -28,7 +28,7 @@ def tell(order: list[str], before: Scene, after: Scene, told: Told) -> list[str]
 
 
 def sum_up(before: Scene, after: Scene) -> str:
-    """What all nodes and the page say now."""
+    """The numbers of all nodes and of the page now, as a sentence."""
     values = {name: node.bar.value for name, node in after.nodes.items() if node.running}
     page = after.page.bar.value
     if not values:
@@ -45,7 +45,7 @@ def sum_up(before: Scene, after: Scene) -> str:
 
 
 def tell_naive(before: Scene, seen: Sequence[Scene], way: str) -> str:
-    """How the naive way fares beside the real one."""
+    """How the naive way differs from the counter, in sentences."""
     after = seen[-1]
     naive = after.naive[way]
     said = []
@@ -104,7 +104,7 @@ def _again(after: Scene, told: Told) -> list[str]:
 
 
 def _wait(after: Scene) -> list[str]:
-    """After an hour closed slots may be folded. What is in the way, if not time?"""
+    """After an hour closed slots may be folded. If not: which nodes are in the way?"""
     waiting = {
         fold.slots: fold.missing
         for node in after.nodes.values()
@@ -196,7 +196,7 @@ _OF_ONE: Mapping[str, Callable[[str, Scene, Scene], list[str]]] = {
 
 
 def _folded(before: Scene, after: Scene) -> list[str]:
-    """The slots that have become part of the base, at any node that ran all the while."""
+    """The slots that have moved into the base, at any node that ran before and after."""
     lifted: dict[str, int] = {}
     for name, node in after.nodes.items():
         was = before.nodes[name]

@@ -11,7 +11,7 @@ const scope = /** @type {DedicatedWorkerGlobalScope} */ (self); // the page open
 /** @param {Reply} reply */
 const post = (reply) => scope.postMessage(reply);
 
-// A start that fails leaves rejections behind, even where another start follows (see core.js).
+// A start that fails leaves unhandled rejections, even if another start succeeds (see core.js).
 scope.addEventListener('unhandledrejection', (event) => event.preventDefault());
 
 try {
@@ -48,7 +48,7 @@ async function source(name) {
 }
 
 /**
- * What matters of a Python traceback.
+ * The part of a Python traceback that matters.
  *
  * @param {unknown} error
  */

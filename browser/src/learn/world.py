@@ -1,7 +1,7 @@
-"""Three real replicas and a page: on virtual time, with links to cut and disks to lose.
+"""Three real replicas and a page, on virtual time, with links to cut and disks to lose.
 
 This is `ratchet` as the nodes and the browsers run it. Only its driver is a toy: it has one video,
-a clock that moves when it is told to, and messages (real ones, as text) that arrive at once.
+a clock that it moves itself, and messages (real ones, as text) that arrive at once.
 """
 
 import json
@@ -11,25 +11,28 @@ from typing import Final, NamedTuple
 
 from ratchet import codec, passive, snapshot
 from ratchet.changes import Changes, ColumnChange
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.counter import Counter
 from ratchet.frames import Hello, Rows, Send
 from ratchet.generations import Generations, join
-from ratchet.replica import HEARTBEAT_S, Replica
+from ratchet.options import Options
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from ratchet.strict_json import dumps
 
 NAMES: Final = ("a", "b", "c")
 VIDEO: Final = "tide"
 GRACE_S: Final = 3600.0
-# It is quiet when nothing has changed for so long: longer than a replica waits for an answer.
+# The world is quiet when nothing has changed for this long: longer than a replica waits for an
+# answer.
 QUIET_S: Final = 4.0
-# Quiet comes within ten seconds or so. Better a hasty lesson than one that never answers.
+# Quiet comes within ten seconds or so. If not, the lesson goes on: it must always answer.
 PATIENCE_S: Final = 60.0
 
 
 class Disk:
-    """What a node has written to its disk. Processes come and go; this stays until it is lost."""
+    """What a node has written to its disk. It outlives processes, until the disk is lost."""
 
     def __init__(self) -> None:
         self._columns: dict[Slot, ColumnChange] = {}
@@ -54,19 +57,19 @@ class Disk:
         )
 
     def read(self) -> Changes:
-        """Everything, for a process that starts."""
+        """Everything on the disk, for a process that starts."""
         base = ((VIDEO, self._base),) if self._base else ()
         return self._maps._replace(columns=tuple(self._columns.values()), base=base)
 
     def known(self) -> tuple[Counter, Generations]:
-        """The counter that is stored, and the folds it stands on."""
+        """The stored counter, and the folds that it is based on."""
         slots = {slot: row.views for slot, _, rows in self._columns.values() for row in rows}
         return Counter(self._base, slots), Generations(self._maps.folded)
 
 
 @dataclass
 class Node:
-    """A name, its disk, and the process that runs under it, if one does."""
+    """A name, its disk, and the process that runs under the name, if there is one."""
 
     name: str
     disk: Disk = field(default_factory=Disk)
@@ -76,7 +79,7 @@ class Node:
 
 
 class Packet(NamedTuple):
-    """A message on its way, by the names of both ends."""
+    """A message on its way, with the names of both nodes."""
 
     sender: str
     receiver: str
@@ -84,7 +87,7 @@ class Packet(NamedTuple):
 
 
 class Page:
-    """A browser. It stores its state as text, and merges the snapshots of its node into that."""
+    """A browser. It stores its state as text, and merges its node's snapshots into it."""
 
     def __init__(self, at: str) -> None:
         self.at = at
@@ -104,10 +107,10 @@ class Page:
 
 
 class World:
-    """The cluster and the page. An order is carried out at once; `settle` lets it spread."""
+    """The cluster and the page. An order takes effect at once; `settle` lets the effect spread."""
 
     def __init__(self) -> None:
-        """Three nodes that run and are connected, and have counted nothing."""
+        """Start three connected nodes, which have counted nothing."""
         self.nodes = {name: Node(name) for name in NAMES}
         self.page = Page("a")
         # Every view that a node has counted.
@@ -123,7 +126,7 @@ class World:
     # -- orders ----------------------------------------------------------------------------
 
     def count(self, names: list[str], views: int = 1) -> None:
-        """So many views at each of these, before any of them knows of the others."""
+        """Count views at each of these nodes, before any of them knows of the others' views."""
         self._told = []
         for name in names:
             node = self.nodes[name]
@@ -133,79 +136,79 @@ class World:
             self._told += [(name, frame) for frame in self._write(node) if isinstance(frame, Rows)]
 
     def again(self) -> None:
-        """The messages of the last views arrive once more."""
+        """Send the messages about the last views once more."""
         for sender, frame in self._told:
             if self.nodes[sender].replica:
                 self._send(self.nodes[sender], [Send(None, frame)])
 
     def told(self) -> list[tuple[str, Rows]]:
-        """The messages that `again` would send, with their senders: only those that can arrive."""
+        """The messages that `again` would send and that can arrive, with their senders."""
         return [(name, rows) for name, rows in self._told if self.linked_to(name)]
 
     def cut(self, name: str) -> None:
-        """No message to it or from it arrives any more."""
+        """Cut a node off: no message to it or from it arrives any more."""
         for other in self.linked_to(name):
             self._part(name, other)
         self.nodes[name].cut = True
 
     def heal(self, name: str) -> None:
-        """It is connected to the others again."""
+        """Connect a node to the others again."""
         self.nodes[name].cut = False
         for other in self.linked_to(name):
             self._join(name, other)
 
     def kill(self, name: str) -> None:
-        """Its process is gone. Its disk stays."""
+        """End the process of a node. Its disk stays."""
         for other in self.linked_to(name):
             self._part(name, other)
         self.nodes[name].replica = None
 
     def wipe(self, name: str) -> None:
-        """The disk of a node that doesn't run is lost."""
+        """Lose the disk of a node that doesn't run."""
         self.nodes[name].disk = Disk()
 
     def start(self, name: str) -> None:
-        """A new process, on the disk that is there."""
+        """Start a new process, on the node's disk."""
         node = self.nodes[name]
         node.starts += 1
         number = len(NAMES) * node.starts + NAMES.index(name)
         node.replica = Replica(
             Hello(name, f"{number << 32:016x}", ""),
-            # The wall clock and chance make generations differ, and nothing more matters. So the
-            # lesson can call them a@1, a@2, …
+            # The wall clock and chance only have to make generations differ. So the lesson can use
+            # a@1, a@2, …
             started_ms=node.starts,
             chance=lambda _: 0,
             now=self._now,
-            grace_s=GRACE_S,
+            options=Options(grace_s=GRACE_S),
         )
-        node.replica.restore(node.disk.read())
+        node.replica.table.restore(node.disk.read())
         node.replica.tick(self._now)
         for other in self.linked_to(name):
             self._join(name, other)
 
     def asked(self) -> str | None:
-        """The node that an operator asks: one that is connected to others, if there is one."""
+        """The node that the operator calls: one that is not cut off, if there is one."""
         running = [node for node in self.nodes.values() if node.replica]
         return next((node.name for node in sorted(running, key=lambda node: node.cut)), None)
 
     def retire(self, name: str) -> None:
-        """The node of `asked` learns that it won't come back. Raises `Refused`."""
+        """Tell the node of `asked` that `name` won't come back. Raises `Refused`."""
         node = self.nodes[self.asked() or name]
         assert node.replica
-        node.replica.retire(name)
+        node.replica.cluster.retire(name)
 
     def wait(self) -> None:
-        """As long as a slot must have been closed before it may be folded."""
+        """Let the grace pass, after which a closed slot may be folded."""
         self._now += GRACE_S
 
     def reload(self, name: str) -> None:
-        """The page is loaded again, from this node."""
+        """Load the page again, from this node."""
         self.page.at = name
 
     # -- time ------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Time passes until nothing changes any more."""
+        """Let time pass until nothing changes any more."""
         quiet_s, end = 0.0, self._now + PATIENCE_S
         while quiet_s < QUIET_S and self._now < end:
             before = self._shape()
@@ -218,7 +221,7 @@ class World:
             quiet_s = quiet_s + HEARTBEAT_S if self._shape() == before else 0.0
 
     def listen(self) -> None:
-        """The page receives what its node counts now."""
+        """Let the page receive what its node counts now."""
         if replica := self.nodes[self.page.at].replica:
             self.page.hear(replica.table.snapshot(VIDEO))
 
@@ -231,8 +234,8 @@ class World:
         return [node.name for node in self._running() if node.name != name and not node.cut]
 
     def known(self, without: str = "") -> Counter:
-        """What all disks have together: no node will ever count more. (A replica has nothing here
-        that is not on its disk: it writes before anybody looks.)"""
+        """The sum of all disks: without new views, no node will ever show more. (Here every replica
+        writes all it has to its disk before this is called.)"""
         held = [node.disk.known() for node in self.nodes.values() if node.name != without]
         folded = Generations()
         for _, theirs in held:
@@ -242,13 +245,13 @@ class World:
             together = together.merge(counter.lift(folded))
         return together
 
-    # -- what a driver owes a replica ------------------------------------------------------
+    # -- driving a replica -----------------------------------------------------------------
 
     def _running(self) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.replica)
 
     def _write(self, node: Node) -> list[object]:
-        """Write all changes to the disk; returns the frames that this sends."""
+        """Write all changes to the disk. Returns the frames that this sends."""
         said: list[object] = []
         while node.replica and (changes := node.replica.changes()):
             node.disk.write(changes)

@@ -1,8 +1,9 @@
-// Time, as far as a viewer can turn it back: puts back the oldest state that this tab has met.
+// Turns time back: puts back the oldest state that this tab has seen.
 //
-// It must be a state that was truly stored once, slots and folds as they stood together. A forged one
-// (with older generations, say) would have slots that no process ever owned. No node would ever fold
-// them or send more of them, and their views would count beside the true ones, twice.
+// It must be a state that was really stored once, with slots and folds as they were together. A
+// forged one (with older generations, say) would have slots that no process ever owned. No node
+// would ever fold them or send more of them, and their views would count a second time, beside the
+// true ones.
 
 /**
  * @import { Means } from './controls.js'
@@ -15,7 +16,7 @@ import { highKey } from '../keep.js';
 import { button, make, resultLine, row, section } from './dom.js';
 import { failureText, replaceStored } from './replacing.js';
 
-/** As long as a merge takes that is under way when the messages are paused. */
+/** The longest wait for merges that are under way when the messages are paused. */
 const SETTLE_MS = 2_000;
 
 /** @param {Means} means */
@@ -36,7 +37,7 @@ export function openAgeControls(means) {
       return;
     }
     try {
-      // Else the next message would bring the state up to date before anybody has reloaded.
+      // Otherwise the next message would bring the state up to date before the viewer reloads.
       pause(true);
       await settled(facts);
       await replaceStored(means, 'Put back', oldest);
@@ -79,7 +80,7 @@ function putBackText(value, at_ms) {
   ].join(' ');
 }
 
-/** Waits until no message waits for its merge, or long enough. @param {Facts} facts */
+/** Waits until no message waits for its merge, but not for ever. @param {Facts} facts */
 async function settled(facts) {
   const end_ms = performance.now() + SETTLE_MS;
   while (facts.waits() && performance.now() < end_ms) {

@@ -25,7 +25,7 @@ export function headOf(row, name, meaning, hue) {
 /**
  * @param {HTMLElement} row
  * @param {string} key
- * @param {string} title what a phone shows before it
+ * @param {string} title what a phone shows before the cell
  */
 export function cellOf(row, key, title) {
   const cell = child(row, 'td', `bars-${key}`);
@@ -38,8 +38,8 @@ export function cellOf(row, key, title) {
  * @param {number | undefined} count
  * @param {number} most what the longest bar stands for
  * @param {string} hue or `base`
- * @param {boolean} wins it is the larger one of stored and received
- * @param {string} [absent] what to say without a count
+ * @param {boolean} wins whether it is the larger one of stored and received
+ * @param {string} [absent] what to show without a count
  */
 export function drawBar(cell, count, most, hue, wins, absent = '') {
   cell.classList.toggle('wins', wins);

@@ -17,10 +17,10 @@ import { allSlots, brief, lifted, NOTHING, parseSlot, started } from './states.j
  * @property {string} from where the state comes from
  */
 
-// More rows than anybody reads; the raw states below the table have all of them.
+// Nobody reads more rows than this. The raw states below the table have all of them.
 const MOST_ROWS = 200;
 const MOST_FOLDED = 6;
-// Each turn lands far from all hues before it, however many there are.
+// With this angle, each new hue is far from all hues before it, however many there are.
 const GOLDEN_ANGLE = 137.508;
 
 export function openBars() {
@@ -48,7 +48,7 @@ export function openBars() {
     const slots = allSlots(...columns.map(({ state }) => state));
     const rows = slots.slice(0, MOST_ROWS);
     const hidden = slots.length - rows.length;
-    // Slots are compared with each other. A base of years would make all of them invisible.
+    // Slots are drawn in relation to each other: beside the base of years, all would be invisible.
     const views = columns.flatMap(({ state }) => Object.values(state?.slots ?? {}));
     const mostSlot = Math.max(1, ...views);
 
@@ -65,7 +65,7 @@ export function openBars() {
   return { element: make('div', {}, scroll, more), draw };
 }
 
-/** Hues are given in the order in which slots are first seen, so no slot's hue ever changes. */
+/** Gives hues to slots in the order in which they are first seen, so no slot's hue ever changes. */
 function openHues() {
   /** @type {Map<string, number>} */
   const given = new Map();
@@ -116,7 +116,7 @@ function drawBaseRow(row, columns, most) {
   row.dataset.slot = 'base';
   headOf(row, 'base', 'all slots that were folded', 'base');
   const [stored, received, merged] = columns.map(({ state }) => state);
-  // Compared as lift makes them equal: with the folded slots that either state still has.
+  // Compare the bases as after a lift: with the folded slots that either state still has.
   const bases = [stored, received].map(
     (state) => state && comparableBase(state, merged ?? NOTHING),
   );
@@ -149,7 +149,7 @@ function drawSlotRow(row, columns, slot, most, hueOf) {
 }
 
 /**
- * Whether this one of the two is the larger one, which is what merged is made of.
+ * Whether this one of the two is the larger one, which the merge takes.
  *
  * @param {(number | undefined)[]} counts stored and received
  * @param {number} at

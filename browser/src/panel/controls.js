@@ -1,4 +1,4 @@
-// What the panel's controls work on: this file is only types.
+// What the panel's controls get to work with. It is only types.
 
 /**
  * @import { Facts } from './facts.js'
@@ -9,8 +9,8 @@
  * @property {Page} page
  * @property {Facts} facts
  * @property {Memory} memory
- * @property {(where: HTMLElement, text: string, mood?: 'bad' | 'good') => void} say shows what
- *   became of a click, and reads it out
+ * @property {(where: HTMLElement, text: string, mood?: 'bad' | 'good') => void} say shows the result
+ *   of a click, and announces it
  * @property {(paused: boolean) => void} pause the messages
  * @property {() => void} changed draws the panel soon
  */

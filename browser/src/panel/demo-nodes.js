@@ -1,7 +1,7 @@
-// The demo's nodes: how they are, what can be done to them, and the plot of the last minutes.
+// The demo's nodes: their states, what can be done to them, and the plot of the last minutes.
 //
-// It is there only where the page was given a playground's address, which production never is. It
-// asks once a second while the panel is open and somebody can see it, and otherwise not at all.
+// This part exists only if the page has a playground's address, which a page in production never
+// has. It sends a request each second while somebody can see the open panel, and otherwise none.
 
 /**
  * @import { Means } from './controls.js'
@@ -64,9 +64,9 @@ const ORDERS = [
 ];
 
 /**
- * @param {string} address the playground's
+ * @param {string} address of the playground
  * @param {Means} means
- * @param {(names: string[]) => void} offer these nodes to choose from
+ * @param {(names: string[]) => void} offer adds these nodes to the choice of nodes
  */
 export function openDemoNodes(address, { facts, say, changed }, offer) {
   const playground = openPlayground(address);
@@ -79,7 +79,7 @@ export function openDemoNodes(address, { facts, say, changed }, offer) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let open = false;
-  /** How often it was opened: a request of an earlier time must not go on beside the new ones. */
+  /** How often it was opened. Requests from before must not go on beside the new ones. */
   let turn = 0;
 
   /**
@@ -223,7 +223,7 @@ function openRecipes() {
   return make('div', { className: 'recipes' }, ...recipes);
 }
 
-/** Where cluster-plot.js draws: the page has it as a template. */
+/** The place where cluster-plot.js draws, from a template in the page. */
 function plotFrame() {
   const frame = document.getElementById('panel-plot');
   if (!(frame instanceof HTMLTemplateElement)) throw new Error('the page has no place for a plot');

@@ -66,7 +66,7 @@ export const labelled = (text, control) =>
   make('label', { htmlFor: control.id, textContent: text });
 
 /**
- * Where a control says what became of a click.
+ * The line in which a control shows the result of a click.
  *
  * @param {string} testId
  */

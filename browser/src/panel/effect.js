@@ -5,7 +5,7 @@
 import { counted, number } from '../english.js';
 import { allSlots, brief, lifted, parseSlot } from './states.js';
 
-// A node that was away for long brings a hundred changes; the first of them tell the story.
+// A node that was away for long brings a hundred changes. The first few are enough.
 const MOST = 4;
 
 /**

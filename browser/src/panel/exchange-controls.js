@@ -32,7 +32,7 @@ export function openExchange(means) {
   );
   const result = resultLine('panel-exchange-said');
 
-  /** Hands on the stored state as JSON, once there is one. @param {(json: string) => void} use */
+  /** Calls `use` with the stored state as JSON, if there is one. @param {(json: string) => void} use */
   function exportTo(use) {
     if (facts.merged) use(exported(video, facts.stored, new Date()));
     else say(result, 'Nothing has been merged yet: there is nothing to export.', 'bad');
@@ -52,7 +52,7 @@ export function openExchange(means) {
       await navigator.clipboard.writeText(json);
       say(result, 'Copied.', 'good');
     } catch {
-      // Browsers have a clipboard for pages in secure contexts only, and viewers can refuse it.
+      // Browsers offer a clipboard only in secure contexts, and viewers can refuse it.
       text.value = json;
       text.select();
       say(result, 'This page may not use the clipboard. The text stands below, selected: copy it.');

@@ -1,4 +1,4 @@
-// Why does it show this number? In one or two plain sentences, from what is known.
+// Explains in one or two plain sentences why the page shows this number.
 
 /**
  * @import { Silence } from '../live.js'
@@ -23,18 +23,18 @@ import { brief } from './states.js';
  * @property {State} [merged]
  * @property {Map<string, Origin>} origins
  * @property {string[]} senders nodes that have sent a message since this page began
- * @property {string[]} discarded what was stored and was no state
+ * @property {string[]} discarded the parts of the stored state that were garbage
  *
  * @typedef {'failed' | 'loading' | 'merging' | 'mark' | 'stored' | 'same' | 'unknown' | 'stale'} Kind
  *
  * @typedef {object} Explanation
- * @property {Kind} kind of situation; it changes seldom, the text with each number
+ * @property {Kind} kind of situation; it changes seldom, but the text changes with each number
  * @property {string} text
  * @property {string[]} notes what else matters
  */
 
 const MOST_SLOTS = 3;
-// Reconnecting takes a moment, and is no news.
+// Reconnecting takes a moment, and needs no note.
 const UNREACHED_MS = 5_000;
 
 /**

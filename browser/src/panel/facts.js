@@ -1,4 +1,4 @@
-// What is known here, gathered from the page's event log: no drawing, no asking.
+// Gathers what the panel knows from the page's event log. It draws nothing, and sends no request.
 
 /**
  * @import { Event } from '../event-log.js'
@@ -22,18 +22,18 @@ import { NOTHING, readState } from './states.js';
  * @property {number} at_ms
  * @property {string} from a node, storage or another tab; empty for this page itself
  * @property {string} way the transport, or `replayed`
- * @property {string} text what came of it
+ * @property {string} text what happened
  * @property {'more' | 'same' | 'waits' | 'note' | 'bad'} mood
  * @property {string} snapshot its text; empty for a line without one
  * @property {string} node that sent the snapshot
  */
 
-/** So many lines, and with them snapshots, are remembered. */
+/** How many lines are kept, with their snapshots. */
 export const MOST_ENTRIES = 100;
-// A line is read at a glance; a longer one is some error's whole story.
+// A viewer reads a line at a glance. Only some errors have longer texts.
 const LONGEST = 400;
-// A replayed snapshot goes to the worker under a name that no node can have: under its node's own it
-// would take the place of a newer one that waits.
+// A replayed snapshot goes to the worker under a name that no node can have. Under its node's own
+// name it would replace a newer snapshot that waits.
 const AGAIN = ' again';
 
 /** @type {Record<Silence, string>} */
@@ -44,7 +44,7 @@ const LOST = {
 };
 
 export class Facts {
-  /** Where states are stored; empty until a merge has said so. @type {StorageKind | ''} */
+  /** Where states are stored; empty until the first merge. @type {StorageKind | ''} */
   storage;
   /** @type {{state: 'loading' | 'ready' | 'failed', why: string, worker: LinkKind | '', after_ms: number}} */
   merge = { state: 'loading', why: '', worker: '', after_ms: 0 };
@@ -52,23 +52,23 @@ export class Facts {
   live = { state: 'connecting', transport: '', since_ms: Date.now() };
   /** The last message. @type {{node: string, state: State, at_ms: number, text: string} | undefined} */
   received;
-  /** What the last merge began with. @type {State | undefined} */
+  /** The state before the last merge. @type {State | undefined} */
   before;
   /** @type {State | undefined} */
   merged;
-  /** As text, for export and for later. @type {Stored} */
+  /** The merged state as text, for export and for the panel's memory. @type {Stored} */
   stored = { counter: '', folded: '' };
   /** @type {Map<string, Origin>} */
   origins;
-  /** The nodes that have sent a message; `?` for one that did not say who it is. @type {Set<string>} */
+  /** The nodes that have sent a message; `?` for one without a name. @type {Set<string>} */
   senders = new Set();
-  /** What was stored and was no state. @type {string[]} */
+  /** The parts of the stored state that were garbage. @type {string[]} */
   discarded = [];
   /** The newest first. @type {Entry[]} */
   entries = [];
-  /** Why the next merge without a message is our own doing, and no news of another tab. */
+  /** What this page has just done to the stored state; empty if another tab causes the next change. */
   replacing = '';
-  /** By the viewer. */
+  /** Whether the viewer has paused the messages. */
   paused = false;
   #entriesEver = 0;
 
@@ -187,7 +187,7 @@ export class Facts {
   }
 
   /**
-   * The message was merged; the worker has passed over the older ones of its node for it.
+   * This message was merged. The worker has skipped the older messages of its node.
    *
    * @param {number} at_ms
    * @param {string} received
@@ -210,7 +210,7 @@ export class Facts {
     const found = this.entries.findIndex(
       (entry) => entry.mood === 'waits' && entry.snapshot === received,
     );
-    // Settled already: this merge is of a worker that began anew, or of a storage that came into use.
+    // It was settled before: a new worker, or a storage that is newly in use, has merged it again.
     if (found < 0) return;
     Object.assign(this.entries[found], { text, mood });
     for (const entry of this.entries.slice(found + 1)) {
@@ -221,7 +221,7 @@ export class Facts {
   }
 
   /**
-   * What is stored was read for the first time, or has changed without a message to this page.
+   * The stored state was read for the first time, or has changed without a message to this page.
    *
    * @param {number} at_ms
    * @param {State} now
@@ -248,11 +248,11 @@ export class Facts {
   }
 
   /**
-   * Keeps who was the first to send so many.
+   * Notes which node was the first to send this count of a slot.
    *
    * @param {string} slot
    * @param {Origin} origin
-   * @param {number} least fewer views, or as many, need no origin
+   * @param {number} least counts up to this one need no origin
    */
   #keepOrigin(slot, origin, least = -1) {
     if (origin.count > (this.origins.get(slot)?.count ?? least)) this.origins.set(slot, origin);

@@ -1,4 +1,4 @@
-// The open panel, put together: the sentence, the states, the timeline, and the controls.
+// Puts the open panel together: the sentence, the states, the timeline, and the controls.
 
 /**
  * @import { Means } from './controls.js'
@@ -22,7 +22,7 @@ import { openSentence } from './sentence.js';
 import { openStorageControls } from './storage-controls.js';
 import { usage } from './usage.js';
 
-// "3 min ago" must be true, but not to the second.
+// How often to redraw texts such as "3 min ago", which need not be exact to the second.
 const AGES_MS = 5_000;
 
 /**
@@ -37,7 +37,7 @@ const AGES_MS = 5_000;
  * @param {() => void} panel.changed
  */
 export function openInside(frame, { page, facts, memory, summary, timeline, raw, changed }) {
-  // Everything that is read out is read out here: another reason for the number, or the outcome of a click.
+  // The panel's one live region: for a new reason for the number, and for the result of a click.
   const region = make('p', { className: 'unseen' });
   region.setAttribute('role', 'status');
   const voice = announcer(region);

@@ -1,22 +1,22 @@
-// What a node lacks of what is merged here, and where this browser has it from.
+// What a node lacks of the merged state, and from which node this browser got it.
 
 /** @import { State } from './states.js' */
 
 import { lifted } from './states.js';
 
 /**
- * @typedef {object} Origin where this browser has a slot's number from
+ * @typedef {object} Origin from where this browser got a slot's number
  * @property {number} count
- * @property {string} node who sent it; empty for another tab of this browser
+ * @property {string} node the node that sent it; empty for another tab of this browser
  * @property {number} at_ms
  *
  * @typedef {object} Lack
  * @property {string} slot or BASE
  * @property {number} views
- * @property {Origin | undefined} origin undefined when nobody has sent so many
+ * @property {Origin | undefined} origin undefined if no node has sent this count
  */
 
-/** The base's place among the slots. No slot is named so. */
+/** Stands for the base among the slots. No slot has this name. */
 export const BASE = 'base';
 
 /**
@@ -38,8 +38,8 @@ export function lacking(ours, theirs, origins) {
     .filter(({ views }) => views > 0);
   const missing = ours.base - comparableBase(theirs, ours);
   if (missing > 0) {
-    // A node that does not know of a fold yet may lack rows of what was folded. One that knows of
-    // all of them cannot.
+    // A node that does not know a fold yet may lack rows of the folded slots. A node that knows all
+    // folds can't.
     const isBehind = Object.entries(ours.folded).some(([node, generation]) => {
       return generation > (theirs.folded[node] ?? -1);
     });
@@ -50,7 +50,7 @@ export function lacking(ours, theirs, origins) {
 }
 
 /**
- * Whether a node has something that is not merged here (yet).
+ * Whether a node has views that are not merged here (yet).
  *
  * @param {State} theirs
  * @param {State} ours
@@ -63,7 +63,7 @@ export function isAhead(theirs, ours) {
 }
 
 /**
- * A state's base as it will be after the merge, when all that is folded there is lifted.
+ * A state's base after lifting all slots that `merged` knows to be folded.
  *
  * @param {State} state
  * @param {State} merged

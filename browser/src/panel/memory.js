@@ -1,6 +1,6 @@
-// What the panel remembers of one video while this tab lives: its oldest state, and who sent what.
+// What the panel remembers of one video while this tab lives: its oldest state, and the origin of counts.
 //
-// It is kept in session storage, which no other tab shares. Off means off: with storage switched off
+// It is kept in session storage, which no other tab shares. If the viewer has switched storage off,
 // nothing is kept here either.
 
 /**
@@ -31,7 +31,7 @@ export function openMemory(video, keep) {
     try {
       return keep.kind === 'off' ? null : use(window.sessionStorage);
     } catch {
-      return null; // refused, or full: then the panel knows of this page only
+      return null; // refused, or full: then the panel knows only what this page has seen
     }
   };
   const key = (/** @type {string} */ part) => `${PREFIX}${part}:${video}`;
@@ -46,7 +46,7 @@ export function openMemory(video, keep) {
 
   let hasOldest = readOldest() !== null;
   return {
-    /** Whether there is an oldest state; asked often. */
+    /** Whether there is an oldest state. It is cheap, because it is called often. */
     get hasOldest() {
       return hasOldest;
     },
@@ -80,7 +80,7 @@ export function openMemory(video, keep) {
   };
 }
 
-// Somebody may have changed these in the developer tools: that is no reason to fail.
+// A viewer may have changed these values in the developer tools. The panel must not fail then.
 
 /**
  * @param {unknown} value
@@ -105,6 +105,6 @@ function isOrigin(entry) {
 
 /**
  * @param {unknown} value
- * @returns {{[field: string]: unknown}} none, of what is no object
+ * @returns {{[field: string]: unknown}} empty if the value is no object
  */
 const fieldsOf = (value) => (typeof value === 'object' && value !== null ? { ...value } : {});

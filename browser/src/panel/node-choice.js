@@ -1,6 +1,6 @@
-// Which node is asked: for the next page, for the messages, or none for a while.
+// Lets a viewer choose the node that sends the next page or the messages, and pause the messages.
 //
-// A pin is a wish. The balancer honours it where its operator gave it the nodes' names. A page that
+// A pin is a wish. The balancer honours it if its operator gave it the nodes' names. A page that
 // came straight from a node has no balancer at all.
 
 /** @import { Means } from './controls.js' */
@@ -60,7 +60,7 @@ export function openNodeChoice(means) {
     }
   }
 
-  /** Why a wish did not come true; empty if all did. */
+  /** Why a wish did not come true; empty if all wishes did. */
   function whyRefused() {
     const why = 'either it is down, or no balancer here knows the nodes by name';
     if (asked && asked !== page.node) {
@@ -107,7 +107,7 @@ function reloadFrom(node) {
   else location.assign(url);
 }
 
-/** @returns {Promise<string[]>} none when no node answers */
+/** @returns {Promise<string[]>} empty if no node answers */
 async function knownNodes() {
   try {
     const response = await fetch('/api/node', {

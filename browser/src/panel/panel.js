@@ -1,8 +1,8 @@
-// The debug panel: answers "why does it show this number?", and lets a viewer play with the answer.
+// The debug panel: answers "why does it show this number?", and lets a viewer play with what is stored.
 //
-// While it is closed it takes notes, and writes those that are plain text, a few times a second at
-// most. Most of it is not loaded then, and it makes no request, runs no timer and lays nothing out.
-// Where no playground is set it can change nothing but this browser.
+// While it is closed, it only gathers events, and updates its plain texts at most a few times a
+// second. Most of it is not loaded then: it sends no request, runs no interval and causes no
+// layout. Without a playground it can change only this browser.
 
 /**
  * @import { EventLog } from '../event-log.js'
@@ -64,7 +64,7 @@ export function openPanel(root, toggle, page) {
 
   /** @param {boolean} open */
   function show(open) {
-    schedule.cancel(); // it was scheduled for the panel as it was
+    schedule.cancel(); // the drawing was scheduled for the panel's last state, open or closed
     root.hidden = !open;
     toggle.setAttribute('aria-expanded', String(open));
     if (open && !inside) void fill();
@@ -112,13 +112,13 @@ export function openPanel(root, toggle, page) {
     schedule.soon();
   });
   keep.onChoice(schedule.soon);
-  // Only now: while the page is open it knows them without storage.
+  // Store the origins only when the page goes: until then it has them in memory.
   addEventListener('pagehide', () => memory.keepOrigins(facts.origins, facts.merged));
 
   /** @param {Merged} merged */
   function keepOldest({ before, discarded }) {
     if (memory.hasOldest) return;
-    // What was stored before this tab came is older; but at first nothing may be stored at all.
+    // The state from before this tab is older. But at first nothing may have been stored.
     const isState = !discarded.length && ownValue(before.counter) > 0;
     const { counter, folded } = isState ? before : facts.stored;
     const value = ownValue(counter);
@@ -133,7 +133,7 @@ export function openPanel(root, toggle, page) {
 }
 
 /**
- * Draws once for everything that happens until then: in the next frame while the panel is open, a few
+ * Draws once for all changes in the meantime: in the next frame while the panel is open, a few
  * times a second while it is closed.
  *
  * @param {HTMLElement} root

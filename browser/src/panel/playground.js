@@ -1,9 +1,9 @@
-// The demo's own control, as the panel calls it: how its nodes are, and orders to them.
+// The panel's calls to the demo's control: the states of its nodes, and orders to them.
 
 /** @import { ClusterState } from '../cluster-state.js' */
 
 const ANSWER_MS = 5_000;
-// A node that stops hands over first.
+// A node that stops first hands over its views.
 const DONE_MS = 30_000;
 
 /**
@@ -18,7 +18,7 @@ const DONE_MS = 30_000;
  *
  * @typedef {object} PlaygroundState
  * @property {NodeState[]} nodes
- * @property {ClusterState | null} cluster as one node sees it; null when none answers
+ * @property {ClusterState | null} cluster as one node sees it; null if no node answers
  * @property {string | null} seen_from that node
  */
 
@@ -34,11 +34,11 @@ export function openPlayground(address) {
       return response.json();
     },
     /**
-     * Rejects when it was not done; the error says why.
+     * Sends an order. Rejects if it was not done; the error says why.
      *
      * @param {string} node
      * @param {Order} order
-     * @returns {Promise<NodeState[]>} how all nodes are now
+     * @returns {Promise<NodeState[]>} the states of all nodes now
      */
     async order(node, order) {
       const response = await fetch(`${address}/nodes/${node}/${order}`, {

@@ -1,4 +1,4 @@
-// The states as they are, as JSON: what is merged and stored, and what was last received.
+// The raw states as JSON: the one that is merged and stored, and the one that was last received.
 
 /**
  * @import { Facts } from './facts.js'

@@ -1,4 +1,4 @@
-// What to try in the demo: how to bring about each situation of a cluster's life, and what to look at.
+// What to try in the demo: how to cause each situation of a cluster's life, and what to look at.
 
 /** @typedef {{title: string, steps: string[]}} Recipe */
 

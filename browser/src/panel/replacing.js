@@ -7,7 +7,7 @@ import { Unsure } from '../counter.js';
 
 /**
  * @param {Means} means
- * @param {string} what a name for it, for the timeline
+ * @param {string} what the name of this change in the timeline
  * @param {Stored} state
  */
 export async function replaceStored({ page, facts }, what, state) {

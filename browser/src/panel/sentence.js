@@ -33,7 +33,7 @@ export function openSentence({ video }, facts, voice) {
       text.dataset.kind = now.kind;
       write(text, now.text);
       listTexts(notes, now.notes);
-      // That the number has another reason is news; that it ticks is none.
+      // Announce when the number has another reason, not when it only ticks.
       const kind = `${now.kind} ${now.notes.length}`;
       if (kind !== last) voice.changed([now.text, ...now.notes].join(' '));
       last = kind;

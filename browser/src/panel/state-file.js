@@ -1,14 +1,14 @@
-// The stored state as a JSON file: written, and read with care.
+// Writes the stored state as a JSON file, and reads such a file with care.
 //
-// Only the core says whether a state is one (`replace` asks it); this file says what a file is. The
-// highest number shown is not in it: a file could name any number there, and no merge would ever
-// correct it.
+// This module checks the form of the file. Only the core checks the state in it (`replace` asks
+// it). The highest number shown is not in the file: a file could have any number there, and no
+// merge would ever correct it.
 
 /** @import { Stored } from '../storage/port.js' */
 
 const FORMAT = 'ratchet-browser-state';
 const VERSION = 1;
-/** The core's own bound: a thousand slots with the longest names are a sixth of it. */
+/** The core's own limit. A thousand slots with the longest names need a sixth of it. */
 export const MAX_BYTES = 2 ** 20;
 
 /**
@@ -32,7 +32,7 @@ export function exported(video, { counter, folded }, now) {
  * Throws an Error that says what is wrong.
  *
  * @param {string} text
- * @param {string} video the one whose place it is to take
+ * @param {string} video the video that it is imported for
  * @returns {Stored}
  */
 export function imported(text, video) {
@@ -60,8 +60,8 @@ export function imported(text, video) {
 
 /**
  * @param {string} text
- * @returns {{[field: string]: unknown} | null} null, or another value without fields, for a file
- *   that is no object
+ * @returns {{[field: string]: unknown} | null} null, or another value without fields, if the file is
+ *   no object
  */
 function parsed(text) {
   try {

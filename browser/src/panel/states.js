@@ -1,7 +1,7 @@
-// A counter's state as the panel reads it: base, slots, folds; and slots by names that people can read.
+// A counter's state as the panel reads it: base, slots and folds, and readable names of slots.
 //
-// Nothing is merged here: only `ratchet` says what two states come to. This file only reads the texts
-// that went in and came out.
+// Nothing is merged here: only `ratchet` merges states. This file only reads the texts that went
+// into a merge and came out of it.
 
 /** @import { State as Bare } from '../merge-protocol.js' */
 
@@ -13,9 +13,9 @@ import { ownValue } from '../own-value.js';
 export const NOTHING = Object.freeze({ base: 0, slots: {}, folded: {}, value: 0 });
 
 /**
- * @param {string} counter JSON with `base` and `slots`; the text of a snapshot has them, too
- * @param {string} [folded] JSON; without it, the snapshot's
- * @returns {State | undefined} undefined when this is no state
+ * @param {string} counter JSON with `base` and `slots`, or the text of a snapshot, which has both
+ * @param {string} [folded] JSON; without it, the `folded` of the snapshot
+ * @returns {State | undefined} undefined if this is no state
  */
 export function readState(counter, folded) {
   const value = ownValue(counter);
@@ -23,7 +23,7 @@ export function readState(counter, folded) {
   try {
     const { base, slots, folded: inside } = JSON.parse(counter);
     const folds = folded === undefined ? inside : JSON.parse(folded || '{}');
-    // The core stops counting there, too.
+    // The core has the same upper limit.
     return { base, slots, folded: folds ?? {}, value: Math.min(value, Number.MAX_SAFE_INTEGER) };
   } catch {
     return undefined;
@@ -59,13 +59,13 @@ export function brief(slot) {
   return `${node}@${generation.length > 6 ? `…${generation.slice(-4)}` : generation}`;
 }
 
-// No process of ours can have started before or after: such a generation is no time, but a number
-// that somebody made up.
+// No process can have started before or after these times. A generation beyond them is no start
+// time, but a number that somebody made up.
 const EARLIEST_MS = Date.UTC(2020, 0);
 const LATEST_MS = Date.UTC(2200, 0);
 
 /**
- * When a generation was opened: it is a start time in microseconds.
+ * When a generation began. (A generation is a start time in microseconds.)
  *
  * @param {number} generation
  * @returns {Date | undefined}

@@ -1,4 +1,4 @@
-// The storage as the viewer can change it: choose another one, or clear it. In this browser only.
+// Lets the viewer choose another storage, or clear it, in this browser only.
 
 /**
  * @import { StorageKind } from '../storage/port.js'
@@ -21,17 +21,17 @@ const KINDS = {
   off: {
     name: 'off',
     meaning:
-      'Nothing is kept. What was kept before stays where it is, unread, until you switch back or clear it.',
+      'Nothing is kept. States from before stay where they are, unread, until you switch back or clear them.',
   },
 };
-const NOT_YET = 'Not yet: it can be cleared when merging has begun. Nothing was changed.';
+const NOT_YET = 'Not yet: you can clear it once merging has begun. Nothing was changed.';
 const CLEARED =
   'Everything that was stored, of all videos, is forgotten. Only views on their way to a node are ' +
-  'kept. The number on this page stays, for while a page is open it never goes down. After a reload ' +
-  'it is the number of the node that answers.';
+  'kept. The number on this page stays: while a page is open, its number never goes down. After a ' +
+  'reload it is the number of the node that answers.';
 const CLEARED_IN_PART =
-  'The highest numbers that were shown are forgotten. States in IndexedDB are cleared by the worker ' +
-  'that merges, and it does not run here. If there are any, your browser’s settings can clear them.';
+  'The highest numbers that were shown are forgotten. States in IndexedDB are not cleared: the worker ' +
+  'that merges would do that, and it does not run here. Your browser’s settings can clear them.';
 
 /** @param {Means} means */
 export function openStorageControls({ page: { keep, views }, facts, memory, say, changed }) {

@@ -1,4 +1,4 @@
-// What the panel says in a few words: which nodes answered, over what, where states are stored.
+// The panel's summary: which nodes answered, over which transport, and where states are stored.
 
 /**
  * @import { Silence } from '../live.js'
@@ -48,7 +48,7 @@ export function openSummary(node) {
     used,
     /**
      * @param {Facts} facts
-     * @param {string | null} mark the highest number shown, as it is kept
+     * @param {string | null} mark the highest number shown, as it is stored
      */
     draw(facts, mark) {
       if (facts.received) sender(facts.received.node || 'unknown');

@@ -1,4 +1,4 @@
-// What has happened, the newest first: each message, with what its merge has changed.
+// What has happened, the newest first: each message, and what its merge has changed.
 
 /** @import { Entry } from './facts.js' */
 

@@ -1,4 +1,4 @@
-// How much this site stores in this browser, as far as that is cheaply known.
+// How much this site stores in this browser, as far as that can be read cheaply.
 
 /** @import { Keep } from '../keep.js' */
 
@@ -12,7 +12,8 @@ const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 export async function usage(keep) {
   const [space, states] = await Promise.all([
     estimate(),
-    // Only where it is in use: to look for a database makes one. One that is refused holds nothing.
+    // Only if IndexedDB is in use, because opening a database creates it. If it is refused, it is
+    // empty.
     keep.kind === 'indexeddb' ? storedVideos().catch(() => undefined) : undefined,
   ]);
   const entries = keep.keys().filter((key) => key.startsWith(STATE)).length;
@@ -28,7 +29,7 @@ async function estimate() {
     const { usage: used = 0, quota = 0 } = await navigator.storage.estimate();
     return `${bytes(used)} of ${bytes(quota)}`;
   } catch {
-    return ''; // browsers say it in secure contexts only
+    return ''; // browsers offer it only in secure contexts
   }
 }
 

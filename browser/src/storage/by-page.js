@@ -1,15 +1,15 @@
-// The worker's half of storage in localStorage: workers have none, so a page reads and writes for it.
+// The worker's half of storage in localStorage. Workers can't reach it, so a page reads and writes.
 
 /**
  * @import { FromWorker, StorageAnswer, StorageRequest } from '../merge-protocol.js'
  * @import { StoragePort, Stored } from './port.js'
  */
 
-// A page that crashed does not answer, and other pages wait for their turn.
+// A page that has crashed does not answer, and other pages wait for their turn.
 const ANSWER_MS = 5_000;
 
 /**
- * @typedef {object} PageStorage a StoragePort, and what the worker must tell it of the page
+ * @typedef {object} PageStorage what the worker must tell such a storage about the page
  * @property {(answer: StorageAnswer) => void} answer the page has answered
  * @property {() => void} gone the page will answer no more
  *
@@ -28,7 +28,7 @@ export function pageStorage(post) {
   /**
    * @param {string} video
    * @param {Operation} operation
-   * @returns {Promise<Stored | undefined>} what is stored, of a load
+   * @returns {Promise<Stored | undefined>} the stored state, if the operation is a load
    */
   const request = (video, operation) => {
     requests += 1;
@@ -68,8 +68,9 @@ export function pageStorage(post) {
 }
 
 /**
- * One page at a time, where the browser has locks (secure contexts do). Without them two pages may
- * overwrite each other's last merge: the entry stays a sound state, and the next message heals it.
+ * Lets one page work at a time, if the browser has locks (secure contexts do). Without locks two
+ * pages may overwrite each other's last merge. The entry is still a valid state, and the next
+ * message mends it.
  *
  * @param {() => Promise<void>} work
  */

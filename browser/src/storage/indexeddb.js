@@ -3,13 +3,15 @@
 /** @import { Changed, StoragePort, Stored } from './port.js' */
 
 const NAME = 'ratchet';
-// 1 had the same stores. The version is raised when their content means something else, and never
-// lowered: a page that is older than what it finds is refused, and keeps its states elsewhere.
+// Version 1 had the same stores. Raise the version when the meaning of their content changes, and
+// never lower it. A page that is older than the database is refused, and keeps its states
+// elsewhere.
 const VERSION = 2;
 const COUNTERS = 'counters';
 const FOLDED = 'folded';
 const ALL = 'all'; // `folded` is one map for all videos
-// An open can hang for ever (a browser that is shutting down, a broken profile): that is a refusal.
+// An open can hang for ever (a browser that is shutting down, a broken profile). It counts as
+// refused.
 const OPEN_MS = 5_000;
 
 /** @returns {StoragePort} */
@@ -19,7 +21,7 @@ export function indexedDbStorage() {
       transact((transaction, abort) => {
         const counter = transaction.objectStore(COUNTERS).get(video);
         const folded = transaction.objectStore(FOLDED).get(ALL);
-        // Requests answer in order: at the second's success the first has its result, too.
+        // Requests are answered in order. When the second succeeds, the first has its result, too.
         folded.onsuccess = () => {
           const stored = { counter: asText(counter.result), folded: asText(folded.result) };
           try {
@@ -51,7 +53,7 @@ function write(transaction, video, stored, { counter, folded, foldedLost }) {
 }
 
 /**
- * How many videos have a counter here, for the panel.
+ * How many videos have a stored counter, for the panel.
  *
  * @returns {Promise<number>}
  */
@@ -65,10 +67,10 @@ export async function storedVideos() {
 }
 
 /**
- * Runs `work` in a transaction over both stores. Resolves when it is complete, not when its last
- * request has succeeded: between the two it can still fail (a full disk).
+ * Runs `work` in a transaction over both stores. Resolves when the transaction is complete, not
+ * when its last request has succeeded: between the two it can still fail (a full disk).
  *
- * It opens the database anew each time, which takes about a millisecond. A connection that is kept
+ * It opens the database each time, which takes about a millisecond. A connection that stays open
  * goes stale when the viewer clears the site's data, and would block a newer page's upgrade.
  *
  * @param {(transaction: IDBTransaction, abort: (why: unknown) => void) => void} work
@@ -98,9 +100,9 @@ function open() {
       late = true;
       reject(new Error('IndexedDB does not answer'));
     }, OPEN_MS);
-    const request = indexedDB.open(NAME, VERSION); // it may throw where it is refused, which rejects
+    const request = indexedDB.open(NAME, VERSION); // if it throws (refused), the promise rejects
     request.onupgradeneeded = () => {
-      // What an older version left is kept: `ratchet` tells a state from what is none any more.
+      // Keep what an older version stored: `ratchet` recognises what is no longer a valid state.
       const { result: database } = request;
       for (const name of [COUNTERS, FOLDED]) {
         if (!database.objectStoreNames.contains(name)) database.createObjectStore(name);
@@ -109,7 +111,7 @@ function open() {
     request.onsuccess = () => {
       clearTimeout(timer);
       if (late)
-        request.result.close(); // nobody else would, and it would block a newer page's upgrade
+        request.result.close(); // an open connection would block a newer page's upgrade
       else resolve(request.result);
     };
     request.onerror = () => {

@@ -1,9 +1,9 @@
 // The page's half of storage in localStorage: one entry for each video, with its `folded` inside.
 //
-// There is no transaction over two entries. With `folded` in an entry of its own, two pages that
-// write in turns can leave a new counter next to an old `folded`, even if each writes `folded`
-// first. One entry is written as a whole: a counter always stands next to the `folded` that it was
-// merged under. It costs a few bytes for each video.
+// There is no transaction over two entries. If `folded` had an entry of its own, two pages that
+// write in turns could leave a new counter next to an old `folded`, even if each wrote `folded`
+// first. One entry is written as a whole, so a counter is always next to the `folded` that it was
+// merged with. It costs a few bytes for each video.
 
 /**
  * @import { Keep } from '../keep.js'
@@ -11,7 +11,7 @@
  * @import { Stored } from './port.js'
  */
 
-/** The keys of these entries start so. */
+/** The keys of these entries start with this. */
 export const STATE = 'state:';
 
 /**

@@ -1,4 +1,4 @@
-// Storage switched off, or refused everywhere: the page's memory, which is gone with the page.
+// Storage that is off, or refused everywhere: the state is in memory, and ends with the page.
 
 /** @import { StoragePort, Stored } from './port.js' */
 

@@ -1,11 +1,11 @@
-"""Stands in for the loader of wheels: all that a page imports lies in one zip file."""
+"""Stands in for the loader of wheels: everything that a page imports is in one zip file."""
 
-# A snapshot expects this import from JavaScript, after those of `webloop`.
+# A snapshot expects this import from JavaScript, after the import of `webloop`.
 from pyodide_js import loadedPackages  # type: ignore[import-not-found] # noqa: F401
 
 
 class _Folder:
-    """Pyodide asks these for their text."""
+    """A folder of which Pyodide only uses the text."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -19,4 +19,4 @@ DSO_DIR = _Folder("/usr/lib")
 
 
 def init_loaded_packages() -> None:
-    """Called at the end of the start; there are none."""
+    """Pyodide calls this at the end of its start. There are no packages."""

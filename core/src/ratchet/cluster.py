@@ -18,6 +18,8 @@ from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet.talk import Talk
 
+# How often a replica sends its digest: what was lost is noticed within a second.
+HEARTBEAT_S: Final = 1.0
 # How often a notice repeats that a missing member is in the way of a fold.
 REMIND_S: Final = 3600.0
 
@@ -38,7 +40,9 @@ class Cluster:
     ) -> None:
         """`node`: our own name. `grace_s`: how long a slot is closed before it may be folded."""
         self.grace_s = grace_s
-        # At how many addresses, given to this node, nobody was ever met. The driver says so.
+        # None: at the next tick.
+        self._next_heartbeat: float | None = None
+        # At how many addresses, given to this node, nobody was ever met.
         self.unmet = 0
         self._table = table
         self._journal = journal
@@ -72,16 +76,18 @@ class Cluster:
             # After lifting: what was lifted here just now is among what they have lifted.
             self._journal.join_lifted_views(frame.lifted_views)
 
-    def beat(self, now: float, *, counting: bool) -> None:
-        """Once a heartbeat. A replica that is not `counting` only looks."""
-        self._members.look(now)
-        if counting:
-            for node, unheard_s in self._members.overdue(now):
-                self._retire(node, f"{node} has not been heard for {unheard_s:.0f} s")
-            for fold in self.folds(now):
-                if not fold.obstacles:
-                    self._fold(fold)
-                self._remind(fold, now)
+    def tick(self, now: float, unmet: int, *, counting: bool) -> bool:
+        """Time has passed. Whether a heartbeat was due. `unmet`: see `Replica.tick`."""
+        self.unmet = unmet
+        if self._next_heartbeat is not None and now < self._next_heartbeat:
+            return False
+        self._next_heartbeat = now + HEARTBEAT_S
+        self._beat(now, counting=counting)
+        return True
+
+    def hurry(self) -> None:
+        """The others should know soon what has happened here: the next tick is a heartbeat."""
+        self._next_heartbeat = None
 
     def folds(self, now: float) -> list[Fold]:
         """The closed slots that are not folded yet, by name, and what is in the way."""
@@ -107,6 +113,18 @@ class Cluster:
         """
         self._members.check_may_retire(node)
         self._retire(node, "an operator retires it")
+        self.hurry()
+
+    def _beat(self, now: float, *, counting: bool) -> None:
+        """Once a heartbeat. A replica that is not `counting` only looks."""
+        self._members.look(now)
+        if counting:
+            for node, unheard_s in self._members.overdue(now):
+                self._retire(node, f"{node} has not been heard for {unheard_s:.0f} s")
+            for fold in self.folds(now):
+                if not fold.obstacles:
+                    self._fold(fold)
+                self._remind(fold, now)
 
     def _retire(self, node: str, why: str) -> None:
         slot = Slot(node, self._table.newest[node])

@@ -10,16 +10,12 @@ One transaction is under way at most: `begin`, then `written` or `unwritten`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from ratchet.table import NONE, Joined, Table
-
-# Rows that one transaction lifts into the base. Views wait meanwhile.
-MAX_LIFTED: Final = 2000
 
 
 @dataclass(slots=True)
@@ -44,7 +40,7 @@ class _OwnViews:
 class Journal:
     """What keeps `table` and the disk together."""
 
-    def __init__(self, table: Table, max_lifted: int = MAX_LIFTED) -> None:
+    def __init__(self, table: Table, max_lifted: int) -> None:
         """`max_lifted` is how many rows one transaction lifts at most."""
         self._table = table
         self._max_lifted = max_lifted
@@ -58,7 +54,11 @@ class Journal:
     # -- our own views ---------------------------------------------------------------------
 
     def count(self, video: str, views: int, *, answered: bool) -> None:
-        """Count `views`. `answered`: the caller does not wait for the disk."""
+        """Count `views`. They become visible when the changes that hold them are on disk.
+
+        `answered`: the caller has its answer already. So the views stay even if these changes are
+        aborted, and `shown` includes them at once.
+        """
         _add(self._own.waiting, video, views)
         if answered:
             _add(self._own.answered, video, views)

@@ -14,7 +14,6 @@ from typing import Final
 
 from ratchet.changes import ColumnChange
 from ratchet.frames import (
-    MAX_ROWS,
     NOTHING,
     BaseRows,
     Digest,
@@ -29,15 +28,12 @@ from ratchet.frames import (
 )
 from ratchet.generations import Generations
 from ratchet.journal import Journal
+from ratchet.options import Options
 from ratchet.peers import Peer, Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet.transfers import Transfers
 
-# Slots in one digest. A cluster has as many as nodes, and some that wait to be folded. It has more
-# than this only where a fold was blocked for years. Then a digest leaves the others out until these
-# are folded: the maps, which unblock the fold, must come through.
-MAX_SLOTS: Final = 5000
 # How soon we ask a peer again for all of a slot of which it claims as much and has not the same.
 DOUBT_AGAIN_S: Final = 5.0
 
@@ -51,16 +47,14 @@ class Talk:
         journal: Journal,
         peers: Peers,
         process: str,
-        max_rows: int = MAX_ROWS,
-        max_slots: int = MAX_SLOTS,
+        options: Options,
     ) -> None:
-        """`process`: the id of this process. At most `max_rows` in a frame, `max_slots` in a
-        digest."""
+        """`process`: the id of this process."""
         self._table = table
         self._journal = journal
         self._peers = peers
-        self._max_rows = max_rows
-        self._max_slots = max_slots
+        self._max_rows = options.max_rows
+        self._max_slots = options.max_slots
         self._transfers = Transfers(process)
         # When we last asked a peer for all of a slot.
         self._doubted: dict[tuple[Slot, str], float] = {}

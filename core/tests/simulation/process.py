@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from ratchet.changes import Changes
 from ratchet.frames import Hello
+from ratchet.options import Options
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -97,13 +98,15 @@ class Process:
             wall_ms,
             _unlike(8 * number + place.count("+")),
             self.clock(now),
-            grace_s=habits.grace_s,
-            retire_after_s=habits.retire_after_s,
-            max_rows=habits.chunk,
-            max_lifted=habits.lifted,
+            Options(
+                grace_s=habits.grace_s,
+                retire_after_s=habits.retire_after_s,
+                max_rows=habits.chunk,
+                max_lifted=habits.lifted,
+            ),
         )
         for part in disk.read():
-            self.replica.restore(part)
+            self.replica.table.restore(part)
 
     def __repr__(self) -> str:
         return self.label

@@ -292,7 +292,7 @@ class World:
             return False
         done = False
         try:
-            process.replica.retire(name)
+            process.replica.cluster.retire(name)
         except Refused as refused:
             self.tally[f"retire refused: {refused.code}"] += 1
         else:

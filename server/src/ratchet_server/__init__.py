@@ -1,17 +1,18 @@
-"""A Ratchet node: the IO around `ratchet`'s replica, in wings that import one way.
+"""A Ratchet node: the IO around `ratchet`'s replica, in wings that import in one direction.
 
-    __main__      the entry point: takes signals, then imports the rest
+    __main__      the entry point: holds signals back, then imports the rest
     cli           the command `ratchet`
     node          the composition root: makes the parts, joins them, runs and stops them
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes
     counting      the one task that owns the replica and the disk
-    operator      the operator's commands: what is wrong in a cluster, in sentences
-    demo          a local cluster: real nodes, links to cut, a balancer
+    operator      the operator's commands, and the report of what is wrong in a cluster
+    demo          a local cluster: real nodes, links that can be cut, a balancer
 
     settings      every setting of a node, with its unit and default
     signals       the signals that stop a node
     log_throttle  at most one log line a minute for each cause
+    open_files    how many connections a process may have
     crash_points  a hook for tests of crashes
 
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may

@@ -1,8 +1,9 @@
 """The command `ratchet`, also as `python -m ratchet_server`: it handles signals before it imports.
 
-To import a node takes half a second. Until the node sets its own handlers, Python's are there: with
-them SIGTERM and SIGQUIT kill, and SIGINT ends in a traceback, so a supervisor that stops the node
-sees a failure. So this file imports next to nothing, and takes the signals before it imports `cli`.
+Importing a node takes half a second. With Python's own handlers, a SIGTERM or SIGQUIT in that time
+would kill the process, and a SIGINT would end it with a traceback: a supervisor that stops the node
+would see a failure. So this file imports next to nothing, and holds signals back before it imports
+`cli`.
 """
 
 import sys
@@ -23,7 +24,7 @@ def main() -> int:
 
         return cli.main()
     except KeyboardInterrupt:
-        # All commands but `node` may end at any point: they have nothing to save.
+        # Every command but `node` may end at any point, because it has nothing to save.
         return INTERRUPTED
     finally:
         signals.ignore()

@@ -1,7 +1,7 @@
 """The command `ratchet`: its parser, and what each command starts.
 
-Each command imports its own part only when it runs. To import a node takes a third of a second:
-`ratchet status` need not wait for that, nor a node for the HTTP client of `ratchet status`.
+Each command imports its part only when it runs. Importing a node takes a third of a second, and
+`ratchet status` need not wait for that. Nor need a node import the HTTP client of `ratchet status`.
 """
 
 import argparse
@@ -20,18 +20,18 @@ USAGE_ERROR: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code: 0 fine, 1 it failed, 2 it was called wrongly, 3 a node was
-    superseded."""
-    asked = _parser().parse_args(arguments)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit code: 0 success, 1 failure, 2 a usage error, 3 a newer
+    process has superseded this node."""
+    arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    # These libraries log each connection and each request.
+    # These libraries log every connection and every request.
     for library in ("sanic", "websockets", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
-        return cast(int, asked.run(asked))
+        return cast(int, arguments.run(arguments))
     except SettingError as error:
         return _failed(error, USAGE_ERROR)
 
@@ -41,17 +41,22 @@ def _failed(error: Exception, code: int = FAILED) -> int:
     return code
 
 
-def _demo(asked: argparse.Namespace) -> int:
-    from ratchet_server.demo import command
+def _demo(arguments: argparse.Namespace) -> int:
+    from ratchet_server.demo import program
+    from ratchet_server.demo.machine import DemoError
 
-    return command.run(asked.nodes)
+    try:
+        program.run(arguments.nodes)
+    except DemoError as error:
+        return _failed(error)
+    return 0
 
 
-def _node(asked: argparse.Namespace) -> int:
+def _node(arguments: argparse.Namespace) -> int:
     environ = environment.effective(os.environ)
     for line in environment.unknown(environ):
         _log.warning("%s", line)
-    settings = sources.read(asked, environ)
+    settings = sources.read(arguments, environ)
     from ratchet_server import node
 
     try:
@@ -60,20 +65,22 @@ def _node(asked: argparse.Namespace) -> int:
         return _failed(error)
 
 
-def _operate(asked: argparse.Namespace) -> int:
+def _operate(arguments: argparse.Namespace) -> int:
     from ratchet_server.operator import commands
     from ratchet_server.operator.client import CallError, Client
 
-    secret = sources.read_one("secret", asked, environment.effective(os.environ))
+    secret = sources.read_one("secret", arguments, environment.effective(os.environ))
     try:
-        with Client(asked.url, secret) as node:
-            match asked.command:
+        with Client(arguments.url, secret) as node:
+            match arguments.command:
                 case "status":
-                    commands.status(node, as_json=asked.json)
+                    commands.status(node, as_json=arguments.json)
                 case "retire":
-                    commands.retire(node, asked.name, check=asked.check, as_json=asked.json)
-                case how:
-                    commands.stop(node, how)
+                    commands.retire(
+                        node, arguments.name, check=arguments.check, as_json=arguments.json
+                    )
+                case way:
+                    commands.stop(node, way)
     except CallError as error:
         return _failed(error)
     return 0
@@ -103,42 +110,42 @@ def _parser() -> argparse.ArgumentParser:
     node = commands.add_parser(
         "node",
         help="run one node",
-        description="Runs one node until it is told to stop. A flag wins over its variable. A "
-        "list in a variable has commas; an empty variable counts as not set. Exit codes: 0 told "
-        "to stop, 1 failed, 2 called wrongly, 3 a newer process has its name.",
+        description="Runs one node until a signal or an operator stops it. A flag wins over its "
+        "variable. A list in a variable has commas; an empty variable counts as not set. Exit "
+        "codes: 0 stopped on request, 1 failed, 2 usage error, 3 a newer process has its name.",
     )
     sources.add_all_flags(node)
     node.set_defaults(run=_node)
 
     status = _operators(
-        commands, "status", "show how the cluster is, as one node sees it",
+        commands, "status", "show the state of the cluster, as one node sees it",
         "Shows which nodes are there, missing or behind, which slots are open, closed and folded, "
         "what is in the way of a fold, and what to do about it.",
     )  # fmt: skip
     drain = _operators(
-        commands, "drain", "let a node stop; it will be back",
-        "The node tells the balancer first, then refuses views and hands over what it has counted "
-        "to another node. The command returns when the node is gone.",
+        commands, "drain", "stop a node that will be back",
+        "The node first fails the balancer's checks. Then it refuses views, hands over what it has "
+        "counted to another node, and stops. The command returns when the node is gone.",
     )  # fmt: skip
     leave = _operators(
-        commands, "leave", "let a node stop for good",
-        "The node stops as with drain and closes its slot, so that the other nodes fold the slot "
+        commands, "leave", "stop a node for good",
+        "The node stops as with drain, and closes its slot, so that the other nodes fold the slot "
         "and forget the node. The command returns when the node is gone.",
     )  # fmt: skip
     for command in (status, drain, leave):
         command.add_argument("url", metavar="URL", help="http://host:port of the node")
 
     retire = _operators(
-        commands, "retire", "say that a node won't come back",
+        commands, "retire", "forget a node that won't come back",
         "For a node that is gone and could not leave. The other nodes close its slots, and fold "
-        "them after the grace (RATCHET_FOLD_GRACE). The node may still come back; views that "
-        "nobody else had seen before the fold are lost.",
+        "them after the grace (RATCHET_FOLD_GRACE). The node may still come back, but after the "
+        "fold, its views that no other node has are lost.",
     )  # fmt: skip
     retire.add_argument("name", metavar="NAME", help="the node's name")
     retire.add_argument("--via", dest="url", required=True, metavar="URL",
                         help="http://host:port of any other node")  # fmt: skip
     retire.add_argument("--check", action="store_true",
-                        help="change nothing; show what each node holds of it, and what would be "
+                        help="change nothing; show what each node has of it, and what would be "
                         "lost")  # fmt: skip
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -1,7 +1,7 @@
 """A hook for tests of crashes: a node kills itself, or fails, at a named step.
 
-In the environment, `RATCHET_DIE_AT=<step>` kills the process as `kill -9` does, and
-`RATCHET_FAIL_AT=<step>` raises an error that no code expects. If neither is set, `reached` does
+With `RATCHET_DIE_AT=<step>` in the environment, the process kills itself there as `kill -9` would.
+With `RATCHET_FAIL_AT=<step>`, it raises an error that no code expects. With neither, `reached` does
 nothing.
 """
 
@@ -33,8 +33,8 @@ _fail_at: Final = os.environ.get("RATCHET_FAIL_AT")
 
 
 def reached(step: Step) -> None:
-    """This process has reached `step`."""
+    """Note that this process has reached `step`: kill it, or fail, if the environment says so."""
     if step == _die_at:
         os.kill(os.getpid(), signal.SIGKILL)
     if step == _fail_at:
-        raise RuntimeError(f"told to fail at {step}")
+        raise RuntimeError(f"RATCHET_FAIL_AT={step}")

@@ -1,4 +1,4 @@
-"""The composition root: makes the parts of a node, joins them, runs them, and stops them."""
+"""The composition root: makes the parts of a node, connects them, runs them, and stops them."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ratchet.frames import Hello
+from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import signals
+from ratchet_server import open_files, signals
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.departure import Departure
@@ -33,6 +34,7 @@ from ratchet_server.http.app import App, application
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.embedders import Embedders
+from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.metrics import metrics
@@ -41,6 +43,7 @@ from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
 from ratchet_server.http.server import ListenError, listen, serving, url_of
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
@@ -52,6 +55,10 @@ from ratchet_server.peering.ports import Discovery
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
+
+# More than the balancer lets in (maxconn in haproxy.cfg.in): a node that can't take a connection
+# can't answer the balancer's checks either.
+OPEN_FILES: Final = 10_000
 
 # The exit codes of the process.
 OK: Final = 0
@@ -66,8 +73,9 @@ class NodeError(Exception):
 
 def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
+    open_files.allow(OPEN_FILES)
     try:
-        # Check everything that can be wrong before the node writes anything.
+        # Check everything that can be wrong here, before the node writes anything.
         clips = catalogue.read(settings.media)
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
@@ -90,48 +98,49 @@ async def _live(
         stack.push_async_callback(store.close)
         node = _node(settings, clips, store, settings.advertise or url)
         keeper, departure = node.keeper, node.departure
-        # Before all else: a signal during the start stops the node, too.
+        # Listen for signals first, because a signal must stop a node that is still starting, too.
         stack.enter_context(_signals(departure, settings.on_term))
-        asked = await stack.enter_async_context(_task(departure.asked.wait()))
+        stop_requested = await stack.enter_async_context(_task(departure.stop_requested.wait()))
         reached("start-listening")
         await stack.enter_async_context(serving(node.app, sock, node.watchers, departure))
 
         load = await stack.enter_async_context(_task(keeper.load()))
-        await asyncio.wait((load, asked), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((load, stop_requested), return_when=asyncio.FIRST_COMPLETED)
         if not load.done() and not departure.leaving:
             keeper.refuse(Stopping)
             return OK
-        # A node that leaves for good has to read its data first, to hand it over.
+        # A node that leaves for good must first read its data, so that it can hand them over.
         await load
         reached("start-loaded")
         node.videos.counted(keeper.replica.table.videos())
 
-        # What is in memory now stays. Without this, each full collection searches all of it again.
+        # Most objects in memory now will stay. Without this, each full garbage collection would
+        # search all of them again.
         gc.collect()
         gc.freeze()
 
         work = asyncio.create_task(keeper.run())
-        finding = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
-        announcing = _announce(node, url, settings.join_timeout_s)
-        for part in (node.routes.run(keeper), *finding, announcing):
+        discoveries = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
+        readiness = _become_ready(node, url, settings.join_timeout_s)
+        for part in (node.routes.run(keeper), node.freezes.run(), *discoveries, readiness):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
-        await asyncio.wait((work, asked, superseded), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            going = await stack.enter_async_context(_task(departure.go()))
-            await asyncio.wait((work, going), return_when=asyncio.FIRST_COMPLETED)
+            departing = await stack.enter_async_context(_task(departure.depart()))
+            await asyncio.wait((work, departing), return_when=asyncio.FIRST_COMPLETED)
         keeper.end()
         await work
     if departure.failure:
         raise NodeError(
             f"a part of this node has failed, so it has stopped: {departure.failure!r}; the "
-            "log says where. Start it again"
+            "log says where. Start the node again"
         )
     reason = keeper.replica.tenure.superseded
-    if reason and not departure.asked.is_set():
+    if reason and not departure.stop_requested.is_set():
         _log.error(
-            "%s. This process stops: the newest of a name goes on. Started again, it would be the "
-            "newest, and take turns with the other: give it a --name of its own",
+            "%s. This process stops, because the newest process of a name goes on. If you start it "
+            "again, give it a --name of its own: otherwise it would stop the other one in turn",
             reason,
         )
         return SUPERSEDED
@@ -150,23 +159,23 @@ class _Node:
     departure: Departure
     videos: Videos
     watchers: Watchers
+    freezes: Freezes
     app: App
 
 
 def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str) -> _Node:
-    """Every part, with the parts that it needs. `url`: where peers reach this node."""
+    """Make every part, with the parts that it needs. `url`: where peers reach this node."""
     if not clips and not settings.open:
-        _log.warning("neither --media with clips nor --open: this node counts no video at all")
+        _log.warning("this node counts no video: give it --media with clips, or --open")
     me = Hello(settings.name, secrets.token_hex(8), url)
     replica = Replica(
         me,
         started_ms=time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
-        grace_s=settings.fold_grace_s,
-        retire_after_s=settings.retire_after_s,
+        options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
     )
-    videos = Videos(clips, open_to_any=settings.open)
+    videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     def show(changed: set[str]) -> None:
@@ -189,15 +198,16 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     )
 
     readiness = Readiness()
+    freezes = Freezes()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secret)
-    embedders = Embedders(settings.embed_origins)
+    embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         signed=(
-            reads(videos, keeper, watchers, embedders, guard, gate),
+            reads(videos, keeper, watchers, embedders, sites, gate),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life),
@@ -207,51 +217,65 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
             files.clips(clips),
             files.assets(settings.page),
         ),
-        # Views go unsigned: a node spends most of its time on them, and one more header costs a
-        # tenth of that.
-        unsigned=(views(videos, keeper, gate, default_ack=settings.ack),),
+        # Responses to views are not signed: a node spends most of its time on them, and one more
+        # header would add a tenth to it.
+        unsigned=(views(videos, keeper, sites, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(
-        settings.name, keeper, routes, discoveries, readiness, departure, videos, watchers, app
+        settings.name,
+        keeper,
+        routes,
+        discoveries,
+        readiness,
+        departure,
+        videos,
+        watchers,
+        freezes,
+        app,
     )
 
 
-async def _announce(node: _Node, url: str, timeout_s: int) -> None:
+async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
+    """Wait until the node has caught up, or for `timeout_s`, and then announce that it is ready."""
     in_time = await node.readiness.wait(
-        node.routes.settled, node.keeper.replica.caught_up, timeout_s=timeout_s
+        node.routes.settled, node.keeper.replica.talk.caught_up, timeout_s=timeout_s
     )
     if not in_time:
-        _log.warning("not caught up with all peers after %d s; serving what is here", timeout_s)
-    if not node.departure.asked.is_set():
-        # For people, and for programs that wait for this line.
+        _log.warning(
+            "not caught up with all peers after %d s: numbers may be too small until it has. If "
+            "that takes longer as a rule, raise RATCHET_JOIN_TIMEOUT",
+            timeout_s,
+        )
+    if not node.departure.stop_requested.is_set():
+        # People read this line, and programs wait for it.
         print(f"ready: node {node.name} at {url}", flush=True)
 
 
 @contextlib.contextmanager
 def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
-    """Inside, a signal stops the node. After a second signal, the node waits for nobody."""
+    """Inside, a signal stops the node. A second signal makes it skip all waits."""
     loop = asyncio.get_running_loop()
 
-    def take(number: int) -> None:
-        if departure.asked.is_set():
+    def handle(number: int) -> None:
+        if departure.stop_requested.is_set():
             departure.hurry()
         leave = number == signal.SIGQUIT or (number == signal.SIGTERM and on_term == "leave")
-        departure.ask(leave=leave)
+        departure.request_stop(leave=leave)
 
-    with signals.listening(lambda number: loop.call_soon_threadsafe(take, number)):
+    with signals.listening(lambda number: loop.call_soon_threadsafe(handle, number)):
         yield
 
 
 @contextlib.asynccontextmanager
 async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> AsyncIterator[None]:
-    """Run a part beside all others. If it fails, the node stops: it must not count on without its
-    peers, or without being ready."""
+    """Run a part in the background. If it fails, the node stops: it must not go on counting without
+    its peers, or without ever becoming ready."""
 
     async def run() -> None:
         try:
             await work
         except Exception as error:
-            _log.error("a part of this node has failed", exc_info=error)
+            _log.error("a part of this node has failed; the node stops", exc_info=error)
             departure.fail(error)
 
     async with _task(run()):
@@ -272,7 +296,7 @@ async def _task(work: Coroutine[Any, Any, object]) -> AsyncIterator[asyncio.Task
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # It comes with Sanic on the platforms that have it.
+        import uvloop  # Sanic installs it on the platforms that support it.
     except ImportError:
         return None
     return uvloop.new_event_loop

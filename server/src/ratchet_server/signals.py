@@ -1,7 +1,7 @@
-"""The signals that stop a node: this keeps them from the program's first line on, so none is lost.
+"""The signals that stop a node. None is lost, because this handles them from the first line on.
 
-One handler is there from `hold` to the end of the process. It keeps a signal that comes without a
-listener for the next listener. A change of handlers could lose a signal in between.
+One handler stays from `hold` to the end of the process: with a change of handlers, a signal could
+get lost in between. If a signal comes while there is no listener, it waits for the next listener.
 """
 
 import signal
@@ -11,24 +11,24 @@ from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
-_kept: list[int] = []
+_waiting: list[int] = []
 _listener: Callable[[int], object] | None = None
 
 
 def hold() -> None:
-    """From now on keep every signal to stop, instead of letting Python handle it."""
+    """Hold every stop signal back for a listener, instead of letting Python handle it."""
     for number in STOPS:
-        signal.signal(number, _keep)
-    # The parent process may have blocked these signals, so that none comes before this handler.
+        signal.signal(number, _handle)
+    # The parent process may have blocked these signals, so that none arrives before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 @contextmanager
 def listening(listener: Callable[[int], object]) -> Iterator[None]:
-    """Pass every signal to stop to `listener`: kept signals at once, all others as they come.
+    """Inside, pass every stop signal to `listener`: waiting ones at once, all others as they come.
 
-    Python calls `listener` in the main thread, between any two steps of it. So `listener` may only
-    take notes and wake others, as `loop.call_soon_threadsafe` does.
+    Python may interrupt the main thread anywhere to call `listener`. So `listener` may only leave
+    the work to another task, as `loop.call_soon_threadsafe` does.
     """
     global _listener
     before = {number: signal.getsignal(number) for number in STOPS}
@@ -44,23 +44,24 @@ def listening(listener: Callable[[int], object]) -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Let no signal change the exit code any more. It does nothing without `hold` before it."""
-    if signal.getsignal(signal.SIGTERM) is _keep:
-        # At its very end Python removes its handlers. Ignored signals stay ignored.
+    """Ignore stop signals from now on, so that none changes the exit code. Without an earlier
+    `hold`, this does nothing."""
+    if signal.getsignal(signal.SIGTERM) is _handle:
+        # At the very end, Python removes its handlers, but ignored signals stay ignored.
         for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _keep(number: int, _frame: FrameType | None) -> None:
-    _kept.append(number)
+def _handle(number: int, _frame: FrameType | None) -> None:
+    _waiting.append(number)
     _pass_on()
 
 
 def _pass_on() -> None:
-    # Another signal may come between any two steps, and call this function inside itself.
+    # A further signal may interrupt this function anywhere, and call it again.
     while _listener:
         try:
-            number = _kept.pop(0)
+            number = _waiting.pop(0)
         except IndexError:
             return
         _listener(number)

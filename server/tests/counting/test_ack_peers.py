@@ -1,4 +1,4 @@
-"""`ack=peers`: what is answered 200 is on two disks."""
+"""`ack=peers`: a view that gets 200 is on two disks."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from testing.wire import key
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    """Nodes that wait for a peer for one second; each test may kill some of them."""
+    """Nodes that wait one second for a peer. Each test may kill some of them."""
     environ = {"RATCHET_PEERS_TIMEOUT": "1"}
     with cluster(tmp_path_factory.mktemp("trio"), environ=environ) as nodes:
         yield nodes
@@ -41,7 +41,7 @@ def view(node: Node, video: str, one: str | None = None) -> httpx.Response:
 class TestAnswered200:
     @pytest.mark.parametrize("keys", [False, True])
     def test_it_is_on_another_disk_too(self, nodes: dict[str, Node], keys: bool) -> None:
-        """However the machines die right after the answer."""
+        """Even if all machines die right after the response."""
         a, b, c = nodes.values()
         video = f"both-{keys}"
         for n in range(1, 11):
@@ -65,7 +65,7 @@ class TestAnswered200:
         wait_until(lambda: equal([a, b, c]), "all have the same")
         assert [node.views("burnt") for node in (a, b, c)] == [5, 5, 5]
 
-    def test_of_many_at_once_each_is(self, nodes: dict[str, Node]) -> None:
+    def test_each_of_many_at_once_is_on_another_disk_too(self, nodes: dict[str, Node]) -> None:
         a, b, c = nodes.values()
         statuses: list[int] = []
 
@@ -82,7 +82,7 @@ class TestAnswered200:
         wait_until(lambda: equal([b, c]), "both have the same")
         assert b.views("many") == 80
 
-    def test_it_may_be_what_views_mean_by_default(self, tmp_path: Path) -> None:
+    def test_ack_peers_may_be_the_default(self, tmp_path: Path) -> None:
         with Node("a", tmp_path, environ={"RATCHET_ACK": "peers"}) as node:
             node.start()
             assert node.post("/api/videos/x/views").status_code == 503
@@ -104,7 +104,7 @@ class TestNotAnswered200:
         assert a.post("/api/videos/alone/views").status_code == 200
         b.start()
         wait_until(lambda: sees(a, "b"), "b is back")
-        # A try that was refused has not used its key up.
+        # A refused try has not used up its key.
         assert view(a, "alone", one).json() == {"video": "alone", "views": 2, "counted": True}
 
     def test_with_peers_that_hang_it_is_unsure_and_its_key_counts_once(
@@ -118,10 +118,10 @@ class TestNotAnswered200:
             for _ in range(2):
                 answer = view(a, "hangs", one)
                 assert (answer.status_code, answer.json()["error"]) == (504, "not_shared")
-                # On a's own disk it is, once.
+                # It is on a's own disk, once.
                 assert a.views("hangs") == 1
                 assert on_disk(a).counts["hangs"] == 1
-            # Whoever doesn't ask for peers doesn't wait for them.
+            # A view without ack=peers does not wait for peers.
             assert a.view("hangs") == 2
         finally:
             b.resume()
@@ -134,10 +134,10 @@ class TestNotAnswered200:
         wait_until(lambda: equal([a, b, c]), "all have the same")
         assert b.views("hangs") == 2
 
-    def test_of_a_key_that_was_counted_no_refusal_says_that_it_was_not(
+    def test_no_refusal_says_that_a_counted_key_was_not_counted(
         self, nodes: dict[str, Node]
     ) -> None:
-        """It was answered with 504 while the peers hung; now they are gone."""
+        """The view got 504 while the peers hung. Now they are gone."""
         a, b, c = nodes.values()
         one = key()
         b.pause()
@@ -153,7 +153,7 @@ class TestNotAnswered200:
         assert view(a, "counted", key()).status_code == 503
         assert a.views("counted") == 1
 
-    def test_a_peer_that_goes_while_one_waits_for_it(self, nodes: dict[str, Node]) -> None:
+    def test_if_its_peers_go_while_it_waits_it_is_unsure(self, nodes: dict[str, Node]) -> None:
         a, b, c = nodes.values()
         b.pause()
         c.pause()
@@ -161,7 +161,7 @@ class TestNotAnswered200:
             answers: list[httpx.Response] = []
             waiting = threading.Thread(target=lambda: answers.append(view(a, "gone")))
             waiting.start()
-            wait_until(lambda: a.views("gone") == 1, "it is on a's disk")
+            wait_until(lambda: a.views("gone") == 1, "the view is on a's disk")
         finally:
             for node in (b, c):
                 node.kill9()

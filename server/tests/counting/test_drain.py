@@ -1,4 +1,4 @@
-"""A node that is told to stop: the balancer hears it first, no view fails, all is handed over."""
+"""A node that is asked to stop: the balancer notices first, no view fails, all is handed over."""
 
 import os
 import random
@@ -21,19 +21,19 @@ from testing.load import Load
 from testing.nodes import HOST, PATIENCE_S, Node, cluster, connected, equal, wait_until
 from testing.wire import answers, dial, established, events, how_it_closed, key, told
 
-Tell = Callable[[Node], None]
+Request = Callable[[Node], None]
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Node]]:
-    """Two nodes; the first may be stopped, and is running again for the next test."""
+    """Two nodes. Tests may stop the first, which runs again for the next test."""
     with cluster(tmp_path_factory.mktemp("pair"), ("a", "b")) as nodes:
         yield nodes["a"], nodes["b"]
 
 
 @pytest.fixture
 def a(pair: tuple[Node, Node]) -> Node:
-    """The node that goes."""
+    """The node that stops."""
     if not pair[0].running:
         pair[0].start()
     wait_until(lambda: connected(pair), "a and b are connected")
@@ -46,7 +46,7 @@ def b(pair: tuple[Node, Node]) -> Node:
     return pair[1]
 
 
-def signalled(number: signal.Signals) -> Tell:
+def signalled(number: signal.Signals) -> Request:
     return lambda node: os.kill(node.pid, number)
 
 
@@ -57,7 +57,7 @@ def called(node: Node) -> None:
 
 
 def commanded(node: Node) -> None:
-    """`ratchet drain`: returns when the node has said yes."""
+    """Run `ratchet drain`, and return once the node has agreed to stop."""
     command = [sys.executable, "-m", "ratchet_server", "drain", node.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout
@@ -74,7 +74,7 @@ WAYS = {
 
 
 def ready(node: Node) -> bool:
-    """What a balancer is told."""
+    """Whether the node passes a balancer's check."""
     answer = node.get("/readyz")
     if answer.status_code != 200:
         assert (answer.status_code, answer.json()["error"]) == (503, "draining")
@@ -82,7 +82,7 @@ def ready(node: Node) -> bool:
 
 
 def refuses(node: Node) -> bool:
-    """Whether views are refused; they are counted or refused, and nothing else."""
+    """Whether the node refuses views. Any response but a count or a refusal fails the test."""
     answer = node.post("/api/videos/refused/views")
     if answer.status_code == 503:
         assert answer.json()["error"] == "draining"
@@ -92,12 +92,12 @@ def refuses(node: Node) -> bool:
     return answer.status_code == 503
 
 
-class TestOnItsWay:
+class TestStopping:
     @pytest.mark.parametrize("way", WAYS)
-    def test_it_counts_until_the_balancer_knows_then_refuses_and_hands_over(
+    def test_it_counts_until_the_balancer_notices_then_refuses_and_hands_over(
         self, a: Node, b: Node, way: str
     ) -> None:
-        """The balancer is told before views are refused: it takes two refusals to believe it."""
+        """The balancer notices after two failed checks. Only then are views refused."""
         before = b.views("drained")
         assert ready(a)
         with (
@@ -106,24 +106,24 @@ class TestOnItsWay:
         ):
             told(live)
             next(messages)
-            # Whoever is to take the rows over doesn't answer yet, so that one can look on.
+            # b is to take over the rows. While b is paused, a does not end, so the test can look.
             b.pause()
             try:
                 WAYS[way](a)
-                wait_until(lambda: not ready(a), "the balancer is told")
+                wait_until(lambda: not ready(a), "the balancer's check fails")
                 state = a.get("/api/node").json()
                 assert (state["draining"], state["ready"]) == (True, False)
                 assert a.view("drained") == before + 1
                 assert not ready(a)
                 wait_until(lambda: refuses(a), "views are refused")
-                # Reads go on: whoever looks has not been sent elsewhere yet.
+                # Reads go on for clients that are still connected to this node.
                 assert a.views("drained") == before + 1
             finally:
                 b.resume()
             assert a.wait() == 0
             assert how_it_closed(live).code == 1001
             list(messages)
-        # At once, and not when a comes back.
+        # b has it now, not only once a comes back.
         assert b.views("drained") == before + 1
         assert "Traceback" not in a.log
 
@@ -135,7 +135,7 @@ class TestOnItsWay:
         assert b.views("quick") == 1
         assert on_disk(b).counts["quick"] == 1
 
-    def test_told_again_it_says_the_same(self, a: Node) -> None:
+    def test_asked_again_it_responds_the_same(self, a: Node) -> None:
         assert ready(a)
         for _ in range(3):
             called(a)
@@ -144,7 +144,9 @@ class TestOnItsWay:
         assert not ready(a)
         assert a.wait() == 0
 
-    def test_every_view_is_counted_refused_or_known_to_the_others(self, a: Node, b: Node) -> None:
+    def test_every_view_is_counted_or_refused_and_no_counted_one_is_lost(
+        self, a: Node, b: Node
+    ) -> None:
         history = History()
         with Load(history, [a, b], videos=["busy", "rare"]) as load:
             load.more(20)
@@ -153,26 +155,24 @@ class TestOnItsWay:
             a.start()
             load.more(20)
         history.check([a, b])
-        # No answer was lost on the way: each was an answer, or no connection at all.
+        # No request lost its response: it got one, or it found no connection in the first place.
         assert not [f for f in load.failures if "503" not in f.why and "Connect" not in f.why]
 
-    def test_its_answers_say_that_they_are_the_last_on_their_connection(
-        self, a: Node, b: Node
-    ) -> None:
-        """Else a client would send its next request into a connection that is just closed."""
+    def test_each_response_is_the_last_on_its_connection(self, a: Node, b: Node) -> None:
+        """Otherwise a client could send its next request while the node closes the connection."""
         with httpx.Client(base_url=a.url, timeout=PATIENCE_S, trust_env=False) as client:
             assert client.get("/readyz").headers["connection"] == "keep-alive"
             b.pause()
             try:
                 called(a)
-                asked = ("GET", "/readyz"), ("POST", "/api/videos/last/views"), ("GET", "/api/node")
-                for method, path in asked:
+                calls = ("GET", "/readyz"), ("POST", "/api/videos/last/views"), ("GET", "/api/node")
+                for method, path in calls:
                     assert client.request(method, path).headers["connection"] == "close"
             finally:
                 b.resume()
         assert a.wait() == 0
 
-    def test_a_clip_on_its_way_to_a_slow_client_gets_there(self, tmp_path: Path) -> None:
+    def test_a_slow_client_still_gets_all_of_its_clip(self, tmp_path: Path) -> None:
         clip = random.Random(1).randbytes(4_000_000)
         (tmp_path / "media").mkdir()
         (tmp_path / "media/large.webm").write_bytes(clip)
@@ -188,7 +188,7 @@ class TestOnItsWay:
                 begun = time.monotonic()
                 for part in parts:
                     got += part
-                    # As slow as a line on which it takes 4.5 s; a node says good-bye to idle
+                    # As slow as a line on which the clip takes 4.5 s. A node closes idle
                     # connections after 3 s.
                     time.sleep(max(0, len(got) / len(clip) * 4.5 - (time.monotonic() - begun)))
             assert node.wait() == 0
@@ -203,7 +203,7 @@ class TestOnItsWay:
                 target=lambda: statuses.append(a.post(path, headers).status_code)
             )
             view.start()
-            wait_until(lambda: a.views("waits") == 1, "it is on a's disk alone")
+            wait_until(lambda: a.views("waits") == 1, "the view is on a's disk alone")
             called(a)
             wait_until(lambda: refuses(a), "views are refused")
         finally:
@@ -215,8 +215,8 @@ class TestOnItsWay:
 
 
 class TestInBoundedTime:
-    def test_whatever_does_not_answer(self, a: Node, b: Node) -> None:
-        """A balancer that stops asking, a peer that hangs, and a watcher that does, too."""
+    def test_whatever_does_not_respond(self, a: Node, b: Node) -> None:
+        """Here a balancer sends no more checks, and a peer and a watcher hang."""
         assert ready(a)
         with socket.create_connection((HOST, a.port)) as hangs:
             hangs.sendall(b"GET /api/videos/x/events HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -228,7 +228,7 @@ class TestInBoundedTime:
                 assert a.stop() == 0
                 # 3 s for the balancer, 5 s for the peer, 3 s for the watcher.
                 assert time.monotonic() - started < 13
-                assert "they are in this node's data" in a.log
+                assert "they are in its data" in a.log
                 assert on_disk(a).counts["alone"] == 1
             finally:
                 b.resume()
@@ -241,30 +241,30 @@ class TestInBoundedTime:
             a.view(f"hurry-{number}")
             started = time.monotonic()
             os.kill(a.pid, number)
-            wait_until(lambda: not ready(a), "the first is heard")
+            wait_until(lambda: not ready(a), "a has handled the first signal")
             assert a.stop(number) == 0
-            # Unhurried it would wait 3 s for the balancer and 5 s for the peer.
+            # After one signal alone, it would wait 3 s for the balancer and 5 s for the peer.
             assert time.monotonic() - started < 5
         finally:
             b.resume()
-        assert "they are in this node's data" in a.log
+        assert "they are in its data" in a.log
         assert on_disk(a).counts[f"hurry-{number}"] == 1
 
 
 class TestWhileItStarts:
-    def test_and_reads_its_data(self, large: Path, tmp_path: Path) -> None:
+    def test_and_reads_its_data_it_ends_well(self, large: Path, tmp_path: Path) -> None:
         shutil.copytree(large, tmp_path / "a")
         with Node("a", tmp_path) as node:
             node.spawn()
             wait_until(lambda: answers(node), "the node answers")
             assert node.stop() == 0
             assert "Traceback" not in node.log
-            # It was at its data, or this test is about something else.
+            # The node was still reading its data, or this test has tested something else.
             assert "ready: " not in node.log
 
-    def test_and_waits_for_its_peers(self, tmp_path: Path) -> None:
-        with socket.create_server((HOST, 0)) as mute:
-            peer = f"http://{HOST}:{mute.getsockname()[1]}"
+    def test_and_waits_for_its_peers_it_ends_well(self, tmp_path: Path) -> None:
+        with socket.create_server((HOST, 0)) as silent:
+            peer = f"http://{HOST}:{silent.getsockname()[1]}"
             with Node("a", tmp_path, peers=[peer]) as node:
                 node.spawn()
                 wait_until(lambda: answers(node), "the node answers")
@@ -282,12 +282,12 @@ class TestWhileItStarts:
             assert node.stop() == 0
             view.join(PATIENCE_S)
             [answer] = refused
-            # It was opened just now, or it wasn't.
+            # The slot may have opened just before.
             assert answer.status_code in {200, 503}
             assert on_disk(node).counts["x"] == (answer.status_code == 200)
 
 
-def test_sigterm_means_leave_where_the_node_is_told_so(tmp_path: Path) -> None:
+def test_sigterm_means_leave_with_that_setting(tmp_path: Path) -> None:
     """For machines that never come back under their name."""
     environ = {"RATCHET_ON_TERM": "leave", "RATCHET_FOLD_GRACE": "0"}
     with cluster(tmp_path, ("a", "b"), environ=environ) as nodes:
@@ -296,7 +296,7 @@ def test_sigterm_means_leave_where_the_node_is_told_so(tmp_path: Path) -> None:
         slot = a.slot
         assert a.stop(signal.SIGTERM) == 0
         assert "leaving for good" in a.log
-        wait_until(lambda: "a" in b.get("/api/node").json()["folded"], "b has folded it")
+        wait_until(lambda: "a" in b.get("/api/node").json()["folded"], "b has folded a's slot")
         assert f"a@{b.get('/api/node').json()['closed']['a']}" == slot
         assert b.views("x") == 1
         # Ctrl-C at a terminal still means that it comes back.

@@ -1,4 +1,4 @@
-"""What was answered is there, whatever happens to the process; what anybody saw is, too."""
+"""No crash of the process loses a view that was answered, or a number that anybody saw."""
 
 import asyncio
 import json
@@ -30,18 +30,20 @@ from testing.wire import PROCESS, answers, dial, key, told
 
 
 def _keeper(
-    store: Store, *, key_lifetime_s: int = 900, wall_clock: Callable[[], float] = time.time
+    store: Store,
+    *,
+    key_lifetime_s: int = 900,
+    clock: Callable[[], float] = lambda: 10.0,
+    wall_clock: Callable[[], float] = time.time,
 ) -> Keeper:
-    """A keeper whose replica, on a clock that hurries at first, has its slot open at once."""
+    """A keeper whose slot is open at once: its clock starts late, so it need not wait for peers."""
     replica = Replica(Hello("a", PROCESS, ""), 1, random.Random(1).randrange, 0.0)
     replica.tick(0.0)
-    return Keeper(
-        replica, store, key_lifetime_s=key_lifetime_s, clock=lambda: 10.0, wall_clock=wall_clock
-    )
+    return Keeper(replica, store, key_lifetime_s=key_lifetime_s, clock=clock, wall_clock=wall_clock)
 
 
 class Load:
-    """Views from many clients at once, until the node doesn't answer any more."""
+    """Views from many clients at once, until the node responds no more."""
 
     def __init__(self, node: Node, video: str, *, clients: int = 6, keys: bool = False) -> None:
         self.answered = 0
@@ -84,7 +86,7 @@ class Load:
 
 
 class Watch:
-    """The largest number that a watcher of a node was ever told."""
+    """The largest number that a node has ever sent to a watcher."""
 
     def __init__(self, node: Node, video: str) -> None:
         self.largest = 0
@@ -119,7 +121,7 @@ class TestKilled:
                 wait_until(lambda load=load, n=after: load.answered >= n, "enough is answered")  # type: ignore[misc]
                 a.kill9()
                 load.join()
-                # b has nothing but what a has sent it.
+                # b has only what a has sent to it.
                 shown = max(watch.join(), b.views(video))
                 kept = on_disk(a).counts[video]
                 assert max(load.answered, shown) <= kept <= load.answered + len(load.unsure)
@@ -135,7 +137,7 @@ class TestKilled:
             assert len(slots) == 5
 
     def test_a_key_is_remembered(self, tmp_path: Path) -> None:
-        # Two, only because a node that is alone opens its slot after two seconds.
+        # Two nodes, because a node that is alone waits two seconds before it opens its slot.
         with cluster(tmp_path, ("a", "b")) as nodes:
             headers = {"Idempotency-Key": key()}
             first = nodes["a"].post("/api/videos/x/views", headers).json()
@@ -145,15 +147,15 @@ class TestKilled:
             assert again == {"video": "x", "views": 1, "counted": False}
 
 
-def test_after_a_power_failure_nobody_shows_less_than_the_one_with_most(
+def test_after_a_power_failure_no_node_shows_less_than_the_node_with_most(
     large: Path, tmp_path: Path
 ) -> None:
-    """All start at once; one can be asked long before it has read what it has."""
+    """All start at once, and one responds long before it has read its data."""
     shutil.copytree(large, tmp_path / "a")
     with Node("a", tmp_path) as a, Node("b", tmp_path, peers=[a.url]) as b:
         a.peers = [b.url]
         a.spawn()
-        wait_until(lambda: answers(a), "a can be asked")
+        wait_until(lambda: answers(a), "a responds")
         b.spawn()
         b.wait_for_log("ready: ")
         assert b.views("video-100000") == 100_000
@@ -172,7 +174,7 @@ class TestWithoutRoom:
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-    def test_views_are_refused_reads_go_on_and_all_goes_on_when_there_is_room(
+    def test_views_are_refused_and_reads_go_on_until_there_is_room_again(
         self, small_disk: Path
     ) -> None:
         with Node("a", small_disk.parent, data=str(small_disk / "data")) as node:
@@ -210,7 +212,7 @@ class TestWithoutRoom:
     def test_a_view_answered_from_memory_amid_a_commit_counts_once_whichever_commit_fails(
         self, monkeypatch: pytest.MonkeyPatch, fails: tuple[bool, bool]
     ) -> None:
-        """It comes while a key is looked up, and the disk is full at that commit or the next."""
+        """It comes while the store looks up a key. The disk is full at that commit or the next."""
         failing = list(fails)
         known_keys, write = Transaction.known_keys, Transaction.write
 
@@ -247,7 +249,7 @@ class TestWithoutRoom:
     def test_views_with_every_ack_count_once_when_there_is_room_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """In one process, to have views of all kinds in the very round that fails."""
+        """In this process, so that the round that fails has views of every kind."""
         monkeypatch.setattr(schema, "CONNECTION", (*schema.CONNECTION, LIMIT.format(20)))
 
         async def story() -> None:
@@ -274,7 +276,7 @@ class TestWithoutRoom:
                     assert all(isinstance(answer, DiskFull) for answer in full)
                     counted += (len(answers) - len(full)) if kind else 0
             assert full
-            # Reads go on, and show what was answered; others are told of it once it is on disk.
+            # Reads go on, and show what was answered. Peers get it once it is on disk.
             assert replica.table.value("x") <= keeper.value("x") == counted
             await store._driver.execute(LIMIT.format(100_000))  # There is room again.
             assert (await keeper.count_view("x", None, "disk")).views == counted + 1
@@ -288,11 +290,13 @@ class TestWithoutRoom:
 LIMIT = "PRAGMA max_page_count = {}"
 
 
-def test_a_key_is_remembered_for_all_of_its_lifetime_and_not_a_part_of_a_second_less() -> None:
+def test_a_key_is_remembered_for_its_lifetime_and_no_part_of_a_second_less() -> None:
     async def story() -> None:
-        now_s = 1_800_000_000.95
+        now_s = 10.0
         store = await Store.open(None)
-        keeper = _keeper(store, key_lifetime_s=1, wall_clock=lambda: now_s)
+        keeper = _keeper(
+            store, key_lifetime_s=1, clock=lambda: now_s, wall_clock=lambda: 1_800_000_000.95
+        )
         run = asyncio.create_task(keeper.run())
         one = key()
         assert (await keeper.count_view("x", one, "disk")).counted
@@ -307,12 +311,32 @@ def test_a_key_is_remembered_for_all_of_its_lifetime_and_not_a_part_of_a_second_
     asyncio.run(story())
 
 
-def test_without_storage_a_node_lives_by_what_its_peers_remember(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_a_wall_clock_that_is_set_makes_no_node_forget_a_key(step_s: int) -> None:
+    async def story() -> None:
+        now_s = 1_800_000_000.0
+        store = await Store.open(None)
+        keeper = _keeper(store, wall_clock=lambda: now_s)
+        run = asyncio.create_task(keeper.run())
+        before, after = key(), key()
+        assert (await keeper.count_view("x", before, "disk")).counted
+        now_s += step_s
+        assert (await keeper.count_view("x", after, "disk")).counted
+        for one in (before, after):
+            assert not (await keeper.count_view("x", one, "disk")).counted
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_without_storage_a_node_gets_its_views_back_from_its_peers(tmp_path: Path) -> None:
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url], data=":memory:") as a:
         b.start()
         a.start()
         a.view("x")
-        wait_until(lambda: equal([a, b]), "b has it")
+        wait_until(lambda: equal([a, b]), "b has the view")
         slot = a.slot
         a.restart()
         assert a.views("x") == 1

@@ -1,4 +1,4 @@
-"""Every start opens a slot above all that its name ever had, whatever the clock says."""
+"""Every start opens a slot above all earlier ones of its name, whatever the clock says."""
 
 import time
 from pathlib import Path
@@ -9,17 +9,17 @@ from ratchet.slot import Slot
 from testing.disk import fill, many, on_disk
 from testing.nodes import Node, equal, wait_until
 
-# A generation of next year: since then, the clock was set back.
+# A generation of next year, as if the clock had been set back since.
 LATER = time.time_ns() // 1000 + 365 * 86_400_000_000
 
 
 def generation(node: Node) -> int:
-    """Of the slot that the node counts in, once it is open."""
+    """The generation of the node's slot, once the slot is open."""
     wait_until(lambda: node.slot, "the slot is open")
     return Slot.parse(node.slot).generation
 
 
-def test_above_what_is_stored(tmp_path: Path) -> None:
+def test_above_the_stored_ones(tmp_path: Path) -> None:
     slot = Slot("a", LATER)
     history = Changes(columns=(many(slot, 3),), newest={"a": LATER})
     fill(tmp_path / "a", history)
@@ -30,12 +30,12 @@ def test_above_what_is_stored(tmp_path: Path) -> None:
             assert node.view("video-3") == views
             seen.append(generation(node))
         assert seen == sorted(set(seen))
-        # Nothing was written into the old slot again.
+        # Nothing more has been written to the old slot.
         assert on_disk(node).slots[slot] == {"video-1": 1, "video-2": 2, "video-3": 3}
 
 
-def test_above_what_others_have_heard_of_also_on_an_empty_disk(tmp_path: Path) -> None:
-    """Before the first contact it opens none; views wait meanwhile."""
+def test_above_those_that_other_nodes_know_even_on_an_empty_disk(tmp_path: Path) -> None:
+    """The node opens no slot before its first contact. Until then, views wait."""
     slot = Slot("a", LATER)
     fill(tmp_path / "b", Changes(columns=(many(slot, 3),), newest={"a": LATER}))
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
@@ -49,8 +49,8 @@ def test_above_what_others_have_heard_of_also_on_an_empty_disk(tmp_path: Path) -
         assert b.views("video-3") == 5
 
 
-def test_above_what_is_folded(tmp_path: Path) -> None:
-    """Below it, its views would be dropped wherever the fold is known."""
+def test_above_the_folded_ones(tmp_path: Path) -> None:
+    """In a slot below the fold, every node that knows of the fold would drop the views."""
     past = {"a": LATER}
     fill(tmp_path / "b", Changes(base=(("x", 7),), newest=past, closed=past, folded=past))
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:

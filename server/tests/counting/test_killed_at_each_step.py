@@ -22,7 +22,7 @@ from testing.disk import fill, many, on_disk
 from testing.life import NO_GRACE, has_folded, hot, known, missed, retire, sees
 from testing.nodes import Node, cluster, connected, equal, wait_until
 
-# More videos than one transaction lifts, and more than two do.
+# More videos than two transactions lift.
 VIDEOS = 5000
 OLD = Slot("old", 5)
 TRUTH = {f"video-{n}": n for n in range(2, VIDEOS + 1)} | {"video-1": 11, "another": 20}
@@ -32,7 +32,7 @@ def steps_of(*names: str) -> list[Step]:
     return [step for step in STEPS if step.split("-")[0] in names]
 
 
-def test_every_step_is_killed_at() -> None:
+def test_no_step_is_left_out() -> None:
     assert steps_of("start", "slot", "fold", "leave", "peer", "retire") == [*get_args(Step)]
 
 
@@ -143,12 +143,12 @@ def test_while_it_folds_by_itself(fold: Path, tmp_path: Path) -> None:
 def dies_and_folds(a: Node, step: Step) -> None:
     a.spawn()
     dies(a)
-    left = on_disk(a)
-    assert left.counts == TRUTH
-    assert bool(left.folded) == (step in {"fold-part-written", "fold-written"})
-    assert (OLD in left.slots) == (step != "fold-written")
+    stored = on_disk(a)
+    assert stored.counts == TRUTH
+    assert bool(stored.folded) == (step in {"fold-part-written", "fold-written"})
+    assert (OLD in stored.slots) == (step != "fold-written")
     if step == "fold-part-written":
-        assert 0 < len(left.slots[OLD]) < VIDEOS
+        assert 0 < len(stored.slots[OLD]) < VIDEOS
     a.start()
     wait_until(lambda: on_disk(a).base == TRUTH, "it is folded")
     assert on_disk(a).slots == {}
@@ -168,9 +168,9 @@ def test_while_it_leaves(a: Node, b: Node, step: Step) -> None:
     slot = str(a.slot)
     os.kill(a.pid, signal.SIGQUIT)
     dies(a)
-    left = on_disk(a)
-    assert left.counts == before
-    closed = left.closed["a"] >= int(slot[2:])
+    stored = on_disk(a)
+    assert stored.counts == before
+    closed = stored.closed["a"] >= int(slot[2:])
     assert closed == (step in {"leave-written", "leave-handed-over"})
     if step == "leave-handed-over":
         assert known(b)["closed"]["a"] >= int(slot[2:])
@@ -198,9 +198,9 @@ def test_while_it_retires_another(tmp_path: Path, a: Node, b: Node, step: Step) 
     with pytest.raises(httpx.TransportError):
         retire(a, name)
     dies(a)
-    left = on_disk(a)
-    assert left.counts[step] == 2
-    assert (left.closed.get(name, 0) >= int(slot.split("@")[1])) == (step == "retire-written")
+    stored = on_disk(a)
+    assert stored.counts[step] == 2
+    assert (stored.closed.get(name, 0) >= int(slot.split("@")[1])) == (step == "retire-written")
     a.start()
     wait_until(lambda: sees(b, "a"), "a is back")
     missed(a, name)

@@ -23,12 +23,12 @@ from testing.links import Links
 from testing.nodes import Node, cluster, connected, equal, wait_until
 from testing.wire import answers
 
-Tell = Callable[[Node], None]
+Request = Callable[[Node], None]
 
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    """Nodes that fold at once; c may leave, and comes back for the next test."""
+    """Nodes that fold without a grace. Tests may let c leave; it runs again for the next test."""
     with cluster(tmp_path_factory.mktemp("trio"), environ=NO_GRACE) as nodes:
         yield nodes
 
@@ -53,19 +53,19 @@ def called(node: Node) -> None:
 
 
 def commanded(node: Node) -> None:
-    """`ratchet leave`: returns when the node is gone."""
+    """Run `ratchet leave`, which returns when the node is gone."""
     command = [sys.executable, "-m", "ratchet_server", "leave", node.url]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{node.name} leaves for good." in done.stdout
     assert done.stdout.endswith(f"{node.name} is gone.\n")
 
 
-WAYS: dict[str, Tell] = {"SIGQUIT": signalled, "POST": called, "ratchet leave": commanded}
+WAYS: dict[str, Request] = {"SIGQUIT": signalled, "POST": called, "ratchet leave": commanded}
 
 
 class TestWithTheOthersThere:
     @pytest.mark.parametrize("way", WAYS)
-    def test_its_slot_is_folded_on_them_and_the_hot_slots_are_those_of_the_living(
+    def test_they_fold_its_slot_and_keep_only_the_slots_of_the_living(
         self, nodes: dict[str, Node], way: str
     ) -> None:
         a, b, c = nodes.values()
@@ -77,7 +77,7 @@ class TestWithTheOthersThere:
         assert c.wait() == 0
         assert "Traceback" not in c.log
         for node in (a, b):
-            # Handed over before it went.
+            # c had handed over its views before it ended.
             assert node.views("left") == before + 4
             wait_until(partial(has_folded, node, slot), "c is folded")
             wait_until(lambda node=node: hot(node) == ["a", "b"], "its rows are gone")  # type: ignore[misc]
@@ -87,7 +87,7 @@ class TestWithTheOthersThere:
         snapshots = [node.get("/api/videos/left/snapshot").json() for node in (a, b)]
         assert snapshots[0] == snapshots[1]
 
-    def test_told_again_it_says_the_same(self, nodes: dict[str, Node]) -> None:
+    def test_asked_again_it_responds_the_same(self, nodes: dict[str, Node]) -> None:
         c = nodes["c"]
         assert c.get("/readyz").status_code == 200
         for _ in range(3):
@@ -96,25 +96,27 @@ class TestWithTheOthersThere:
         assert c.get("/readyz").status_code == 503
         assert c.wait() == 0
 
-    def test_told_first_to_drain_and_then_to_leave_it_leaves(self, nodes: dict[str, Node]) -> None:
-        """Also when it has refused views already, and waits for a peer."""
+    def test_asked_first_to_drain_and_then_to_leave_it_leaves(self, nodes: dict[str, Node]) -> None:
+        """Even if it already refuses views, and waits for a peer."""
         c, slot = nodes["c"], nodes["c"].slot
         nodes["a"].pause()
         nodes["b"].pause()
         try:
             c.view("both")
             c.post("/api/node/drain")
-            # Of another video: one may still be counted before it refuses.
-            wait_until(lambda: c.post("/api/videos/other/views").status_code == 503, "it refuses")
+            # For another video, because c may still count a view before it refuses.
+            wait_until(
+                lambda: c.post("/api/videos/other/views").status_code == 503, "c refuses views"
+            )
             called(c)
         finally:
             nodes["a"].resume()
             nodes["b"].resume()
         assert c.wait() == 0
-        wait_until(lambda: has_folded(nodes["a"], slot), "it has left")
+        wait_until(lambda: has_folded(nodes["a"], slot), "c has left")
         assert nodes["a"].views("both") == 1
 
-    def test_come_back_it_counts_on_in_a_new_slot(self, nodes: dict[str, Node]) -> None:
+    def test_after_its_return_it_counts_in_a_new_slot(self, nodes: dict[str, Node]) -> None:
         a, _, c = nodes.values()
         for node in nodes.values():
             node.view("back")
@@ -128,13 +130,13 @@ class TestWithTheOthersThere:
         assert c.view("back") == 5
         assert c.slot != slot
         wait_until(lambda: equal(nodes.values()), "all have the same")
-        # What was folded without it is folded on its own disk, too.
+        # It folds on its own disk, too, what the others folded without it.
         assert [node.views("back") for node in nodes.values()] == [5, 5, 5]
         wait_until(lambda: hot(c) == ["a", "b", "c"], "no old slot is left")
 
 
-class TestWithSomebodyAway:
-    def test_paused_the_fold_waits_for_him(self, nodes: dict[str, Node]) -> None:
+class TestWithANodeAway:
+    def test_that_is_paused_the_fold_waits_for_it(self, nodes: dict[str, Node]) -> None:
         a, b, c = nodes.values()
         before = a.views("waits")
         c.view("waits")
@@ -144,7 +146,7 @@ class TestWithSomebodyAway:
             called(c)
             assert c.wait() == 0
             wait_until(lambda: known(a)["closed"].get("c", 0) >= int(str(slot)[2:]), "it is closed")
-            wait_until(lambda: not sees(a, "b"), "a misses b")
+            wait_until(lambda: not sees(a, "b"), "b is missing to a")
             assert not has_folded(a, slot)
             assert a.views("waits") == before + 1
         finally:
@@ -153,7 +155,7 @@ class TestWithSomebodyAway:
         assert [a.views("waits"), b.views("waits")] == [before + 1] * 2
         wait_until(lambda: equal([a, b]), "both have the same")
 
-    def test_cut_off_from_one_it_hands_over_to_the_other(self, tmp_path: Path) -> None:
+    def test_that_it_is_cut_off_from_it_hands_over_to_the_other(self, tmp_path: Path) -> None:
         environ = NO_GRACE | {"RATCHET_DISCOVER": "no"}
         with Links() as links:
             ways = Ways(links)
@@ -168,7 +170,7 @@ class TestWithSomebodyAway:
                 assert [a.views("x"), b.views("x")] == [1, 1]
                 assert equal([a, b])
 
-    def test_who_leaves_too_no_node_waits_for_long(self, tmp_path: Path) -> None:
+    def test_that_leaves_too_no_node_waits_long(self, tmp_path: Path) -> None:
         with cluster(tmp_path, ("a", "b")) as nodes:
             a, b = nodes.values()
             a.view("x")
@@ -179,19 +181,19 @@ class TestWithSomebodyAway:
                 called(node)
             assert [a.wait(), b.wait()] == [0, 0]
             assert time.monotonic() - started < 12
-            # What was known to both, both have on their disks.
+            # Both have on disk what both knew.
             assert on_disk(a).counts == on_disk(b).counts == {"x": 2}
 
 
 class TestAllAlone:
-    def test_the_command_says_what_has_reached_nobody_and_fails(self, tmp_path: Path) -> None:
+    def test_the_command_fails_and_says_how_much_no_other_node_has(self, tmp_path: Path) -> None:
         with Node("a", tmp_path) as node:
             node.start()
             node.view("x")
             command = [sys.executable, "-m", "ratchet_server", "leave", node.url]
             over = threading.Event()
-            # Whoever else asks takes nothing away from the operator.
-            other = threading.Thread(target=_ask_again_and_again, args=(node, over))
+            # Requests of other clients must not keep the operator from the number.
+            other = threading.Thread(target=_send_requests, args=(node, over))
             other.start()
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             over.set()
@@ -199,7 +201,7 @@ class TestAllAlone:
             assert node.wait() == 0
         assert done.returncode == 1
         assert done.stdout.endswith("a is gone.\n")
-        # The view, and that the node has left.
+        # The view, and the closing of the slot.
         assert "2 changes of a have reached no other node: keep its data" in done.stderr
 
     @pytest.mark.parametrize("command", ["leave", "drain"])
@@ -207,13 +209,13 @@ class TestAllAlone:
         with Node("a", tmp_path, data=":memory:") as node:
             node.start()
             node.view("x")
-            asked = [sys.executable, "-m", "ratchet_server", command, node.url]
-            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            arguments = [sys.executable, "-m", "ratchet_server", command, node.url]
+            done = subprocess.run(arguments, capture_output=True, text=True, check=False)
             assert node.wait() == 0
         assert done.returncode == 1
         assert "have reached no other node: they are lost with its memory" in done.stderr
 
-    def test_it_goes_says_what_only_it_has_and_started_again_counts_exactly(
+    def test_it_leaves_logs_what_only_it_has_and_counts_exactly_after_its_return(
         self, tmp_path: Path
     ) -> None:
         with Node("a", tmp_path, environ=NO_GRACE) as node:
@@ -252,7 +254,7 @@ class TestWhileItStarts:
             assert "Traceback" not in a.log
             assert b.views("video-100000") == 100_000
 
-    def test_it_closes_the_slot_that_it_had_before(self, tmp_path: Path) -> None:
+    def test_it_closes_the_slot_of_its_last_start(self, tmp_path: Path) -> None:
         slot = Slot("a", 5)
         history = Changes(columns=(many(slot, 10),), newest={"a": 5})
         fill(tmp_path / "a", history)
@@ -267,7 +269,7 @@ class TestWhileItStarts:
             wait_until(lambda: known(b)["folded"].get("a", 0) >= 5, "it is folded")
             assert b.views("video-7") == 7
 
-    def test_with_nothing_ever_counted_it_is_quick(self, tmp_path: Path) -> None:
+    def test_without_any_views_it_is_quick(self, tmp_path: Path) -> None:
         with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url]) as a:
             b.start()
             a.spawn()
@@ -276,7 +278,7 @@ class TestWhileItStarts:
             assert "only in this node's data" not in a.log
 
 
-def _ask_again_and_again(node: Node, over: threading.Event) -> None:
+def _send_requests(node: Node, over: threading.Event) -> None:
     while not over.is_set():
         with contextlib.suppress(httpx.TransportError):
             node.get("/api/node")

@@ -1,6 +1,6 @@
-"""A node that was retired and folded away: its views are in the base; come back, none counts twice.
+"""A retired node whose slot is folded: its views stay, and none counts twice when it returns.
 
-Without any grace: it is folded as soon as all others agree on what they have of it.
+There is no grace here: the slot is folded as soon as all other nodes have the same rows of it.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def ways() -> Iterator[Ways]:
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory, ways: Ways) -> Iterator[dict[str, Node]]:
-    """Nodes of which c is killed, and comes back for the next test."""
+    """Three nodes. Tests kill c, which runs again for the next test."""
     folder, environ = tmp_path_factory.mktemp("trio"), NO_GRACE | {"RATCHET_DISCOVER": "no"}
     with cluster(folder, environ=environ, route=ways.route) as nodes:
         yield nodes
@@ -61,7 +61,7 @@ def test_the_base_of_all_holds_its_views(nodes: dict[str, Node]) -> None:
     assert a.get("/api/videos/folded/snapshot").json()["slots"].keys() == {a.slot, b.slot}
 
 
-def test_one_that_comes_back_with_a_slot_that_nobody_had_heard_of_is_exact(
+def test_a_node_that_returns_with_a_slot_that_no_other_node_knew_is_exact(
     nodes: dict[str, Node], tmp_path: Path
 ) -> None:
     a, b, c = nodes.values()
@@ -78,13 +78,13 @@ def test_one_that_comes_back_with_a_slot_that_nobody_had_heard_of_is_exact(
     c.start()
     wait_until(lambda: connected(nodes.values()), "all are connected")
     wait_until(lambda: equal(nodes.values()), "all have the same")
-    # The fold was not of the slot that nobody had heard of: it merges as ever.
+    # The fold left out the slot that no other node knew, so that slot still merges.
     for node in nodes.values():
         assert (node.views("late"), node.views("unseen")) == (2, 3)
     assert notices(c, "unseen") == 0
 
 
-def test_of_a_folded_slot_it_says_how_many_views_nobody_had_seen(
+def test_a_node_that_returns_says_how_many_views_of_its_folded_slot_no_other_node_had(
     nodes: dict[str, Node], ways: Ways
 ) -> None:
     a, b, c = nodes.values()
@@ -105,7 +105,7 @@ def test_of_a_folded_slot_it_says_how_many_views_nobody_had_seen(
     assert notices(c, "unseen") == 1
     wait_until(lambda: connected(nodes.values()), "all are connected")
     wait_until(lambda: equal(nodes.values()), "all have the same")
-    # They may come back, where a base is compared; never more of them.
+    # The nodes compare their bases. That may bring these views back, but never more than these.
     for node in nodes.values():
         assert 1 <= node.views("seen") <= 2
         assert 0 <= node.views("hidden") <= 2
@@ -131,8 +131,8 @@ def test_its_old_disk_brings_nothing_back(nodes: dict[str, Node], tmp_path: Path
     assert "nobody else had seen" not in c.log
 
 
-def test_one_that_nobody_hears_is_retired_by_itself_where_that_is_set(tmp_path: Path) -> None:
-    """By the side that has more than half of all nodes; here two of three, and then one of two."""
+def test_nodes_retire_a_missing_node_themselves_with_that_setting(tmp_path: Path) -> None:
+    """Only a side with more than half of all nodes does: here two of three, but not one of two."""
     environ = NO_GRACE | {"RATCHET_RETIRE_AFTER": "1"}
     with cluster(tmp_path, environ=environ) as nodes:
         a, b, c = nodes.values()
@@ -145,10 +145,10 @@ def test_one_that_nobody_hears_is_retired_by_itself_where_that_is_set(tmp_path: 
         assert "c has not been heard for" in a.log + b.log
         slot = b.slot
         b.kill9()
-        wait_until(lambda: "not been heard for" in str(seen(a)["advice"]), "a misses b")
+        wait_until(lambda: "not been heard for" in str(seen(a)["advice"]), "b is missing to a")
         assert not has_folded(a, slot)
         assert notices(a, "retired") <= 1
-        # Whoever was retired is welcome again.
+        # A retired node may come back.
         b.start()
         c.start()
         wait_until(lambda: connected(nodes.values()), "all are connected")

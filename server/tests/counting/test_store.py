@@ -1,4 +1,4 @@
-"""What every store does, whether in a file or in memory; and a file alone, across a restart."""
+"""Promises of every store, in a file or in memory; and those of a file, across a restart."""
 
 import asyncio
 import sqlite3
@@ -24,7 +24,7 @@ Story = Callable[[Store], Awaitable[None]]
 
 
 def run(path: Path | None, story: Story) -> None:
-    """Open the store, run `story` on it, close it."""
+    """Open the store, run `story` on it, and close it."""
 
     async def whole() -> None:
         store = await Store.open(path)
@@ -38,7 +38,7 @@ def run(path: Path | None, story: Story) -> None:
 
 @pytest.fixture(params=["file", "memory"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
-    """Where the store of the acceptance suite is."""
+    """The path of the store; None for one in memory."""
     return tmp_path / "x.sqlite" if request.param == "file" else None
 
 
@@ -49,7 +49,7 @@ async def write(store: Store, *all_changes: Changes) -> None:
 
 
 async def read(store: Store) -> Changes:
-    """All parts as one."""
+    """Everything that is in the store, as one `Changes`."""
     uptos: dict[Slot, int] = {}
     rows: dict[Slot, list[Row]] = {}
     base: list[tuple[str, int]] = []
@@ -59,8 +59,8 @@ async def read(store: Store) -> Changes:
             uptos[slot] = max(upto, uptos.get(slot, 0))
             rows.setdefault(slot, []).extend(some)
         base += part.base
-        for known, said in zip(maps, maps_of(part), strict=True):
-            known.update(said)
+        for known, entries in zip(maps, maps_of(part), strict=True):
+            known.update(entries)
     columns = tuple(ColumnChange(slot, uptos[slot], tuple(rows[slot])) for slot in sorted(uptos))
     return Changes(columns, tuple(sorted(base)), (), *maps)
 
@@ -84,7 +84,7 @@ class TestAcceptance:
 
         run(path, story)
 
-    def test_what_was_written_is_read_back(self, path: Path | None) -> None:
+    def test_everything_that_was_written_is_read_back(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
             everything = Changes(
                 columns=(ColumnChange(A, 9, (Row("v", 3, 4), Row("w", MAX, 9))),),
@@ -138,11 +138,11 @@ class TestAcceptance:
                 column(A, 3, ("u", 2, 1), ("v", 3, 2), ("w", 4, 3))._replace(base=(("v", 10),)),
                 Changes(lifts=(Lift(A, ("w", "v"), last=False),), folded={"a": 5}),
             )
-            # Whoever reads it now, after a crash, finds the rest and goes on with it.
+            # A process that reads this after a crash finds the rest, and goes on with it.
             assert await read(store) == column(A, 3, ("u", 2, 1))._replace(
                 base=(("v", 13), ("w", 4)), folded={"a": 5}
             )
-            # Told again, it finds nothing to lift twice.
+            # A repeated lift finds nothing to lift twice.
             await write(store, Changes(lifts=(Lift(A, ("w", "v"), last=False),)))
             await write(store, Changes(lifts=(Lift(A, ("u",), last=True),)))
             everything = Changes(base=(("u", 2), ("v", 13), ("w", 4)), folded={"a": 5})
@@ -150,14 +150,14 @@ class TestAcceptance:
 
         run(path, story)
 
-    def test_the_last_part_takes_whatever_is_left(self, path: Path | None) -> None:
+    def test_the_last_part_lifts_all_rows_that_are_left(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
             await write(store, column(A, 2, ("u", 2, 1), ("v", 3, 2)), column(B, 1, ("u", 7, 1)))
             await write(store, Changes(lifts=(Lift(A, (), last=True),)))
             assert await read(store) == column(B, 1, ("u", 7, 1))._replace(
                 base=(("u", 2), ("v", 3))
             )
-            # A slot of this name may come again: under an id that nothing remembers.
+            # The same slot may be written again. The store has forgotten its old id.
             await write(store, column(A, 1, ("w", 1, 1)))
             assert (await read(store)).columns[0] == ColumnChange(A, 1, (Row("w", 1, 1),))
 
@@ -178,13 +178,13 @@ class TestAcceptance:
             together = column(A, 1, ("v", 3, 1))._replace(lifts=(whole(A),), folded={"a": 5})
             await write(store, together)
             assert await read(store) == Changes(base=(("v", 3),), folded={"a": 5})
-            # Slots that were never here, or not any more, lift to nothing.
+            # Lifting a slot that was never here, or is gone, changes nothing.
             await write(store, Changes(lifts=(whole(A), whole(B))))
             assert await read(store) == Changes(base=(("v", 3),), folded={"a": 5})
 
         run(path, story)
 
-    def test_a_lift_never_goes_beyond_what_everybody_can_hold(self, path: Path | None) -> None:
+    def test_a_lift_never_exceeds_the_largest_count(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
             await write(
                 store,
@@ -197,7 +197,7 @@ class TestAcceptance:
         run(path, story)
 
     @pytest.mark.parametrize("count", [-1, 2**53, 1.5, "x", None])
-    def test_what_is_no_count_is_not_written(self, path: Path | None, count: int) -> None:
+    def test_a_value_that_is_no_count_is_not_written(self, path: Path | None, count: int) -> None:
         async def story(store: Store) -> None:
             await write(store, column(A, 1, ("v", 1, 1)))
             for bad in (column(A, 2, ("v", count, 2)), Changes(base=(("v", count),))):
@@ -218,7 +218,7 @@ class TestAcceptance:
                     await transaction.write(Changes(lifts=(whole(A),), folded={"a": 5}))
                     raise ZeroDivisionError
             assert await read(store) == before
-            # What the store has learned inside is forgotten with it.
+            # The store has forgotten the ids that it learned in that transaction.
             await write(store, column(B, 2, ("w", 1, 2)))
             assert (await read(store)).columns == (
                 *before.columns,
@@ -239,14 +239,14 @@ class TestAcceptance:
                 assert known == {"k": "v", "l": "w"}
                 assert await transaction.known_keys(["k", "l"], 100) == {}
                 assert await transaction.known_keys([], 0) == {}
-                # Used again after that, they stand for something else.
+                # An expired key may be used again, for another video.
                 await transaction.remember_keys({"k": "other"}, 100, 200)
             async with store.transaction() as transaction:
                 assert await transaction.known_keys(["k", "l"], 0) == {"k": "other"}
 
         run(path, story)
 
-    def test_50_000_keys_at_once(self, path: Path | None) -> None:
+    def test_50_000_keys_fit_into_one_transaction(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
             keys = {f"{n:036}": "v" for n in range(50_000)}
             async with store.transaction() as transaction:
@@ -266,7 +266,7 @@ GENERATIONS = st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 9), ma
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Changes]:
-    """Changes as a replica gives them out: every slot counts up, with seqs of its own."""
+    """Changes as a replica makes them: in each slot, counts and seqs only grow."""
     upto: dict[Slot, int] = {}
     views: dict[tuple[Slot, str], int] = {}
     gone: set[Slot] = set()
@@ -294,8 +294,8 @@ def histories(draw: st.DrawFn) -> list[Changes]:
     return history
 
 
-def as_told(history: Iterable[Changes]) -> Changes:
-    """What a store has after `history`, worked out from the words of `Changes`."""
+def model(history: Iterable[Changes]) -> Changes:
+    """What a store should have after `history`, as the docstring of `Changes` says."""
     uptos: dict[Slot, int] = {}
     rows: dict[tuple[Slot, str], Row] = {}
     base: dict[str, int] = {}
@@ -312,8 +312,8 @@ def as_told(history: Iterable[Changes]) -> Changes:
                 base[row.video] = min(base.get(row.video, 0) + row.views, MAX)
             if last:
                 uptos.pop(slot, None)
-        for known, said in zip(maps, maps_of(changes), strict=True):
-            known |= {node: max(g, known.get(node, 0)) for node, g in said.items()}
+        for known, entries in zip(maps, maps_of(changes), strict=True):
+            known |= {node: max(g, known.get(node, 0)) for node, g in entries.items()}
     columns = tuple(
         ColumnChange(
             slot,
@@ -327,15 +327,15 @@ def as_told(history: Iterable[Changes]) -> Changes:
 
 @settings(max_examples=60, deadline=None)
 @given(history=histories(), in_file=st.booleans())
-def test_any_history_is_read_back_as_told_also_after_a_restart(
+def test_after_any_history_a_store_equals_the_model_also_after_a_restart(
     history: list[Changes], in_file: bool
 ) -> None:
     async def both(store: Store) -> None:
         await write(store, *history)
-        assert await read(store) == as_told(history)
+        assert await read(store) == model(history)
 
     async def again(store: Store) -> None:
-        assert await read(store) == as_told(history)
+        assert await read(store) == model(history)
 
     with TemporaryDirectory() as folder:
         path = Path(folder, "x.sqlite") if in_file else None
@@ -357,13 +357,13 @@ async def use_all_of(store: Store) -> None:
 
 
 class TestAFile:
-    def test_a_store_without_room_says_so_and_has_written_nothing(
+    def test_without_room_raises_and_has_written_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x.sqlite"
         before = column(A, 1, ("v", 1, 1))
         run(path, lambda store: write(store, before))
-        # SQLite's own limit stands for the disk's.
+        # A limit of SQLite stands in for a full disk.
         monkeypatch.setattr(schema, "CONNECTION", (*schema.CONNECTION, "PRAGMA max_page_count = 1"))
 
         async def story(store: Store) -> None:
@@ -371,7 +371,7 @@ class TestAFile:
             for _ in range(2):
                 with pytest.raises(StoreFullError):
                     await write(store, column(A, 2000, *many))
-                # It still answers, and takes what fits into the pages that are there.
+                # It can still be read, and takes what fits into its pages.
                 assert await read(store) == before
             await write(store, column(A, 2, ("v", 2, 2)))
             assert await read(store) == column(A, 2, ("v", 2, 2))
@@ -394,9 +394,7 @@ class TestAFile:
             "INSERT INTO generations (kind, node, generation, crc) VALUES ('else', 'a', 1, 0)",
         ],
     )
-    def test_a_row_that_is_not_as_it_was_written_is_noticed(
-        self, tmp_path: Path, damage: str
-    ) -> None:
+    def test_with_a_changed_row_is_refused(self, tmp_path: Path, damage: str) -> None:
         path = tmp_path / "x.sqlite"
         whole = column(A, 1, ("v", 1, 1))._replace(
             base=(("v", 2),), newest={"a": 5}, closed={"a": 4}
@@ -412,7 +410,7 @@ class TestAFile:
         run(path, story)
 
     @pytest.mark.parametrize("page", range(2, 9))
-    def test_a_page_of_noise_is_noticed(self, tmp_path: Path, page: int) -> None:
+    def test_with_a_page_of_noise_is_refused(self, tmp_path: Path, page: int) -> None:
         path = tmp_path / "x.sqlite"
         run(path, lambda store: write(store, column(A, 1, ("v", 1, 1))))
         whole = bytearray(path.read_bytes())

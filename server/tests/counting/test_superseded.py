@@ -16,10 +16,10 @@ from testing.wire import PROCESS, dial, digest, hello
 
 
 class TestANewerProcessOfItsName:
-    def test_started_from_a_copy_of_its_data_the_older_hands_over_and_stops(
+    def test_starts_from_a_copy_of_its_data_and_the_older_hands_over_and_stops(
         self, tmp_path: Path
     ) -> None:
-        """(test_mesh has the same from an empty folder.)"""
+        """(In test_mesh, the newer process starts from an empty folder.)"""
         with cluster(tmp_path, ("a", "b")) as nodes:
             old, b = nodes["a"], nodes["b"]
             for _ in range(3):
@@ -38,7 +38,7 @@ class TestANewerProcessOfItsName:
                 assert old.wait() == 3
                 load.drop(old)
                 assert "a newer process of this name is alive" in old.log
-                assert "the newest of a name goes on" in old.log
+                assert "the newest process of a name goes on" in old.log
                 assert "Traceback" not in old.log
                 load.more(10)
                 load.rest()
@@ -46,14 +46,14 @@ class TestANewerProcessOfItsName:
                 assert new.slot != slot
                 assert new.views("x") == b.views("x") == 3
                 assert notices(new, "superseded") == 0
-                # Started again, the older is the newer.
+                # If the older process starts again, it is the newer one.
                 old.start()
                 assert new.wait() == 3
                 wait_until(lambda: equal([old, b]), "both have the same")
                 assert old.views("busy") == b.views("busy") >= history.ok["busy"]
 
-    def test_what_it_refuses_meanwhile_was_not_counted(self, tmp_path: Path) -> None:
-        """Its peer hangs, so it can't hand over for a while."""
+    def test_views_that_the_older_refuses_are_not_counted(self, tmp_path: Path) -> None:
+        """The older process can't hand over for a while, because its peer hangs."""
         with cluster(tmp_path, ("a", "b")) as nodes:
             old, b = nodes["a"], nodes["b"]
             generation = int(str(old.slot)[2:])
@@ -77,7 +77,7 @@ class TestANewerProcessOfItsName:
 
 class TestANewerProcessThatIsDeadAtOnce:
     def test_views_wait_and_then_the_older_goes_on_in_a_new_slot(self, tmp_path: Path) -> None:
-        """Told by a peer that has heard of the newer one, and doesn't hear it any more."""
+        """A peer knows the newer process, but is no longer connected to it."""
         with Node("a", tmp_path) as node:
             node.start()
             node.view("x")
@@ -97,11 +97,11 @@ class TestANewerProcessThatIsDeadAtOnce:
             assert int(str(node.slot)[2:]) > generation + 1000
             assert notices(node, "reopened") == 1
             assert notices(node, "superseded") == 0
-            # The views of the old slot are where they were.
+            # The views of the old slot are still in that slot.
             assert node.get("/api/videos/x/snapshot").json()["slots"] == {slot: 1, node.slot: 1}
 
-    def test_a_closing_alone_is_met_at_once(self, tmp_path: Path) -> None:
-        """An operator's: there is no newer generation that could be alive."""
+    def test_a_closed_slot_alone_makes_it_open_a_new_one_at_once(self, tmp_path: Path) -> None:
+        """An operator closed the slot, so there is no newer process that could be alive."""
         with Node("a", tmp_path) as node:
             node.start()
             node.view("x")
@@ -122,7 +122,7 @@ def ways() -> Iterator[Ways]:
         yield Ways(links)
 
 
-def test_closed_by_an_operator_on_the_other_side_of_a_split_it_goes_on(
+def test_a_node_that_is_retired_on_the_other_side_of_a_split_goes_on(
     tmp_path: Path, ways: Ways
 ) -> None:
     with cluster(tmp_path, environ={"RATCHET_DISCOVER": "no"}, route=ways.route) as nodes:
@@ -145,19 +145,19 @@ def test_closed_by_an_operator_on_the_other_side_of_a_split_it_goes_on(
         assert [node.views("x") for node in (a, b, c)] == [7, 7, 7]
         assert c.slot != slot
         assert notices(c, "reopened") == 1
-        # It is nobody's ghost: the others know the new slot, and that it is alive.
+        # The other nodes know the new slot, and that it is open.
         wait_until(lambda: f"c@{known(a)['known']['c']}" == c.slot, "a knows the new slot")
         assert known(a)["closed"]["c"] < known(a)["known"]["c"]
 
 
 def newer(generation: int, *, alive: bool = True) -> str:
-    """What a peer says that has heard of a newer process of the node a."""
+    """The digest of a peer that knows a newer process of the node a."""
     later = generation + 1000
     living = {PROCESS[::-1]: ["a", later, ""]} if alive else {}
     return digest(heard={"a": later}, closed={"a": later - 1}, alive=living)
 
 
 def refused(node: Node) -> str | None:
-    """The code of the refusal of a view; None when it is counted."""
+    """The error code of a refused view; None if the view is counted."""
     answer = node.post("/api/videos/refused/views")
     return None if answer.status_code == 200 else str(answer.json()["error"])

@@ -1,4 +1,4 @@
-"""The demo's control: what a click can do to a node, and who may click."""
+"""The demo's control: what a click can do to a node, and which pages may send it."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from ratchet_server.demo.child import Child
 from ratchet_server.demo.client import Client
 from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST
-from ratchet_server.demo.overview import FRESH_S, Overview
+from ratchet_server.demo.playground import Playground
 
 from testing.demo import Demo, running_demo
 from testing.nodes import HTTP, wait_until
@@ -31,28 +31,28 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def demo(shared: Demo) -> Demo:
-    """All nodes run and hear each other; do with them what you like."""
+    """All nodes run and are connected; a test may do with them what it likes."""
     shared.mend()
     return shared
 
 
 class TestCutting:
-    def test_a_cut_node_hears_of_no_view_until_it_is_healed(self, demo: Demo) -> None:
+    def test_a_cut_node_receives_no_view_until_it_is_healed(self, demo: Demo) -> None:
         before = demo.view("a", "tide")
-        wait_until(lambda: demo.views("c", "tide") == before, "c hears of it")
-        answer = demo.order("c", "cut")
+        wait_until(lambda: demo.views("c", "tide") == before, "c has the view")
+        answer = demo.act("c", "cut")
         assert answer.status_code == 200
         assert [one["cut"] for one in answer.json()["nodes"]] == [False, False, True]
         # Cut is cut: at once, and not only after some time-out.
-        wait_until(lambda: not demo.hears("c"), "c hears nobody")
+        wait_until(lambda: not demo.connected_to("c"), "c is connected to no node")
         demo.view("a", "tide")
-        wait_until(lambda: demo.views("b", "tide") == before + 1, "b hears of it")
+        wait_until(lambda: demo.views("b", "tide") == before + 1, "b has the view")
         assert demo.views("c", "tide") == before
-        assert demo.order("c", "heal").json()["nodes"][2]["cut"] is False
-        wait_until(lambda: demo.views("c", "tide") == before + 1, "c hears of it")
+        assert demo.act("c", "heal").json()["nodes"][2]["cut"] is False
+        wait_until(lambda: demo.views("c", "tide") == before + 1, "c has the view")
 
     def test_a_cut_node_counts_and_is_reached_by_browsers(self, demo: Demo) -> None:
-        demo.order("c", "cut")
+        demo.act("c", "cut")
         before = demo.views("a", "loom") or 0
         assert demo.view("c", "loom") == before + 1
 
@@ -61,27 +61,27 @@ class TestCutting:
             return (answer.headers["X-Ratchet-Node"], answer.json()["views"]) == ("c", before + 1)
 
         # A machine that has much to do may keep c from answering one of the balancer's checks.
-        wait_until(at_c, "the balancer sends to c whoever asks for it")
+        wait_until(at_c, "the balancer sends a request for c to c")
         assert demo.views("a", "loom") == before
-        demo.order("c", "heal")
-        wait_until(lambda: demo.views("a", "loom") == before + 1, "a hears of it")
+        demo.act("c", "heal")
+        wait_until(lambda: demo.views("a", "loom") == before + 1, "a has the view")
 
-    def test_two_cut_nodes_don_t_hear_each_other_until_both_are_healed(self, demo: Demo) -> None:
-        demo.order("b", "cut")
-        demo.order("c", "cut")
-        wait_until(lambda: not any(map(demo.hears, "abc")), "nobody hears anybody")
-        demo.order("b", "heal")
-        wait_until(lambda: demo.hears("a") == {"b"}, "a and b hear each other")
-        assert demo.hears("c") == set()
-        demo.order("c", "heal")
-        wait_until(lambda: demo.hears("c") == {"a", "b"}, "all hear all")
+    def test_two_cut_nodes_are_not_connected_until_both_are_healed(self, demo: Demo) -> None:
+        demo.act("b", "cut")
+        demo.act("c", "cut")
+        wait_until(lambda: not any(map(demo.connected_to, "abc")), "no node is connected")
+        demo.act("b", "heal")
+        wait_until(lambda: demo.connected_to("a") == {"b"}, "a and b are connected")
+        assert demo.connected_to("c") == set()
+        demo.act("c", "heal")
+        wait_until(lambda: demo.connected_to("c") == {"a", "b"}, "all are connected")
 
-    def test_cut_and_heal_may_be_said_again(self, demo: Demo) -> None:
-        for order in ("cut", "cut", "heal", "heal"):
-            assert demo.order("b", order).status_code == 200
+    def test_a_second_cut_or_heal_changes_nothing(self, demo: Demo) -> None:
+        for action in ("cut", "cut", "heal", "heal"):
+            assert demo.act("b", action).status_code == 200
 
     def test_the_cluster_is_seen_from_a_node_that_sees_it(self, demo: Demo) -> None:
-        demo.order("a", "cut")
+        demo.act("a", "cut")
         wait_until(lambda: demo.state()["seen_from"] == "b", "it is seen from b")
         assert demo.state()["cluster"]["node"] == "b"
 
@@ -90,7 +90,7 @@ class TestProcesses:
     def test_kill_and_start(self, demo: Demo) -> None:
         pids = demo.children()
         counted = demo.view("c", "tide")
-        killed = demo.order("c", "kill")
+        killed = demo.act("c", "kill")
         assert killed.status_code == 200
         assert demo.node("c") == killed.json()["nodes"][2]
         assert demo.node("c") == {
@@ -99,7 +99,7 @@ class TestProcesses:
         assert len(pids.keys() - demo.children()) == 1
         demo.wait_for("was killed by SIGKILL")
         assert demo.node("a")["ready"]
-        started = demo.order("c", "start")
+        started = demo.act("c", "start")
         assert started.json()["nodes"][2]["running"]
         wait_until(lambda: demo.node("c")["ready"], "c is ready")
         assert demo.views("c", "tide") == counted
@@ -107,21 +107,21 @@ class TestProcesses:
     def test_a_node_that_was_killed_from_outside_can_be_started(self, demo: Demo) -> None:
         pid = next(pid for pid, command in demo.children().items() if "--name b" in command)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not demo.node("b")["running"], "its death is seen")
-        assert demo.order("b", "start").status_code == 200
+        wait_until(lambda: not demo.node("b")["running"], "the demo has seen its death")
+        assert demo.act("b", "start").status_code == 200
         wait_until(lambda: demo.node("b")["ready"], "b is ready")
 
-    @pytest.mark.parametrize("order", ["drain", "leave"])
-    def test_a_node_goes_when_it_is_told(self, demo: Demo, order: str) -> None:
-        assert demo.order("c", order).status_code == 200
+    @pytest.mark.parametrize("action", ["drain", "leave"])
+    def test_a_node_ends_after_drain_and_leave(self, demo: Demo, action: str) -> None:
+        assert demo.act("c", action).status_code == 200
         wait_until(lambda: not demo.node("c")["running"], "c is gone")
-        left = {"a", "b"} if order == "leave" else {"a", "b", "c"}
+        left = {"a", "b"} if action == "leave" else {"a", "b", "c"}
         wait_until(lambda: demo.members() == left, "the others know")
 
     def test_a_killed_node_is_retired_at_once(self, demo: Demo) -> None:
-        demo.order("c", "kill")
+        demo.act("c", "kill")
         # The others may still believe that it is alive.
-        answer = demo.order("c", "retire")
+        answer = demo.act("c", "retire")
         assert answer.status_code == 200, answer.text
         slots = demo.state()["cluster"]["slots"]
         assert {one["state"] for one in slots if one["slot"].startswith("c@")} <= {"closed"}
@@ -129,40 +129,40 @@ class TestProcesses:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("node", "order", "status", "code"),
+        ("node", "action", "status", "code"),
         [
             ("zz", "kill", 404, "unknown_node"),
             ("..", "kill", 404, "unknown_node"),
             ("a%00", "kill", 404, "unknown_node"),
-            ("a", "explode", 404, "unknown_order"),
-            ("a", "carry_out", 404, "unknown_order"),
+            ("a", "explode", 404, "unknown_action"),
+            ("a", "carry_out", 404, "unknown_action"),
             ("a", "start", 409, "running"),
             ("a", "retire", 409, "running"),
         ],
     )
-    def test_an_order_that_makes_no_sense(
-        self, demo: Demo, node: str, order: str, status: int, code: str
+    def test_an_action_that_makes_no_sense(
+        self, demo: Demo, node: str, action: str, status: int, code: str
     ) -> None:
-        answer = demo.order(node.replace("..", "%2e%2e"), order)
+        answer = demo.act(node.replace("..", "%2e%2e"), action)
         assert (answer.status_code, answer.json()["error"]) == (status, code)
         assert set(answer.json()) == {"error", "message"}
 
-    @pytest.mark.parametrize("order", ["kill", "drain", "leave"])
-    def test_an_order_to_a_node_that_doesn_t_run(self, demo: Demo, order: str) -> None:
-        demo.order("c", "kill")
-        answer = demo.order("c", order)
+    @pytest.mark.parametrize("action", ["kill", "drain", "leave"])
+    def test_an_action_on_a_node_that_doesn_t_run(self, demo: Demo, action: str) -> None:
+        demo.act("c", "kill")
+        answer = demo.act("c", action)
         assert (answer.status_code, answer.json()["error"]) == (409, "not_running")
 
-    def test_a_node_alone_can_t_retire_anybody(self, demo: Demo) -> None:
+    def test_without_a_running_node_nothing_can_be_retired(self, demo: Demo) -> None:
         for name in "abc":
-            demo.order(name, "kill")
-        answer = demo.order("c", "retire")
+            demo.act(name, "kill")
+        answer = demo.act("c", "retire")
         assert (answer.status_code, answer.json()["error"]) == (409, "nobody_runs")
         assert demo.state()["cluster"] is None
         assert demo.state()["seen_from"] is None
 
 
-class TestWhoMayAsk:
+class TestOrigins:
     def names(self, demo: Demo) -> list[str]:
         """The origins of the demo's pages."""
         ports = [demo.page.rpartition(":")[2], *map(str, demo.ports.values())]
@@ -201,20 +201,20 @@ class TestWhoMayAsk:
     @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
     def test_no_other_origin(self, demo: Demo, origin: str, method: str) -> None:
         page, control = demo.page.removeprefix("http://"), demo.control
-        said = origin.replace("{page}", page).replace("{control}", control)
-        headers = {"Origin": said, "Access-Control-Request-Method": "POST", **JSON}
+        sent = origin.replace("{page}", page).replace("{control}", control)
+        headers = {"Origin": sent, "Access-Control-Request-Method": "POST", **JSON}
         path = "/state" if method == "GET" else "/nodes/c/cut"
         answer = HTTP.request(method, demo.control + path, headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert not demo.node("c")["cut"]
 
-    def test_two_origins_are_none(self, demo: Demo) -> None:
+    def test_two_origins_are_refused(self, demo: Demo) -> None:
         headers = [("Origin", demo.page), ("Origin", "https://evil.example"), *JSON.items()]
         answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
 
-    def test_an_order_without_an_origin_is_none_and_a_look_is(self, demo: Demo) -> None:
+    def test_without_an_origin_the_state_is_sent_and_an_action_is_refused(self, demo: Demo) -> None:
         answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=JSON)
         assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
         look = HTTP.get(f"{demo.control}/state")
@@ -224,9 +224,7 @@ class TestWhoMayAsk:
     @pytest.mark.parametrize(
         "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
     )
-    def test_what_a_browser_sends_without_asking_first_is_no_order(
-        self, demo: Demo, kind: str
-    ) -> None:
+    def test_a_content_type_that_needs_no_preflight_is_refused(self, demo: Demo, kind: str) -> None:
         headers = {"Origin": demo.page, "Content-Type": kind}
         answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers, content="{}")
         assert (answer.status_code, answer.json()["error"]) == (415, "not_json")
@@ -252,20 +250,15 @@ class TestWhoMayAsk:
         assert answer.status_code == 413
 
 
-class TestLooking:
-    def test_many_pages_cost_one_look(self, demo: Demo) -> None:
-        began = time.monotonic()
-        looks = {demo.state()["cluster"]["time"] for _ in range(50)}
-        assert len(looks) <= 2 + (time.monotonic() - began) / FRESH_S
-
-    def test_a_look_is_not_taken_for_the_balancers(self, tmp_path: Path) -> None:
-        """A node that drains counts how often its balancer has been told."""
+class TestState:
+    def test_it_is_not_taken_for_the_balancers_check(self, tmp_path: Path) -> None:
+        """A node that drains counts the balancer's checks of /readyz."""
         heads: list[bytes] = []
 
         async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.closing(writer):
                 heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(b"HTTP/1.1 200 OK\r\n\r\n{}")
+                writer.write(b'HTTP/1.1 200 OK\r\n\r\n{"state": "serving"}')
 
         async def story() -> None:
             async with await asyncio.start_server(node, HOST, 0) as server:
@@ -274,27 +267,27 @@ class TestLooking:
                 child, client = Child("a", url, sleep, {}, tmp_path / "a.log"), Client()
                 await child.start()
                 try:
-                    state = await Overview({"a": child}, Links({"a": 1}), client).state()
+                    links = Links({"a": 1})
+                    state = await Playground({"a": child}, links, client, Child.start).state()
                 finally:
                     await child.kill()
                     await client.close()
                 assert (state["seen_from"], state["nodes"][0]["ready"]) == ("a", True)
 
         asyncio.run(story())
-        assert [head.split()[1] for head in heads] == [b"/readyz", b"/api/cluster"]
-        assert b"\r\nVia: " in heads[0]
+        assert [head.split()[1] for head in heads] == [b"/api/cluster"]
 
-    def test_a_node_that_is_stuck_holds_nobody_up(self, demo: Demo) -> None:
+    def test_a_stuck_node_delays_it_by_a_second_at_most(self, demo: Demo) -> None:
         pid = next(pid for pid, command in demo.children().items() if "--name a" in command)
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: not demo.node("a")["ready"], "a is seen to be stuck")
+            wait_until(lambda: not demo.node("a")["ready"], "the demo has seen that a is stuck")
             began = time.monotonic()
             state = demo.state()
             assert time.monotonic() - began < 5
             assert state["seen_from"] == "b"
             assert demo.node("a")["running"]
-            answer = demo.order("a", "drain")
+            answer = demo.act("a", "drain")
             assert (answer.status_code, answer.json()["error"]) == (504, "no_answer")
         finally:
             os.kill(pid, signal.SIGCONT)

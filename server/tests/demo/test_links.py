@@ -1,4 +1,4 @@
-"""The links between the demo's nodes: what is cut is cut. (Each alone: e2e/test_links.py.)"""
+"""The links between the demo's nodes: a cut link passes nothing. (One link: e2e/test_links.py.)"""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ class TestLinks:
 
         async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError), contextlib.closing(writer):
-                while said := await reader.read(1 << 16):
-                    writer.write(said.upper())
+                while chunk := await reader.read(1 << 16):
+                    writer.write(chunk.upper())
 
         b = await asyncio.start_server(shout, HOST, 0)
         with socket.create_server((HOST, 0)) as nobody:
@@ -39,7 +39,7 @@ class TestLinks:
 
         asyncio.run(played())
 
-    def test_what_is_sent_arrives_whole_and_both_ways(self) -> None:
+    def test_bytes_arrive_whole_and_both_ways(self) -> None:
         async def story(_: Links, a_to_b: int, __: int) -> None:
             reader, writer = await asyncio.open_connection(HOST, a_to_b)
             sent = b"x" * 3_000_000
@@ -56,7 +56,7 @@ class TestLinks:
         self.play(story)
 
     @pytest.mark.parametrize("name", ["a", "b"])
-    def test_a_cut_ends_what_is_open_and_refuses_what_comes(self, name: str) -> None:
+    def test_a_cut_ends_open_connections_and_refuses_new_ones(self, name: str) -> None:
         async def story(links: Links, a_to_b: int, _: int) -> None:
             reader, writer = await asyncio.open_connection(HOST, a_to_b)
             writer.write(b"x")
@@ -75,7 +75,7 @@ class TestLinks:
 
         self.play(story)
 
-    def test_nobody_behind_a_link_is_an_end(self) -> None:
+    def test_a_connection_ends_at_once_if_its_target_is_gone(self) -> None:
         async def story(_: Links, __: int, b_to_a: int) -> None:
             reader, writer = await asyncio.open_connection(HOST, b_to_a)
             assert await _rest(reader) == b""
@@ -85,7 +85,7 @@ class TestLinks:
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
-    """What comes until the connection ends, however it ends."""
+    """All bytes until the connection ends, in order or by a reset."""
     with contextlib.suppress(OSError):
         return await reader.read()
     return b""

@@ -13,10 +13,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from ratchet_server.demo import stand_in
-from ratchet_server.demo.stand_in_nodes import Node, Turns, split_address, split_name
+from ratchet_server.demo.stand_in_nodes import Node, Turns
 
 Answer = Callable[[bytes], Awaitable[bytes]]
 HEAD = "POST /api/videos/tide/views HTTP/1.1\r\nHost: x\r\n"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 def free_address() -> str:
@@ -24,15 +29,9 @@ def free_address() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-@pytest.fixture(autouse=True)
-def several_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sanic trims its own methods when it starts, which works once in a process."""
-    monkeypatch.setenv("SANIC_TOUCHUP", "no")
-
-
 @contextlib.asynccontextmanager
 async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
-    """The address of a stand-in with one node, which is ready and answers as told."""
+    """The address of a stand-in with one node, which is ready and responds with `answer`."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError), contextlib.closing(writer):
@@ -92,26 +91,46 @@ class TestHeads:
             "GET",
             "GET /",
             "GET / HTTP/2",
-            "get / HTTP/1.1",
             "GET  / HTTP/1.1",
-            "GET http://x/peer HTTP/1.1",
             "GET /a b HTTP/1.1",
             "GET /\xff HTTP/1.1",
         ],
     )
-    def test_what_is_no_request_line_is_refused(self, line: str) -> None:
+    def test_a_bad_request_line_is_refused(self, line: str) -> None:
         given, answer = self.passed(line, "Host: x")
         assert not given
         assert answer.startswith("HTTP/1.1 400 ")
 
-    def test_a_target_without_a_path_ends_the_connection(self) -> None:
-        assert self.passed("CONNECT x:1 HTTP/1.1", "Host: x") == ("", "")
+    @pytest.mark.parametrize("line", ["CONNECT x:1 HTTP/1.1", "GET http://x/peer HTTP/1.1"])
+    def test_a_target_that_is_no_path_of_ours_is_not_found(self, line: str) -> None:
+        given, answer = self.passed(line, "Host: x")
+        assert not given
+        assert answer.startswith("HTTP/1.1 404 ")
 
-    @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", " folded", "a: b\nc: d"])
-    def test_what_is_no_header_is_refused(self, line: str) -> None:
+    @pytest.mark.parametrize("line", ["x", ": x", "a b: c", "a : b", "a: b\0"])
+    def test_a_bad_header_is_refused(self, line: str) -> None:
         given, answer = self.passed("GET / HTTP/1.1", "Host: x", line)
         assert not given
         assert answer.startswith("HTTP/1.1 400 ")
+
+    @pytest.mark.parametrize(
+        ("sloppy", "plain"),
+        [
+            ("A:  b ", "a: b\r\n"),
+            ("A: b\r\n\tc", "a: b c\r\n"),
+            ("A: b\nC: d", "a: b\r\nc: d\r\n"),
+            ("Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", "content-length: 1\r\n"),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0", "content-length: 1\r\n"),
+        ],
+    )
+    def test_a_node_gets_a_sloppy_request_in_plain_spelling(self, sloppy: str, plain: str) -> None:
+        """So it can't understand the bytes in another way than the balancer."""
+        given, _ = self.passed("POST / HTTP/1.1", "Host: x", sloppy)
+        head = given.partition("\r\n\r\n")[0]
+        assert plain in f"{head}\r\n"
+        assert {line.partition(": ")[0] for line in head.split("\r\n")[1:]} <= {
+            "host", "a", "c", "content-length", "connection", "x-forwarded-for", "via"
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         ("lines", "status"),
@@ -119,11 +138,11 @@ class TestHeads:
             (["Content-Length: -1"], "400"),
             (["Content-Length: 1_0"], "400"),
             (["Content-Length: "], "400"),
-            (["Content-Length: 1", "Content-Length: 1"], "400"),
+            (["Content-Length: 1", "Content-Length: 2"], "400"),
+            (["Transfer-Encoding: gzip"], "400"),
             (["Content-Length: 16385"], "413"),
             (["Content-Length: 99999999999999999999"], "413"),
-            (["Transfer-Encoding: chunked"], "411"),
-            (["Transfer-Encoding: chunked", "Content-Length: 5"], "400"),
+            (["Transfer-Encoding: chunked", "", "5000", "x" * 0x5000], "413"),
         ],
     )
     def test_a_body_of_unclear_or_great_length_is_refused(
@@ -142,37 +161,23 @@ class TestHeads:
             "connection: close\r\nx-forwarded-for: 127.0.0.1\r\nvia: 1.1 ratchet-stand-in\r\n\r\n"
         )
 
-    def test_an_answer_says_who_passed_it_on(self) -> None:
-        answer = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Ratchet-Node: a\r\n\r\n"
-        lines = self.passed("GET / HTTP/1.1", "Host: x", answer=answer)[1].split("\r\n")
-        assert lines[0] == "HTTP/1.1 200 OK"
-        assert {"x-ratchet-node: a", "connection: close", "via: 1.1 ratchet-stand-in"} <= {*lines}
-        assert "connection: keep-alive" not in lines
+    def test_a_response_arrives_as_the_node_sent_it(self) -> None:
+        answer = b"HTTP/1.1 299 Well\r\nContent-Length: 2\r\nX-Ratchet-Node: a\r\n\r\nok"
+        assert self.passed("GET / HTTP/1.1", "Host: x", answer=answer)[1] == answer.decode()
 
     def test_a_head_request_gets_the_head_alone(self) -> None:
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
         given, got = self.passed("HEAD / HTTP/1.1", "Host: x", answer=answer)
         assert given.startswith("HEAD / ")
-        assert got.startswith("HTTP/1.1 200 OK\r\n")
-        assert "\r\ncontent-length: 7\r\n" in got
+        assert got == answer.decode()
+
+    def test_a_head_request_that_is_refused_gets_no_body(self) -> None:
+        _, got = self.passed("HEAD /peer HTTP/1.1", "Host: x")
+        assert got.startswith("HTTP/1.1 404 Not Found\r\n")
         assert got.endswith("\r\n\r\n")
 
-    @pytest.mark.parametrize("address", ["", "x", "x:", ":1", "x:0", "x:65536", "x:1e3", "1234"])
-    def test_what_is_no_address_is_refused(self, address: str) -> None:
-        with pytest.raises(ValueError, match="is not HOST:PORT"):
-            split_address(address)
 
-    @pytest.mark.parametrize("name", ["", "A", "a_b", "a b", "a=b", "\u00e9", "a" * 64, "a\n"])
-    def test_what_is_no_name_is_refused(self, name: str) -> None:
-        with pytest.raises(ValueError, match="has no valid name"):
-            split_name(f"{name}=127.0.0.1:1")
-
-    def test_a_name_is_no_part_of_the_address(self) -> None:
-        assert split_name("c-1=[::1]:5") == ("c-1", "[::1]:5")
-        assert split_name("127.0.0.1:5") == (None, "127.0.0.1:5")
-
-
-class TestWishes:
+class TestPins:
     @pytest.mark.parametrize(
         ("query", "first"),
         [
@@ -186,7 +191,7 @@ class TestWishes:
             ("node=", "a"),
         ],
     )
-    def test_a_query_names_a_node_as_it_stands_there(self, query: str, first: str) -> None:
+    def test_a_query_names_a_node_without_any_decoding(self, query: str, first: str) -> None:
         nodes = [Node(f"{name}=127.0.0.1:1") for name in "abc"] + [Node("127.0.0.1:1")]
         for node in nodes:
             node.ready = True
@@ -231,26 +236,23 @@ class TestBounds:
 
         asyncio.run(story())
 
-    def test_one_request_too_many_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stand_in, "REQUESTS", 0)
-
-        async def story() -> None:
-            async with balanced() as address:
-                answer = await exchange(address, b"GET / HTTP/1.1\r\n\r\n")
-                assert answer.startswith(b"HTTP/1.1 503 ")
-                assert b"Retry-After: 1\r\n" in answer
-
-        asyncio.run(story())
-
-    def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(self) -> None:
+    def test_a_client_that_expects_100_gets_it_before_it_sends_its_body(self) -> None:
         async def yes(_: bytes) -> bytes:
             return b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\ncounted"
 
         async def story() -> None:
             async with balanced(yes) as address:
-                sent = HEAD + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
-                answer = await exchange(address, sent.encode())
-                assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+                reader, writer = await asyncio.open_connection(*split_address(address))
+                with contextlib.closing(writer):
+                    writer.write(
+                        f"{HEAD}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n".encode()
+                    )
+                    async with asyncio.timeout(20):
+                        head = await reader.readuntil(b"\r\n\r\n")
+                        assert head.startswith(b"HTTP/1.1 100 ")
+                        writer.write(b"ab")
+                        answer = await reader.read()
+                assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
                 assert answer.endswith(b"counted")
 
         asyncio.run(story())
@@ -260,30 +262,34 @@ class TestCommand:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "ratchet_server.demo.stand_in", *arguments]
 
-    def test_it_says_that_it_is_a_stand_in_and_stops_on_sigterm(self) -> None:
+    def test_it_says_that_it_is_a_stand_in_and_ends_on_sigterm(self) -> None:
         bind = free_address()
         command = self.command(bind, free_address())
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+            contextlib.ExitStack() as stack,
+        ):
+            stack.callback(process.kill)
             assert process.stdout is not None
             assert process.stdout.readline() == (
                 f"ready http://{bind} (a stand-in; the real balancer is HAProxy)\n"
             )
             with socket.create_connection(split_address(bind)) as client:
-                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 with client.makefile("rb") as answer:
                     head, _, body = answer.read().partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nRetry-After: 1" in head
             assert set(json.loads(body)) == {"error", "message"}
             with socket.create_connection(split_address(bind)):
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(20) == 0
+                process.wait(20)
 
-    def test_a_taken_port_and_a_bad_address_get_one_clear_line(self) -> None:
+    def test_a_taken_port_gets_one_clear_line(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = f"127.0.0.1:{other.getsockname()[1]}"
-            for bind, complaint in ((taken, "in use"), ("nonsense", "is not HOST:PORT")):
-                command = self.command(bind, "127.0.0.1:1")
-                result = subprocess.run(command, capture_output=True, text=True, check=False)
-                assert result.returncode == 1
-                assert complaint in result.stderr
-                assert result.stderr.count("\n") == 1
+            command = self.command(taken, "127.0.0.1:1")
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert "in use" in result.stderr
+        assert result.stderr.count("\n") == 1

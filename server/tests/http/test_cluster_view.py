@@ -1,4 +1,4 @@
-"""What a node shows operators of the cluster: `/api/cluster`, `ratchet status` and the metrics."""
+"""What operators see of the cluster: `/api/cluster`, `ratchet status` and the metrics."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from ratchet_server.cli import main
 
 from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
 
-# Closed slots wait a second, and not an hour.
+# Closed slots wait for a second before they are folded, not for an hour.
 SOON = {"RATCHET_FOLD_GRACE": "1"}
 
 
@@ -28,7 +28,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
 
 @pytest.fixture(autouse=True)
 def settled(request: pytest.FixtureRequest) -> None:
-    """What an earlier test has counted or restarted is everywhere, and folded."""
+    """Every node has all that earlier tests counted, and has folded the slots that they closed."""
     if "trio" in request.fixturenames:
         nodes = request.getfixturevalue("trio").values()
         wait_until(lambda: connected(nodes) and equal(nodes), "all have the same")
@@ -56,12 +56,12 @@ def metrics(node: Node) -> dict[str, float]:
     """The samples of `/metrics`, by name and labels."""
     lines = node.get("/metrics").text.splitlines()
     samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
-    assert len({name for name, _, _ in samples}) == len(samples), "a sample stands there twice"
+    assert len({name for name, _, _ in samples}) == len(samples), "a sample is there twice"
     return {name: float(value) for name, _, value in samples}
 
 
 def by_report(state: dict[str, Any]) -> dict[str, float]:
-    """The samples that a report amounts to."""
+    """The samples that say the same as a report."""
     members = Counter(one["state"] for one in state["members"])
     slots = Counter(one["state"] for one in state["slots"])
     samples: dict[str, float] = {
@@ -84,8 +84,7 @@ def by_report(state: dict[str, Any]) -> dict[str, float]:
 
 
 def agree(node: Node) -> bool:
-    """Whether the metrics of a moment say what the report says before and after it; False if that
-    changed meanwhile."""
+    """Whether the metrics say the same as the report. False if the report changed meanwhile."""
     before = by_report(seen(node))
     scraped = metrics(node)
     if by_report(seen(node)) != before:
@@ -97,19 +96,19 @@ def agree(node: Node) -> bool:
 
 
 def all_count(nodes: dict[str, Node]) -> bool:
-    """Whether each knows where each other counts: only then can one be missed."""
+    """Whether each node knows the slot of each other: without a slot, no node can be missing."""
     return all(one["slot"] for node in nodes.values() for one in seen(node)["members"])
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `ratchet` prints."""
+def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The output of `ratchet` with these arguments."""
     assert main(arguments) == 0
     return capsys.readouterr().out
 
 
 class TestWhenAllIsWell:
     def test_all_members_are_there_and_nothing_is_advised(self, trio: dict[str, Node]) -> None:
-        wait_until(lambda: all_count(trio), "all have said where they count")
+        wait_until(lambda: all_count(trio), "all know each other's slots")
         state = seen(trio["a"])
         assert (state["node"], state["state"]) == ("a", "serving")
         assert state["slot"] == trio["a"].slot
@@ -120,7 +119,9 @@ class TestWhenAllIsWell:
         ]
         assert (state["folds"], state["advice"]) == ([], [])
 
-    def test_each_slot_says_what_it_has_and_who_has_it(self, trio: dict[str, Node]) -> None:
+    def test_each_slot_has_its_counts_and_the_nodes_that_hold_it(
+        self, trio: dict[str, Node]
+    ) -> None:
         for number in range(5):
             trio["b"].view(f"slots-{number % 2}")
 
@@ -132,11 +133,11 @@ class TestWhenAllIsWell:
 
         wait_until(everywhere, "all have the five rows of b on disk")
 
-    def test_status_says_so(
+    def test_status_says_that_all_is_well(
         self, trio: dict[str, Node], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert told(capsys, "status", trio["a"].url).startswith("3 nodes; all is well.\n")
-        state = json.loads(told(capsys, "status", "--json", trio["a"].url))
+        assert output(capsys, "status", trio["a"].url).startswith("3 nodes; all is well.\n")
+        state = json.loads(output(capsys, "status", "--json", trio["a"].url))
         assert [one["node"] for one in state["members"]] == ["a", "b", "c"]
 
 
@@ -164,23 +165,23 @@ class TestWhenSomethingIsWrong:
             state = seen(a)
             [gone] = [one for one in state["members"] if one["node"] == "c"]
             assert (gone["process"], gone["behind"], gone["ahead"]) == (None, None, None)
-            # Where it was is known still.
+            # Its last URL is still known.
             assert gone["url"] == c.url
             assert 0 <= state["time"] - gone["since"] < 30
-            [said] = state["advice"]
-            assert said.startswith("c has not been heard for ")
-            assert said.endswith(f": ratchet retire c --via {a.url}")
-            assert "not heard for" in told(capsys, "status", a.url)
+            [advice] = state["advice"]
+            assert advice.startswith("c has not been heard for ")
+            assert advice.endswith(f": ratchet retire c --via {a.url}")
+            assert "not heard for" in output(capsys, "status", a.url)
             samples = metrics(a)
             assert samples['ratchet_members{state="missing"}'] == 1
             assert samples['ratchet_members{state="connected"}'] == 1
             assert samples['ratchet_member_missing_seconds{member="c"}'] >= 0
         finally:
             c.start()
-        wait_until(lambda: not seen(a)["advice"], "a hears c again")
+        wait_until(lambda: not seen(a)["advice"], "c is connected to a again")
         assert 'ratchet_member_missing_seconds{member="c"}' not in metrics(a)
 
-    def test_a_node_that_hears_nobody_advises_to_retire_nobody(self, tmp_path: Path) -> None:
+    def test_a_node_without_peers_advises_to_retire_no_node(self, tmp_path: Path) -> None:
         with cluster(tmp_path) as nodes:
             wait_until(lambda: all_count(nodes), "all count")
             nodes["b"].kill9()
@@ -188,18 +189,18 @@ class TestWhenSomethingIsWrong:
             wait_until(lambda: len(seen(nodes["a"])["advice"]) == 3, "a misses both")
             assert "ratchet retire" not in " ".join(seen(nodes["a"])["advice"])
 
-    def test_an_address_where_nobody_ever_answered_is_named(self, tmp_path: Path) -> None:
+    def test_an_address_where_no_node_has_ever_answered_is_named(self, tmp_path: Path) -> None:
         with socket.create_server((HOST, 0)) as closed:
             peer = f"http://{HOST}:{closed.getsockname()[1]}"
         with Node("a", tmp_path, peers=[peer]) as node:
             node.start()
             wait_until(lambda: seen(node)["advice"], "it has tried for long enough")
-            [said] = seen(node)["advice"]
-            assert said.startswith(f"Nobody has ever answered a at {peer}.")
+            [advice] = seen(node)["advice"]
+            assert advice.startswith(f"Nobody has ever answered a at {peer}.")
 
 
 class TestWhatBlocksAFold:
-    def test_is_said_by_name_until_it_is_retired(
+    def test_is_named_until_it_is_retired(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with cluster(tmp_path, environ=SOON) as nodes:
@@ -229,14 +230,14 @@ class TestWhatBlocksAFold:
             assert metrics(a)[f"ratchet_folds_blocked{{{labels}}}"] == 1
             assert metrics(a)['ratchet_slots_by_state{state="closed"}'] == 1
             assert metrics(a)['ratchet_slots_by_state{state="open"}'] == 3
-            text = told(capsys, "status", a.url)
+            text = output(capsys, "status", a.url)
             assert "no closed slots of b can be folded" in text
 
-            text = told(capsys, "retire", "c", "--check", "--via", a.url)
+            text = output(capsys, "retire", "c", "--check", "--via", a.url)
             assert "(Not done.)" in text
             assert "a and b" in text
             assert obstacles() == [("b", "missing", "c")]
-            told(capsys, "retire", "c", "--via", a.url)
+            output(capsys, "retire", "c", "--via", a.url)
             wait_until(lambda: len(seen(a)["slots"]) == 2, "both are folded")
             state = seen(a)
             assert [(one["node"], one["views"]) for one in state["folded"]] == [("b", 1), ("c", 1)]
@@ -251,36 +252,36 @@ class TestWhatBlocksAFold:
 
 
 class TestANodeThatStarts:
-    def test_can_be_looked_at(self, tmp_path: Path) -> None:
-        # It takes connections and never says a word, so the node waits for it.
+    def test_shows_the_cluster_already(self, tmp_path: Path) -> None:
+        # This peer accepts connections and sends nothing, so the node waits for it.
         with socket.create_server((HOST, 0)) as silent:
             peer = f"http://{HOST}:{silent.getsockname()[1]}"
             environ = {"RATCHET_JOIN_TIMEOUT": "60"}
             with Node("a", tmp_path, peers=[peer], environ=environ) as node:
                 node.spawn()
-                wait_until(lambda: answers(node, "/healthz"), "it answers")
+                wait_until(lambda: answers(node, "/healthz"), "the node responds")
                 assert node.get("/api/videos/x").status_code == 503
                 assert seen(node)["state"] == "starting"
                 page = node.get("/cluster")
                 assert page.status_code == 200 or page.json()["error"] == "no_page"
 
-    def test_advises_under_the_address_at_which_it_was_asked(self, tmp_path: Path) -> None:
+    def test_advises_with_the_url_at_which_the_client_reached_it(self, tmp_path: Path) -> None:
         with cluster(tmp_path, advertise=lambda node: f"http://{node.name}.invalid:1") as nodes:
             wait_until(lambda: all_count(nodes), "all count")
             nodes["c"].kill9()
             wait_until(lambda: member(nodes["a"], "c")["state"] == "missing", "a misses c")
-            [said] = seen(nodes["a"])["advice"]
-            assert said.endswith(f"--via {nodes['a'].url}")
-            # Whatever that is: it is put into a command.
+            [advice] = seen(nodes["a"])["advice"]
+            assert advice.endswith(f"--via {nodes['a'].url}")
+            # People paste the advice into a shell, so only a valid Host may get into it.
             for host in ("", "a b", "$(reboot)", "x:1/;reboot", "a" * 300 + ":1"):
                 answer = nodes["a"].get("/api/cluster", {"Host": host})
                 if answer.status_code == 200:
-                    [said] = answer.json()["advice"]
-                    assert re.search(r"--via http://a\.invalid:1$", said), said
+                    [advice] = answer.json()["advice"]
+                    assert re.search(r"--via http://a\.invalid:1$", advice), advice
 
 
 def answers(node: Node, path: str) -> bool:
-    """Whether anybody listens there yet."""
+    """Whether the node responds at `path` already, and with 200."""
     with suppress(httpx.TransportError):
         return node.get(path).status_code == 200
     assert node.running, node.log
@@ -288,12 +289,10 @@ def answers(node: Node, path: str) -> bool:
 
 
 class TestTheMetrics:
-    def test_say_of_members_slots_and_folds_what_the_report_says(
-        self, trio: dict[str, Node]
-    ) -> None:
+    def test_agree_with_the_report_on_members_slots_and_folds(self, trio: dict[str, Node]) -> None:
         wait_until(lambda: all(agree(node) for node in trio.values()), "nothing changes meanwhile")
 
-    def test_say_it_too_of_one_that_only_a_peer_reaches(self, tmp_path: Path) -> None:
+    def test_agree_with_the_report_on_a_node_that_only_a_peer_reaches(self, tmp_path: Path) -> None:
         apart = {"RATCHET_DISCOVER": "no"}
         with (
             Node("b", tmp_path) as b,
@@ -302,13 +301,13 @@ class TestTheMetrics:
         ):
             for node in (b, a, c):
                 node.start()
-            wait_until(lambda: len(seen(a)["members"]) == 3, "a hears of c")
+            wait_until(lambda: len(seen(a)["members"]) == 3, "a knows of c")
             assert member(a, "c")["state"] == "indirect"
             assert metrics(a)['ratchet_members{state="indirect"}'] == 1
             wait_until(lambda: agree(a), "nothing changes meanwhile")
 
 
-def test_the_metrics_of_before_are_there_still(trio: dict[str, Node]) -> None:
+def test_no_metric_has_been_removed(trio: dict[str, Node]) -> None:
     samples = metrics(trio["a"])
     for name in (
         "ratchet_views_total",
@@ -325,7 +324,7 @@ def test_the_metrics_of_before_are_there_still(trio: dict[str, Node]) -> None:
         assert name in samples
 
 
-def test_where_no_node_answers_status_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_says_that_no_node_responds(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server((HOST, 0)) as closed:
         url = f"http://{HOST}:{closed.getsockname()[1]}"
     assert main(["status", url]) == 1

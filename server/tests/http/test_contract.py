@@ -1,4 +1,4 @@
-"""Every call of the public contract answers exactly as it is written there."""
+"""Every call of the public contract responds exactly as the contract says."""
 
 import json
 import socket
@@ -29,8 +29,25 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node.start()
 
 
+class TestAnOpenNode:
+    def test_counts_so_many_videos_and_no_more(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path, environ={"RATCHET_MAX_VIDEOS": "2"}) as node:
+            node.start()
+            assert [node.view(video) for video in ("x", "y", "x")] == [1, 1, 2]
+            for _ in range(2):
+                answer = node.post("/api/videos/z/views")
+                assert (answer.status_code, answer.json()["error"]) == (507, "too_many_videos")
+                assert "RATCHET_MAX_VIDEOS" in answer.json()["message"]
+            assert node.views("z") == 0
+            assert node.view("y") == 2
+            # It knows all after a restart, too.
+            node.restart()
+            assert node.post("/api/videos/z/views").status_code == 507
+            assert node.view("x") == 3
+
+
 class TestCounting:
-    def test_a_view_is_counted_and_answered_with_the_number(self, http: httpx.Client) -> None:
+    def test_a_view_is_counted_and_its_response_has_the_number(self, http: httpx.Client) -> None:
         first = http.post("/api/videos/count-1/views")
         assert first.status_code == 200
         assert first.json() == {"video": "count-1", "views": 1, "counted": True}
@@ -51,6 +68,25 @@ class TestCounting:
             answer = http.post("/api/videos/key-2/views", headers=headers).json()
             assert answer["counted"] is counted
 
+    def test_a_key_may_stand_in_quotes(self, http: httpx.Client) -> None:
+        one = key()
+        for spelling, counted in ((f'"{one}"', True), (one, False)):
+            headers = {"Idempotency-Key": spelling}
+            answer = http.post("/api/videos/key-5/views", headers=headers).json()
+            assert answer["counted"] is counted
+
+    def test_an_id_may_be_escaped(self, http: httpx.Client) -> None:
+        answer = http.post("/api/videos/esc%61pe%2d1/views").json()
+        assert answer == {"video": "escape-1", "views": 1, "counted": True}
+        for rest in ("", "/snapshot"):
+            assert http.get(f"/api/videos/%65scape-1{rest}").json()["video"] == "escape-1"
+
+    def test_the_cookies_of_other_apps_do_no_harm(self, http: httpx.Client) -> None:
+        headers = {"Cookie": "; ".join(f"app{n}={'x' * 1000}" for n in range(14))}
+        assert http.post("/api/videos/cookie-1/views", headers=headers).json()["counted"]
+        too_many = {"Cookie": "x" * 20_000}
+        assert http.post("/api/videos/cookie-1/views", headers=too_many).status_code == 413
+
     def test_a_key_for_another_video_is_refused(self, http: httpx.Client) -> None:
         headers = {"Idempotency-Key": key()}
         http.post("/api/videos/key-3/views", headers=headers)
@@ -58,7 +94,7 @@ class TestCounting:
         assert (answer.status_code, answer.json()["error"]) == (422, "key_reused")
         assert http.get("/api/videos/key-4").json()["views"] == 0
 
-    def test_ack_memory_counts_and_keeps_keys_too(self, http: httpx.Client) -> None:
+    def test_ack_memory_counts_and_remembers_keys_too(self, http: httpx.Client) -> None:
         headers = {"Idempotency-Key": key()}
         for path, sent, views, counted in (
             ("?ack=memory", {}, 1, True),
@@ -69,11 +105,11 @@ class TestCounting:
             answer = http.post(f"/api/videos/memory-1/views{path}", headers=sent).json()
             assert answer == {"video": "memory-1", "views": views, "counted": counted}
 
-    def test_answers_with_ack_memory_never_fall(self, http: httpx.Client) -> None:
+    def test_numbers_after_ack_memory_never_fall(self, http: httpx.Client) -> None:
         seen = []
         for _ in range(200):
             seen.append(http.post("/api/videos/memory-2/views?ack=memory").json()["views"])
-            # Nor does what is read at once.
+            # A read right after the view does not fall either.
             seen.append(http.get("/api/videos/memory-2").json()["views"])
         assert seen == sorted([*range(1, 201)] * 2)
 
@@ -116,25 +152,25 @@ class TestReading:
         page = http.get("/api/videos", params={"limit": 1, "after": "zzz-lass"}).json()
         assert page == {"videos": [{"video": "zzz-last", "views": 1}], "next": None}
 
-    def test_events_say_the_snapshot_at_once_and_after_changes(self, node: Node) -> None:
+    def test_events_bring_the_snapshot_at_once_and_after_changes(self, node: Node) -> None:
         with events(node, "/api/videos/events-1/events") as messages:
             assert next(messages) == {"video": "events-1", "base": 0, "slots": {}, "folded": {}}
             node.view("events-1")
             assert next(messages)["slots"] == {node.slot: 1}
 
-    def test_a_websocket_says_the_snapshot_at_once_and_after_changes(self, node: Node) -> None:
+    def test_a_websocket_brings_the_snapshot_at_once_and_after_changes(self, node: Node) -> None:
         with dial(node, "/api/videos/live-1/live") as live:
             assert told(live) == {"video": "live-1", "base": 0, "slots": {}, "folded": {}}
             node.view("live-1")
             assert told(live)["slots"] == {node.slot: 1}
 
-    def test_with_node_adds_which_node_it_is(self, node: Node) -> None:
+    def test_with_node_adds_the_nodes_name(self, node: Node) -> None:
         with dial(node, "/api/videos/live-2/live?with=node") as live:
             assert told(live)["node"] == "a"
         with events(node, "/api/videos/live-2/events?with=node") as messages:
             assert next(messages)["node"] == "a"
 
-    def test_many_changes_are_told_in_few_messages(self, node: Node, http: httpx.Client) -> None:
+    def test_many_changes_are_sent_in_few_messages(self, node: Node, http: httpx.Client) -> None:
         with dial(node, "/api/videos/live-3/live") as live:
             told(live)
             for _ in range(200):
@@ -150,15 +186,15 @@ class TestReading:
             live.send(message)
             closed = how_it_closed(live)
         assert closed.code == 1008
-        assert "takes no messages" in closed.reason
+        assert "accepts no messages" in closed.reason
 
 
 class TestTheNode:
     def test_its_state_has_the_contracts_fields(self, tmp_path: Path) -> None:
-        # One to which nothing has happened: else there is more to say.
+        # A new node: after certain events, the state has more fields.
         with Node("a", tmp_path, data=":memory:") as node:
             node.start()
-            wait_until(lambda: node.slot, "it has opened its slot")
+            wait_until(lambda: node.slot, "the node has opened its slot")
             state, slot = node.get("/api/node").json(), node.slot
         assert set(state) == {
             "node", "generation", "ready", "draining", "peers", "known", "closed", "folded",
@@ -204,7 +240,7 @@ class TestTheNode:
             ("POST", "/api/cluster/retire"),
         ],
     )
-    def test_every_answer_but_to_a_counted_view_says_which_node_gave_it(
+    def test_every_response_but_that_to_a_counted_view_names_its_node(
         self, http: httpx.Client, method: str, path: str
     ) -> None:
         assert http.request(method, path).headers["x-ratchet-node"] == "a"
@@ -221,8 +257,8 @@ class TestTheCatalogue:
             "next": None,
         }
 
-    def test_page_by_page_none_is_left_out(self, shop: Node) -> None:
-        """`tide-2.webm` comes before `tide.webm`, and `tide` before `tide-2`."""
+    def test_reading_it_page_by_page_skips_no_video(self, shop: Node) -> None:
+        """The file `tide-2.webm` sorts before `tide.webm`, but the id `tide` before `tide-2`."""
         listed: list[str] = []
         while len(listed) < 10:
             after = f"&after={listed[-1]}" if listed else ""
@@ -233,11 +269,11 @@ class TestTheCatalogue:
         assert listed == ["dunes", "tide", "tide-2"]
 
     @pytest.mark.parametrize("path", ["", "/snapshot", "/events", "/live"])
-    def test_what_is_not_in_it_is_not_there(self, shop: Node, path: str) -> None:
+    def test_other_videos_are_not_found(self, shop: Node, path: str) -> None:
         answer = shop.get(f"/api/videos/other{path}")
         assert (answer.status_code, answer.json()["error"]) == (404, "unknown_video")
 
-    def test_what_is_not_in_it_is_not_counted(self, shop: Node) -> None:
+    def test_other_videos_are_not_counted(self, shop: Node) -> None:
         answer = shop.post("/api/videos/other/views")
         assert (answer.status_code, answer.json()["error"]) == (404, "unknown_video")
 
@@ -254,17 +290,17 @@ class TestTheCatalogue:
     @pytest.mark.parametrize(
         "path", ["/media/dunes.webp", "/media/catalogue.toml", "/media/../shop.log", "/media/"]
     )
-    def test_nothing_else_of_its_folder_is_served(self, shop: Node, path: str) -> None:
+    def test_no_other_file_of_its_folder_is_served(self, shop: Node, path: str) -> None:
         assert shop.get(path).status_code == 404
 
 
 class TestCatchingUp:
-    """A node whose peer takes its connection and says nothing."""
+    """A node whose peer accepts the connection and sends nothing."""
 
     @pytest.fixture
     def late(self, tmp_path: Path) -> Iterator[Node]:
-        with socket.create_server((HOST, 0)) as mute:
-            peer = f"http://{HOST}:{mute.getsockname()[1]}"
+        with socket.create_server((HOST, 0)) as silent:
+            peer = f"http://{HOST}:{silent.getsockname()[1]}"
             environ = {"RATCHET_JOIN_TIMEOUT": "4"}
             with Node("late", tmp_path, peers=[peer], environ=environ) as node:
                 node.spawn()
@@ -275,13 +311,13 @@ class TestCatchingUp:
                     except httpx.TransportError:
                         return False
 
-                wait_until(answers, "the node answers at all")
+                wait_until(answers, "the node responds")
                 yield node
 
     def test_reads_are_refused_views_are_counted_and_then_reads_are_served(
         self, late: Node
     ) -> None:
-        # One test, in this order: it is one story of a few seconds.
+        # One test for all three, because they happen in this order, within a few seconds.
         for path in ("/readyz", "/api/videos", "/api/videos/x", "/api/videos/x/snapshot",
                      "/api/videos/x/events", "/api/videos/x/views.svg", "/"):  # fmt: skip
             answer = late.get(path)

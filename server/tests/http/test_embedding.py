@@ -1,4 +1,4 @@
-"""Counts on pages of other sites: who may read them, and the picture of a number."""
+"""Counts on pages of other sites: which sites may read them, and the picture of a number."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -37,7 +37,7 @@ def shared_with(answer: httpx.Response) -> str | None:
 class TestReadingFromOtherSites:
     @pytest.mark.parametrize("path", [*READS, "/api/videos/%20", "/api/videos?limit=0"])
     @pytest.mark.parametrize("origin", [BLOG, "http://localhost"])
-    def test_those_that_are_listed_may(self, listing: Node, path: str, origin: str) -> None:
+    def test_listed_sites_may(self, listing: Node, path: str, origin: str) -> None:
         answer = listing.get(path, {"Origin": origin})
         assert shared_with(answer) == origin
         assert "Origin" in answer.headers["vary"]
@@ -49,20 +49,20 @@ class TestReadingFromOtherSites:
                    "https://x.blog.example", BLOG.upper(), f"{BLOG}/", f"{BLOG}, {BLOG}", "null",
                    "", "*"],
     )  # fmt: skip
-    def test_others_may_not(self, listing: Node, path: str, origin: str) -> None:
+    def test_other_sites_may_not(self, listing: Node, path: str, origin: str) -> None:
         answer = listing.get(path, {"Origin": origin})
         assert answer.status_code == 200
         assert shared_with(answer) is None
-        # A cache in between keeps the two apart.
+        # So a cache does not send this response to a listed site.
         assert "Origin" in answer.headers["vary"]
 
     @pytest.mark.parametrize("path", READS)
-    def test_nobody_may_where_none_is_listed(self, node: Node, path: str) -> None:
+    def test_no_site_may_if_none_is_listed(self, node: Node, path: str) -> None:
         answer = node.get(path, {"Origin": BLOG})
         assert shared_with(answer) is None
         assert "vary" not in answer.headers
 
-    def test_all_may_where_all_are_welcome(self, tmp_path: Path) -> None:
+    def test_all_sites_may_if_the_list_is_a_star(self, tmp_path: Path) -> None:
         environ = {"RATCHET_EMBED_ORIGINS": "*"}
         with Node("a", tmp_path, data=":memory:", environ=environ) as node:
             node.start()
@@ -75,7 +75,7 @@ class TestReadingFromOtherSites:
             assert shared_with(answer) == BLOG
 
     def test_a_refusal_can_be_read_too(self, tmp_path: Path) -> None:
-        """A node that has just started says 503: a page has to see that, to ask again."""
+        """A page must be able to see the status: after a 503, it sends the request again."""
         environ = {"RATCHET_EMBED_ORIGINS": BLOG}
         with Node("a", tmp_path, flags=[], data=":memory:", environ=environ) as node:
             node.start()
@@ -83,14 +83,14 @@ class TestReadingFromOtherSites:
             assert (answer.status_code, shared_with(answer)) == (404, BLOG)
 
     @pytest.mark.parametrize("path", ["/api/node", "/api/cluster", "/metrics", "/healthz"])
-    def test_nothing_else_may_be_read(self, listing: Node, path: str) -> None:
+    def test_no_other_call_may_be_read(self, listing: Node, path: str) -> None:
         assert shared_with(listing.get(path, {"Origin": BLOG})) is None
 
-    def test_a_view_is_not_counted_for_them_knowingly(self, listing: Node) -> None:
-        """Counting is the work of this site's own pages: no other gets an answer to it, nor leave
-        to send a key with it."""
+    def test_those_that_may_read_may_not_count(self, listing: Node) -> None:
+        """`RATCHET_COUNT_ORIGINS` lists the sites that may."""
         path = "/api/videos/counted/views"
-        assert shared_with(listing.post(path, {"Origin": BLOG})) is None
+        view = listing.post(path, {"Origin": BLOG})
+        assert (view.status_code, shared_with(view)) == (403, None)
         asked = HTTP.options(
             listing.url + path,
             headers={
@@ -99,11 +99,11 @@ class TestReadingFromOtherSites:
                 "Access-Control-Request-Headers": "idempotency-key",
             },
         )
-        assert asked.status_code == 405
+        assert asked.status_code == 403
         assert shared_with(asked) is None
 
     @pytest.mark.parametrize("origin", [BLOG, "http://localhost", "https://evil.example"])
-    def test_a_websocket_is_for_no_other_site_listed_or_not(
+    def test_no_other_site_may_open_a_websocket_listed_or_not(
         self, listing: Node, origin: str
     ) -> None:
         with (
@@ -135,10 +135,12 @@ class TestTheListOfOrigins:
             ("http://10.0.0.1:1", ("http://10.0.0.1:1",)),
         ],
     )  # fmt: skip
-    def test_is_read_as_browsers_write_origins(self, text: str, expected: tuple[str, ...]) -> None:
+    def test_is_parsed_to_origins_as_browsers_send_them(
+        self, text: str, expected: tuple[str, ...]
+    ) -> None:
         assert listed({"RATCHET_EMBED_ORIGINS": text}) == expected
 
-    def test_is_empty_where_nothing_is_said(self) -> None:
+    def test_is_empty_by_default(self) -> None:
         assert listed({}) == ()
 
     @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ class TestTheListOfOrigins:
          "https://a\r\nX: y", "https://a;script-src", "https://a'", "https://a..b", "https://.a",
          "http://[::1]:80", "https://a https://b", "javascript:alert(1)", "https://\u212aelvin"],
     )  # fmt: skip
-    def test_takes_nothing_that_browsers_never_say(self, text: str) -> None:
+    def test_refuses_origins_that_no_browser_sends(self, text: str) -> None:
         with pytest.raises(SettingError, match=r"^RATCHET_EMBED_ORIGINS: "):
             listed({"RATCHET_EMBED_ORIGINS": text})
 
@@ -165,7 +167,7 @@ class TestThePicture:
         http.post("/api/videos/pic-1/views")
         assert "2 views" in http.get("/api/videos/pic-1/views.svg").text
 
-    def test_is_asked_for_again_and_sent_again_only_if_it_changed(self, http: httpx.Client) -> None:
+    def test_is_sent_again_only_if_it_has_changed(self, http: httpx.Client) -> None:
         path = "/api/videos/pic-2/views.svg"
         first = http.get(path)
         assert first.headers["cache-control"] == "no-cache"
@@ -203,9 +205,9 @@ class TestThePicture:
         assert ends[0] < float(word.attrib["x"])
         assert ends[1] < width < ends[1] + 20
         assert number.text == (badge.short(views) if compact else f"{views:,}")
-        # Whatever is seen, the whole number is said.
+        # A screen reader gets the whole number, even if the picture shows it short.
         assert svg.attrib["aria-label"] == f"{views:,} {word.text}"
-        # A digit has the same room in every number, and none of them is squeezed.
+        # Every digit has enough room, however long the number is.
         digits = len(re.findall(r"\d", number.text or ""))
         assert float(number.attrib["textLength"]) >= digits * 7
 
@@ -218,7 +220,7 @@ class TestThePicture:
     def test_may_be_short_and_is_never_rounded_up(self, views: int, text: str) -> None:
         assert badge.short(views) == text
 
-    def test_is_short_if_asked(self, http: httpx.Client) -> None:
+    def test_is_short_with_compact_in_the_query(self, http: httpx.Client) -> None:
         for query in ("?compact", "?compact=", "?compact=yes", "?x=<script>&compact"):
             answer = http.get(f"/api/videos/pic-4/views.svg{query}")
             assert (answer.status_code, ">0<" in answer.text) == (200, True)

@@ -1,4 +1,4 @@
-"""The files of a page's build: in the encoding that was asked for, and never another build's."""
+"""A build's files: in an encoding that the client accepts, and never those of another build."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def write_build(folder: Path, name: str) -> None:
     script = folder / "assets/embed/view-count.js"
     script.write_text(f"// {name}\n")
     for ending in (".br", ".gz"):
-        # Only sent, never read here.
+        # The node sends these bytes, and nothing decodes them here.
         script.with_name(script.name + ending).write_bytes(f"{ending} of {name}".encode())
     (folder / "index.html").write_text(f"{name} {{{{ assets }}}}")
     (folder / "build.json").write_text(json.dumps({"build": name}))
@@ -50,7 +50,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory, page: Path) -> Iterator[No
         (";;,q=0", None),
     ],
 )
-def test_a_file_comes_in_an_encoding_that_was_asked_for(
+def test_a_file_is_sent_in_an_encoding_that_the_client_accepts(
     serving: Node, accepts: str, encoding: str | None
 ) -> None:
     path = "/assets/one/embed/view-count.js"
@@ -60,18 +60,18 @@ def test_a_file_comes_in_an_encoding_that_was_asked_for(
         assert "Accept-Encoding" in answer.headers["vary"]
 
 
-def test_each_encoding_of_the_script_for_others_has_a_name_of_its_own(serving: Node) -> None:
+def test_each_encoding_of_the_script_for_others_has_its_own_etag(serving: Node) -> None:
     tags = set()
     for accepts in ("br", "gzip", "identity"):
-        asked = {"Accept-Encoding": accepts}
-        with HTTP.stream("GET", serving.url + SCRIPT, headers=asked) as answer:
+        headers = {"Accept-Encoding": accepts}
+        with HTTP.stream("GET", serving.url + SCRIPT, headers=headers) as answer:
             tag = answer.headers["etag"]
         tags.add(tag)
-        assert serving.get(SCRIPT, {**asked, "If-None-Match": tag}).status_code == 304
+        assert serving.get(SCRIPT, {**headers, "If-None-Match": tag}).status_code == 304
     assert len(tags) == 3
 
 
-def test_a_build_that_comes_to_lie_there_is_not_served_under_the_name_of_the_one_before(
+def test_a_new_build_in_the_folder_is_not_served_under_the_name_of_the_old_one(
     serving: Node, page: Path
 ) -> None:
     path = "/assets/one/embed/view-count.js"

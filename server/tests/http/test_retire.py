@@ -1,4 +1,4 @@
-"""The operator's word that a node won't come back: kept, taken back in time, or too late."""
+"""An operator retires a node: refused, done, checked only, and undone by the node's return."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from testing.nodes import Node, cluster, connected, equal, wait_until
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    """Nodes with the usual grace of an hour; c is killed, and comes back for the next test."""
+    """Nodes with the default grace of an hour. Tests kill c, and the next test starts it again."""
     with cluster(tmp_path_factory.mktemp("trio")) as nodes:
         yield nodes
 
@@ -60,8 +60,8 @@ class TestRefused:
         assert words in answer.json()["message"]
         assert [known(one) for one in nodes.values()] == before
 
-    def test_of_one_that_only_another_node_can_reach(self, tmp_path: Path) -> None:
-        """It is alive for all of them."""
+    def test_for_a_node_that_only_another_node_can_reach(self, tmp_path: Path) -> None:
+        """A node is alive for all nodes as long as any node is connected to it."""
         environ = {"RATCHET_DISCOVER": "no"}
         with (
             Node("b", tmp_path) as b,
@@ -70,13 +70,18 @@ class TestRefused:
         ):
             for node in (b, a, c):
                 node.start()
-            wait_until(lambda: "c" in known(a)["known"], "a has heard of c")
-            wait_until(lambda: retire(a, "c", check=True).status_code == 409, "b tells that it is")
+            wait_until(lambda: "c" in known(a)["known"], "a knows of c")
+            wait_until(
+                lambda: retire(a, "c", check=True).status_code == 409,
+                "a learns from b that c is alive",
+            )
             assert retire(a, "c").json()["error"] == "living_node"
 
 
 class TestWithinTheGrace:
-    def test_it_says_what_each_node_holds_and_twice_the_same(self, nodes: dict[str, Node]) -> None:
+    def test_it_reports_what_each_node_holds_and_may_be_repeated(
+        self, nodes: dict[str, Node]
+    ) -> None:
         a, b, c = nodes.values()
         for _ in range(3):
             c.view("stakes")
@@ -84,30 +89,30 @@ class TestWithinTheGrace:
         wait_until(lambda: equal(nodes.values()), "all have the same")
         slot = str(c.slot)
         c.kill9()
-        said = retired(a, "c")
-        assert (said["node"], f"c@{said['closed']}") == ("c", slot)
-        assert "All rows that c was ever known to have are here" in said["advice"]
-        [stake] = [one for one in said["slots"] if one["slot"] == slot]
+        report = retired(a, "c")
+        assert (report["node"], f"c@{report['closed']}") == ("c", slot)
+        assert "All rows that c was ever known to have are here" in report["advice"]
+        [stake] = [one for one in report["slots"] if one["slot"] == slot]
         assert (stake["views"], stake["held"], stake["said"]) == (4, {"a": 4, "b": 4}, 4)
         assert stake["holders"] == {"text": "a and b", "mood": "well"}
         assert f"retires it: {slot} and all before it count no more" in a.log
-        # On a's disk already, and soon on b's.
-        assert on_disk(a).closed["c"] == said["closed"]
-        wait_until(lambda: known(b)["closed"]["c"] == said["closed"], "b knows")
+        # It is on a's disk already, and b learns of it soon.
+        assert on_disk(a).closed["c"] == report["closed"]
+        wait_until(lambda: known(b)["closed"]["c"] == report["closed"], "b knows")
         before = known(a)
         for via in (a, b):
             again = retire(via, "c")
-            assert (again.status_code, again.json()["closed"]) == (200, said["closed"])
+            assert (again.status_code, again.json()["closed"]) == (200, report["closed"])
         assert known(a) == before
         assert a.log.count("retires it") == 1
         assert notices(a, "retired") == 1
 
-    def test_to_check_changes_nothing(self, nodes: dict[str, Node]) -> None:
+    def test_a_check_changes_nothing(self, nodes: dict[str, Node]) -> None:
         a, _, c = nodes.values()
         c.view("checked")
         wait_until(lambda: equal(nodes.values()), "all have the same")
         slot = c.slot
-        # It says so with its heartbeat, and a might hear of it later, through b.
+        # c sends this with its heartbeat. Through b, it might reach a later, and change a's state.
         wait_until(
             lambda: f"c@{known(a)['closed']['c'] + 1}" == slot, "a knows what c closed at its start"
         )
@@ -123,19 +128,19 @@ class TestWithinTheGrace:
         assert str(slot) in done.stdout
         assert known(a) == before
         assert on_disk(a).closed["c"] < answer.json()["closed"]
-        # And then it is done.
+        # Without --check, it is done.
         done = subprocess.run(command[:-1], capture_output=True, text=True, check=True)
         assert "c is retired" in done.stdout
         assert f"c@{known(a)['closed']['c']}" == slot
 
-    def test_one_that_comes_back_is_exact_and_goes_on_in_a_new_slot(
+    def test_a_node_that_comes_back_is_exact_and_goes_on_in_a_new_slot(
         self, nodes: dict[str, Node], tmp_path: Path
     ) -> None:
         a, b, c = nodes.values()
         c.view("back")
         wait_until(lambda: equal(nodes.values()), "all have the same")
         c.kill9()
-        # What it counts now, at another address, nobody else has ever heard of.
+        # It runs alone at another address, so no other node has the view that it counts now.
         with Node("c", tmp_path, data=c.data) as alone:
             alone.start()
             assert alone.view("back") == 2
@@ -143,7 +148,7 @@ class TestWithinTheGrace:
         retired(a, "c")
         a.view("back")
         c.start()
-        # Its old rows merge as ever.
+        # The rows of its old slot still merge.
         assert c.views("back") == 3
         assert c.view("back") == 4
         assert c.slot != slot

@@ -1,4 +1,4 @@
-"""How an operator's commands call a node, and what they say of everything that is none."""
+"""How the operator's commands call a node, and how they report an address that is no node."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Refused = Callable[..., str]
 
 @contextmanager
 def answering(status: int, body: str, **headers: str) -> Iterator[str]:
-    """The URL of a web server that answers everything with this."""
+    """The URL of a web server that gives this response to every request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -56,7 +56,7 @@ class TestACall:
         monkeypatch.delenv("NO_PROXY", raising=False)
         assert main(["status", node.url]) == 0
 
-    def test_brings_the_secret_from_a_flag_or_the_environment(
+    def test_sends_the_secret_from_a_flag_or_the_environment(
         self, tmp_path: Path, refused: Refused
     ) -> None:
         file = tmp_path / "secret"
@@ -73,7 +73,7 @@ class TestACall:
             line = refused("retire", "b", "--via", node.url, environ=environ)
             assert "refused (404)" in line
 
-    def test_with_a_wrong_secret_file_calls_nobody(self, refused: Refused) -> None:
+    def test_with_a_bad_secret_file_sends_nothing(self, refused: Refused) -> None:
         line = refused("status", f"http://{HOST}:1", "--secret-file", "/no/such/file")
         assert line.startswith("ratchet: --secret-file: /no/such/file can't be read: ")
 
@@ -85,7 +85,7 @@ class TestACall:
                 client.post("/")
 
 
-class TestWhatIsNoNode:
+class TestAnAddressThatIsNoNode:
     @pytest.mark.parametrize(
         ("status", "body", "words"),
         [
@@ -100,13 +100,13 @@ class TestWhatIsNoNode:
     @pytest.mark.parametrize(
         "command", [["status"], ["drain"], ["leave"], ["retire", "b", "--via"]], ids=lambda c: c[0]
     )
-    def test_is_told_from_one(
+    def test_is_reported_with_its_response(
         self, refused: Refused, command: list[str], status: int, body: str, words: str
     ) -> None:
         with answering(status, body) as url:
             assert f"{url} {words}" in refused(*command, url)
 
-    def test_may_hang_up_without_a_response(self, refused: Refused) -> None:
+    def test_is_reported_if_it_closes_the_connection(self, refused: Refused) -> None:
         with socket.create_server((HOST, 0)) as server:
             url = f"http://{HOST}:{server.getsockname()[1]}"
             hanging_up = Thread(target=lambda: server.accept()[0].close())

@@ -1,4 +1,4 @@
-"""The report: what a node makes of its observation for operators, from real replicas."""
+"""The report that a node makes for operators from an observation; here of real replicas."""
 
 import json
 
@@ -21,7 +21,7 @@ VIA = "http://127.0.0.1:1234"
 
 
 def trio(world: Replicas) -> tuple[Replica, Replica, Replica]:
-    """Nodes a, b and c, which have opened their slots and know it of each other."""
+    """Nodes a, b and c, which have opened their slots and know each other's."""
     a, b, c = world.start("a"), world.start("b"), world.start("c")
     world.settle()
     return a, b, c
@@ -34,7 +34,7 @@ def seen_by(
     dialled: dict[str, str] | None = None,
     unreached: tuple[str, ...] = (),
 ) -> Report:
-    """Its report, two minutes after its process has started."""
+    """The report of `replica`, two minutes after its process started."""
     facts = Facts(
         state=state,
         now=NOW,
@@ -53,7 +53,7 @@ def member(of: Report, node: str) -> Member:
 
 
 def slot(of: Report, replica: Replica) -> SlotRow:
-    """The slot in which `replica` counts, or counted."""
+    """The row of the slot in which `replica` counts, or counted."""
     [row] = [row for row in of.slots if row.slot == str(replica.table.own)]
     return row
 
@@ -61,23 +61,23 @@ def slot(of: Report, replica: Replica) -> SlotRow:
 class TestOfAClusterThatIsWell:
     def test_says_so_and_has_nothing_to_do(self) -> None:
         a, _, _ = trio(Replicas())
-        said = seen_by(a)
-        assert said.headline == Verdict("3 nodes; all is well.", "well")
-        assert said.to_do == ()
-        assert said.here == f"Node a serves. It counts in slot {a.table.own}."
+        seen = seen_by(a)
+        assert seen.headline == Verdict("3 nodes; all is well.", "well")
+        assert seen.to_do == ()
+        assert seen.here == f"Node a serves. It counts in slot {a.table.own}."
 
-    def test_says_how_each_member_stands(self) -> None:
+    def test_shows_the_state_of_each_member(self) -> None:
         a, _, _ = trio(Replicas())
-        said = seen_by(a)
-        assert [(one.node, one.how) for one in said.members] == [
+        seen = seen_by(a)
+        assert [(one.node, one.how) for one in seen.members] == [
             ("a", Verdict("this node, up for 2 min", "well")),
             ("b", Verdict("connected", "well")),
             ("c", Verdict("connected", "well")),
         ]
-        assert member(said, "a").it_lacks == Verdict("", "well")
-        assert member(said, "b").it_lacks == Verdict("nothing", "well")
+        assert member(seen, "a").it_lacks == Verdict("", "well")
+        assert member(seen, "b").it_lacks == Verdict("nothing", "well")
 
-    def test_says_of_each_slot_who_has_all_of_it(self) -> None:
+    def test_names_the_nodes_that_have_all_of_a_slot(self) -> None:
         world = Replicas()
         a, b, _ = trio(world)
         b.count("tide", 3)
@@ -86,9 +86,9 @@ class TestOfAClusterThatIsWell:
         assert (row.videos, row.views, row.upto, row.said) == (1, 3, 1, 1)
         assert row.held == {"a": 1, "b": 1, "c": 1}
         assert row.how == Verdict("open", "well")
-        assert row.holders == Verdict("all 3 of us", "well")
+        assert row.holders == Verdict("all 3 nodes", "well")
 
-    def test_says_of_each_name_what_it_lacks_and_how_many_slots_it_has(self) -> None:
+    def test_shows_what_each_name_lacks_and_how_many_slots_it_has(self) -> None:
         a, _, _ = trio(Replicas())
         assert [(one.node, one.state, one.lacks, one.slots) for one in seen_by(a).nodes] == [
             ("a", "here", 0, 1),
@@ -96,49 +96,49 @@ class TestOfAClusterThatIsWell:
             ("c", "connected", 0, 1),
         ]
 
-    def test_says_that_one_is_behind_only_when_it_is_far_behind(self) -> None:
+    def test_says_that_a_node_is_behind_only_if_it_is_far_behind(self) -> None:
         world = Replicas()
         a, _, _ = trio(world)
         a.count("tide")
-        # Its rows come at once; that they are there is said a second later.
+        # The peers get the rows at once, but report them only a second later.
         world.write(a)
-        said = seen_by(a)
-        assert member(said, "b").it_lacks == Verdict("1 row", "well")
-        assert slot(said, a).holders == Verdict("a; b lacks 1 and c lacks 1", "well")
-        assert said.headline == Verdict("3 nodes; all is well.", "well")
+        seen = seen_by(a)
+        assert member(seen, "b").it_lacks == Verdict("1 row", "well")
+        assert slot(seen, a).holders == Verdict("a; b lacks 1 and c lacks 1", "well")
+        assert seen.headline == Verdict("3 nodes; all is well.", "well")
         for number in range(FAR_BEHIND):
             a.count(f"video-{number}")
         world.write(a)
-        said = seen_by(a)
-        assert member(said, "b").it_lacks == Verdict("10,001 rows", "look")
-        assert said.headline == Verdict("3 nodes; all is well; b and c still catching up.", "well")
-        assert slot(said, a).holders == Verdict("a; b lacks 10,001 and c lacks 10,001", "look")
-        assert {one.node: one.how for one in said.nodes}["b"] == Verdict(
+        seen = seen_by(a)
+        assert member(seen, "b").it_lacks == Verdict("10,001 rows", "look")
+        assert seen.headline == Verdict("3 nodes; all is well; b and c still catching up.", "well")
+        assert slot(seen, a).holders == Verdict("a; b lacks 10,001 and c lacks 10,001", "look")
+        assert {one.node: one.how for one in seen.nodes}["b"] == Verdict(
             "lacks 10,001 rows", "look"
         )
 
 
 class TestOfAMissingNode:
-    def test_names_it_since_when_and_the_command(self) -> None:
+    def test_names_it_with_the_time_and_the_command(self) -> None:
         world = Replicas()
         a, _, c = trio(world)
         world.kill(c)
         world.pass_time(7381)
-        said = seen_by(a, dialled={"c": "http://10.0.0.3:1234"})
-        assert said.headline == Verdict("3 nodes; c can't be heard.", "act")
-        gone = member(said, "c")
+        seen = seen_by(a, dialled={"c": "http://10.0.0.3:1234"})
+        assert seen.headline == Verdict("3 nodes; c can't be heard.", "act")
+        gone = member(seen, "c")
         assert gone.how == Verdict("not heard for 2 h 3 min", "act")
         assert (gone.it_lacks, gone.we_lack) == (Verdict("not known", "look"),) * 2
-        # It says nothing any more; this node knows where it was.
+        # c sends no URL any more, so the report has the one that this node dialled.
         assert gone.url == "http://10.0.0.3:1234"
         assert gone.since == NOW - 7380
-        [advice] = said.to_do
+        [advice] = seen.to_do
         assert advice.text.startswith("c has not been heard for 2 h 3 min. Start it again")
         assert advice.command == f"ratchet retire c --via {VIA}"
         # The others have all that it counted.
-        assert slot(said, c).holders == Verdict("a and b", "well")
+        assert slot(seen, c).holders == Verdict("a and b", "well")
 
-    def test_that_may_be_all_others_retires_nobody(self) -> None:
+    def test_does_not_advise_to_retire_all_other_nodes(self) -> None:
         world = Replicas()
         a, b, c = trio(world)
         world.kill(b)
@@ -148,13 +148,13 @@ class TestOfAMissingNode:
         assert [advice.command for advice in to_do] == [None, None, None]
         assert "perhaps a itself is cut off" in to_do[-1].text
 
-    def test_that_alone_had_some_rows_says_so_of_its_slot(self) -> None:
+    def test_shows_the_rows_that_only_the_missing_node_has(self) -> None:
         world = Replicas()
         a, b, c = trio(world)
         c.count("tide")
         changes = c.changes()
         assert changes
-        # It comes as far as c's own disk; c says so, and the rows are lost on the way.
+        # c has its row on disk, and its digest says so, but the row itself gets lost on the way.
         c.committed(changes)
         digest = c.digest()
         world.cut(a, c)
@@ -173,17 +173,17 @@ class TestOfAMissingNode:
 
 
 class TestOfANodeThatOnlyAPeerReaches:
-    def test_asks_how_it_looks_from_there(self) -> None:
+    def test_advises_to_look_from_there(self) -> None:
         world = Replicas()
         a, _, c = trio(world)
         world.cut(a, c)
         world.pass_time(3)
-        said = seen_by(a)
-        assert said.headline == Verdict("3 nodes; something needs a look.", "look")
-        assert member(said, "c").state == "indirect"
-        assert member(said, "c").how == Verdict("alive, but not connected to this node", "look")
-        assert member(said, "c").it_lacks == Verdict("not known", "look")
-        [advice] = said.to_do
+        seen = seen_by(a)
+        assert seen.headline == Verdict("3 nodes; something needs a look.", "look")
+        assert member(seen, "c").state == "indirect"
+        assert member(seen, "c").how == Verdict("alive, but not connected to this node", "look")
+        assert member(seen, "c").it_lacks == Verdict("not known", "look")
+        [advice] = seen.to_do
         assert "a and c are not connected" in advice.text
         assert advice.command == "ratchet status http://c.example:1234"
 
@@ -194,22 +194,22 @@ class TestOfANameThatRunsTwice:
         a, _, _ = trio(world)
         world.start("b")
         world.pass_time(1)
-        said = seen_by(a)
-        [advice] = said.to_do
+        seen = seen_by(a)
+        [advice] = seen.to_do
         assert advice.text.startswith("2 processes run under the name b.")
-        assert said.headline.text.startswith("3 nodes;")
-        # One line a name, and one a process.
-        assert [one.node for one in said.nodes] == ["a", "b", "c"]
-        assert [one.node for one in said.members] == ["a", "b", "b", "c"]
+        assert seen.headline.text.startswith("3 nodes;")
+        # One line for each name, and one for each process.
+        assert [one.node for one in seen.nodes] == ["a", "b", "c"]
+        assert [one.node for one in seen.members] == ["a", "b", "b", "c"]
 
 
-class TestOfAnAddressWhereNobodyAnswers:
+class TestOfAnAddressWhereNoNodeAnswers:
     def test_names_it(self) -> None:
         a, _, _ = trio(Replicas())
-        said = seen_by(a, unreached=("http://10.0.0.9:1234",))
-        [advice] = said.to_do
+        seen = seen_by(a, unreached=("http://10.0.0.9:1234",))
+        [advice] = seen.to_do
         assert advice.text.startswith("Nobody has ever answered a at http://10.0.0.9:1234.")
-        assert said.headline.mood == "look"
+        assert seen.headline.mood == "look"
 
 
 class TestOfTheNodeItself:
@@ -218,7 +218,7 @@ class TestOfTheNodeItself:
         [("starting", "refuses reads"), ("draining", "means to come back"),
          ("leaving", "for good"), ("superseded", "a newer process has its name")],
     )  # fmt: skip
-    def test_says_what_it_is_doing(self, state: State, words: str) -> None:
+    def test_names_its_state(self, state: State, words: str) -> None:
         a, _, _ = trio(Replicas())
         assert words in seen_by(a, state=state).here
 
@@ -243,13 +243,13 @@ class TestOfFolds:
         world.settle()
         world.kill(c)
         world.pass_time(61)
-        said = seen_by(a)
-        [fold] = said.folds
+        seen = seen_by(a)
+        [fold] = seen.folds
         assert fold.text == f"1 slot of b, up to {b.table.own}"
         [grace] = fold.obstacles
         assert (grace.kind, grace.mood) == ("grace", "well")
         assert grace.text.startswith("A slot of b was closed only lately.")
-        closed = slot(said, b)
+        closed = slot(seen, b)
         assert closed.how.text.startswith("closed for 1 min")
         assert closed.how.mood == "look"
         world.pass_time(3600)
@@ -269,9 +269,9 @@ class TestOfFolds:
         world.kill(b)
         world.kill(c)
         world.pass_time(10)
-        a.retire("b")
+        a.cluster.retire("b")
         world.pass_time(3000)
-        a.retire("c")
+        a.cluster.retire("c")
         world.pass_time(700)
         [fold] = seen_by(a).folds
         [grace] = fold.obstacles
@@ -287,13 +287,13 @@ class TestOfFolds:
         world.kill(b)
         world.start("b")
         world.pass_time(20)
-        said = seen_by(a)
-        assert said.folds == ()
-        assert said.base.text == "1,000 views of 1 video."
-        [folded] = said.folded
+        seen = seen_by(a)
+        assert seen.folds == ()
+        assert seen.base.text == "1,000 views of 1 video."
+        [folded] = seen.folded
         assert folded.text == f"1,000 views of b, up to {b.table.own}"
 
-    def test_says_what_is_on_its_way_into_the_base(self) -> None:
+    def test_shows_a_slot_that_is_being_lifted_into_the_base(self) -> None:
         world = Replicas(grace_s=5, max_lifted=1)
         a, b, _ = trio(world)
         for video in ("tide", "loom", "orbit"):
@@ -302,7 +302,7 @@ class TestOfFolds:
         world.kill(b)
         world.start("b")
         world.settle()
-        # Each part is lifted with a transaction, and here none comes to an end.
+        # Each part is lifted in a transaction. Here the first transaction does not end.
         world.stall(a)
         world.pass_time(20)
         row = slot(seen_by(a), b)
@@ -343,13 +343,13 @@ class TestOfARetirement:
         assert at_stake.slots[0].holders == Verdict("a and b", "well")
         assert at_stake.advice.startswith("All rows that c was ever known to have are here.")
         assert "comes back within the grace of 1 h" in at_stake.advice
-        a.retire("c")
+        a.cluster.retire("c")
         done = stakes(a.observe(), "c", NOW, check=False)
         assert done.headline == Verdict("c is retired.", "well")
         assert done.closed == at_stake.closed
         assert [row.how.text for row in done.slots] == ["closed"]
 
-    def test_of_one_that_never_counted_has_no_rows(self) -> None:
+    def test_of_a_node_that_never_counted_has_no_rows(self) -> None:
         world = Replicas()
         a, _, c = trio(world)
         world.kill(c)
@@ -363,10 +363,10 @@ class TestAsJson:
         a, _, c = trio(world)
         world.kill(c)
         world.pass_time(61)
-        said = json.loads(json.dumps(seen_by(a).json()))
-        [advice] = said["advice"]
-        assert advice == f"{said['to_do'][0]['text']} ratchet retire c --via {VIA}"
-        assert said["members"][2]["how"] == {"text": "not heard for 1 min", "mood": "act"}
+        seen = json.loads(json.dumps(seen_by(a).json()))
+        [advice] = seen["advice"]
+        assert advice == f"{seen['to_do'][0]['text']} ratchet retire c --via {VIA}"
+        assert seen["members"][2]["how"] == {"text": "not heard for 1 min", "mood": "act"}
 
     def test_gives_commands_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
         world = Replicas()

@@ -1,4 +1,4 @@
-"""What `ratchet status` and `ratchet retire` print: the report's own words, each in its place."""
+"""What `ratchet status` and `ratchet retire` print: the report's sentences, each in its place."""
 
 import io
 from typing import Any
@@ -16,24 +16,24 @@ VIA = "http://127.0.0.1:1234"
 
 
 def verdict(text: str, mood: str = "well") -> dict[str, str]:
-    """As the report has it."""
+    """A verdict, as the report has it."""
     return {"text": text, "mood": mood}
 
 
-def member(node: str, how: str = "as it is", mood: str = "well", **said: Any) -> dict[str, Any]:
-    """As much of a member as is laid out."""
+def member(node: str, how: str = "as it is", mood: str = "well", **fields: Any) -> dict[str, Any]:
+    """The fields of a member that are printed."""
     lags = {"it_lacks": verdict("nothing"), "we_lack": verdict("nothing")}
-    return {"node": node, "how": verdict(how, mood), "url": None, **lags, **said}
+    return {"node": node, "how": verdict(how, mood), "url": None, **lags, **fields}
 
 
-def slot(name: str, **said: Any) -> dict[str, Any]:
+def slot(name: str, **fields: Any) -> dict[str, Any]:
     """A slot of 7 videos, 9 views and 12 rows."""
     words = {"how": verdict("open"), "holders": verdict("all of us")}
-    return {"slot": name, "videos": 7, "views": 9, "said": 12, **words, **said}
+    return {"slot": name, "videos": 7, "views": 9, "said": 12, **words, **fields}
 
 
-def state(*members: dict[str, Any], **said: Any) -> dict[str, Any]:
-    """As much of a report as is laid out. Its words need not be true: they are not ours."""
+def state(*members: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The fields of a report that are printed. Their sentences are placeholders."""
     return {
         "headline": verdict("so many nodes."),
         "here": "Node a is here.",
@@ -43,7 +43,7 @@ def state(*members: dict[str, Any], **said: Any) -> dict[str, Any]:
         "folded": [],
         "base": {"text": "no views."},
         "to_do": [],
-    } | said
+    } | fields
 
 
 def line_of(text: str, start: str) -> str:
@@ -52,7 +52,7 @@ def line_of(text: str, start: str) -> str:
 
 
 class TestAReport:
-    def test_of_a_node_has_every_word_that_the_node_made(self) -> None:
+    def test_of_a_real_node_is_printed_with_every_sentence(self) -> None:
         world = Replicas(grace_s=5)
         a, c = world.start("a"), world.start("c")
         for _ in range(2):
@@ -69,40 +69,44 @@ class TestAReport:
         facts = Facts(
             state="serving", now=9e8, started=8e8, dialled={}, unreached=unreached, via=VIA
         )
-        told = made(a.observe(), facts)
-        text = " ".join(report(told.json()).split())
+        source = made(a.observe(), facts)
+        text = " ".join(report(source.json()).split())
         words = [
-            told.headline.text,
-            told.here,
-            *(each for one in told.members for each in (one.node, one.how.text, one.it_lacks.text)),
-            *(each for one in told.slots for each in (one.slot, one.how.text, one.holders.text)),
-            *(one.text for one in told.folds),
-            *(each.text for one in told.folds for each in one.obstacles),
-            *(one.text for one in told.folded),
-            told.base.text,
-            *(one.text for one in told.to_do),
-            *(one.command for one in told.to_do if one.command),
+            source.headline.text,
+            source.here,
+            *(
+                each
+                for one in source.members
+                for each in (one.node, one.how.text, one.it_lacks.text)
+            ),
+            *(each for one in source.slots for each in (one.slot, one.how.text, one.holders.text)),
+            *(one.text for one in source.folds),
+            *(each.text for one in source.folds for each in one.obstacles),
+            *(one.text for one in source.folded),
+            source.base.text,
+            *(one.text for one in source.to_do),
+            *(one.command for one in source.to_do if one.command),
         ]
-        assert told.folds
-        assert told.folded
+        assert source.folds
+        assert source.folded
         assert [word for word in words if word not in text] == []
 
-    def test_says_first_how_the_cluster_is(self) -> None:
+    def test_starts_with_the_state_of_the_cluster(self) -> None:
         first, second, *_ = report(state()).splitlines()
         assert (first, second) == ("so many nodes.", "Node a is here.")
         assert "Nothing to do." in report(state())
 
-    def test_says_above_that_there_is_something_to_do_below(self) -> None:
+    def test_says_at_the_top_that_there_is_something_to_do(self) -> None:
         text = report(state(to_do=[{"text": "Look:", "command": "ratchet status http://b:1"}]))
         assert text.startswith("so many nodes. What to do stands below.")
         assert "WHAT TO DO\n  1. Look:\n       ratchet status http://b:1\n" in text
 
-    def test_marks_what_is_wrong_also_without_colour(self) -> None:
+    def test_marks_what_is_wrong_even_without_colour(self) -> None:
         text = report(state(member("b"), member("c", "gone", "act")))
         assert line_of(text, "b ").startswith("  b")
         assert line_of(text, "c ").startswith("! c")
 
-    def test_says_of_each_slot_how_it_is_and_who_has_it(self) -> None:
+    def test_shows_the_state_and_the_holders_of_each_slot(self) -> None:
         slots = [slot("a@1"), slot("b@2", said=1_000_012, holders=verdict("a; b lacks 2", "look"))]
         text = report(state(slots=slots))
         assert line_of(text, "a@1").split(maxsplit=5)[1:] == ["open", "7", "9", "12", "all of us"]
@@ -113,7 +117,7 @@ class TestAReport:
         folds = [{"text": "2 slots of b", "obstacles": [verdict("c is away.", "look")]}]
         assert "  2 slots of b\n    - c is away.\n" in report(state(folds=folds))
 
-    def test_says_what_is_folded_and_of_many_names_only_the_first(self) -> None:
+    def test_shows_the_folded_names_but_only_the_first_of_many(self) -> None:
         folded = [{"text": f"views of n{number}"} for number in range(1010)]
         text = report(state(folded=folded))
         assert "  no views.\n    views of n0\n" in text
@@ -128,13 +132,13 @@ class TestAReport:
         assert all(row[end - 1] != " " and row[end] == " " for row in rows)
         assert all(line == line.rstrip() for line in text.splitlines())
 
-    def test_is_as_wide_as_a_terminal_whatever_it_says(self) -> None:
-        said = "word " * 100
-        folds = [{"text": said, "obstacles": [verdict(said)]}]
-        text = report(state(here=said, folds=folds, to_do=[{"text": said, "command": None}]))
+    def test_is_never_wider_than_a_terminal(self) -> None:
+        long = "word " * 100
+        folds = [{"text": long, "obstacles": [verdict(long)]}]
+        text = report(state(here=long, folds=folds, to_do=[{"text": long, "command": None}]))
         assert max(len(line) for line in text.splitlines()) <= 96
 
-    def test_is_coloured_by_mood_and_only_where_that_is_wanted(self) -> None:
+    def test_is_coloured_by_mood_but_only_on_request(self) -> None:
         seen = state(member("b"), member("c", "gone", "act"), member("d", "new", "a new mood"))
         plain, coloured = report(seen), report(seen, colour=True)
         assert "\033" not in plain
@@ -142,12 +146,12 @@ class TestAReport:
         assert "\033[32mas it is" in coloured
         assert "mnew" not in coloured
 
-    def test_passes_nothing_on_that_could_command_a_terminal(self) -> None:
+    def test_has_no_control_characters_from_the_node(self) -> None:
         seen = state(member("b", url="\033]0;mine\a\r\x9b"))
         assert not {"\033", "\a", "\r", "\x9b"} & set(report(seen))
         assert "\033]" not in report(seen, colour=True)
 
-    def test_of_something_else_is_none(self) -> None:
+    def test_of_other_json_is_an_error(self) -> None:
         with pytest.raises(KeyError):
             report({"status": "ok"})
 
@@ -162,7 +166,7 @@ class TestStakes:
         "then": "You may wait.",
     }
 
-    def test_have_the_rows_and_the_words_of_the_node_and_the_command(self) -> None:
+    def test_have_the_nodes_rows_and_sentences_and_the_command(self) -> None:
         text = stakes(self.answer, via=VIA)
         assert text.startswith("Not done.\n\nSLOTS\n")
         assert line_of(text, "c@2").startswith("! c@2")
@@ -186,7 +190,7 @@ class TestColour:
         assert wants_colour(self.Terminal(), {})
         assert not wants_colour(io.StringIO(), {})
 
-    def test_is_left_out_where_the_owner_wants_none(self) -> None:
+    def test_is_left_out_if_the_environment_says_so(self) -> None:
         assert not wants_colour(self.Terminal(), {"NO_COLOR": "1"})
         assert not wants_colour(self.Terminal(), {"TERM": "dumb"})
         assert wants_colour(self.Terminal(), {"NO_COLOR": ""})

@@ -16,7 +16,7 @@ class TestAddresses:
 
     @pytest.fixture
     def addresses(self) -> Addresses:
-        """Of a node that was given one address, and that peers tell of others."""
+        """The addresses of a node that was given one address, and learns others from peers."""
         self.alive, self.gone = {}, set()
         discoveries: list[Discovery] = [Static(["http://b:1/"]), Gossip(lambda: self.alive)]
         return Addresses(ME, discoveries, lambda node: node in self.gone)
@@ -32,18 +32,18 @@ class TestAddresses:
     def answer(self, dialled: Dialled, addresses: Addresses, node: str, process: str) -> bool:
         return addresses.answered(dialled, Hello(node, process, "http://elsewhere:1"))
 
-    def test_one_that_was_given_is_not_learned(self, addresses: Addresses) -> None:
+    def test_a_given_address_is_not_learned(self, addresses: Addresses) -> None:
         self.alive = {"1": Alive("b", None, "http://b:1")}
         assert self.learned(addresses) == []
 
-    def test_one_of_a_process_that_answers_where_it_was_given_is_not_learned(
+    def test_a_second_address_of_a_process_at_a_given_one_is_not_learned(
         self, addresses: Addresses
     ) -> None:
         assert self.answer(self.given(addresses), addresses, "b", "1")
         self.alive = {"1": Alive("b", None, "http://elsewhere:1")}
         assert self.learned(addresses) == []
 
-    def test_one_is_forgotten_when_its_process_answers_where_it_was_given(
+    def test_a_learned_address_is_forgotten_once_its_process_answers_at_a_given_one(
         self, addresses: Addresses
     ) -> None:
         self.alive = {"1": Alive("b", None, "http://elsewhere:1")}
@@ -57,21 +57,25 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "url", ["", "http://c", "http://c:1/x", "ftp://c:1", "http://0.0.0.0:1", "http://[::]:1"]
     )
-    def test_what_nobody_can_dial_is_not_learned(self, addresses: Addresses, url: str) -> None:
+    def test_an_address_that_nobody_can_dial_is_not_learned(
+        self, addresses: Addresses, url: str
+    ) -> None:
         self.alive = {"1": Alive("c", None, url)}
         assert self.learned(addresses) == []
 
-    def test_one_of_a_member_is_kept_while_nobody_hears_it(self, addresses: Addresses) -> None:
+    def test_the_address_of_a_missing_member_is_kept(self, addresses: Addresses) -> None:
         self.alive = {"1": Alive("c", 5, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
         self.alive = {}
         assert self.learned(addresses) == ["http://c:1"]
         self.gone = {"c"}
-        # It hands over.
+        # Its slot is closed, but it is still connected, and hands over.
         assert self.learned(addresses, "1") == ["http://c:1"]
         assert self.learned(addresses) == []
 
-    def test_one_is_forgotten_when_its_node_is_alive_elsewhere(self, addresses: Addresses) -> None:
+    def test_an_address_is_forgotten_once_its_node_is_alive_elsewhere(
+        self, addresses: Addresses
+    ) -> None:
         self.alive = {"1": Alive("c", 5, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
         self.alive = {"2": Alive("c", 6, "http://c:2")}
@@ -82,23 +86,23 @@ class TestAddresses:
         assert self.learned(addresses) == ["http://c:1", "http://c:2"]
 
     @pytest.mark.parametrize(("node", "process"), [("d", "1"), ("c", ME.process)])
-    def test_one_where_somebody_else_answers_is_not_learned_again(
+    def test_an_address_where_another_node_answers_is_not_learned_again(
         self, addresses: Addresses, node: str, process: str
     ) -> None:
         self.alive = {"1": Alive("c", 5, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
         assert not self.answer(addresses.all[1], addresses, node, process)
         assert self.learned(addresses) == []
-        # But another process may well be there.
+        # But it is learned again for another process.
         self.alive = {"2": Alive("d", 6, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
 
-    def test_one_where_its_node_has_restarted_is_that_nodes(self, addresses: Addresses) -> None:
+    def test_an_address_stays_that_of_its_node_after_a_restart(self, addresses: Addresses) -> None:
         self.alive = {"1": Alive("c", 5, "http://c:1")}
         assert self.learned(addresses) == ["http://c:1"]
         assert self.answer(addresses.all[1], addresses, "c", "2")
         assert addresses.all[1].process == "2"
-        # Others have not noticed yet, and then they have.
+        # Peers still name the old process at first, then the new one, then a newer one still.
         for process in ("1", "2", "3"):
             self.alive = {process: Alive("c", 5, "http://c:1")}
             assert self.learned(addresses, "2") == ["http://c:1"]
@@ -106,7 +110,7 @@ class TestAddresses:
         assert self.learned(addresses) == ["http://c:1"]
         assert addresses.all[1].process == "3"
 
-    def test_there_are_so_many_and_the_dead_make_room(self, addresses: Addresses) -> None:
+    def test_their_number_is_bounded_and_the_dead_make_room(self, addresses: Addresses) -> None:
         self.alive = {str(n): Alive(f"c{n}", 5, f"http://c:{n}") for n in range(1, 2 * MOST)}
         first = self.learned(addresses)
         assert len(first) == MOST
@@ -117,7 +121,7 @@ class TestAddresses:
 
 
 class Names:
-    """A discovery that knows addresses and not who is there, as the DNS does."""
+    """A discovery that knows addresses, but not which nodes are there, like the DNS."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = urls
@@ -133,14 +137,14 @@ class Names:
 
 
 class TestUnnamedAddresses:
-    """Nobody says who is there, and they come and go."""
+    """Addresses that come and go, of nodes whose names are not known."""
 
     gone: set[str]
     names: Names
 
     @pytest.fixture
     def addresses(self) -> Addresses:
-        """Somebody has answered at b's; nobody at c's."""
+        """A node has answered at b's address, and none at c's."""
         self.gone, self.names = set(), Names("http://b:1", "http://c:1")
         addresses = Addresses(ME, [self.names], lambda node: node in self.gone)
         assert addresses.answered(addresses.all[0], Hello("b", "1", "http://b:1"))
@@ -150,12 +154,12 @@ class TestUnnamedAddresses:
         addresses.look(linked)
         return [one.url for one in addresses.all]
 
-    def test_one_that_is_seen_no_more_is_kept_where_a_member_has_answered(
+    def test_one_that_disappears_is_kept_if_a_member_has_answered_there(
         self, addresses: Addresses
     ) -> None:
         self.names.urls = ("http://d:1",)
         assert self.dialled(addresses) == ["http://b:1", "http://d:1"]
-        # Nobody is expected where the last look sees nobody.
+        # The node at c's address is no longer expected, because the last look did not see it.
         assert addresses.unmet(["a"]) == 1
         self.gone = {"b"}
         assert self.dialled(addresses, "1") == ["http://b:1", "http://d:1"]
@@ -167,29 +171,33 @@ class TestUnnamedAddresses:
 
 
 class TestUnmet:
-    """At how many given addresses there may be a node of which nobody has heard."""
+    """The number of given addresses at which there may be an unknown node."""
 
     @pytest.fixture
     def addresses(self) -> Addresses:
-        alive = {"9": Alive("c", 5, "http://told:1")}
+        alive = {"9": Alive("c", 5, "http://learned:1")}
         discoveries: list[Discovery] = [
             Static(["http://x:1", "http://y:1", "http://z:1"]),
             Gossip(lambda: alive),
         ]
         return Addresses(ME, discoveries, lambda _node: False)
 
-    def test_counts_those_where_nobody_has_ever_answered(self, addresses: Addresses) -> None:
+    def test_counts_the_addresses_where_no_node_has_ever_answered(
+        self, addresses: Addresses
+    ) -> None:
         assert addresses.unmet(["a"]) == 3
         addresses.answered(addresses.all[0], Hello("b", "1", ""))
         assert addresses.unmet(["a", "b"]) == 2
-        # It was met, whatever becomes of it.
+        # That node stays met, whatever happens to it.
         addresses.look(())
         assert addresses.unmet(["a", "b"]) == 2
 
-    def test_one_may_be_a_name_that_answered_nowhere(self, addresses: Addresses) -> None:
+    def test_leaves_out_one_for_each_name_that_has_answered_nowhere(
+        self, addresses: Addresses
+    ) -> None:
         assert addresses.unmet(["a", "d"]) == 2
         assert addresses.unmet(["a", "b", "d", "e", "f"]) == 0
 
-    def test_none_is_where_this_very_process_is(self, addresses: Addresses) -> None:
+    def test_leaves_out_the_address_of_this_very_process(self, addresses: Addresses) -> None:
         addresses.answered(addresses.all[0], ME)
         assert addresses.unmet(["a"]) == 2

@@ -1,4 +1,4 @@
-"""What every discovery does. A new one is a `World` here, and a line in the lists of worlds."""
+"""Promises of every discovery. For a new one, write a `World` here, and add it to the lists."""
 
 import asyncio
 import random
@@ -23,25 +23,25 @@ B, C = Hello("b", "b" * 16, "http://b:1"), Hello("c", "c" * 16, "http://c:1")
 
 
 class World(Protocol):
-    """The processes around node a, and what its discovery is made for."""
+    """The processes around node a, which its discovery should find."""
 
-    # Of node a; made when the first others are there.
+    # The discovery of node a. It may not exist before `start`.
     discovery: Discovery
 
     async def start(self, *others: Hello) -> None:
-        """These processes begin, and a after them."""
+        """Start these processes, and then a."""
 
     async def end(self) -> None:
-        """All end."""
+        """End all processes."""
 
     async def come(self, other: Hello) -> None:
-        """Another process begins."""
+        """Start another process."""
 
     async def go(self, other: Hello) -> None:
-        """A process ends in order."""
+        """End a process in order."""
 
     def blind(self) -> None:
-        """From now on looks find nobody."""
+        """Let every look find no process from now on."""
 
 
 class Given:
@@ -64,11 +64,11 @@ class Given:
         """The operator doesn't know of it."""
 
     def blind(self) -> None:
-        """It has eyes for its own list alone."""
+        """It sees only its own list, which doesn't change."""
 
 
-class Told:
-    """Addresses that peers tell of: a replica that is connected to them."""
+class Gossiped:
+    """Addresses that come from peers, with a replica that is connected to them."""
 
     def __init__(self) -> None:
         chance = random.Random(1).randrange
@@ -98,7 +98,8 @@ class Registered:
     """Addresses that others announce in a registry."""
 
     def __init__(self, *, lease_s: float = 2 * PATIENCE_S) -> None:
-        """A lease is longer than a test waits: a node that goes must not leave it to its end."""
+        """By default a lease lasts longer than a test waits: a node that ends must withdraw its
+        address, and not leave it until the lease ends."""
         self.registry = Registry(lease_s=lease_s)
         self.discovery: Discovery = RegistryDiscovery(self.registry)
         self._running: dict[Hello, asyncio.Task[None]] = {}
@@ -140,17 +141,17 @@ def run(world: World, story: Story) -> None:
 
 
 def others(discovery: Discovery) -> list[str]:
-    """The urls that it sees, but for that of node a."""
+    """The URLs that it sees, except that of node a."""
     return sorted(one.url for one in discovery.seen() if one.url != ME.url)
 
 
 def dialled(addresses: Addresses) -> list[str]:
-    """The urls that a node dials that uses it."""
+    """The URLs that a node with these addresses dials."""
     addresses.look(())
     return sorted(one.url for one in addresses.all)
 
 
-@pytest.mark.parametrize("kind", [Given, Told, Registered])
+@pytest.mark.parametrize("kind", [Given, Gossiped, Registered])
 class TestEveryDiscovery:
     def test_sees_all_in_each_look(self, kind: type[World]) -> None:
         world = kind()
@@ -180,11 +181,11 @@ class TestEveryDiscovery:
 
         run(world, story)
 
-    def test_leads_nobody_to_dial_itself_once_it_has_answered(self, kind: type[World]) -> None:
+    def test_no_node_dials_itself_again_once_it_has_answered(self, kind: type[World]) -> None:
         world = kind()
 
         async def story() -> None:
-            # The address of another, behind which a itself is.
+            # a itself answers at the address of b.
             await world.start(B, C)
             addresses = Addresses(ME, [world.discovery], lambda _node: False)
             first = next(one for one in addresses.all if one.url == B.url)
@@ -194,8 +195,8 @@ class TestEveryDiscovery:
         run(world, story)
 
 
-@pytest.mark.parametrize("kind", [Told, Registered])
-class TestOneThatProcessesAnnounceThemselvesTo:
+@pytest.mark.parametrize("kind", [Gossiped, Registered])
+class TestADiscoveryWithAnnouncements:
     def test_never_leads_to_this_process(self, kind: type[World]) -> None:
         world = kind()
 
@@ -207,7 +208,7 @@ class TestOneThatProcessesAnnounceThemselvesTo:
 
         run(world, story)
 
-    def test_sees_who_comes_and_who_goes(self, kind: type[World]) -> None:
+    def test_sees_processes_come_and_go(self, kind: type[World]) -> None:
         world = kind()
 
         async def story() -> None:
@@ -234,7 +235,7 @@ class TestOneThatProcessesAnnounceThemselvesTo:
 
         run(world, story)
 
-    def test_says_who_is_there(self, kind: type[World]) -> None:
+    def test_names_the_node_and_the_process(self, kind: type[World]) -> None:
         world = kind()
 
         async def story() -> None:
@@ -244,23 +245,23 @@ class TestOneThatProcessesAnnounceThemselvesTo:
         run(world, story)
 
 
-class TestOneThatAsksARegistry:
-    def test_keeps_its_last_look_while_that_is_down(self) -> None:
+class TestADiscoveryWithARegistry:
+    def test_keeps_its_last_look_while_the_registry_is_down(self) -> None:
         world = Registered()
 
         async def story() -> None:
             await world.start(B, C)
             world.registry.down = True
-            # All leases are over when it is back, and b and c announce themselves again.
+            # When the registry is back, all leases have ended, so b and c must announce themselves.
             world.registry.forget()
-            await until(lambda: world.registry.refusals > 10, "all have asked in vain")
+            await until(lambda: world.registry.refusals > 10, "all have tried in vain")
             assert others(world.discovery) == [B.url, C.url]
             world.registry.down = world.registry.forgetful = False
             await until(lambda: len(world.registry.look()) == 3, "all are announced again")
 
         run(world, story)
 
-    def test_forgets_one_that_was_killed_when_its_lease_is_over(self) -> None:
+    def test_forgets_a_killed_process_when_its_lease_ends(self) -> None:
         world = Registered(lease_s=0.5)
 
         async def story() -> None:
@@ -273,7 +274,7 @@ class TestOneThatAsksARegistry:
 
 
 class TestGivenAddresses:
-    def test_are_dialled_whoever_answers_there(self) -> None:
+    def test_are_dialled_whichever_node_answers_there(self) -> None:
         addresses = Addresses(ME, [Static([B.url])], lambda _node: True)
         for hello in (B, C):
             assert addresses.answered(addresses.all[0], hello)

@@ -1,4 +1,4 @@
-"""Joining by one address: whom a node dials besides those it was given, and for how long."""
+"""Joining by one address: which other nodes a node dials, and for how long."""
 
 import asyncio
 import signal
@@ -17,13 +17,13 @@ ME = Hello("a", "a" * 16, "http://a:1")
 
 
 def listed(node: Node) -> dict[str, bool]:
-    """Whom it lists as peers, and whether they are connected."""
+    """The peers that it lists, and whether they are connected."""
     return {peer["node"]: peer["connected"] for peer in node.get("/api/node").json()["peers"]}
 
 
 @contextmanager
 def seeded(folder: Path, names: Iterable[str], **settings: str) -> Iterator[list[Node]]:
-    """Nodes that serve: the first was given no address, all others that of the first."""
+    """Running nodes. The first was given no address, and all others that of the first."""
     with ExitStack() as stack:
         nodes: list[Node] = []
         for name in names:
@@ -40,20 +40,20 @@ class TestACluster:
         with seeded(tmp_path, "abcd") as nodes:
             wait_until(lambda: connected(nodes), "all are connected to all")
             nodes[0].kill9()
-            # Nobody needs the one any more by whom they have found each other.
+            # The others have found each other through a, but no longer need it.
             nodes[1].view("x")
             wait_until(lambda: nodes[3].views("x") == 1, "d has what b counted")
 
-    def test_finds_together_again_without_the_one_by_whom_it_was_joined(
+    def test_finds_together_again_without_the_node_that_it_was_joined_by(
         self, tmp_path: Path
     ) -> None:
         with seeded(tmp_path, "abc") as (a, b, c):
             wait_until(lambda: connected((a, b, c)), "all are connected to all")
             a.kill9()
-            # It was given only a's address, and has forgotten what it had learned.
+            # b was given only a's address, and has forgotten the others.
             b.restart()
             wait_until(lambda: connected((b, c)), "c has found b again")
-            # Whoever it is that c dials or that dials c: c comes back by itself.
+            # c comes back by itself, whether it dials b or b dials it.
             c.kill9()
             b.view("x")
             c.start()
@@ -68,7 +68,9 @@ class TestACluster:
                 node.start()
             wait_until(lambda: connected((a, b, c)), "all are connected to all")
 
-    def test_forgets_who_has_left_and_waits_for_who_has_stopped(self, tmp_path: Path) -> None:
+    def test_forgets_nodes_that_have_left_and_waits_for_those_that_have_stopped(
+        self, tmp_path: Path
+    ) -> None:
         with seeded(tmp_path, "abcd") as (a, b, c, d):
             wait_until(lambda: connected((a, b, c, d)), "all are connected to all")
             assert c.stop() == 0
@@ -78,21 +80,23 @@ class TestACluster:
             c.start()
             wait_until(lambda: connected((a, b, c)), "c is back")
 
-    def test_is_not_harmed_by_an_address_that_is_told_wrongly(self, tmp_path: Path) -> None:
+    def test_is_not_harmed_by_a_node_that_advertises_a_wrong_address(self, tmp_path: Path) -> None:
         with seeded(tmp_path, "abc") as (a, b, c):
             nobody = f"http://127.0.0.1:{free_port()}"
-            for name, told in (("d", a.url), ("e", c.url), ("f", nobody), ("g", "http://[::]:1")):
-                flags = ["--open", "--advertise", told]
+            for name, url in (("d", a.url), ("e", c.url), ("f", nobody), ("g", "http://[::]:1")):
+                flags = ["--open", "--advertise", url]
                 with Node(name, tmp_path, peers=[a.url], flags=flags) as node:
                     node.start()
-                    wait_until(lambda: connected((a, b, c, node)), "it is there all the same")
+                    wait_until(
+                        lambda: connected((a, b, c, node)), "the new node is connected to all"
+                    )
                     node.view("x")
                     wait_until(lambda: equal((a, b, c, node)), "all have its view")
             for node in (a, b, c):
                 assert "WARNING" not in node.log
                 assert "Traceback" not in node.log
 
-    def test_with_discovery_off_only_what_was_given_is_dialled(self, tmp_path: Path) -> None:
+    def test_with_discovery_off_only_given_addresses_are_dialled(self, tmp_path: Path) -> None:
         with seeded(tmp_path, "abc", RATCHET_DISCOVER="no") as (a, b, c):
             b.view("x")
             wait_until(lambda: equal((a, b, c)), "b's view has come to c through a")
@@ -104,7 +108,7 @@ class TestACluster:
 
 
 class TestANodeThatStarts:
-    def test_has_tried_also_those_that_others_have_told_of(self) -> None:
+    def test_has_tried_learned_addresses_too_before_it_is_settled(self) -> None:
         nobody = f"http://127.0.0.1:{free_port()}"
         alive: dict[str, Alive] = {}
 
@@ -125,7 +129,7 @@ class TestANodeThatStarts:
 
 
 class Nobody:
-    """An inbox that nothing arrives in."""
+    """An inbox for which nothing may arrive."""
 
     async def receive(self, frame: Frame, process: str) -> None:
         raise AssertionError(frame, process)

@@ -1,4 +1,4 @@
-"""Real nodes in a mesh: what one counts, all have; and what may go wrong between them."""
+"""Real nodes in a mesh: all get what one counts; and what may go wrong between them."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node that nobody else talks to: it says the same of the same peer once a minute."""
+    """A node for one test alone: it logs the same line about the same peer once a minute."""
     with Node("a", tmp_path_factory.mktemp("lone")) as node:
         yield node.start()
 
@@ -55,7 +55,7 @@ class TestThreeNodes:
             for number in range(1200):
                 client.post(f"/api/videos/many-{number}/views?ack=memory")
         for node in trio.values():
-            wait_until(lambda node=node: node.views("many-1199") == 1, "the last is here")  # type: ignore[misc]
+            wait_until(lambda node=node: node.views("many-1199") == 1, "the last row has arrived")  # type: ignore[misc]
         settle(trio)
         assert [node.get("/api/videos?limit=1000").text for node in trio.values()] == (
             [trio["a"].get("/api/videos?limit=1000").text] * 3
@@ -72,7 +72,7 @@ class TestThreeNodes:
 
         wait_until(listed, "both peers have everything")
 
-    def test_one_that_was_killed_comes_back_to_what_the_others_counted(
+    def test_a_killed_node_comes_back_and_has_what_the_others_counted(
         self, trio: dict[str, Node]
     ) -> None:
         trio["c"].view("killed")
@@ -89,13 +89,13 @@ class TestThreeNodes:
             trio["a"].view("killed")
             trio["b"].view("killed")
         trio["c"].start()
-        # Ready means caught up: it never shows less than it has just been told.
+        # Ready means caught up: it shows no less than what its peers had when it started.
         assert trio["c"].views("killed") == 101
         assert trio["c"].view("killed") == 102
         assert trio["c"].slot != slot
         settle(trio)
 
-    def test_one_that_was_paused_catches_up(self, trio: dict[str, Node]) -> None:
+    def test_a_paused_node_catches_up(self, trio: dict[str, Node]) -> None:
         trio["c"].pause()
         try:
             for _ in range(50):
@@ -107,7 +107,7 @@ class TestThreeNodes:
         assert trio["c"].views("paused") == 50
 
 
-class TestWhoIsDialled:
+class TestDialling:
     def test_rows_pass_through_a_node_in_between(self, tmp_path: Path) -> None:
         with (
             Node("a", tmp_path) as a,
@@ -122,10 +122,12 @@ class TestWhoIsDialled:
             a.view("x")
             c.view("x")
             wait_until(lambda: a.views("x") == c.views("x") == 2, "both ends have both views")
-            # Nobody was told about them: they are welcome all the same.
+            # b was given neither address, and still accepts both connections.
             assert {peer["node"] for peer in b.get("/api/node").json()["peers"]} == {"a", "c"}
 
-    def test_a_node_may_stand_in_its_own_list_and_peers_twice(self, tmp_path: Path) -> None:
+    def test_a_node_may_be_in_its_own_list_and_its_peers_may_be_there_twice(
+        self, tmp_path: Path
+    ) -> None:
         with Node("b", tmp_path) as b, Node("a", tmp_path) as a:
             a.peers = [a.url, b.url, b.url, f"{b.url}/", b.url.replace(HOST, "localhost")]
             b.start()
@@ -135,13 +137,13 @@ class TestWhoIsDialled:
             peers = a.get("/api/node").json()["peers"]
             assert [(peer["node"], peer["connected"]) for peer in peers] == [("b", True)]
             wait_until(lambda: "is this node itself" in a.log, "a has met itself")
-            # Once, and never again.
+            # It dials itself only once.
             a.view("x")
             assert a.log.count("is this node itself") == 1
 
 
 class TestSecrets:
-    def test_without_the_same_one_nobody_is_let_in(self, tmp_path: Path) -> None:
+    def test_a_node_with_another_secret_is_refused(self, tmp_path: Path) -> None:
         with Node("b", tmp_path, environ={"RATCHET_SECRET": "right"}) as b:
             environ = {"RATCHET_SECRET": "wrong"}
             with Node("a", tmp_path, peers=[b.url], environ=environ) as a:
@@ -151,7 +153,7 @@ class TestSecrets:
                 a.view("x")
                 assert b.views("x") == 0
                 assert b.get("/api/node").json()["peers"] == []
-                # Both say so, and not a line for every attempt.
+                # Both log it, but not once for every attempt.
                 for _ in range(3):
                     with pytest.raises(InvalidStatus), dial(b, "/peer"):
                         pass
@@ -176,18 +178,18 @@ class TestOneNameTwice:
                 new.start()
                 new.view("x")
                 assert old.wait() == 3
-                assert "the newest of a name goes on" in old.log
+                assert "the newest process of a name goes on" in old.log
                 assert "Traceback" not in old.log
                 wait_until(lambda: new.views("x") == b.views("x") == 6, "all views are there")
                 assert new.running
 
 
-def claim(**said: dict[str, int]) -> str:
-    """A digest that says these things."""
-    return json.dumps(json.loads(digest()) | said)
+def claim(**fields: dict[str, int]) -> str:
+    """A digest with these fields."""
+    return json.dumps(json.loads(digest()) | fields)
 
 
-# What no node says, and why not.
+# Frames that no node sends, and the reason with which a node refuses them.
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent what is no frame"),
@@ -201,11 +203,11 @@ WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
 
 
 class TestAPeerThatMisbehaves:
-    """It dials a node, or a node dials it; it isn't a node at all."""
+    """A peer that is no real node. It dials a node, or a node dials it."""
 
     @contextmanager
     def peer(self, *frames: str | bytes) -> Iterator[tuple[str, list[int | None]]]:
-        """Its address, and for each time that it was dialled the code that ended it."""
+        """The peer's URL, and the close code of each connection that a node opened to it."""
         ended: list[int | None] = []
 
         def handle(connection: ServerConnection) -> None:
@@ -237,16 +239,16 @@ class TestAPeerThatMisbehaves:
                 socket.send(frame)
             close = how_it_closed(socket)
         assert (close.code, reason in close.reason) == (1008, True)
-        # It is named as soon as it has said its name.
-        who = f"peer {'x at ' if len(frames) > 1 else ''}{HOST} sent "
-        wait_until(lambda: who in lone.log[before:], "it is reported")
-        line = next(line for line in lone.log[before:].splitlines() if who in line)
+        # The log names the peer once its hello has given its name.
+        start = f"peer {'x at ' if len(frames) > 1 else ''}{HOST} sent "
+        wait_until(lambda: start in lone.log[before:], "the peer is reported")
+        line = next(line for line in lone.log[before:].splitlines() if start in line)
         assert " WARNING " in line
         assert reason in line
         assert "c" not in lone.get("/api/node").json()["closed"]
 
     @pytest.mark.parametrize(("frames", "reason"), WRONG)
-    def test_is_left_and_dialled_again(
+    def test_is_disconnected_and_dialled_again(
         self, tmp_path: Path, frames: tuple[str | bytes, ...], reason: str
     ) -> None:
         with self.peer(*frames) as (url, ended), Node("a", tmp_path, peers=[url]) as node:
@@ -254,12 +256,14 @@ class TestAPeerThatMisbehaves:
             node.start()
             wait_until(lambda: len(ended) >= 3, "it is dialled again and again")
             assert {*ended} == {1008}
-            # Not a line for each time.
+            # The log does not have a line for each time.
             assert node.log.count(reason) == 1
             assert "Traceback" not in node.log
             assert node.views("x") == 0
 
-    def test_and_says_too_much_at_once_is_left_and_dialled_again(self, tmp_path: Path) -> None:
+    def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
+        self, tmp_path: Path
+    ) -> None:
         frames = (hello(), "x" * 2_000_000)
         with self.peer(*frames) as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
@@ -267,7 +271,9 @@ class TestAPeerThatMisbehaves:
             wait_until(lambda: len(ended) >= 3, "it is dialled again and again")
             assert "Traceback" not in node.log
 
-    def test_and_says_nothing_ends_the_wait_of_a_node_that_starts(self, tmp_path: Path) -> None:
+    def test_and_sends_no_digest_holds_a_starting_node_up_only_for_the_timeout(
+        self, tmp_path: Path
+    ) -> None:
         environ = {"RATCHET_JOIN_TIMEOUT": "1"}
         with (
             self.peer(hello()) as (url, _),

@@ -18,12 +18,12 @@ A, B, C = (Hello(name, name * 16, f"http://{name}:1") for name in "abc")
 
 
 def note(number: int) -> Frame:
-    """Some frame, and none like it."""
+    """A frame that differs from those with another number."""
     return Have(Slot("a", 1), number)
 
 
-class Pages:
-    """An inbox that writes down what comes."""
+class RecordingInbox:
+    """An inbox that records all calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -40,16 +40,16 @@ class Pages:
 
 
 class Side:
-    """A process on several buses."""
+    """A process that is on several buses."""
 
     def __init__(self, me: Hello, *buses: Bus) -> None:
         self.transports = [Witness(BusTransport(me, bus), me.process) for bus in buses]
         self.routes = Routes(self.transports)
-        self.pages = Pages()
+        self.inbox = RecordingInbox()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.routes.run(self.pages))
+        task = asyncio.create_task(self.routes.run(self.inbox))
         try:
             yield
         finally:
@@ -67,21 +67,21 @@ class TestAProcessOnTwoTransports:
             async with a.running():
                 async with b.running():
                     await until(lambda: all(one.joined for one in a.transports), "on both")
-                    assert a.pages.calls == ["b joined"]
+                    assert a.inbox.calls == ["b joined"]
                     first.mute(B.process)
                     await until(lambda: not a.transports[0].joined, "not on the first any more")
-                    assert a.pages.calls == ["b joined"]
+                    assert a.inbox.calls == ["b joined"]
                     assert [*a.routes.by_process()] == [B.process]
                     first.heal()
                     await until(lambda: a.transports[0].joined, "on both again")
-                    assert a.pages.calls == ["b joined"]
-                await until(lambda: not any(one.joined for one in a.transports), "on none")
-                assert a.pages.calls == ["b joined", "b left"]
+                    assert a.inbox.calls == ["b joined"]
+                await until(lambda: not any(one.joined for one in a.transports), "on neither")
+                assert a.inbox.calls == ["b joined", "b left"]
                 assert not a.routes.by_process()
 
         asyncio.run(story())
 
-    def test_is_sent_to_on_the_first_and_on_the_second_when_that_is_down(self) -> None:
+    def test_gets_frames_on_the_first_and_on_the_second_while_the_first_is_down(self) -> None:
         async def story() -> None:
             first, second = Bus(), Bus()
             a, b = Side(A, first, second), Side(B, first, second)
@@ -89,23 +89,23 @@ class TestAProcessOnTwoTransports:
                 await until(lambda: all(one.joined for one in a.transports), "on both")
                 await until(lambda: all(one.joined for one in b.transports), "on both")
                 a.routes.send([Send(B.process, note(1)), Send(None, note(2))])
-                await until(lambda: b.pages.frames == [note(1), note(2)], "each came once")
+                await until(lambda: b.inbox.frames == [note(1), note(2)], "each came once")
                 assert [len(one.sent) for one in a.transports] == [2, 0]
                 assert a.routes.by_process()[B.process] is a.transports[0].routes()[B.process]
                 first.mute(B.process)
                 await until(lambda: not a.transports[0].joined, "not on the first any more")
                 a.routes.send([Send(B.process, note(3)), Send(None, note(4))])
-                await until(lambda: b.pages.frames[2:] == [note(3), note(4)], "each came once")
+                await until(lambda: b.inbox.frames[2:] == [note(3), note(4)], "each came once")
                 assert [len(one.sent) for one in a.transports] == [2, 2]
 
         asyncio.run(story())
 
 
 class TestFramesForAll:
-    def test_reach_each_process_once_on_whichever_way_it_is(self) -> None:
+    def test_reach_each_process_once_on_whichever_transport_it_is(self) -> None:
         async def story() -> None:
             first, second = Bus(), Bus()
-            # Of three nodes one is on both.
+            # Besides a, only b is on both.
             a, b, c = Side(A, first, second), Side(B, first, second), Side(C, second)
             async with a.running(), b.running(), c.running():
                 await until(lambda: len(a.routes.by_process()) == 2, "a reaches both")
@@ -113,7 +113,7 @@ class TestFramesForAll:
                 await until(lambda: all(one.joined for one in a.transports), "on both")
                 await until(lambda: all(one.joined for one in b.transports), "on both")
                 a.routes.send([Send(None, note(1))])
-                await until(lambda: b.pages.frames and c.pages.frames, "both have it")
+                await until(lambda: b.inbox.frames and c.inbox.frames, "both have it")
                 assert [one.sent for one in a.transports] == [
                     [(note(1), {B.process})],
                     [(note(1), {C.process})],
@@ -121,7 +121,7 @@ class TestFramesForAll:
 
         asyncio.run(story())
 
-    def test_and_for_nobody_are_dropped(self) -> None:
+    def test_are_dropped_if_no_process_is_there(self) -> None:
         async def story() -> None:
             a = Side(A, Bus())
             a.routes.send([Send(None, note(1)), Send(B.process, note(2))])
@@ -140,12 +140,12 @@ class Broken(BusTransport):
 
 
 class TestAll:
-    def test_are_settled_when_each_is_and_what_they_have_not_met_adds_up(self) -> None:
+    def test_are_settled_when_each_is_and_their_unmet_nodes_add_up(self) -> None:
         async def story() -> None:
             a = Side(A, Bus(), Bus())
             assert a.routes.unmet([]) == 2
             one, other = a.transports
-            task = asyncio.create_task(one.run(a.pages))
+            task = asyncio.create_task(one.run(a.inbox))
             await until(one.settled, "the first is settled")
             assert not a.routes.settled()
             assert a.routes.unmet([]) == 1
@@ -164,10 +164,10 @@ class TestAll:
             a, b = Side(A, bus), Side(B, bus)
             routes = Routes([BusTransport(C, bus), Broken(C, Bus())])
             async with a.running(), b.running():
-                await until(lambda: a.pages.calls, "the bus works")
+                await until(lambda: a.inbox.calls, "the bus works")
                 with pytest.raises(RuntimeError, match="a bug"):
-                    await routes.run(Pages())
-                # It has said goodbye, or never said hello.
+                    await routes.run(RecordingInbox())
+                # c has left the bus, or never joined it.
                 assert bus.members == {A.process, B.process}
 
         asyncio.run(story())

@@ -1,4 +1,4 @@
-"""What every transport does. A new one is a `Wire` in `testing/transports.py`, and a line here."""
+"""Promises of every transport. For a new one, write a `Wire` in `testing/`, and add it here."""
 
 import asyncio
 import os
@@ -23,13 +23,13 @@ from testing.transports import (
 
 Story = Callable[[Cluster], Awaitable[None]]
 
-# More than one frame has room for.
+# More rows than fit into one frame.
 MANY: Final = 2500
 
 
 @pytest.fixture(params=["mesh", "bus"])
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    """Each in turn."""
+    """The wire of each transport in turn."""
     if request.param == "bus":
         yield BusWire()
     else:
@@ -38,7 +38,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 
 def run(wire: Wire, story: Story) -> None:
-    """Tell `story` of a cluster without nodes, and end all that it has started."""
+    """Run `story` with a cluster that has no nodes yet, and end all nodes that it has started."""
 
     async def whole() -> None:
         async with Cluster(wire) as cluster:
@@ -58,7 +58,7 @@ class TestFrames:
 
         run(wire, story)
 
-    def test_thousands_of_rows_reach_one_that_comes_later(self, wire: Wire) -> None:
+    def test_thousands_of_rows_reach_a_node_that_starts_later(self, wire: Wire) -> None:
         async def story(cluster: Cluster) -> None:
             a, b = await cluster.start("a"), await cluster.start("b")
             await connected(a, b)
@@ -73,22 +73,22 @@ class TestFrames:
 
         run(wire, story)
 
-    def test_doubled_and_old_ones_change_nothing(self, wire: Wire) -> None:
+    def test_doubled_and_old_frames_change_nothing(self, wire: Wire) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             for member in (a, b, c, a, b, c):
                 await member.view("x", 5)
                 await agree(a, b, c)
             received = c.witness.received.copy()
-            said = {one: [*one.witness.sent] for one in (a, b, c)}
-            for one, sent in said.items():
+            all_sent = {one: [*one.witness.sent] for one in (a, b, c)}
+            for one, sent in all_sent.items():
                 everybody = one.routes.by_process().keys()
-                # The newest first, and each of them twice.
+                # Send the newest first, and each of them twice.
                 for frame, _ in reversed(sent):
                     one.witness.transport.send(frame, everybody)
                     one.witness.transport.send(frame, everybody)
             for other in (a, b):
-                rest = received[other.process] + 2 * len(said[other])
+                rest = received[other.process] + 2 * len(all_sent[other])
                 await until(
                     lambda process=other.process, rest=rest: c.witness.received[process] >= rest,  # type: ignore[misc]
                     f"c has all of {other.name}'s frames again",
@@ -99,7 +99,7 @@ class TestFrames:
 
         run(wire, story)
 
-    def test_one_for_a_process_that_has_left_is_dropped(self, wire: Wire) -> None:
+    def test_a_frame_for_a_process_that_has_left_is_dropped(self, wire: Wire) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             await cluster.stop("c")
@@ -133,7 +133,7 @@ class TestMembership:
 
         run(wire, story)
 
-    def test_one_that_is_silent_leaves_and_comes_back(self, wire: Wire) -> None:
+    def test_a_silent_process_leaves_and_comes_back(self, wire: Wire) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             wire.silence("c")
@@ -183,7 +183,7 @@ class TestANodeThatStarts:
 
         run(wire, story)
 
-    def test_has_met_nobody_and_then_all_whoever_leaves(self, wire: Wire) -> None:
+    def test_has_met_no_node_and_later_all_even_those_that_have_left(self, wire: Wire) -> None:
         async def story(cluster: Cluster) -> None:
             lone = await cluster.make("a")
             assert lone.routes.unmet(["a"]) > 0
@@ -207,7 +207,7 @@ class TestCancellation:
                 await member.start()
             a, b, c = members
             await connected(a, b, c)
-            # The others go on: what it has open nobody else closes.
+            # The others go on, so nobody but a can close a's sockets.
             await a.hang_up()
             assert a.reaches()
             await connected(b, c)
@@ -216,7 +216,7 @@ class TestCancellation:
             for member in members:
                 member.keeper.end()
             await until(lambda: open_sockets() <= sockets, "all sockets are closed")
-            # The servers of the mesh that wait for connections.
+            # This ends the servers of the mesh, which still wait for connections.
             for member in members:
                 await cluster.stop(member.name)
             await until(lambda: len(asyncio.all_tasks()) <= tasks, "all tasks have ended")

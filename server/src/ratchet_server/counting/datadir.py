@@ -1,4 +1,4 @@
-"""The data folder: made, checked and locked for one process."""
+"""The data folder: this makes it, checks it, and locks it for one process."""
 
 import fcntl
 import os
@@ -19,23 +19,26 @@ class InUse(DataError):
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(
             f"the data folder {folder} is in use by another process (pid {pid}); "
-            "stop that one, or give this one a --data of its own"
+            "stop that process, or give this one a --data of its own"
         )
         self.pid = pid
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """The path of the database in `folder`. Inside, the folder is locked for this process.
+    """Lock `folder` for this process, and give the path of the database in it. Raises `DataError`.
 
-    Two processes on one file would overwrite each other's claims. The kernel drops the lock when
-    the process dies, however it dies. Raises `DataError`.
+    Two processes with one database would overwrite each other's claims. However a process dies, the
+    kernel releases its lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
     except OSError as error:
-        raise DataError(f"can't write in the data folder {folder}: {error.strerror}") from None
+        raise DataError(
+            f"can't write in the data folder {folder}: {error.strerror}; let this user write "
+            "there, or choose another --data"
+        ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""How a node stops without losing a view: in which order, and how long it waits for others.
+"""How a node stops without losing a view: the order of the steps, and the limit of each wait.
 
-First the node fails the balancer's checks, and still counts. Once the balancer sends nothing more,
-the node refuses views. So no view fails. Then the node writes its last rows and waits until a
-peer has them on disk, too. Each of these waits is bounded.
+First the node fails the balancer's checks, but still counts views. It refuses views only once the
+balancer sends no more of them, so no view fails. Then it writes its last rows, and waits until a
+peer has them on disk, too.
 """
 
 import asyncio
@@ -15,89 +15,94 @@ from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import Refusal, Stopping, Superseded
 from ratchet_server.crash_points import reached
 
-# A request for /readyz within this time means that a balancer checks this node.
+# If the last request for /readyz is no older than this, a balancer checks this node.
 PROBED_S: Final = 3.0
-# How long it may take to ask again, as often as it needs to believe it.
-TOLD_S: Final = 3.0
-# Our HAProxy takes a node out of service after the second refusal.
-TOLD_TIMES: Final = 2
+# How long the node waits for the balancer to notice that it is stopping.
+NOTICE_S: Final = 3.0
+# Our HAProxy takes a node out of service after the second failed check.
+NOTICE_CHECKS: Final = 2
 # How long peers may take to have our last rows on disk.
 HAND_OVER_S: Final = 5.0
 # The same for a node that stops for good while a peer is connected: a million rows take a while.
 LONG_HAND_OVER_S: Final = 60.0
-# How long a node that leaves changes behind still answers how many, before it ends.
-LAST_WORDS_S: Final = 1.0
-_LOOK_S: Final = 0.02
+# If some changes are only on this node, it stays up this long, so that programs can read how many.
+REPORT_S: Final = 1.0
+_POLL_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
 
 class Departure:
-    """Whether this node stops, why, and how far it has come."""
+    """Whether this node is stopping, and why; and the steps of stopping."""
 
     def __init__(self, keeper: Keeper, *, stored: bool) -> None:
-        """`stored`: the node's data outlives its process."""
-        # Set once something asks this node to stop: a signal, an operator, or a failed part.
-        self.asked = asyncio.Event()
+        """`stored`: whether the node's data outlives its process."""
+        # Set once a signal, an operator or a failed part has asked this node to stop.
+        self.stop_requested = asyncio.Event()
         # Whether the node stops for good.
         self.leaving = False
-        # The error of the part of this node that has failed; None if none has.
+        # The error of the part of this node that has failed, if any.
         self.failure: BaseException | None = None
         self.stored = stored
         self._keeper = keeper
-        # How many of our changes no other node has, although this node ends.
+        # How many of our changes no other node has when this node ends.
         self.left_behind = 0
+        # Set by a second signal: wait for no other node and no client any more.
         self.hurried = False
         self._last_probe = -PROBED_S
-        self._refused_probes = 0
+        self._failed_probes = 0
 
-    def ask(self, *, leave: bool = False) -> None:
-        """Ask the node to stop: for now, or with `leave` for good. A later `leave` still counts."""
+    def request_stop(self, *, leave: bool = False) -> None:
+        """Ask the node to stop: for now or, with `leave`, for good.
+
+        While the node stops for now, a request with `leave` still makes it stop for good.
+        """
         self.leaving |= leave
-        self.asked.set()
+        self.stop_requested.set()
 
     def fail(self, failure: BaseException) -> None:
-        """Ask the node to stop, because a part of it has failed: it must not count on alone."""
+        """Ask the node to stop because a part of it has failed: it must not count on without that
+        part."""
         self.failure = failure
-        self.ask()
+        self.request_stop()
 
     def hurry(self) -> None:
-        """Wait for no other node and no client any more."""
+        """Skip all waits for other nodes and clients from now on."""
         self.hurried = True
 
     @property
     def superseded(self) -> bool:
-        """Whether the node stops because a newer process has its name."""
+        """Whether the node must stop because a newer process has its name."""
         return self._keeper.superseded.is_set()
 
     @property
-    def goes(self) -> bool:
-        """Whether the node stops: a balancer should send nothing here any more."""
-        return self.asked.is_set() or self.superseded
+    def stopping(self) -> bool:
+        """Whether the node is stopping, so that a balancer should send requests elsewhere."""
+        return self.stop_requested.is_set() or self.superseded
 
     def probe(self) -> None:
-        """A balancer checks this node. Call this for each check."""
+        """Note that a balancer has just checked this node."""
         self._last_probe = time.monotonic()
-        self._refused_probes += self.asked.is_set()
+        self._failed_probes += self.stop_requested.is_set()
 
-    async def go(self) -> None:
+    async def depart(self) -> None:
         """Do everything that must happen before the process ends. The keeper must still run."""
-        if self.asked.is_set():
+        if self.stop_requested.is_set():
             _log.info("%s", "leaving for good" if self.leaving else "stopping")
-            await self._tell_the_balancer()
+            await self._wait_for_balancer()
         if self.superseded:
             await self._give_way()
         else:
             await self._hand_over()
 
-    async def _tell_the_balancer(self) -> None:
-        """Return when no balancer sends anything here any more, as far as can be known."""
+    async def _wait_for_balancer(self) -> None:
+        """Wait until the balancer, if there is one, has noticed that this node is stopping."""
         begun = time.monotonic()
         if begun - self._last_probe < PROBED_S:
-            await self._until(lambda: self._refused_probes >= TOLD_TIMES, TOLD_S)
+            await self._until(lambda: self._failed_probes >= NOTICE_CHECKS, NOTICE_S)
 
     async def _hand_over(self) -> None:
-        """Write the last views, and close the slot if this node leaves. Then wait until a peer has
+        """Write the last views and, if this node leaves, close its slot. Then wait until a peer has
         everything that would be lost with this node."""
         keeper, replica = self._keeper, self._keeper.replica
         keeper.refuse(Stopping)
@@ -108,8 +113,12 @@ class Departure:
             keeper.ask_to_confirm()
             if not await self._until_handed_over():
                 self.left_behind = replica.unshared()
-                _log.error("%d changes are lost with this node's memory", self.left_behind)
-                await self._last_words()
+                _log.error(
+                    "%d changes that no other node has are lost: this node keeps them in memory "
+                    "only. Give it a --data folder to keep them",
+                    self.left_behind,
+                )
+                await self._stay_to_report()
             return
         if not self.leaving:
             keeper.ask_to_confirm()
@@ -125,7 +134,8 @@ class Departure:
             if not self.leaving:
                 if any(mine.values()) and not holdings.shared(mine):
                     _log.warning(
-                        "no other node has all of our rows yet; they are in this node's data"
+                        "no other node has all of this node's views yet; they are in its data, and "
+                        "it sends them when it starts again"
                     )
                 return
         replica.leave()
@@ -142,52 +152,56 @@ class Departure:
                 if self.stored
                 else "they are lost with its memory",
             )
-            await self._last_words()
+            await self._stay_to_report()
         reached("leave-handed-over")
 
     async def _give_way(self) -> None:
-        """A newer process has our name: hand over everything that we have counted."""
+        """A newer process has our name: wait until another node has all that we have counted."""
         keeper, replica = self._keeper, self._keeper.replica
         keeper.refuse(Superseded)
         await self._written()
         keeper.ask_to_confirm()
         if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
-            _log.error("no other node has all of our rows; they are only in this process's data")
+            _log.error(
+                "no other node has all views of this process; some are only in its data: keep it"
+            )
 
-    async def _last_words(self) -> None:
-        """Stay for a moment: a program that waits for our end can then read `left_behind`."""
-        await self._until(lambda: False, LAST_WORDS_S)
+    async def _stay_to_report(self) -> None:
+        """Stay up for a moment, so that a program that waits for our end can read `left_behind`."""
+        await self._until(lambda: False, REPORT_S)
 
     async def _written(self) -> None:
         try:
             await self._keeper.written()
         except Refusal as refusal:
-            # What is answered is on disk all the same.
-            _log.error("the last changes from others could not be written: %r", refusal)
+            # The views that were answered are on disk all the same.
+            _log.error("can't write the last changes from other nodes to disk: %r", refusal)
 
     async def _until_handed_over(self) -> bool:
         """Wait until another node has all our changes on disk. Return whether one has them.
 
-        The wait is long only while a node that stays is connected.
+        The wait is long only while a node is connected that isn't leaving itself.
         """
         replica = self._keeper.replica
-        # A missing node may start meanwhile. The only node of a cluster waits for nobody.
+        # Even if no node is connected, wait a little: a missing one may start. But the only node of
+        # a cluster has nobody to wait for.
         soon = time.monotonic() + (HAND_OVER_S if len(replica.observe().members) > 1 else 0)
 
         def over() -> bool:
-            # Nodes that leave at the same time must not wait for each other.
+            # Nodes that leave at the same time must not wait long for each other.
             stays = bool(replica.holdings.staying())
-            in_vain = time.monotonic() > soon and not stays
-            return in_vain or replica.unshared() == 0
+            hopeless = time.monotonic() > soon and not stays
+            return hopeless or replica.unshared() == 0
 
         await self._until(over, LONG_HAND_OVER_S)
         return replica.unshared() == 0
 
-    async def _until(self, holds: Callable[[], bool], patience_s: float) -> bool:
-        end = time.monotonic() + patience_s
-        # Poll: a node stops once, and the core needs no event for that.
-        while not holds():
+    async def _until(self, condition: Callable[[], bool], limit_s: float) -> bool:
+        """Wait for `condition`, but no longer than `limit_s`. Return whether it holds."""
+        end = time.monotonic() + limit_s
+        # Poll: a node stops only once, so the core needs no event for this.
+        while not condition():
             if self.hurried or time.monotonic() > end:
                 return False
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         return True

@@ -2,8 +2,8 @@
 
 All other tasks leave their work here and wait. A round takes everything that has come in since the
 last one, so one commit (a few milliseconds of disk) serves every view that waits: a group commit.
-The keeper answers, shows and sends no view before it is on disk. Only a request with `ack=memory`
-asks for an answer before that.
+Until a view is on disk, the keeper does not answer it, show it, or send it to peers. The exception
+is a view with `ack=memory`, which it answers and shows at once.
 """
 
 import asyncio
@@ -34,18 +34,19 @@ from ratchet_server.counting.store import Store, StoreFullError, Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 
-# How often the replica gets a tick.
+# How often the replica ticks.
 TICK_S: Final = 0.25
-# How soon a view with `ack=memory` is written: a commit for each would slow down all other views.
-UNHURRIED_S: Final = 0.02
-# Views that may wait at once: at 20,000 a second, this is two seconds of them.
+# How long a view with `ack=memory` may wait for its commit, so that one commit serves many of them.
+# A commit for each would slow down all other views.
+MEMORY_COMMIT_S: Final = 0.02
+# How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
 
 _log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
-    """The views of the video now, and whether this request has added one."""
+    """How many views the video has now, and whether this request has added one."""
 
     views: int
     counted: bool
@@ -60,16 +61,16 @@ class _View(NamedTuple):
     answer: "asyncio.Future[Answer]"
 
 
-class _Shared(NamedTuple):
-    """Views that are on our disk and wait until all of these slots are on a peer's, too."""
+class _Sharing(NamedTuple):
+    """Views that are on our disk, and wait until a peer has our slots up to `seqs` on its disk."""
 
     seqs: Mapping[Slot, int]
     until: float
     views: list[tuple[_View, bool]]
 
 
-class _Heard(NamedTuple):
-    """A frame that waits for its turn."""
+class _Received(NamedTuple):
+    """A peer's frame that waits for the next round."""
 
     frame: Frame
     process: str
@@ -92,18 +93,18 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`send` sends frames to peers and returns at once; it may drop frames that it can't send.
-        `unmet` counts the addresses that this node was given and at which no node has answered yet.
-        `show` gets the videos whose visible number may have changed."""
+        """`send` sends frames to peers, and returns at once; it may drop frames that it can't send.
+        `unmet` returns at how many of the addresses given to this node no node has answered yet.
+        `show` is called with the videos whose visible number may have changed."""
         self.replica = replica
         # Since this process started, for /metrics.
         self.views_counted = 0
-        self.keys_met_again = 0
+        self.keys_repeated = 0
         self.commits = 0
         self.commit_s = 0.0
-        # How many notices of each kind the replica has given.
+        # How many notices of each kind the replica has given, for /metrics.
         self.notices: Counter[str] = Counter()
-        # Set once a newer process of this name counts. Then this process must end.
+        # Set once a newer process of this name has taken over. Then this process must end.
         self.superseded = asyncio.Event()
         self._store = store
         self._key_lifetime_s = key_lifetime_s
@@ -112,42 +113,46 @@ class Keeper:
         self._unmet = unmet
         self._show = show
         self._clock = clock
-        self._wall_clock = wall_clock
+        # The wall clock's lead over `clock` when this process started. Keys expire by `clock`: if
+        # they expired by a wall clock that somebody sets an hour ahead, all would expire at once.
+        self._wall_from = wall_clock() - clock()
         self._wake = asyncio.Event()
-        self._ended = False
-        # Why the keeper refuses views; None while it takes them.
+        # Whether `end` was called.
+        self._ending = False
+        # Why the keeper refuses views; None while it accepts them.
         self._refusal: type[NotCounted] | None = None
         # Whether `run` has returned, or failed.
-        self._over = False
+        self._has_run = False
+        # Views that wait for the next round.
         self._views: list[_View] = []
-        self._sharing: list[_Shared] = []
-        # Callers of `written` that wait.
+        self._sharing: list[_Sharing] = []
+        # The callers that wait in `written`.
         self._flushing: list[asyncio.Future[None]] = []
-        self._heard: list[_Heard] = []
-        # Views were answered with ack=memory since the last write began.
-        self._answered = False
+        self._received: list[_Received] = []
+        # Whether views have been answered with ack=memory since the last write began.
+        self._answered_early = False
         self._disk_is_full = False
 
-    # -- for everybody ---------------------------------------------------------------------
+    # -- for all other tasks ---------------------------------------------------------------
 
     def value(self, video: str) -> int:
-        """The number to show: the views on disk, and those answered with ack=memory since."""
+        """The number to show: the views on disk, and those that ack=memory has answered since."""
         return self.replica.journal.shown(video)
 
     async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
-        A view with a key waits for the disk even with ack=memory: only the disk knows whether the
-        key has come before. If the caller is cancelled, the view may count or not.
+        A view with a key waits for the disk even with ack=memory, because only the database knows
+        whether the key has come before. If the caller is cancelled, the view may count or not.
         Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
         """
         if self._refusal:
             raise self._refusal
         if ack == "memory" and key is None and self.replica.counting:
             self.replica.count(video, answered=True)
-            if not self._answered:
-                self._answered = True
-                asyncio.get_running_loop().call_later(UNHURRIED_S, self._wake.set)
+            if not self._answered_early:
+                self._answered_early = True
+                asyncio.get_running_loop().call_later(MEMORY_COMMIT_S, self._wake.set)
             self.views_counted += 1
             return Answer(self.value(video), True)
         if len(self._views) >= MAX_WAITING:
@@ -160,9 +165,9 @@ class Keeper:
         return await answer
 
     async def receive(self, frame: Frame, process: str) -> None:
-        """Merge a peer's frame. Returns when that is done, so that a peer can't outrun us."""
+        """Merge a peer's frame. Returns once that is done, so that a peer can't outpace us."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._heard.append(_Heard(frame, process, done))
+        self._received.append(_Received(frame, process, done))
         self._wake.set()
         await done
 
@@ -180,8 +185,8 @@ class Keeper:
 
     async def written(self) -> None:
         """Return once everything that is in memory now is on disk. Raises `NotCounted` if the disk
-        takes no more."""
-        if self._over:
+        is full or the keeper has stopped."""
+        if self._has_run:
             raise Stopped
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._flushing.append(done)
@@ -189,15 +194,15 @@ class Keeper:
         await done
 
     def refuse(self, why: type[NotCounted]) -> None:
-        """Take no more views. The views that wait already still count, if our slot is open."""
+        """Refuse all views from now on. Those that wait already still count if our slot is open."""
         self._refusal = why
         if not self.replica.counting:
             views, self._views = self._views, []
             _refuse(views, why)
 
     def end(self) -> None:
-        """Let `run` write everything that is left, and return."""
-        self._ended = True
+        """Ask `run` to write everything that is left, and return."""
+        self._ending = True
         self._wake.set()
 
     # -- the task --------------------------------------------------------------------------
@@ -205,13 +210,13 @@ class Keeper:
     async def load(self) -> None:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         async for part in self._store.load():
-            self.replica.restore(part)
+            self.replica.table.restore(part)
 
     async def run(self) -> None:
-        """Work until `end`. Raises `DataError` when the disk fails; then the process must end."""
+        """Work until `end`. Raises `DataError` if the disk fails; then the process must end."""
         ticker = asyncio.create_task(self._tick())
         try:
-            while not self._ended:
+            while not self._ending:
                 await self._wake.wait()
                 self._wake.clear()
                 # Let tasks that are ready to run enqueue their views first: fewer commits.
@@ -221,7 +226,7 @@ class Keeper:
             await self._round()
         finally:
             ticker.cancel()
-            self._over, self._refusal = True, Stopped
+            self._has_run, self._refusal = True, Stopped
             _refuse(self._views, Stopped)
             self._answer_shared(at_the_end=True)
             for done in self._flushing:
@@ -234,13 +239,13 @@ class Keeper:
             await asyncio.sleep(TICK_S)
 
     async def _round(self) -> None:
-        if self._answered and self._heard:
-            # Write the answered views first: a frame may say that our slot is closed.
+        if self._answered_early and self._received:
+            # Write the answered views first: a frame may close our slot, and they belong to it.
             await self._write()
         sends = self.replica.tick(self._clock(), self._unmet())
-        heard, self._heard = self._heard, []
-        for frame, process, done in heard:
-            # A peer may have left while its frame waited here.
+        received, self._received = self._received, []
+        for frame, process, done in received:
+            # The peer may have left while its frame waited here.
             if process in self.replica.peers.by_process:
                 sends += self.replica.receive(frame, process, self._clock())
             if not done.done():
@@ -251,12 +256,13 @@ class Keeper:
         await self._write()
         self._answer_shared()
         if self.replica.table.lifting:
-            # The store lifts a large slot part by part. Views and frames go in between.
+            # The store lifts a large slot part by part, one in each round: views and frames come in
+            # between.
             self._wake.set()
 
     async def _write(self) -> None:
         views: list[_View] = []
-        # Views wait while our slot isn't open.
+        # Until our slot is open, views wait.
         if self.replica.counting:
             views, self._views = self._views, []
         flushing, self._flushing = self._flushing, []
@@ -265,8 +271,8 @@ class Keeper:
         try:
             if any(view.key for view in views):
                 async with self._store.transaction() as transaction:
-                    # Keys are stored with the counts that they stand for, or neither is.
-                    new = await self._meet_keys(views, transaction)
+                    # Store keys in the same transaction as their views: both, or neither.
+                    new = await self._look_up_keys(views, transaction)
                     if changes := self._changes(views, new):
                         await transaction.write(changes)
             else:
@@ -277,10 +283,11 @@ class Keeper:
         except StoreFullError:
             if changes:
                 self.replica.aborted(changes)
-                # The replica keeps the views that were answered, and they wait again.
-                self._answered = True
+                # The replica keeps the views that are already answered. They must wait for a
+                # commit again.
+                self._answered_early = True
             if not self._disk_is_full:
-                _log.error("the disk is full: views are refused until there is room")
+                _log.error("the disk is full: this node refuses views until there is room on it")
             self._disk_is_full = True
             _refuse(views, DiskFull)
             for done in flushing:
@@ -289,12 +296,12 @@ class Keeper:
             return
         if self._disk_is_full and changes:
             self._disk_is_full = False
-            _log.info("there is room on the disk again")
+            _log.info("there is room on the disk again: this node counts views")
         if changes:
             self._send(self.replica.committed(changes))
             self.commits += 1
             self.commit_s += self._clock() - started
-            _note_steps(changes)
+            _reach_crash_points(changes)
         self._answer(list(zip(views, new, strict=True)))
         for done in flushing:
             if not done.done():
@@ -305,19 +312,19 @@ class Keeper:
         on_peers = []
         for view, is_new in views:
             if view.answer.done() and not is_new:
-                continue  # It was refused above, or its caller waits no more.
+                continue  # It has been refused, or its caller no longer waits.
             self.views_counted += is_new
-            self.keys_met_again += not is_new
+            self.keys_repeated += not is_new
             if view.on_peers:
                 on_peers.append((view, is_new))
             elif not view.answer.done():
                 view.answer.set_result(Answer(self.value(view.video), is_new))
         if on_peers:
             until = self._clock() + self._peers_timeout_s
-            self._sharing.append(_Shared(self.replica.holdings.own_seqs(), until, on_peers))
+            self._sharing.append(_Sharing(self.replica.holdings.own_seqs(), until, on_peers))
 
     def _answer_shared(self, *, at_the_end: bool = False) -> None:
-        """Answer views with ack=peers that a peer has, and refuse those that waited too long."""
+        """Answer the views with ack=peers that a peer has. Refuse those that waited too long."""
         for group in self._sharing[:]:
             shared = self.replica.holdings.shared(group.seqs)
             if shared or at_the_end or self._clock() > group.until:
@@ -334,7 +341,7 @@ class Keeper:
         for kind, node, text in self.replica.notices.take():
             self.notices[kind] += 1
             if kind == "missing":
-                text += f" (ratchet retire {node})"
+                text += f" (ratchet retire {node} --via URL)"
             _log.log(logging.INFO if kind in {"opened", "folded"} else logging.WARNING, "%s", text)
             if kind == "opened":
                 reached("slot-opened")
@@ -346,13 +353,14 @@ class Keeper:
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
             self.replica.count(view.video)
-        self._answered &= not self.replica.counting
+        self._answered_early &= not self.replica.counting
         return self.replica.changes(confirm=any(view.on_peers for view in views))
 
-    async def _meet_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
-        """Which views are new: those without a key, and those whose key is met first."""
-        # Whole seconds, and never a part of one less than was promised.
-        now_s, since_s = int(self._wall_clock()), math.ceil(self._wall_clock())
+    async def _look_up_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
+        """Whether each view is new: it has no key, or a key that has not come before."""
+        # Times are whole seconds. Round so that no key expires even part of a second too early.
+        wall = self._wall_from + self._clock()
+        now_s, since_s = int(wall), math.ceil(wall)
         keys = dict.fromkeys(view.key for view in views if view.key)
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}
@@ -360,8 +368,8 @@ class Keeper:
         for video, key, on_peers, answer in views:
             first_video = known.get(key) if key else None
             if on_peers and first_video is None and not self.replica.peers.by_process:
-                # Not before we know the key. If an earlier view had it, that view has counted, and
-                # this refusal would say that it has not.
+                # Refuse only after the look-up. If the key had come before, its view has counted
+                # already, and this refusal would deny that.
                 _refuse_one(answer, NoPeer())
                 new.append(False)
                 continue
@@ -395,7 +403,7 @@ def _refuse_one(answer: "asyncio.Future[Answer]", why: Refusal) -> None:
         answer.set_exception(why)
 
 
-def _note_steps(changes: Changes) -> None:
+def _reach_crash_points(changes: Changes) -> None:
     if changes.closed:
         reached("slot-written")
     for lift in changes.lifts:

@@ -1,4 +1,4 @@
-"""What a node is doing, in a word, for balancers, readers and operators."""
+"""What state a node is in, for balancers, readers and operators."""
 
 from typing import Literal
 
@@ -9,27 +9,27 @@ State = Literal["starting", "serving", "draining", "leaving", "superseded"]
 
 
 class Life:
-    """The start and the end of a node, as others see them."""
+    """The state of a node as others see it, from its start to its end."""
 
     def __init__(self, readiness: Readiness, departure: Departure) -> None:
         self._readiness = readiness
         self._departure = departure
 
     @property
-    def reads(self) -> bool:
-        """Whether the node serves reads. A node that stops serves them until its end."""
+    def serves_reads(self) -> bool:
+        """Whether the node serves reads. A stopping node serves them until it ends."""
         return self._readiness.ready
 
     @property
-    def goes(self) -> bool:
-        """Whether the node stops: a balancer should send nothing here any more."""
-        return self._departure.goes
+    def stopping(self) -> bool:
+        """Whether the node is stopping, so that a balancer should send requests elsewhere."""
+        return self._departure.stopping
 
     @property
     def state(self) -> State:
-        """What the node is doing."""
+        """The state of the node."""
         if self._departure.superseded:
             return "superseded"
-        if self._departure.asked.is_set():
+        if self._departure.stop_requested.is_set():
             return "leaving" if self._departure.leaving else "draining"
-        return "serving" if self.reads else "starting"
+        return "serving" if self.serves_reads else "starting"

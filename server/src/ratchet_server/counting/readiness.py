@@ -1,14 +1,14 @@
 """When a node that has just started may show its numbers: once it has caught up with its peers.
 
-The node may have been away for long. A number from its own disk alone could be smaller than one
-that people have already seen. The node accepts views all the while.
+The node may have been away for long, so a number from its own disk alone could be smaller than one
+that people have already seen. Meanwhile the node refuses reads, and accepts views.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-_LOOK_S: Final = 0.02
+_POLL_S: Final = 0.02
 
 
 class Readiness:
@@ -26,14 +26,15 @@ class Readiness:
     ) -> bool:
         """Return once this node has caught up with every peer that it can reach, or at the timeout.
 
-        `settled`: whether all peers that this node knows, also from its peers, have been tried.
-        Returns False at the timeout: then this node may show less than others do.
+        `settled`: whether this node has tried all nodes that it or its peers know.
+        `caught_up`: whether it has all that the connected peers had.
+        Returns False at the timeout: then this node may show smaller numbers than others do.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                # Poll: it is cheap, a node starts once, and the core needs no event for that.
+                # Poll: it is cheap, and a node starts only once. The core needs no event for this.
                 while not (settled() and caught_up()):  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK_S)
+                    await asyncio.sleep(_POLL_S)
         except TimeoutError:
             self.ready = True
             return False

@@ -1,6 +1,6 @@
 """Why the keeper refuses: each type promises the caller what the keeper has not done.
 
-`http.refusals` chooses the status, the code and the words that a client gets for each.
+`http.refusals` has the status, the code and the message that a client gets for each.
 """
 
 
@@ -9,11 +9,11 @@ class Refusal(Exception):
 
 
 class NotCounted(Refusal):
-    """The keeper has surely done nothing: the view may be sent again, here or to another node."""
+    """The keeper has surely not counted the view: it may be sent again, here or to another node."""
 
 
 class Stopping(NotCounted):
-    """The node is stopping, and takes no more views."""
+    """The node is stopping, and accepts no more views."""
 
 
 class Superseded(NotCounted):
@@ -37,7 +37,7 @@ class NoPeer(NotCounted):
 
 
 class KeyReused(NotCounted):
-    """An earlier view had the same key and another video."""
+    """An earlier view had the same key, but another video."""
 
     def __init__(self, key: str, video: str) -> None:
         super().__init__(key, video)
@@ -47,4 +47,4 @@ class KeyReused(NotCounted):
 
 
 class NotShared(Refusal):
-    """The view is on our disk. No peer has confirmed in time that it has the view on disk, too."""
+    """The view is on our disk, but no peer has confirmed in time that it has it on disk, too."""

@@ -6,12 +6,12 @@ from typing import Final
 APPLICATION_ID: Final = 0x72746368
 VERSION: Final = 1
 
-# SQLite writes this setting into the file, so use it only once the file is known to be ours.
+# SQLite writes this setting into the file, so run it only after the check that the file is ours.
 JOURNAL: Final = "PRAGMA journal_mode = WAL"
 CONNECTION: Final = (
-    # FULL: a commit is on the disk, not in the system's cache, when it returns.
+    # FULL: when a commit returns, it is on the disk, not just in the system's cache.
     "PRAGMA synchronous = FULL",
-    # On macOS only this makes a commit reach the disk itself. Elsewhere it does nothing.
+    # Without this, a commit on macOS may stay in the disk's own cache. Elsewhere it has no effect.
     "PRAGMA fullfsync = ON",
     "PRAGMA busy_timeout = 5000",
     "PRAGMA trusted_schema = OFF",
@@ -19,12 +19,12 @@ CONNECTION: Final = (
     "PRAGMA foreign_keys = ON",
 )
 
-# The maps of `Changes`, in its order: newest, closed, folded, lifted_views. The first and the last
-# keep the names that files of earlier versions have.
+# The stored names of the maps of `Changes`, in its order: newest, closed, folded, lifted_views. The
+# first and the last have other names here, because existing files have them.
 KINDS: Final = ("heard", "closed", "folded", "lifted")
 
-# Without STRICT and CHECK, 2**63 silently turns into a float. `load` checks `crc`: a flipped bit
-# that makes a number larger would spread to every node and stay for ever.
+# Without STRICT and CHECK, SQLite silently stores 2**63 as a float. `crc` is a checksum that `load`
+# checks: if a flipped bit made a number larger, the number would spread to every node for good.
 _COUNT: Final = "INTEGER NOT NULL CHECK ({0} BETWEEN 0 AND 9007199254740991)"
 TABLES: Final = (
     f"""CREATE TABLE slots (
@@ -74,7 +74,8 @@ PUT_ROW: Final = """
     ON CONFLICT (slot, video) DO UPDATE
     SET views = excluded.views, seq = excluded.seq, crc = excluded.crc
     WHERE excluded.views > views"""
-# Lifts the videos that `which` selects (`SOME`); with an empty `which`, the rest of the slot.
+# Adds views of a slot to the base: those of some videos if `which` is `IN_LIST`, or all that are
+# left if `which` is empty. `DROP_ROWS` then deletes the same rows.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
     SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1 {which}
@@ -82,7 +83,7 @@ LIFT: Final = """
     SET views = min(views + excluded.views, 9007199254740991),
         crc = crc(video, min(views + excluded.views, 9007199254740991))"""
 DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1 {which}"
-SOME: Final = "AND video IN (SELECT value FROM json_each(?2))"
+IN_LIST: Final = "AND video IN (SELECT value FROM json_each(?2))"
 DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
 PUT_BASE: Final = """
     INSERT INTO base (video, views, crc) VALUES (?1, ?2, crc(?1, ?2))
@@ -93,7 +94,7 @@ PUT_GENERATION: Final = """
     ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
     WHERE excluded.generation > generation"""
 
-# What `load` reads. The last column says whether a row passes its checksum.
+# What `load` reads. The last column is 1 if the row matches its checksum.
 SLOTS: Final = "SELECT id, node, generation, upto, crc = crc(node, generation, upto) FROM slots"
 ROWS: Final = """
     SELECT video, views, seq, crc = crc(slot, video, views, seq) FROM rows
@@ -107,7 +108,7 @@ KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
-# Drop some keys at a time, so that no commit waits for a long clean-up.
+# Drop at most 2,000 keys at a time, so that no commit waits for a long clean-up.
 DROP_KEYS: Final = """
     DELETE FROM keys WHERE key IN
         (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT 2000)"""

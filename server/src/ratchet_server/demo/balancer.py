@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -20,29 +19,21 @@ class Unusable(Exception):
     """The demo can't use HAProxy here. The message says why."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Balancer:
-    """A balancer, ready to start."""
-
-    command: tuple[str, ...]
-    description: str
-
-
-def choose(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
-    """HAProxy if the demo can use it, else the stand-in, whose description says why.
+def choose(nodes: Sequence[str], bind: str, folder: Path) -> tuple[list[str], str]:
+    """The command and a description: of HAProxy if the demo can use it, else of the stand-in, and
+    why.
 
     `bind` is host:port. Each of `nodes` is host:port, or name=host:port: then `?node=name` chooses
     that node. HAProxy's configuration goes into `folder`.
     """
     try:
-        return haproxy(nodes, bind, folder)
+        return haproxy(nodes, bind, folder), "HAProxy"
     except Unusable as reason:
-        spare = stand_in(nodes, bind)
-        return dataclasses.replace(spare, description=f"{spare.description} ({reason})")
+        return stand_in(nodes, bind), f"the small built-in stand-in for HAProxy ({reason})"
 
 
-def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
-    """The real balancer. Raises `Unusable` if it is missing, or too old for our configuration."""
+def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> list[str]:
+    """The command. Raises `Unusable` if HAProxy is missing, or too old for our configuration."""
     program = find_haproxy()
     if program is None:
         raise Unusable("HAProxy is not installed")
@@ -58,12 +49,12 @@ def haproxy(nodes: Sequence[str], bind: str, folder: Path) -> Balancer:
             raise Unusable(f"{program} refuses {file}; version 2.6 or newer is needed")
     except (OSError, subprocess.SubprocessError) as error:
         raise Unusable(f"HAProxy can't be prepared: {error}") from error
-    return Balancer((program, "-db", "-f", str(file)), "HAProxy")
+    return [program, "-db", "-f", str(file)]
 
 
-def stand_in(nodes: Sequence[str], bind: str) -> Balancer:
-    command = (sys.executable, "-m", "ratchet_server.demo.stand_in", bind, *nodes)
-    return Balancer(command, "the small built-in stand-in for HAProxy")
+def stand_in(nodes: Sequence[str], bind: str) -> list[str]:
+    """The command."""
+    return [sys.executable, "-m", "ratchet_server.demo.stand_in", bind, *nodes]
 
 
 def find_haproxy() -> str | None:

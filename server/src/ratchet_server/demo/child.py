@@ -1,7 +1,7 @@
 """One process of the demo: in a session of its own, with its output in a file.
 
-With its own session, Ctrl-C in the terminal reaches only the demo, which then stops its processes
-in order. None of them outlives the demo.
+With its own session, a key in the terminal, such as Ctrl-C, reaches only the demo, which then stops
+its processes in order. None of them outlives the demo.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ class Child:
     """A command that the demo can start, watch, stop, and start again."""
 
     def __init__(
-        self, name: str, url: str, command: Sequence[str], environ: Mapping[str, str], log: Path
+        self, title: str, url: str, command: Sequence[str], environ: Mapping[str, str], log: Path
     ) -> None:
-        """`url`: where the process answers `/readyz`. `log`: the file for its output."""
-        self.name = name
+        """`title`: what the user calls it. `url`: where it answers `/readyz`. `log`: the file for
+        its output."""
+        self.title = title
         self.url = url
-        self.log = log
         self._command = tuple(command)
         self._environ = dict(environ)
+        self._log = log
         self._process: Process | None = None
 
     async def start(self) -> None:
         """Start the process; its output replaces the earlier output. The caller makes sure that the
         process isn't running, and that no other task starts it at the same time."""
-        with self.log.open("wb") as output:
+        with self._log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=DEVNULL,
@@ -74,18 +75,20 @@ class Child:
         self.send(signal.SIGKILL)
         await self.ended()
 
-    def how_it_ended(self) -> str:
-        """How the process ended, in words."""
+    def what_is_wrong(self) -> str:
+        """How the process ended, or that it isn't ready, and the last lines of its output."""
         code = self._process.returncode if self._process else None
-        if code is not None and code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
-
-    def last_lines(self, count: int = 8) -> list[str]:
-        """The last lines of its output."""
-        with self.log.open("rb") as output:
-            output.seek(max(0, self.log.stat().st_size - 4096))
-            return output.read().decode("utf-8", "replace").splitlines()[-count:]
+        if code is None:
+            how = "is not ready"
+        elif code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        else:
+            how = f"ended with exit code {code}"
+        with self._log.open("rb") as output:
+            output.seek(max(0, self._log.stat().st_size - 4096))
+            lines = output.read().decode("utf-8", "replace").splitlines()[-8:]
+        last = "\n  | ".join([f"Its last lines ({self._log}):", *(lines or ["(none)"])])
+        return f"{self.title} (pid {self.pid}) {how}. {last}"
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

@@ -1,4 +1,4 @@
-"""The demo's control as HTTP, for the demo's own pages and for nobody else.
+"""The demo's control as HTTP, for the demo's own pages only.
 
 Any web site can make a browser send requests to this machine, and this server kills processes. So
 an action needs three things. Its `Origin` is one of the demo's pages: no other site can claim it.
@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse, empty, json
 
-from ratchet_server.demo.actions import Actions
 from ratchet_server.demo.machine import HOST
-from ratchet_server.demo.overview import Overview
+from ratchet_server.demo.playground import Playground
 from ratchet_server.http.errors import ApiError, JsonErrors
 
 # A browser reaches the pages under these names. Its `Origin` has the one that it used.
@@ -31,9 +30,7 @@ _REQUEST_TIMEOUT_S = 5
 _PREFLIGHT_S = 600
 
 
-def application(
-    overview: Overview, actions: Actions, *, own: str, pages: Sequence[str]
-) -> Sanic[Any, Any]:
+def application(playground: Playground, *, own: str, pages: Sequence[str]) -> Sanic[Any, Any]:
     """`own`: the URL of this server. `pages`: the URLs of the servers whose pages may use it."""
     hosts = {f"{name}:{urlsplit(own).port}" for name in _NAMES}
     origins = {f"http://{name}:{urlsplit(page).port}" for name in _NAMES for page in pages}
@@ -50,9 +47,10 @@ def application(
         # A request that only reads need not come from a browser.
         acts = request.method not in {"GET", "HEAD"}
         if not _all_in(request, "origin", origins, needed=acts):
-            message = "Only a page of this demo may ask this, and says so in Origin."
+            message = "Only pages of this demo may send this request. Origin has to name one."
             raise ApiError(403, "other_origin", message)
-        if request.method == "POST" and _content_type(request) != "application/json":
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method == "POST" and kind != "application/json":
             message = "Content-Type must be application/json; a body isn't needed."
             raise ApiError(415, "not_json", message)
 
@@ -66,15 +64,15 @@ def application(
 
     @app.get("/state")
     async def state(_request: Request) -> HTTPResponse:
-        return json(await overview.state())
+        return json(await playground.state())
 
     @app.post("/nodes/<node:str>/<action:str>")
     async def act(_request: Request, node: str, action: str) -> HTTPResponse:
-        await actions.take(action, node)
-        return json({"nodes": (await overview.new_state())["nodes"]})
+        await playground.act(action, node)
+        return json({"nodes": (await playground.state())["nodes"]})
 
     @app.options("/nodes/<_node:str>/<_action:str>")
-    async def may_i(_request: Request, _node: str, _action: str) -> HTTPResponse:
+    async def preflight(_request: Request, _node: str, _action: str) -> HTTPResponse:
         return empty(
             headers={
                 "Access-Control-Allow-Methods": "GET, POST",
@@ -91,8 +89,3 @@ def _all_in(request: Request, header: str, allowed: AbstractSet[str], *, needed:
     fine unless it is `needed`."""
     values = request.headers.getall(header, [])
     return allowed >= {*values} and (bool(values) or not needed)
-
-
-def _content_type(request: Request) -> str:
-    value: str = request.headers.get("content-type", "")
-    return value.partition(";")[0].strip().lower()

@@ -16,12 +16,8 @@ from itertools import permutations
 from typing import Literal
 
 from ratchet_server.demo.machine import HOST
-from ratchet_server.demo.tasks import until_all_end
 
-# A link has a socket that holds its port, a listener, and two ends of a connection.
-FILES_OF_A_LINK = 4
 _CHUNK_BYTES = 64 * 1024
-_BACKLOG = 128
 
 # Bytes go "there" from the side that dialled, and come "back" to it.
 Way = Literal["there", "back"]
@@ -45,8 +41,10 @@ class Link:
         self._target = (HOST, target)
         self._may_pass = may_pass
         # This socket is bound and never listens. While the link is cut, the kernel refuses
-        # connections, and still no other program gets the port.
-        self._place = _bound(0)
+        # connections, and still no other program gets the port. The listener shares it.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._place.bind((HOST, 0))
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self._listener: socket.socket | None = None
@@ -65,8 +63,8 @@ class Link:
     def heal(self) -> None:
         """From now on everything passes. A link that is whole stays whole."""
         if self._listener is None:
-            self._listener = _bound(self.port)
-            self._listener.listen(_BACKLOG)
+            self._listener = socket.create_server((HOST, self.port), reuse_port=True)
+            self._listener.setblocking(False)
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def broken(self) -> None:
@@ -93,14 +91,15 @@ class Link:
         task.add_done_callback(lambda _: near.close())
 
     async def _relay(self, near: socket.socket) -> None:
-        far = socket.socket()
-        far.setblocking(False)
-        with far:
+        with socket.socket() as far:
+            far.setblocking(False)
             try:
                 await self._may_pass(None)
                 await asyncio.get_running_loop().sock_connect(far, self._target)
-                await until_all_end(self._pass(near, far, "there"), self._pass(far, near, "back"))
-            except (OSError, asyncio.CancelledError):
+                async with asyncio.TaskGroup() as ways:
+                    ways.create_task(self._pass(near, far, "there"))
+                    ways.create_task(self._pass(far, near, "back"))
+            except* (OSError, asyncio.CancelledError):
                 # One end broke, or the link was cut: reset both ends, instead of closing in order.
                 for sock in (near, far):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -148,13 +147,3 @@ class Links:
     async def close(self) -> None:
         """For good."""
         await asyncio.gather(*(link.close() for link in self._links.values()))
-
-
-def _bound(port: int) -> socket.socket:
-    sock = socket.socket()
-    sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # The socket that holds the port, and the listener, share it.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((HOST, port))
-    return sock

@@ -1,4 +1,4 @@
-"""What the demo needs of this machine before it starts anything: a folder, ports, files, clips.
+"""What the demo needs of this machine before it starts anything: ports, open files, clips.
 
 If something is missing, these functions raise `DemoError`, so that nothing is started in vain.
 """
@@ -7,37 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from ratchet_server.counting.datadir import DataError, InUse, locked
 
 # Everything in a demo listens here, so no other machine reaches it.
 HOST = "127.0.0.1"
-# How many ports to try for the control.
-_PORTS = 100
 
 
 class DemoError(Exception):
     """Why the demo can't run, and how to mend it, in one line."""
-
-
-@contextlib.contextmanager
-def the_only_demo(data: Path, balancer_port: int) -> Iterator[None]:
-    """Lock the data folder for this demo."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(data))
-        except InUse as error:
-            where = f"http://{HOST}:{balancer_port}, pid {error.pid}"
-            fix = "stop it with Ctrl-C where it runs, or use it"
-            raise DemoError(f"the demo is already running ({where}): {fix}") from error
-        except DataError as error:
-            raise DemoError(f"{error}: run the demo from a folder where you may write") from error
-        yield
 
 
 def check_ports(ports: Sequence[int]) -> None:
@@ -53,38 +33,20 @@ def check_ports(ports: Sequence[int]) -> None:
                 raise DemoError(f"port {port} on {HOST} is taken: {fix}") from error
 
 
-def first_free(first_port: int, others: Sequence[int]) -> socket.socket:
-    """Listen on this port or, if another program has it, on the next free one."""
-    for port in range(first_port, first_port + _PORTS):
-        if port not in others:
-            with contextlib.suppress(OSError, OverflowError):
-                return socket.create_server((HOST, port))
-    last = first_port + _PORTS - 1
-    raise DemoError(f"no port from {first_port} to {last} on {HOST} is free: free one of them")
+def listen(port: int) -> socket.socket:
+    """Listen on this port or, if another program has it, on any that is free."""
+    with contextlib.suppress(OSError):
+        return socket.create_server((HOST, port))
+    return socket.create_server((HOST, 0))
 
 
-def allow_files(wanted: int) -> None:
-    """Raise the limit of open files for this process and its children. Some systems allow only 256
-    by default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-
-
-def find_media() -> Path:
-    """The folder with the clips: RATCHET_MEDIA, or else the repository's folder."""
+def find_media() -> tuple[Path, str]:
+    """The folder with the clips, RATCHET_MEDIA or else the repository's, and one of them."""
     named = os.environ.get("RATCHET_MEDIA")
     folder = Path(named) if named else Path(__file__).parents[4] / "media"
-    if not (folder / "catalogue.toml").is_file():
-        fix = "set RATCHET_MEDIA to a folder with clips and their catalogue.toml"
-        raise DemoError(f"there is no catalogue in {folder}: {fix}")
-    return folder
-
-
-def some_video(media: Path) -> str:
-    """A video for the introduction's link to a page."""
     try:
-        return next(iter(tomllib.loads((media / "catalogue.toml").read_text(encoding="utf-8"))))
-    except (OSError, ValueError, StopIteration):
-        return "VIDEO"
+        catalogue = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
+        return folder, next(iter(catalogue))
+    except (OSError, ValueError, StopIteration) as error:
+        fix = "set RATCHET_MEDIA to a folder with clips and their catalogue.toml"
+        raise DemoError(f"there is no catalogue in {folder}: {fix}") from error

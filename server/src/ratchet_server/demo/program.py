@@ -5,131 +5,139 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import string
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ratchet_server.demo import balancer, control, links, machine, messages
-from ratchet_server.demo.actions import Actions
+from ratchet_server import open_files
+from ratchet_server.counting.datadir import DataError, InUse, locked
+from ratchet_server.demo import balancer, control, machine
 from ratchet_server.demo.child import Child
 from ratchet_server.demo.client import Client
+from ratchet_server.demo.introduction import introduction
 from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST, DemoError
-from ratchet_server.demo.overview import Overview
+from ratchet_server.demo.playground import Playground
 from ratchet_server.demo.supervisor import Supervisor
-from ratchet_server.demo.tasks import until_one_ends
 from ratchet_server.demo.terminal import Terminal
+from ratchet_server.operator.humanize import counted
 from ratchet_server.settings import environment, sources
 
-MOST_NODES = 16
-_OTHER_FILES = 128
-# The demo sets these itself. From the environment, all nodes would get the same values.
-_OWN_SETTINGS = ("NAME", "HOST", "PORT", "DATA", "PEER", "ADVERTISE", "MEDIA")
+FIRST_PORT: Final = 1234
+BALANCER_PORT: Final = 8080
+CONTROL_PORT: Final = 8081
+# Sixteen nodes have 240 links of four files each.
+_FILES: Final = 2048
+# Below the current folder: easy to see, and easy to remove for a new start.
+DATA: Final = Path("data/demo")
 
 
-def run(nodes: int, first_port: int, balancer_port: int, control_port: int, data: Path) -> None:
-    """Run the demo until somebody stops it. Raises `DemoError` and `SettingError`."""
-    if not 1 <= nodes <= MOST_NODES:
-        raise DemoError(f"--nodes is 1 to {MOST_NODES}, not {nodes}")
-    # httpx logs every request.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    ports = {name: first_port + i for i, name in enumerate(string.ascii_lowercase[:nodes])}
-    with machine.the_only_demo(data, balancer_port):
-        taken = [*ports.values(), balancer_port]
-        machine.check_ports(taken)
-        machine.allow_files(_OTHER_FILES + links.FILES_OF_A_LINK * nodes * (nodes - 1))
-        with machine.first_free(control_port, taken) as sock:
-            asyncio.run(_run(ports, balancer_port, sock, data))
-
-
-async def _run(
-    ports: Mapping[str, int], balancer_port: int, sock: socket.socket, data: Path
+def run(
+    nodes: int,
+    *,
+    first_port: int = FIRST_PORT,
+    balancer_port: int = BALANCER_PORT,
+    control_port: int = CONTROL_PORT,
 ) -> None:
-    terminal = Terminal()
-    logs = data / "logs"
-    logs.mkdir(exist_ok=True)
-    media = machine.find_media()
+    """Run the demo until somebody stops it. Raises `DemoError` and `SettingError`.
+
+    If `control_port` is taken, the demo uses another one, and the pages get that address.
+    """
+    ports = {name: first_port + i for i, name in enumerate(string.ascii_lowercase[:nodes])}
+    try:
+        with locked(DATA):
+            machine.check_ports([*ports.values(), balancer_port])
+            open_files.allow(_FILES)
+            with machine.listen(control_port) as sock:
+                asyncio.run(_run(ports, balancer_port, sock))
+    except InUse as error:
+        where = f"http://{HOST}:{balancer_port}, pid {error.pid}"
+        fix = "stop it with Ctrl-C where it runs, or use it"
+        raise DemoError(f"the demo is already running ({where}): {fix}") from error
+    except DataError as error:
+        raise DemoError(f"{error}: run the demo from a folder where you may write") from error
+
+
+async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket) -> None:
+    media, video = machine.find_media()
     environ = environment.effective(os.environ)
     secret = sources.read_one("secret", argparse.Namespace(), environ)
     given = [f"{name}={HOST}:{port}" for name, port in ports.items()]
-    chosen = balancer.choose(given, f"{HOST}:{balancer_port}", data)
+    command, description = balancer.choose(given, f"{HOST}:{balancer_port}", DATA)
     page, own = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
+    logs = DATA / "logs"
+    logs.mkdir(exist_ok=True)
+
     async with contextlib.AsyncExitStack() as stack:
-        bye = f"Nothing is left running. The counts are kept in {data}."
+        terminal = Terminal()
+        bye = f"Nothing is left running. The counts are kept in {DATA}."
         stack.push_async_callback(terminal.say, bye)
-        client = Client()
+        client = Client(secret)
         stack.push_async_callback(client.close)
-        relays = Links(ports)
-        stack.push_async_callback(relays.close)
+        links = Links(ports)
+        stack.push_async_callback(links.close)
 
-        front = Child("balancer", page, chosen.command, _environ(), logs / "balancer.log")
-        nodes = {}
-        for name, port in ports.items():
-            url = f"http://{HOST}:{port}"
-            command = _node(name, port, data / name, media, relays.urls(name))
-            environ = _environ() | {
-                "RATCHET_PLAYGROUND": own,
-                # The nodes would dial the addresses that they send each other, around cut links.
-                "RATCHET_DISCOVER": "no",
-            }
-            nodes[name] = Child(name, url, command, environ, logs / f"{name}.log")
+        def node(name: str, port: int) -> Child:
+            flags = ["--name", name, "--host", HOST, "--port", str(port)]
+            flags += ["--data", str(DATA / name), "--media", str(media)]
+            for peer in links.urls(name):
+                flags += ["--peer", peer]
+            run_node = [sys.executable, "-m", "ratchet_server", "node", *flags]
+            url, log = f"http://{HOST}:{port}", logs / f"{name}.log"
+            return Child(f"node {name}", url, run_node, _environ(environ, own), log)
 
-        def how_to_start(child: Child) -> str:
-            if child is front:
-                return "To have it again, stop the demo and start it anew."
-            return messages.start_by_hand(own, page, child.name)
-
-        supervisor = Supervisor([*nodes.values()], front, client, terminal, how_to_start)
+        nodes = {name: node(name, port) for name, port in ports.items()}
+        front = Child("the balancer", page, command, os.environ, logs / "balancer.log")
+        supervisor = Supervisor([*nodes.values()], front, client, terminal)
         stack.push_async_callback(supervisor.end)
-        overview = Overview(nodes, relays, client)
-        actions = Actions(nodes, relays, supervisor, client, overview, secret)
+        terminal.hold_on_ctrl_z(supervisor.send)
+        playground = Playground(nodes, links, client, supervisor.start)
         pages = [page, *(node.url for node in nodes.values())]
-        app = control.application(overview, actions, own=own, pages=pages)
+        app = control.application(playground, own=own, pages=pages)
 
         async def live() -> None:
-            await terminal.say(f"Starting {len(nodes)} nodes and {chosen.description} ...")
+            await terminal.say(f"Starting {counted(len(nodes), 'node')} and {description} ...")
             await supervisor.start_all()
             # Not before: a page could start a node that the supervisor is just starting.
             server: Any = await app.create_server(sock=sock, access_log=False)
             stack.callback(server.close)
             await server.startup()
-            await terminal.say(
-                messages.introduction(
-                    page=page,
-                    nodes=[*nodes.values()],
-                    control=own,
-                    balancer=chosen.description,
-                    data=data,
-                    logs=logs,
-                    video=machine.some_video(media),
-                    can_type=terminal.can_type,
-                )
+            text = introduction(
+                page=page,
+                nodes=[*nodes.values()],
+                control=own,
+                balancer=description,
+                data=DATA,
+                video=video,
+                can_type=terminal.can_type,
             )
+            await terminal.say(text)
             await asyncio.Event().wait()
 
-        await until_one_ends(live(), terminal.stop.wait())
+        living = asyncio.create_task(live())
+        stopped = asyncio.create_task(terminal.stop.wait())
+        await asyncio.wait((living, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if living.done():
+            living.result()
 
 
-def _node(name: str, port: int, data: Path, media: Path, peers: Sequence[str]) -> list[str]:
-    command = [sys.executable, "-m", "ratchet_server", "node", "--name", name, "--host", HOST]
-    command += ["--port", str(port), "--data", str(data), "--media", str(media)]
-    for peer in peers:
-        command += ["--peer", peer]
-    return command
-
-
-def _environ() -> dict[str, str]:
-    own = {f"RATCHET_{setting}" for setting in _OWN_SETTINGS}
-    kept = {key: value for key, value in os.environ.items() if value and key not in own}
+def _environ(environ: Mapping[str, str], control: str) -> dict[str, str]:
+    """A node's environment. Its flags win over most of the user's variables."""
     return {
         # Nodes fold slots so soon that one can watch them do it.
         "RATCHET_FOLD_GRACE": "30",
         "RATCHET_PANEL": "yes",
-        **kept,
+        **environ,
+        "RATCHET_PLAYGROUND": control,
+        # The nodes would dial the addresses that they send each other, around cut links.
+        "RATCHET_DISCOVER": "no",
+        # All nodes would have the same.
+        "RATCHET_ADVERTISE": "",
+        "RATCHET_PEER": "",
         "PYTHONUNBUFFERED": "1",
     }

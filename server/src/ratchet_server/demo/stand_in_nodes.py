@@ -1,52 +1,69 @@
-"""The stand-in balancer's nodes: their addresses, which are ready, and which gets a request."""
+"""The stand-in balancer's nodes: which are ready, and which of them gets a request."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import re
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Sequence
-
-import httpx
+from contextlib import closing
 
 # As in haproxy.cfg.in.
+CONNECT_TIMEOUT_S = 2.0
 CHECK_INTERVAL_S = 1.0
 CHECK_FAILURES = 2
 
+_CHECK = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _READS = re.compile(r"/(api|assets|media)/.*|/readyz|/favicon\.ico|/view-count\.js")
-_NAME = re.compile("[a-z0-9-]{1,63}")
 
 
 class Node:
     """One node: its address, and whether it is ready."""
 
     def __init__(self, given: str) -> None:
-        """`given`: `[NAME=]HOST:PORT`. Raises `ValueError`."""
-        self.name, self.address = split_name(given)
-        split_address(self.address)
+        """`given`: `[NAME=]HOST:PORT`."""
+        self.name, _, self.address = given.rpartition("=")
         self.ready = False
         self._failures = 0
 
-    async def check(self, client: httpx.AsyncClient) -> None:
+    async def connect(self) -> tuple[StreamReader, StreamWriter]:
+        """Raises `OSError`."""
+        host, _, port = self.address.rpartition(":")
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await asyncio.open_connection(host, int(port))
+
+    async def check(self) -> None:
         """Check once. A node that passes is ready at once. It stays ready after one failed check,
         because a single response may get lost."""
         try:
             async with asyncio.timeout(CHECK_INTERVAL_S):
-                answer = await client.get(f"http://{self.address}/readyz")
-            ready = answer.status_code == 200
-        except (httpx.TransportError, TimeoutError):
-            ready = False
-        self._failures = 0 if ready else self._failures + 1
-        self.ready = ready or (self.ready and self._failures < CHECK_FAILURES)
+                reader, writer = await self.connect()
+                with closing(writer):
+                    writer.write(_CHECK)
+                    status, _ = await read_status(reader)
+        except OSError:
+            status = 0
+        self._failures = 0 if status == 200 else self._failures + 1
+        self.ready = status == 200 or (self.ready and self._failures < CHECK_FAILURES)
 
-    async def watch(self, client: httpx.AsyncClient) -> None:
+    async def watch(self) -> None:
         """Check again and again, and print each change."""
         while True:
             before = self.ready
-            await self.check(client)
+            await self.check()
             if self.ready != before:
                 print(f"{self.address} is {'ready' if self.ready else 'not ready'}", flush=True)
             await asyncio.sleep(CHECK_INTERVAL_S)
+
+
+async def read_status(node: StreamReader) -> tuple[int, bytes]:
+    """The status of a response, and its first line. Raises `OSError` if the node is gone."""
+    line = await node.readline()
+    status = re.match(rb"HTTP/1\.[01] ([0-9]{3})", line)
+    if status is None:
+        raise ConnectionAbortedError
+    return int(status[1]), line
 
 
 class Turns:
@@ -61,11 +78,11 @@ class Turns:
     def for_read(self, path: str, query: str) -> list[Node]:
         """The ready nodes; first the one that `?node=` names, without any decoding."""
         pairs = (pair.partition("=") for pair in re.split("[&;]", query))
-        names = {value for key, _, value in pairs if key == "node"}
+        names = {value for key, _, value in pairs if key == "node" and value}
         order = self._next("reads" if _READS.fullmatch(path) else "pages")
         return sorted(order, key=lambda node: node.name not in names)
 
-    def for_view(self, key: str) -> list[Node]:
+    def for_view(self, key: bytes) -> list[Node]:
         """The ready nodes. The order is always the same for one key."""
         if not key:
             return self._next("views")
@@ -73,7 +90,7 @@ class Turns:
         # Rendezvous hashing: each key has its own order of all nodes. When a node is lost, only the
         # keys of that node move.
         def rank(node: Node) -> bytes:
-            return hashlib.sha256(f"{node.address} {key}".encode()).digest()
+            return hashlib.sha256(f"{node.address} ".encode() + key).digest()
 
         return sorted(self._ready(), key=rank, reverse=True)
 
@@ -85,21 +102,3 @@ class Turns:
 
     def _ready(self) -> list[Node]:
         return [node for node in self._nodes if node.ready]
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port`. Raises `ValueError` with a message for the user."""
-    host, _, port = address.rpartition(":")
-    if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is not HOST:PORT, for instance 127.0.0.1:1234")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def split_name(node: str) -> tuple[str | None, str]:
-    """Split `name=host:port`. The name may be missing (None). Raises `ValueError`."""
-    name, given, address = node.rpartition("=")
-    if not given:
-        return None, address
-    if _NAME.fullmatch(name) is None:
-        raise ValueError(f"{node!r} has no valid name: it is 1 to 63 of a-z 0-9 -")
-    return name, address

@@ -1,12 +1,12 @@
-"""Starts the demo's processes, tells the user what becomes of them, and ends them all."""
+"""Starts the demo's processes, says what becomes of them, and ends them all."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 
-from ratchet_server.demo import messages
 from ratchet_server.demo.child import Child
 from ratchet_server.demo.client import Client
 from ratchet_server.demo.machine import DemoError
@@ -16,26 +16,20 @@ READY_TIMEOUT_S = 60.0
 # A node needs less than this to drain. A node that takes longer is stuck.
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.2
+POLL_TIMEOUT_S = 1.0
 
 
 class Supervisor:
     """Looks after the nodes and the balancer. It starts nothing after `end`."""
 
     def __init__(
-        self,
-        nodes: Sequence[Child],
-        balancer: Child,
-        client: Client,
-        terminal: Terminal,
-        how_to_start: Callable[[Child], str],
+        self, nodes: Sequence[Child], balancer: Child, client: Client, terminal: Terminal
     ) -> None:
-        """`how_to_start`: how a user who can't press Enter starts a dead child again."""
         self._nodes = nodes
         self._balancer = balancer
         self._children = [*nodes, balancer]
         self._client = client
         self._terminal = terminal
-        self._how_to_start = how_to_start
         # A page and Enter may start the same child at once, while the demo is about to end.
         self._starting = asyncio.Lock()
         self._ending = False
@@ -56,6 +50,11 @@ class Supervisor:
             if not self._ending and not child.running:
                 await child.start()
                 self._in_background(self._report(child, again=True))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all processes."""
+        for child in self._children:
+            child.send(number)
 
     async def end(self) -> None:
         """End everything, the balancer first, so that it sends no request to a stopping node."""
@@ -80,7 +79,8 @@ class Supervisor:
         impatient.cancel()
         for child in running:
             if child.running:
-                await self._terminal.say(messages.killed(child))
+                name = f"{child.title} (pid {child.pid})"
+                await self._terminal.say(f"{name} did not stop by itself and is killed.")
                 child.send(signal.SIGKILL)
         await all_ended
 
@@ -92,29 +92,33 @@ class Supervisor:
                 await self.start(child)
 
     async def _must_become_ready(self, child: Child) -> None:
-        try:
+        ready = False
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_TIMEOUT_S):
-                if not await self._becomes_ready(child):
-                    raise DemoError(messages.death(child))
-        except TimeoutError:
-            raise DemoError(messages.not_ready(child, READY_TIMEOUT_S)) from None
+                ready = await self._becomes_ready(child)
+        if not ready:
+            raise DemoError(child.what_is_wrong())
 
     async def _becomes_ready(self, child: Child) -> bool:
         """Return True when `child` is ready, or False when it has ended before."""
         while child.running:
-            if await self._client.is_ready(child.url):
+            url = f"{child.url}/readyz"
+            response = await self._client.request("GET", url, timeout_s=POLL_TIMEOUT_S)
+            if response and response.status == 200:
                 return True
             await asyncio.sleep(POLL_S)
         return False
 
     async def _report(self, child: Child, *, again: bool = False) -> None:
-        """Tell the user how `child` has ended and, with `again`, first when it is ready."""
+        """Print how `child` has ended and, with `again`, first when it is ready."""
         if again and await self._becomes_ready(child):
-            await self._terminal.say(messages.ready_again(child))
+            await self._terminal.say(f"{child.title} is ready again, pid {child.pid}.")
         await child.ended()
-        await self._terminal.say(messages.death(child, pid=True))
-        enter = "Press Enter to start it again."
-        await self._terminal.say(enter if self._terminal.can_type else self._how_to_start(child))
+        if self._terminal.can_type:
+            how = "Press Enter to start it again."
+        else:
+            how = "Start the demo anew to have it again; the page's debug panel starts nodes, too."
+        await self._terminal.say(f"{child.what_is_wrong()}\n{how}")
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

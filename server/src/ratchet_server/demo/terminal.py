@@ -1,4 +1,4 @@
-"""The demo's terminal: signals to stop, a press of Enter, and the lines that it prints."""
+"""The demo's terminal: its signals, a press of Enter, and the lines that the demo prints."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -33,6 +34,21 @@ class Terminal:
     async def say(self, text: str) -> None:
         """Print `text`, and return when that is done."""
         await self._loop.run_in_executor(self._printer, _print, text)
+
+    def hold_on_ctrl_z(self, send: Callable[[signal.Signals], None]) -> None:
+        """From now on Ctrl-Z holds the children, too, until the shell lets this process go on.
+        `send` sends them a signal."""
+
+        def hold() -> None:
+            send(signal.SIGSTOP)
+            # Not SIGSTOP for ourselves: without a shell, nobody could let us go on. There, the
+            # kernel ignores a SIGTSTP without a handler.
+            self._loop.remove_signal_handler(signal.SIGTSTP)
+            signal.raise_signal(signal.SIGTSTP)
+            self._loop.add_signal_handler(signal.SIGTSTP, hold)
+            send(signal.SIGCONT)
+
+        self._loop.add_signal_handler(signal.SIGTSTP, hold)
 
     def _typed(self) -> None:
         # To read the terminal from the background would stop the whole program.

@@ -2,21 +2,24 @@
 
 The calls. Each is a blueprint, whose arguments are the parts that it uses:
 
-    views             counting a view
-    reads             lists, numbers, snapshots, pictures (badge), and watching a number live
+    views             counts a view
+    reads             lists, numbers, snapshots, pictures (badge), and live updates of a number
     this_node         `/api/node`, `/healthz`, `/readyz`
     cluster           `/api/cluster`; metrics: `/metrics`
     operators         drain, leave and retire (retirement)
     peer              `WS /peer`: the connections that peers open
-    pages, files      the HTML; clips and built assets. built: where the built page lies
+    pages, files      the HTML; clips and built assets. built: the folder of the built page
+    sending           sends a file or a part of it, piece by piece (ranges: which part)
 
 What they share:
 
-    app, server       the Sanic app; its listening socket. bounded_protocol: limits Sanic lacks
-    gate              which requests the node serves now; guard: who may call what
+    app, server       the Sanic app; its listening socket. head_router: HEAD wherever GET is
+    bounded_protocol  limits that Sanic lacks: how slow a client may be
+    backlog           how many bytes may wait for all clients together
+    gate              which requests the node serves now; guard: which callers it serves
     videos            which videos this node counts and lists (catalogue: its clips; listing: ids)
     watchers          browsers that watch a number: each change is encoded once, and sent to all
     embedders         the sites that may show counts
-    errors            the contract's error responses; refusals: those for the keeper's refusals
+    errors            the contract's error responses; refusals: which one each refusal gets
     headers           headers that restrict what browsers do; freshness: `If-None-Match`
 """

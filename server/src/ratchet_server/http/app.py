@@ -8,41 +8,52 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
 from ratchet_server.http import headers
+from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.head_router import HeadRouter
 
 App = Sanic[Any, Any]
 
 # A request carries a name, a key and a few words. No call takes a large body.
 MAX_REQUEST: Final = 64 * 1024
+# Browsers send the cookies of all other apps on this host along, which nothing here reads. Sanic
+# takes no more than this.
+MAX_HEAD: Final = 16 * 1024
 REQUEST_TIMEOUT_S: Final = 10
 RESPONSE_TIMEOUT_S: Final = 86_400
-LAST_ANSWER_S: Final = 120
+LAST_RESPONSE_S: Final = 120
 
 
 def application(
     name: str, gate: Gate, *, signed: Iterable[Blueprint], unsigned: Iterable[Blueprint]
 ) -> App:
-    """The app of the node `name`. Responses of the `signed` blueprints name the node. Caches must
-    not store them, unless they have their own Cache-Control."""
-    # Sanic keeps a registry of its apps by name. A test may make two nodes of one name.
-    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False)
+    """The app of the node `name`.
+
+    Each response of a `signed` blueprint names the node and, unless it has a Cache-Control of its
+    own, forbids caches to store it. Responses of `unsigned` blueprints do neither.
+    """
+    # Sanic refuses a second app of the same name. A test may make two nodes of one name.
+    app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
+    app.ctx.backlog = Backlog()
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
+    app.config.REQUEST_MAX_HEADER_SIZE = MAX_HEAD
     app.config.REQUEST_TIMEOUT = REQUEST_TIMEOUT_S
-    # Views wait while the node reads its data, or the disk stalls. Sanic's own time-out would
-    # answer 503, which promises that the view is not counted. It may be counted a moment later.
+    # Views wait while the node reads its data, or while the disk stalls. At Sanic's own time-out a
+    # client would get 503, which promises that the view is not counted. But the keeper may still
+    # count it a moment later.
     app.config.RESPONSE_TIMEOUT = RESPONSE_TIMEOUT_S
-    # How long the last response on a connection, such as a file, may take to get through.
-    # `bounded_protocol` ends stalled connections sooner.
-    app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_ANSWER_S
+    # How long the client may take to read the last response on a connection, once the node has
+    # written all of it. `bounded_protocol` ends stalled connections sooner.
+    app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
-    usual = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}
-    app.error_handler = JsonErrors(usual, gate.last_answer)
+    defaults = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}
+    app.error_handler = JsonErrors(defaults, gate.close_if_stopping)
 
     async def sign(request: Request, response: BaseHTTPResponse) -> None:
-        gate.last_answer(request)
-        for header, value in usual.items():
+        gate.close_if_stopping(request)
+        for header, value in defaults.items():
             response.headers.setdefault(header, value)
 
     for blueprint in signed:

@@ -1,7 +1,7 @@
 """A count as a picture, for pages without scripts: an SVG that loads nothing else.
 
-A picture has no memory. It shows the number of its node at that moment, which may be less than
-another node has shown before. Pages that must never show less use `<view-count>`.
+A picture has no memory. It shows what the responding node counts at that moment, which may be less
+than another node has shown before. Pages that must never show less use `<view-count>`.
 """
 
 import base64
@@ -13,12 +13,12 @@ from sanic import HTTPResponse, Request
 from ratchet_server.http import headers
 from ratchet_server.http.freshness import still_fresh
 
-# The widths of Arial's bold letters, in thousandths of the font's size. Helvetica and Liberation
-# Sans have the same widths. With any other font, the browser stretches the text to fit.
-_WIDTHS: Final = {",": 278, ".": 278, "K": 722, "M": 833, "B": 722, "T": 611}
-_DIGIT: Final = 556
-_WORDS: Final = {"view": 2000, "views": 2500}
-_SIZE: Final = 14
+# The widths of Arial's bold letters, in thousandths of the font size. Helvetica and Liberation Sans
+# have the same widths. With any other font, the browser stretches the text to fit.
+_LETTER_WIDTHS: Final = {",": 278, ".": 278, "K": 722, "M": 833, "B": 722, "T": 611}
+_DIGIT_WIDTH: Final = 556
+_WORD_WIDTHS: Final = {"view": 2000, "views": 2500}
+_FONT_SIZE: Final = 14
 _HEIGHT: Final = 28
 
 # The colours of our own pages.
@@ -26,7 +26,7 @@ _STYLE: Final = (
     "rect{fill:#fff;stroke:#e2dfd8}"
     "path{fill:none;stroke:#ad4e06;stroke-width:1.6}"
     "circle{fill:#ad4e06}"
-    f"text{{font:{_SIZE}px Arial,Helvetica,Liberation Sans,sans-serif;fill:#66625a}}"
+    f"text{{font:{_FONT_SIZE}px Arial,Helvetica,Liberation Sans,sans-serif;fill:#66625a}}"
     ".n{font-weight:700;fill:#1c1b19}"
     "@media(prefers-color-scheme:dark){"
     "rect{fill:#1b1d27;stroke:#2c2f3d}path{stroke:#f2a65a}circle{fill:#f2a65a}"
@@ -35,34 +35,35 @@ _STYLE: Final = (
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 
-def answer(request: Request, views: int) -> HTTPResponse:
-    """The picture of `views`, or 304 if the client has this picture already."""
+def respond(request: Request, views: int) -> HTTPResponse:
+    """The response with the picture of `views`, or 304 if the client has this picture already."""
     compact = "compact" in request.get_args(keep_blank_values=True)
     svg = picture(views, compact=compact)
     etag = f'"{hashlib.sha256(svg.encode()).hexdigest()[:16]}"'
-    sent = headers.picture(etag, _STYLE_HASH)
+    fields = headers.picture(etag, _STYLE_HASH)
     if still_fresh(request, etag):
-        return HTTPResponse(status=304, headers=sent)
-    return HTTPResponse(svg, headers=sent, content_type="image/svg+xml")
+        return HTTPResponse(status=304, headers=fields)
+    return HTTPResponse(svg, headers=fields, content_type="image/svg+xml")
 
 
 def picture(views: int, *, compact: bool = False) -> str:
-    """The SVG: an eye, the number, the word. It is light or dark as the reader's system is."""
+    """The SVG: an eye, the number, the word. It is light or dark, as the reader's system is."""
     number = short(views) if compact else f"{views:,}"
     word = "view" if views == 1 else "views"
-    number_wide = sum(_WIDTHS.get(character, _DIGIT) for character in number) * _SIZE / 1000
-    word_wide = _WORDS[word] * _SIZE / 1000
-    word_at = 34 + number_wide + 5
-    width = round(word_at + word_wide + 11)
-    said = f"{views:,} {word}"
+    letters = (_LETTER_WIDTHS.get(character, _DIGIT_WIDTH) for character in number)
+    number_width = sum(letters) * _FONT_SIZE / 1000
+    word_width = _WORD_WIDTHS[word] * _FONT_SIZE / 1000
+    word_x = 34 + number_width + 5
+    width = round(word_x + word_width + 11)
+    label = f"{views:,} {word}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{said}">'
-        f"<title>{said}</title><style>{_STYLE}</style>"
+        f'viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{label}">'
+        f"<title>{label}</title><style>{_STYLE}</style>"
         f'<rect x=".5" y=".5" width="{width - 1}" height="{_HEIGHT - 1}" rx="8"/>'
         '<path d="M11 14c4-6.5 12-6.5 16 0c-4 6.5-12 6.5-16 0z"/><circle cx="19" cy="14" r="2.4"/>'
-        f'<text class="n" x="34" y="19" {_fitted(number_wide)}>{number}</text>'
-        f'<text x="{word_at:.1f}" y="19" {_fitted(word_wide)}>{word}</text></svg>'
+        f'<text class="n" x="34" y="19" {_fitted(number_width)}>{number}</text>'
+        f'<text x="{word_x:.1f}" y="19" {_fitted(word_width)}>{word}</text></svg>'
     )
 
 
@@ -77,5 +78,5 @@ def short(views: int) -> str:
     raise AssertionError
 
 
-def _fitted(wide: float) -> str:
-    return f'textLength="{wide:.1f}" lengthAdjust="spacingAndGlyphs"'
+def _fitted(width: float) -> str:
+    return f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"'

@@ -1,4 +1,4 @@
-"""The built page that a node serves: where it lies, and the name of its content."""
+"""The built page that a node serves: its folder, and the name of its build."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PACKAGED: Final = Path(__file__).parents[1] / "page"
 
 @dataclass(frozen=True)
 class Built:
-    """A built page. `name` is None until there is one."""
+    """A built page. `name` is its build's name, or None while the folder has no build."""
 
     folder: Path
     name: str | None

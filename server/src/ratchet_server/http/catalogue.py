@@ -20,7 +20,7 @@ _POSTERS = (".webp", ".jpg", ".png")
 
 @dataclass(frozen=True)
 class Video:
-    """One clip. `poster` may be missing."""
+    """A video with a clip. Not every clip has a poster."""
 
     id: str
     title: str
@@ -34,32 +34,32 @@ def read(folder: Path | None) -> Mapping[str, Video]:
     if folder is None:
         return {}
     if not folder.is_dir():
-        raise SettingError(f"--media {folder}: there is no such folder")
+        raise SettingError(f"--media {folder}: there is no such folder; name the folder of clips")
     texts = _texts(folder / "catalogue.toml")
     videos = {}
     for clip in sorted(folder.glob("*.webm"), key=lambda clip: clip.stem):
         try:
             video = names.video(clip.stem)
         except names.Invalid as error:
-            _log.warning("%s is left out of the catalogue: %s", clip, error)
+            _log.warning("%s is not in the catalogue; rename it: %s", clip, error)
             continue
         posters = (clip.with_suffix(ending) for ending in _POSTERS)
-        said = texts.get(video, {})
+        entry = texts.get(video, {})
         videos[video] = Video(
             video,
-            str(said.get("title", video)),
-            str(said.get("description", "")),
+            str(entry.get("title", video)),
+            str(entry.get("description", "")),
             clip,
             next((poster for poster in posters if poster.is_file()), None),
         )
     if not videos:
-        _log.warning("--media %s holds no <id>.webm: the catalogue is empty", folder)
+        _log.warning("--media %s holds no <id>.webm, so the catalogue is empty", folder)
     return videos
 
 
 def _texts(file: Path) -> Mapping[str, Mapping[str, object]]:
     try:
-        said = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (OSError, ValueError) as error:
         raise SettingError(f"{file}: {error}") from None
-    return {video: entry for video, entry in said.items() if isinstance(entry, dict)}
+    return {video: entry for video, entry in entries.items() if isinstance(entry, dict)}

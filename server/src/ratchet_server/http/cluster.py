@@ -1,7 +1,7 @@
 """`GET /api/cluster`: the whole cluster as this one node sees it. PROTOCOL.md has its fields.
 
-Made when asked for, from a few numbers a slot; the rows themselves are not looked at, so it may be
-polled each second whatever the node holds.
+The node makes the report for each request, from a few numbers per slot. It reads no rows, so
+clients may poll the report each second, however many videos the node counts.
 """
 
 import time
@@ -17,12 +17,12 @@ from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.settings import SettingError, check_url
 
-# Nodes that are started together need not find each other at once.
+# Nodes that start together may need this long to find each other.
 UNREACHED_S: Final = 10.0
 
 
 def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
-    """The call. It needs no secret, and no readiness: a node that starts is looked at, too."""
+    """The call. It needs no secret, and works on a node that is still starting, too."""
     blueprint = Blueprint("cluster")
     started = time.time()
 
@@ -39,7 +39,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
                 for one in mesh.dialled
                 if one.node is None and one.tried and now - started > UNREACHED_S
             ),
-            via=_reached_at(request) or replica.me.url,
+            via=_url_in(request) or replica.me.url,
         )
         seen = report(replica.observe(), facts)
         return json(seen.json(), headers={"Cache-Control": "no-store"})
@@ -47,8 +47,8 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
     return blueprint
 
 
-def _reached_at(request: Request) -> str | None:
-    """The address under which whoever asks has just reached this node."""
+def _url_in(request: Request) -> str | None:
+    """The URL at which the client has reached this node; None if the request has no valid one."""
     try:
         return check_url(f"{request.scheme}://{request.host}")
     except SettingError:

@@ -19,17 +19,20 @@ from sanic.handlers import ErrorHandler
 from sanic.response import json
 
 from ratchet_server.counting.refusals import Refusal
-from ratchet_server.http.refusals import told
+from ratchet_server.http.refusals import error_of
 
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
-    BadRequest: ("bad_request", "This is no HTTP/1.1 request that a node understands."),
+    BadRequest: ("bad_request", "This node can't parse the request; send valid HTTP/1.1."),
     RequestTimeout: (
         "request_timeout",
-        "The rest of the request didn't come; send it again, whole.",
+        "The rest of the request did not arrive in time; send the whole request again.",
     ),
     NotFound: ("not_found", "There is nothing at this path; PROTOCOL.md lists the calls."),
-    MethodNotAllowed: ("method_not_allowed", "This path takes other methods; see Allow."),
-    PayloadTooLarge: ("too_large", "The request is larger than this node reads."),
+    MethodNotAllowed: (
+        "method_not_allowed",
+        "This path does not allow this method; the Allow header lists the methods it allows.",
+    ),
+    PayloadTooLarge: ("too_large", "The request is too large for this node; send a smaller one."),
 }
 
 # The header with the name of the node that responds.
@@ -52,22 +55,25 @@ class ApiError(SanicException):
 
 
 def refused(refusal: Refusal) -> ApiError:
-    """The answer for a refusal of the keeper."""
-    why = told(refusal)
-    return ApiError(why.status, why.code, why.message, retry_after_s=why.retry_after_s)
+    """The error response for a refusal of the keeper."""
+    error = error_of(refusal)
+    return ApiError(error.status, error.code, error.message, retry_after_s=error.retry_after_s)
 
 
 class JsonErrors(ErrorHandler):
-    """Turns every failure into the contract's form, also Sanic's own failures and bugs."""
+    """Gives every error response the contract's form, also those for Sanic's own errors and for
+    bugs."""
 
     def __init__(
-        self, usual: Mapping[str, str], last: Callable[[Request], None] = lambda _request: None
+        self,
+        defaults: Mapping[str, str],
+        before_response: Callable[[Request], None] = lambda _request: None,
     ) -> None:
-        """`usual`: default headers for every response.
-        `last`: called for each error response, which may be the last on its connection."""
+        """`defaults`: headers for every response that does not set them itself.
+        `before_response`: called with the request before each error response."""
         super().__init__()
-        self._usual = usual
-        self._last = last
+        self._defaults = defaults
+        self._before_response = before_response
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The response for `exception`."""
@@ -75,7 +81,7 @@ class JsonErrors(ErrorHandler):
             exception = refused(exception)
         status, headers = 500, {}
         code = "internal"
-        message = "This node failed to answer; its log says why. The request may be sent again."
+        message = "This node failed at this request; its log says why. You may send it again."
         if isinstance(exception, SanicException):
             status, headers = exception.status_code, dict(exception.headers)
             for kind, (known_code, known_message) in _MESSAGES.items():
@@ -87,12 +93,13 @@ class JsonErrors(ErrorHandler):
                     exception, "code", HTTPStatus(status).phrase.lower().replace(" ", "_")
                 )
                 message = str(exception)
-        elif not isinstance(exception, asyncio.CancelledError):  # That means: the client has left.
-            _log.exception("unforeseen failure at %s", request.path if request else "?")
+        # Sanic cancels a handler when its client disconnects: that is no failure.
+        elif not isinstance(exception, asyncio.CancelledError):
+            _log.exception("unexpected error at %s", request.path if request else "?")
         # The exception may carry the `Content-Length` of another body, which would cut this body
-        # short, or let the client wait for more.
+        # short, or make the client wait for more.
         headers.pop("Content-Length", None)
-        headers = {**self._usual, **headers}
+        headers = {**self._defaults, **headers}
         if request:
-            self._last(request)
+            self._before_response(request)
         return json({"error": code, "message": message}, status=status, headers=headers)

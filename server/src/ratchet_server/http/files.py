@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from sanic import Blueprint, HTTPResponse, Request
-from sanic.handlers import ContentRangeHandler
-from sanic.response import file
 
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freshness import still_fresh
+from ratchet_server.http.sending import send_file
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
@@ -32,31 +31,27 @@ _TYPES: Final = {
 def clips(videos: Mapping[str, Video]) -> Blueprint:
     """`/media/{video}.webm`, with byte ranges, and its poster."""
     blueprint = Blueprint("clips")
-    # One route for all clips: Sanic's router would take seconds to prepare some hundreds.
+    # One route for all clips: with a route for each, Sanic's router would need seconds to prepare
+    # some hundreds.
     known = {
         path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
     }
 
-    async def clip(request: Request, name: str) -> HTTPResponse:
+    @blueprint.get("/media/<name:str>")
+    async def clip(request: Request, name: str) -> HTTPResponse | None:
         path = known.get(name)
         if path is None:
-            raise ApiError(404, "not_found", "There is no such clip here.")
-        asked = ContentRangeHandler(request, path.stat()) if "range" in request.headers else None
-        return await file(
-            path,
-            headers={**headers.OURS, "Accept-Ranges": "bytes"},
-            mime_type=_type(path),
-            request_headers=request.headers,
-            _range=asked,
-        )
+            raise ApiError(404, "not_found", "There is no such clip; /api/videos lists the videos.")
+        return await send_file(request, path, _type(path), headers.clip())
 
-    blueprint.add_route(clip, "/media/<name:str>", methods=["GET", "HEAD"])
     return blueprint
 
 
 def assets(page: Path | None) -> Blueprint:
-    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`. `page`: the folder
-    of a page built elsewhere."""
+    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`.
+
+    `page`: the folder of a page built elsewhere; None: the packaged page.
+    """
     blueprint = Blueprint("assets")
     built = Built.read(page)
     # The node serves only files that were there at its start, so no path leads out of the folder.
@@ -72,34 +67,44 @@ def assets(page: Path | None) -> Blueprint:
             (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
         )
 
-    async def send(name: str, encoding: str | None, sent: Mapping[str, str]) -> HTTPResponse:
-        kind = _type(known[name])
-        if encoding is None:
-            return await file(known[name], headers=dict(sent), mime_type=kind)
-        encoded = {**sent, "Content-Encoding": encoding}
-        return await file(known[name + _ENCODINGS[encoding]], headers=encoded, mime_type=kind)
+    @blueprint.get("/assets/<build:str>/<name:path>")
+    async def asset(request: Request, build: str, name: str) -> HTTPResponse | None:
+        # Read the build's name again: somebody may have put another build into the folder since the
+        # start. Browsers would keep its files for ever under the name of this build.
+        if not build == built.name == Built.read(page).name or name not in known:
+            message = "This node's build of the page has no such file; load the page again."
+            raise ApiError(404, "not_found", message)
+        encoding, fields = encoding_for(request, name), headers.asset()
+        path = known[name]
+        if encoding:
+            path = known[name + _ENCODINGS[encoding]]
+            fields["Content-Encoding"] = encoding
+        etag = f'"{build}-{encoding or "plain"}"'
+        return await send_file(request, path, _type(known[name]), fields, etag=etag)
 
-    @blueprint.get("/assets/<asked:str>/<name:path>")
-    async def asset(request: Request, asked: str, name: str) -> HTTPResponse:
-        # Read again: another build may lie there since, whose files are not those of this name, and
-        # whoever was given them would keep them for ever.
-        if not asked == built.name == Built.read(page).name or name not in known:
-            raise ApiError(404, "not_found", "This build of the page has no such file.")
-        return await send(name, encoding_for(request, name), headers.asset())
+    # The script is small, and every page of another site loads it: read it once.
+    name = "embed/view-count.js"
+    script = {
+        encoding: known[name + ending].read_bytes()
+        for encoding, ending in (("", ""), *_ENCODINGS.items())
+        if name + ending in known
+    }
 
     @blueprint.get("/view-count.js")
     async def view_count(request: Request) -> HTTPResponse:
-        name = "embed/view-count.js"
-        if name not in known:
+        encoding = encoding_for(request, name) or ""
+        if encoding not in script:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        # Pages of other sites name the script without its build, so browsers check it now and then.
-        encoding = encoding_for(request, name)
-        content = sha256(known[name].read_bytes()).hexdigest()[:16]
+        # The pages of other sites load the script by an address without a build, so browsers must
+        # ask now and then whether it has changed.
+        content = sha256(script[""]).hexdigest()[:16]
         etag = f'"{content}-{encoding or "plain"}"'
-        sent = headers.script_for_others(etag)
+        fields = headers.script_for_others(etag)
         if still_fresh(request, etag):
-            return HTTPResponse(status=304, headers=sent)
-        return await send(name, encoding, sent)
+            return HTTPResponse(status=304, headers=fields)
+        if encoding:
+            fields["Content-Encoding"] = encoding
+        return HTTPResponse(script[encoding], headers=fields, content_type=_type(known[name]))
 
     return blueprint
 

@@ -1,10 +1,10 @@
-"""Whether a client has the current response already: `If-None-Match` (RFC 9110, 13.1.2)."""
+"""Whether a client has the current version of a response: `If-None-Match` (RFC 9110, 13.1.2)."""
 
 from sanic import Request
 
 
 def still_fresh(request: Request, etag: str) -> bool:
-    """Whether the client has the response with this `etag` already. Then 304 will do."""
-    given = request.headers.get("if-none-match", "")
-    known = {part.strip().removeprefix("W/") for part in given.split(",")}
-    return etag in known or "*" in known
+    """Whether the client has the response with this `etag` already. If so, respond with 304."""
+    header = request.headers.get("if-none-match", "")
+    etags = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return etag in etags or "*" in etags

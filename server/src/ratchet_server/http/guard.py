@@ -1,23 +1,23 @@
-"""Who may call what: peers and operators by the secret or from loopback, browsers by origin."""
+"""Who may use the calls of peers and operators: callers with the secret, or from loopback."""
 
 import hmac
 import logging
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from sanic import Request
 
 from ratchet_server.http.errors import ApiError
 from ratchet_server.log_throttle import LogThrottle
 
-_PASSED_ON: Final = {"forwarded", "via", "x-real-ip"}
+# A balancer or proxy adds these headers, or some that start with `x-forwarded-`.
+_PROXY_HEADERS: Final = {"forwarded", "via", "x-real-ip"}
 
 _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Checks requests. Each check returns, or raises the `ApiError` to respond with."""
+    """Checks requests. Each check returns, or raises an `ApiError`, which becomes the response."""
 
     def __init__(self, secret: str | None) -> None:
         self._secret = secret
@@ -25,9 +25,9 @@ class Guard:
 
     def operator(self, request: Request) -> None:
         """Let peers and operators pass: their request has the secret or, if this node has no
-        secret, comes from this very machine. Browsers never hold the secret, and never pass.
+        secret, comes from this very machine. Browsers never have the secret, and never pass.
 
-        The log names each sender that doesn't pass: a node with another secret, or an attacker.
+        The log names each caller that doesn't pass: a node with another secret, or an attacker.
         """
         try:
             self._check_operator(request)
@@ -38,49 +38,36 @@ class Guard:
 
     def _check_operator(self, request: Request) -> None:
         if "origin" in request.headers:
-            raise ApiError(403, "not_for_browsers", "This call is not for browsers.")
+            message = "Browsers may not make this call; use `ratchet`, or send no Origin header."
+            raise ApiError(403, "not_for_browsers", message)
         if self._secret is None:
             if not _from_loopback(request):
                 raise ApiError(
                     403,
                     "loopback_only",
-                    "This node has no secret, so only its own machine may call this. "
-                    "Give all nodes and operators one (--secret-file).",
+                    "This node has no secret, so it takes this call from its own machine only. "
+                    "Give all nodes and operators the same secret (--secret-file).",
                 )
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # Sanic decodes bytes beyond ASCII to surrogates. They are a wrong secret, and no failure.
+        # Sanic decodes bytes beyond ASCII to surrogates. Without `surrogateescape`, a wrong secret
+        # with those bytes would be an internal error.
         given = token.strip().encode(errors="surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._secret.encode()):
             what = (
                 "That is not the secret of this node." if given else "This call needs the secret."
             )
-            how = "Authorization: Bearer <secret>, or --secret-file or RATCHET_SECRET for ratchet"
-            error = ApiError(401, "unauthorized", f"{what} ({how}.)")
+            how = "Send Authorization: Bearer <secret>, or give ratchet a --secret-file."
+            error = ApiError(401, "unauthorized", f"{what} {how}")
             error.headers = {"WWW-Authenticate": "Bearer"}
             raise error
 
-    def same_origin(self, request: Request) -> None:
-        """Let websockets pass that come from a page of this site, or from no browser at all.
-
-        Browsers let any page open a websocket to any host. Only the Origin header names the page.
-        """
-        origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) != request.headers.get("host"):
-            raise ApiError(403, "other_origin", "Websockets are for pages of this site.")
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
-
 
 def _from_loopback(request: Request) -> bool:
-    # Through a balancer on the same machine everybody comes from loopback: such a request is told
-    # by the headers that a balancer adds.
-    if any(header in _PASSED_ON or header.startswith("x-forwarded-") for header in request.headers):
+    # Every request through a balancer on this machine comes from loopback, whoever sent it.
+    if any(
+        header in _PROXY_HEADERS or header.startswith("x-forwarded-") for header in request.headers
+    ):
         return False
     try:
         return ip_address(request.ip).is_loopback

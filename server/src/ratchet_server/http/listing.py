@@ -1,4 +1,4 @@
-"""Video ids in order, for a list that clients read page by page while it grows."""
+"""Video ids in order, for a list that grows while clients read it page by page."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,12 @@ class Listing:
         self._ids: list[str] = []
         self._sorted = True
 
+    def __contains__(self, one: str) -> bool:
+        return one in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
     def add(self, ids: Iterable[str]) -> None:
         """Add `ids`. Ids that are there already change nothing."""
         new = set(ids) - self._known
@@ -23,7 +29,7 @@ class Listing:
     def above(self, after: str) -> Iterator[str]:
         """The ids above `after`, in order."""
         if not self._sorted:
-            # The old ids are still in order, and Python's sort is quick where that is so.
+            # The old ids are still in order. Python's sort is fast on input that is nearly sorted.
             self._ids.sort()
             self._sorted = True
         return islice(self._ids, bisect_right(self._ids, after), None)

@@ -1,4 +1,4 @@
-"""`/metrics`: the node's numbers for Prometheus, read when asked for: counting costs nothing."""
+"""`/metrics`: the node's numbers for Prometheus. Each scrape reads them; counting pays nothing."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,21 +28,21 @@ class NodeCollector(Collector):
         self._life = life
 
     def collect(self) -> Iterator[Metric]:
-        """What the node counts about itself. Names and units follow Prometheus' conventions."""
+        """The node's numbers about itself. Names and units follow Prometheus' conventions."""
         keeper, seen = self._keeper, self._keeper.replica.observe()
         slots = Counter(slot.state for slot in seen.slots)
         counters = {
             "ratchet_views": (keeper.views_counted, "Views counted by this process."),
             "ratchet_keys_repeated": (
-                keeper.keys_met_again,
-                "Views that came again with their key.",
+                keeper.keys_repeated,
+                "Views that were not counted because their key had come before.",
             ),
             "ratchet_commits": (keeper.commits, "Transactions committed."),
-            "ratchet_commit_seconds": (keeper.commit_s, "Seconds spent in them."),
+            "ratchet_commit_seconds": (keeper.commit_s, "Seconds spent in transactions."),
         }
         gauges = {
-            "ratchet_ready": (self._life.reads, "1 when reads are served."),
-            "ratchet_watchers": (len(self._watchers), "Websockets and event streams open."),
+            "ratchet_ready": (self._life.serves_reads, "1 while this node serves reads."),
+            "ratchet_watchers": (len(self._watchers), "Open websockets and event streams."),
             "ratchet_slots": (
                 slots["open"] + slots["closed"],
                 "Slots that are not folded.",
@@ -53,8 +53,8 @@ class NodeCollector(Collector):
             yield CounterMetricFamily(name, text, value=value)
         for name, (value, text) in gauges.items():
             yield GaugeMetricFamily(name, text, value=value)
-        # Two processes may have one name for a while, and a sample its labels once only. Of rows
-        # both may lack the same ones: the larger number is the true one.
+        # Two processes may have the same name for a while, but Prometheus takes one sample for each
+        # set of labels. Both may lack the same rows, so use the larger number, not the sum.
         behind, ahead, dropped = Counter[str](), Counter[str](), Counter[str]()
         for member, lacks, has in seen.members:
             if lacks is not None and has is not None:
@@ -72,24 +72,27 @@ class NodeCollector(Collector):
             ahead,
         )
         yield _counter(
-            "ratchet_peer_frames_dropped", "Frames a slow peer had no room for.", "peer", dropped
+            "ratchet_peer_frames_dropped",
+            "Frames not sent because too many waited for a slow peer.",
+            "peer",
+            dropped,
         )
         yield from self._cluster(seen)
 
     def _cluster(self, seen: Observation) -> Iterator[Metric]:
-        """What this node sees of the others, and of slots that come and go."""
+        """What this node sees of the other nodes, and of slots that open, close and fold."""
         members = [one.member for one in seen.members]
         yield _gauge(
             "ratchet_members",
-            "Processes of the cluster, and names that nobody hears: here (this one), connected, "
-            "indirect (a peer is connected to it, this node is not), missing.",
+            "Members of the cluster: here (this process), connected, indirect (a peer is connected "
+            "to it, this node is not), missing (nobody is connected to it).",
             "state",
             dict.fromkeys(("here", "connected", "indirect", "missing"), 0)
             | Counter(member.state for member in members),
         )
         yield _gauge(
             "ratchet_member_missing_seconds",
-            "How long ago a missing member was heard last.",
+            "Seconds since any node was last connected to a missing member.",
             "member",
             {member.node: member.unheard_s for member in members if member.state == "missing"},
         )
@@ -107,8 +110,8 @@ class NodeCollector(Collector):
         )
         blocked = GaugeMetricFamily(
             "ratchet_folds_blocked",
-            "1 for each name whose closed slots can't be folded though their grace is over, with "
-            "the member that is in the way and how.",
+            "1 for each name whose closed slots can't be folded although their grace is over, with "
+            "the member that is in the way, and the kind of obstacle.",
             labels=["node", "member", "obstacle"],
         )
         for labels in sorted(
@@ -123,8 +126,8 @@ class NodeCollector(Collector):
         yield blocked
         yield _counter(
             "ratchet_notices",
-            "What a node says loudly, by kind: opened, superseded, reopened, retired, folded, "
-            "unseen (views that may be lost), missing.",
+            "Events that this node has logged, by kind: opened, superseded, reopened, retired, "
+            "folded, unseen (views that may be lost), missing.",
             "kind",
             dict.fromkeys(get_args(Kind), 0) | self._keeper.notices,
         )

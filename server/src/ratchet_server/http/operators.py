@@ -19,12 +19,12 @@ def operators(name: str, keeper: Keeper, departure: Departure, guard: Guard) -> 
 
     @blueprint.post("/api/node/drain")
     async def drain(_request: Request) -> HTTPResponse:
-        departure.ask()
+        departure.request_stop()
         return json({"node": name, "draining": True})
 
     @blueprint.post("/api/node/leave")
     async def leave(_request: Request) -> HTTPResponse:
-        departure.ask(leave=True)
+        departure.request_stop(leave=True)
         return json({"node": name, "leaving": True})
 
     @blueprint.post("/api/cluster/retire")

@@ -1,4 +1,4 @@
-"""The HTML pages, with the number in them."""
+"""The HTML pages. Each page of a clip is sent with the clip's number of views in it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -31,15 +31,15 @@ MAX_OTHERS: Final = 6
 def pages(
     settings: Settings, videos: Videos, keeper: Keeper, embedders: Embedders, gate: Gate
 ) -> Blueprint:
-    """The pages. Until they are built, the response says how to build them."""
+    """The pages. While there is no built page, the response says how to build it."""
     blueprint = Blueprint("pages")
     built = Built.read(settings.page)
     templates = Environment(
         loader=FileSystemLoader(built.folder),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
-        # A page names the files of its build. If another build is put into the folder, this node
-        # must read none of its pages before the next start.
+        # A page names the files of its build. If somebody puts another build into the folder, this
+        # node must not read that build's pages until it starts again.
         auto_reload=False,
     )
     for page_file in built.folder.glob("*.html"):
@@ -54,7 +54,7 @@ def pages(
     page = headers.page(connects=playground)
     frame = headers.page(framed_by=embedders.sources)
 
-    def render(name: str, sent: Mapping[str, str] = page, **values: object) -> HTTPResponse:
+    def render(name: str, fields: Mapping[str, str] = page, **values: object) -> HTTPResponse:
         try:
             # An older build may lack this page.
             template = templates.get_template(name) if built.name else None
@@ -62,7 +62,7 @@ def pages(
             template = None
         if template is None:
             raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        return html(template.render(**fixed, **values), headers=dict(sent))
+        return html(template.render(**fixed, **values), headers=dict(fields))
 
     def shown(video: Video) -> dict[str, object]:
         return {
@@ -82,12 +82,12 @@ def pages(
     @blueprint.get("/watch/<video:str>")
     async def watch(_request: Request, video: str) -> HTTPResponse:
         gate.must_be_ready()
-        videos.known(video)
+        video = videos.known(video)
         if video not in videos.clips:
             raise ApiError(
-                404, "no_clip", "This video is counted here, but there is no clip of it."
+                404, "no_clip", "This node counts this video, but has no clip of it to show."
             )
-        # The clips after this one, then those from the start: so some page offers every clip.
+        # The clips after this one, then those from the start: so some page offers each clip.
         ids = list(videos.clips)
         at = ids.index(video)
         others = (ids[at + 1 :] + ids[:at])[:MAX_OTHERS]
@@ -104,12 +104,13 @@ def pages(
 
     @blueprint.get("/embed")
     async def embed(_request: Request) -> HTTPResponse:
-        # The frame behind <view-count>. It gets its numbers later, from a node that is ready.
+        # The frame behind <view-count>. Its script asks for the numbers later, so the node need not
+        # be ready now.
         return render("embed.html", frame, origins=embedders.sources)
 
     @blueprint.get("/cluster")
     async def cluster(_request: Request) -> HTTPResponse:
-        # For operators. They look at a node that is starting, too.
+        # For operators, who want to see a node that is still starting, too.
         return render("cluster.html", glossary=GLOSSARY)
 
     return blueprint

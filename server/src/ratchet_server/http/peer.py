@@ -1,4 +1,4 @@
-"""`WS /peer`: the connections that other nodes open, and Sanic's socket in peering's form."""
+"""`WS /peer`: the connections that other nodes open, and an adapter from Sanic's websocket."""
 
 from sanic import Blueprint, Request, Websocket
 from sanic.exceptions import WebsocketClosed
@@ -11,15 +11,16 @@ from ratchet_server.peering.mesh import Mesh
 
 
 def peer(mesh: Mesh, guard: Guard) -> Blueprint:
-    """The way in for peers, past the guard."""
+    """The call. The guard checks each peer first."""
     blueprint = Blueprint("peer")
 
     @blueprint.on_request
     async def only_peers(request: Request) -> None:
         guard.operator(request)
         if not mesh.is_open:
-            # A digest from now would tell a peer that starts, too, that this is all there is.
-            message = "This node is reading its data; it will have more to tell."
+            # So far our digest would be empty. A peer that is starting, too, would take it for all
+            # that we have, and would serve numbers that are too small.
+            message = "This node is still reading its data; connect again in a second."
             raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
 
     async def welcome(request: Request, socket: Websocket) -> None:
@@ -30,7 +31,7 @@ def peer(mesh: Mesh, guard: Guard) -> Blueprint:
 
 
 class _Socket:
-    """Sanic's websocket. It raises `Closed` when the connection has ended."""
+    """Sanic's websocket as a `Socket` of peering: it raises `Closed` when the connection ends."""
 
     def __init__(self, socket: Websocket) -> None:
         self._socket = socket

@@ -1,4 +1,4 @@
-"""Reading counts: lists, numbers, snapshots and pictures; and watching a number live."""
+"""Reading counts: lists, numbers, snapshots and pictures, and live updates of a number."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from typing import Final, cast
 from ratchet import names
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
+from sanic.http import Http
 from sanic.response import BaseHTTPResponse, json, text
 
 from ratchet_server.counting.keeper import Keeper
@@ -15,16 +16,17 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
-from ratchet_server.http.guard import Guard
+from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
-# Bytes that may wait for one watcher. With more than that, the node cuts the watcher off.
+# Bytes that may wait for one watcher. If more wait, the node aborts the watcher's connection.
 MAX_BEHIND: Final = 256 * 1024
-# An event stream sends a comment this often, so that no proxy takes a quiet stream for a dead one.
+# A quiet event stream sends a comment this often, so that no proxy takes it for dead.
 KEEPALIVE_S: Final = 15.0
+# The websocket close code "policy violation".
 REFUSED: Final = 1008
 
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
@@ -35,7 +37,7 @@ def reads(
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
-    guard: Guard,
+    sites: Sites,
     gate: Gate,
 ) -> Blueprint:
     """The calls. Until the node has caught up, it refuses them with 503."""
@@ -43,9 +45,9 @@ def reads(
 
     @blueprint.on_request
     async def check(request: Request) -> None:
-        # Before the handshake: once a websocket is open, it is too late for a status.
+        # Check before the handshake: once a websocket is open, it is too late for a status code.
         if "upgrade" in request.headers:
-            guard.same_origin(request)
+            sites.may_watch(request)
         if "video" in request.match_info:
             videos.known(request.match_info["video"])
         gate.must_be_ready()
@@ -79,12 +81,12 @@ def reads(
 
     @blueprint.get("/api/videos/<video:str>/views.svg")
     async def picture(request: Request, video: str) -> HTTPResponse:
-        return badge.answer(request, keeper.value(videos.known(video)))
+        return badge.respond(request, keeper.value(videos.known(video)))
 
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:
         video, with_node = videos.known(video), _with_node(request)
-        # Only the newest snapshot waits for a slow reader: it has everything that older ones had.
+        # Only the newest snapshot waits for a slow reader: it includes all that older ones have.
         newest: asyncio.Queue[Message | None] = asyncio.Queue(1)
 
         def watcher(message: Message | None) -> None:
@@ -95,6 +97,11 @@ def reads(
         response = await request.respond(
             content_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
+        if request.method == "HEAD":
+            await response.send("")
+            # Else Sanic would end the stream when this returns, and fail: it awaits what is None.
+            cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
+            return
         watchers.add(video, watcher, with_node=with_node)
         try:
             while True:
@@ -116,7 +123,8 @@ def reads(
         protocol.listens_only = True
 
         def watcher(message: Message | None) -> None:
-            # Straight to the transport: the frame is encoded once for all, and no task waits.
+            # Write straight to the transport: the frame is encoded once for all watchers, and no
+            # task has to wait.
             transport = protocol.transport
             if message is None or transport is None or transport.is_closing():
                 return
@@ -128,7 +136,7 @@ def reads(
         watchers.add(video, watcher, with_node=with_node)
         try:
             await socket.recv()
-            await socket.close(REFUSED, "this connection only tells; it takes no messages")
+            await socket.close(REFUSED, "this websocket only sends, and accepts no messages")
         except WebsocketClosed:
             pass
         finally:
@@ -142,7 +150,7 @@ def _limit(request: Request) -> int:
     given = request.args.get("limit", str(DEFAULT_LIMIT))
     if _DIGITS.fullmatch(given) and 1 <= int(given) <= MAX_LIMIT:
         return int(given)
-    raise ApiError(400, "bad_limit", f"limit is a whole number from 1 to {MAX_LIMIT}.")
+    raise ApiError(400, "bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
 def _after(request: Request) -> str:
@@ -151,7 +159,7 @@ def _after(request: Request) -> str:
         return names.video(after) if after else ""
     except names.Invalid as error:
         raise ApiError(
-            400, "bad_after", f"after is the `next` of a page before: {error}."
+            400, "bad_after", f"after must be the `next` of the page before: {error}."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The error that a client gets for each refusal of the keeper: status, code, words, retry time."""
+"""The error response to each refusal of the keeper: its status, code, message and retry time."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -16,8 +16,8 @@ from ratchet_server.counting.refusals import (
 )
 
 
-class Told(NamedTuple):
-    """`message` may name fields of the refusal in braces."""
+class Error(NamedTuple):
+    """The parts of an error response. `message` may name fields of the refusal in braces."""
 
     status: int
     code: str
@@ -26,26 +26,58 @@ class Told(NamedTuple):
 
 
 # 503 promises that the view was surely not counted.
-TOLD: Final[Mapping[type[Refusal], Told]] = {
-    Stopping: Told(503, "draining", "This node is stopping; another one will count it.", 1),
-    Superseded: Told(503, "superseded", "A newer process of this node counts; send it again.", 1),
-    Stopped: Told(503, "stopped", "This node has stopped; nothing was done."),
-    Overloaded: Told(503, "overloaded", "Too many views wait here.", 1),
-    DiskFull: Told(503, "disk_full", "This node's disk is full; nothing was done.", 1),
-    NoPeer: Told(503, "no_peer", "No other node is connected to this one; it was not counted.", 1),
-    KeyReused: Told(
-        422, "key_reused", "The Idempotency-Key {key} was used for {video}; use a new one a view."
+ERRORS: Final[Mapping[type[Refusal], Error]] = {
+    Stopping: Error(
+        503,
+        "draining",
+        "This node is stopping and did not count the view; send it to another node.",
+        1,
     ),
-    NotShared: Told(
+    Superseded: Error(
+        503,
+        "superseded",
+        "A newer process of this node has taken over, and this one did not count the view; "
+        "send it again.",
+        1,
+    ),
+    Stopped: Error(
+        503, "stopped", "This node has stopped and did not count the view; send it to another node."
+    ),
+    Overloaded: Error(
+        503,
+        "overloaded",
+        "Too many views are waiting at this node, so it did not count this one; send it again.",
+        1,
+    ),
+    DiskFull: Error(
+        503,
+        "disk_full",
+        "This node's disk is full, so it did not count the view; make room, or send the view to "
+        "another node.",
+        1,
+    ),
+    NoPeer: Error(
+        503,
+        "no_peer",
+        "No other node is connected to this one, so it did not count the view; send it again, or "
+        "ask for ack=disk.",
+        1,
+    ),
+    KeyReused: Error(
+        422,
+        "key_reused",
+        "The Idempotency-Key {key} was used for a view of {video}; make a new key for each view.",
+    ),
+    NotShared: Error(
         504,
         "not_shared",
-        "It is counted on this node's disk, and no other node has said to have it. Send it again "
-        "with its Idempotency-Key.",
+        "The view is on this node's disk, but no other node has confirmed it in time. Send it "
+        "again with the same Idempotency-Key.",
     ),
 }
 
 
-def told(refusal: Refusal) -> Told:
-    """The row of `refusal`, with its fields in the message."""
-    row = TOLD[type(refusal)]
-    return row._replace(message=row.message.format_map(vars(refusal)))
+def error_of(refusal: Refusal) -> Error:
+    """The error for `refusal`, with the refusal's fields in its message."""
+    error = ERRORS[type(refusal)]
+    return error._replace(message=error.message.format_map(vars(refusal)))

@@ -1,4 +1,4 @@
-"""A node's listening socket: opened before all else, and closed without cutting responses off."""
+"""A node's listening socket. The node opens it first, and lets responses end when it closes it."""
 
 import asyncio
 import errno
@@ -15,11 +15,11 @@ from ratchet_server.http.app import App
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.watchers import Watchers
 
-# How long connections may take to end when the node stops. The longer time is for connections on
-# which a client still reads a response, such as a clip. (`bounded_protocol` cuts off a client that
+# How long connections may take to end when the node stops. The longer time is for clients that are
+# still reading a response, such as a clip. (`bounded_protocol` ends the connection of a client that
 # reads nothing.)
-GOODBYE_S: Final = 3.0
-LONG_GOODBYE_S: Final = 10.0
+END_S: Final = 3.0
+END_READING_S: Final = 10.0
 
 
 class ListenError(Exception):
@@ -36,7 +36,9 @@ def listen(host: str, port: int) -> socket.socket:
             raise ListenError(
                 f"port {port} on {host} is taken, perhaps by another node; choose another --port"
             ) from None
-        raise ListenError(f"can't listen on {host}:{port}: {error.strerror or error}") from None
+        raise ListenError(
+            f"can't listen on {host}:{port}: {error.strerror or error}; check --host and --port"
+        ) from None
 
 
 def url_of(sock: socket.socket) -> str:
@@ -49,27 +51,27 @@ def url_of(sock: socket.socket) -> str:
 async def serving(
     app: App, sock: socket.socket, watchers: Watchers, departure: Departure
 ) -> AsyncIterator[None]:
-    """Serve `app` on `sock`. At the end, wait a bounded time for the connections to end."""
+    """Serve `app` on `sock`. On exit, wait for the connections to end, but only so long."""
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
     try:
         await server.startup()
         yield
     finally:
-        await _goodbye(server, watchers, departure)
+        await _close(server, watchers, departure)
 
 
-async def _goodbye(server: AsyncioServer, watchers: Watchers, departure: Departure) -> None:
+async def _close(server: AsyncioServer, watchers: Watchers, departure: Departure) -> None:
     """Accept no more connections, let the open ones end, and abort those that don't."""
     closing = server.close()
     watchers.close()
     begun, waited_s = time.monotonic(), 0.0
     # A connection that doesn't end even when it is aborted will end with the process.
-    while server.connections and waited_s < LONG_GOODBYE_S + GOODBYE_S:
+    while server.connections and waited_s < END_READING_S + END_S:
         waited_s = time.monotonic() - begun
         for connection in tuple(server.connections):
-            patience_s = LONG_GOODBYE_S if connection.is_being_read else GOODBYE_S
-            if waited_s > patience_s or departure.hurried:
+            limit_s = END_READING_S if connection.is_being_read else END_S
+            if waited_s > limit_s or departure.hurried:
                 connection.abort()
             else:
                 connection.close_if_idle()

@@ -16,15 +16,16 @@ from ratchet_server.peering.routes import Routes
 def this_node(
     keeper: Keeper, routes: Routes, mesh: Mesh, life: Life, departure: Departure, gate: Gate
 ) -> Blueprint:
-    """The calls. They work on a node that is starting, too."""
+    """The calls. They work on a node that is still starting, too."""
     blueprint = Blueprint("node")
     replica = keeper.replica
 
     @blueprint.get("/api/node")
     async def state(_request: Request) -> HTTPResponse:
         seen = replica.observe()
+        # The response has these fields only after the event that they describe. It always has all
+        # other fields.
         rare: dict[str, object] = {}
-        # These fields are there only when something has happened. The contract has all others.
         if superseded := replica.tenure.superseded:
             rare["superseded"] = superseded
         if reopened := keeper.notices["reopened"]:
@@ -37,7 +38,7 @@ def this_node(
                 "node": seen.node,
                 "generation": seen.slot.generation if seen.slot else None,
                 "ready": life.state == "serving",
-                "draining": departure.asked.is_set(),
+                "draining": departure.stop_requested.is_set(),
                 "peers": _peers(seen, routes, mesh),
                 "known": seen.newest,
                 "closed": seen.closed,
@@ -47,27 +48,27 @@ def this_node(
             | rare
         )
 
+    @blueprint.get("/healthz")
     async def healthy(_request: Request) -> HTTPResponse:
         return json({"node": replica.me.node, "alive": True})
 
+    @blueprint.get("/readyz")
     async def ready(request: Request) -> HTTPResponse:
-        # A request that came through a balancer is not the balancer's own check.
+        # A balancer adds Via to requests that it forwards, and not to its own checks.
         if "via" not in request.headers:
             departure.probe()
-        if life.goes:
-            message = "This node is stopping: send nothing here any more."
+        if life.stopping:
+            message = "This node is stopping; send requests to another node."
             raise ApiError(503, "draining", message)
         gate.must_be_ready()
         return json({"node": replica.me.node, "ready": True})
 
-    # Some monitors send HEAD.
-    blueprint.add_route(healthy, "/healthz", methods=["GET", "HEAD"])
-    blueprint.add_route(ready, "/readyz", methods=["GET", "HEAD"])
     return blueprint
 
 
 def _peers(seen: Observation, routes: Routes, mesh: Mesh) -> list[dict[str, object]]:
-    """Every peer that was given or has come: who, where, and by how many changes it is behind."""
+    """Every connected peer, and every node that this one dials: its name, its URL, whether it is
+    connected, and how many changes it lacks."""
     behind = {one.member.process: one.behind for one in seen.members}
     listed: dict[str, dict[str, object]] = {
         process: {

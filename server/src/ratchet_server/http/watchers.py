@@ -1,7 +1,7 @@
 """Browsers that watch a number: each change is encoded once, and sent to all that watch it.
 
-A watcher is a callable that takes the encoded message, and must not wait. It cuts off a browser
-that is too slow (which connects again by itself), so no browser slows down the others.
+A watcher is a callable that takes the encoded message, and must not block. It aborts the connection
+of a browser that reads too slowly, so no browser delays the others. The browser connects again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 
 _log = logging.getLogger(__name__)
 
-# The first change is sent at once; a video that goes on changing is sent this often.
+# A first change is sent at once. While the video goes on changing, it is sent once in this time.
 COALESCE_S: Final = 0.1
 
 
@@ -27,19 +27,21 @@ class Message(NamedTuple):
     websocket_frame: bytes
 
 
-# None means that the node stops and sends nothing more.
+# None instead of a message means that the node stops, and sends nothing more.
 Watcher = Callable[[Message | None], None]
 
 
 class Watchers:
-    """Who watches which video, and which changes have still to be sent."""
+    """The watchers of each video, and the changes that they have still to get."""
 
     def __init__(self, node: str, snapshot_of: Callable[[str], Snapshot]) -> None:
         self._node = node
         self._snapshot_of = snapshot_of
-        # The key: the video, and whether the messages name the node.
+        # By video, and by whether the messages name the node.
         self._watchers: dict[tuple[str, bool], set[Watcher]] = {}
+        # How many watchers each video has.
         self._videos: dict[str, int] = {}
+        # Watched videos with changes that have not been sent.
         self._waiting: set[str] = set()
         self._flush_at: asyncio.TimerHandle | None = None
 
@@ -63,23 +65,23 @@ class Watchers:
             del self._videos[video]
 
     def changed(self, videos: set[str]) -> None:
-        """These videos may have other numbers now."""
+        """Send `videos` to their watchers soon: their numbers may have changed."""
         self._waiting |= videos & self._videos.keys()
         if self._waiting and self._flush_at is None:
             self._flush()
 
     def close(self) -> None:
-        """Tell all watchers that nothing more will come."""
+        """Call every watcher with None: the node sends nothing more."""
         for group in tuple(self._watchers.values()):
             for watcher in tuple(group):
                 watcher(None)
 
     def message(self, video: str, *, with_node: bool) -> Message:
-        """The present snapshot of `video`, encoded."""
-        said = snapshot.encode(self._snapshot_of(video))
+        """The current snapshot of `video`, encoded."""
+        fields = snapshot.encode(self._snapshot_of(video))
         if with_node:
-            said["node"] = self._node
-        text = json.dumps(said, separators=(",", ":"))
+            fields["node"] = self._node
+        text = json.dumps(fields, separators=(",", ":"))
         return Message(text, Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
 
     def _flush(self) -> None:
@@ -95,6 +97,6 @@ class Watchers:
                         try:
                             watcher(message)
                         except Exception:
-                            # One socket that ends in a strange way takes nobody else along.
-                            _log.exception("a watcher of %s could not be told", video)
+                            # The other watchers must get the message, however this one fails.
+                            _log.exception("can't send the new count of %s to a watcher", video)
         self._flush_at = asyncio.get_running_loop().call_later(COALESCE_S, self._flush)

@@ -1,17 +1,17 @@
 """Operator: how the cluster is, in words, and the commands that call a running node.
 
-A node judges once, and the report is all of it:
+The node makes the report:
 
 report        what `/api/cluster` carries, made from a replica's observation and the node's `facts`
-members       how each process stands; nodes: how each name stands
-slots         how each slot stands, and who has it
+members       the state of each process; nodes: the state of each name
+slots         the state of each slot, and who has its rows
 folds         why closed slots wait, and what is folded
 advice        what to do, and the command that does it
 retirement    what it means to retire a node
-verdict       words, and their mood
+verdict       a sentence, and how much it matters
 humanize      numbers, times and lists as people read them
 
-The commands lay it out:
+The commands only print it:
 
 client        the HTTP calls to a node
 commands      status, drain, leave, retire

@@ -1,5 +1,4 @@
-"""What to do in a cluster that needs somebody, with the command that mends it: for a tired
-operator."""
+"""What to do when the cluster needs an operator, with the command that mends it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ class Advice:
 
 
 def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tuple[Advice, ...]:
-    """The most pressing first; nothing when all is well. `members`: this node is the first."""
+    """What to do, the most pressing first; empty when all is well. `members` begins with this
+    node."""
     here = members[0].node
     return (
         *_missing(here, members, folds, facts),
@@ -37,7 +37,7 @@ def _missing(
 ) -> Iterator[Advice]:
     missing = {one.node: one for one in members if one.state == "missing"}
     present = {one.node for one in members} - missing.keys()
-    # A node that is cut off itself would advise to retire everybody else.
+    # Otherwise a node that is cut off itself would advise to retire all others.
     cut_off = len(missing) > len(present)
     for node, one in missing.items():
         text = f"{node} has not been heard for {duration(facts.now - (one.since or facts.now))}."

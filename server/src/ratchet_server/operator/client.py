@@ -17,7 +17,7 @@ class CallError(Exception):
 
 
 class Unreachable(CallError):
-    """Nobody listens at the address."""
+    """Nothing listens at the address."""
 
 
 class Client:
@@ -30,12 +30,12 @@ class Client:
             base_url=url.rstrip("/"),
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
             timeout=CALL_TIMEOUT_S,
-            # No proxy from the environment stands between an operator and a node.
+            # Use no proxy from the environment between an operator and a node.
             trust_env=False,
-            # The machine's own authorities, not httpx's list: the one who signs for TLS in front of
-            # a node is often known to that machine alone.
+            # Trust this machine's certificate authorities, not httpx's list: TLS in front of a node
+            # is often signed by an authority of the operator's own.
             verify=ssl.create_default_context(),
-            # A node that stops would have to wait for a connection that is kept.
+            # A node that stops would have to wait for a connection that is kept open.
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 

@@ -1,4 +1,4 @@
-"""What the commands for operators do: each calls a node and prints what people want to know."""
+"""The commands for operators: each calls a node and prints the result."""
 
 import functools
 import json
@@ -10,7 +10,8 @@ from ratchet_server.operator import status as reports
 from ratchet_server.operator.client import CallError, Client, Unreachable
 from ratchet_server.operator.terminal import wants_colour
 
-# Longer than a node takes to go: to let the balancer notice, hand over a large slot, close sockets.
+# Longer than a node takes to stop: it waits for the balancer, hands over a large slot, and closes
+# its sockets.
 GOING_TIMEOUT_S: Final = 90
 _LOOK_S: Final = 0.1
 
@@ -21,8 +22,8 @@ def status(node: Client, *, as_json: bool) -> None:
 
 
 def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
-    """Retire the node of this name by way of `node`, or print what that would mean (`check`).
-    Raises `CallError`."""
+    """Ask `node` to retire the node called `name`, or print what that would mean (`check`). Raises
+    `CallError`."""
     body = {"node": name} | ({"check": True} if check else {})
     answer = node.post("/api/cluster/retire", body)
     stakes = functools.partial(reports.stakes, via=node.url, done=not check)
@@ -30,7 +31,7 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
 
 
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
-    """Let `node` stop, for good if it leaves; return when it is gone. Raises `CallError`."""
+    """Ask `node` to stop, for good if it leaves. Returns when it is gone. Raises `CallError`."""
     name = _field(node, node.get("/api/node"), "node")
     if how == "leave" and len(_field(node, node.get("/api/cluster"), "members")) == 1:
         print("It is the only node: only its own data will hold what it has counted.")
@@ -47,7 +48,7 @@ def stop(node: Client, how: Literal["drain", "leave"]) -> None:
 
 
 def _until_gone(node: Client) -> dict[str, Any]:
-    """What `node` said of itself last."""
+    """Wait until `node` is gone. Returns its last response to `/api/node`."""
     end, last = time.monotonic() + GOING_TIMEOUT_S, dict[str, Any]()
     while time.monotonic() < end:
         try:
@@ -55,7 +56,7 @@ def _until_gone(node: Client) -> dict[str, Any]:
         except Unreachable:
             return last
         except CallError:
-            pass  # It cuts connections while it goes; as long as it takes new ones, it is there.
+            pass  # A stopping node cuts connections. While it accepts new ones, it is not gone.
         time.sleep(_LOOK_S)
     raise CallError(f"{node.url} still responds after {GOING_TIMEOUT_S} s; its log says why")
 

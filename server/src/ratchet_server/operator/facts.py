@@ -1,4 +1,4 @@
-"""Facts: what a report needs to know of the node that makes it, and no observation holds."""
+"""Facts: what a report needs to know about its own node beyond the replica's observation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Facts:
     now: float
     # When this process started.
     started: float
-    # Where this node has dialled each name, also one that is missing by now.
+    # The address where this node has dialled each name, even if the name is missing by now.
     dialled: Mapping[str, str]
-    # The addresses where nobody has ever answered.
+    # The addresses where no node has ever answered.
     unreached: tuple[str, ...]
-    # An address of this node that works for the one who asks: commands name it.
+    # An address at which the operator can reach this node. The suggested commands use it.
     via: str

@@ -12,8 +12,8 @@ from ratchet_server.operator.verdict import Mood
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """One thing that is in the way of a fold. `amount` counts rows, seconds or addresses, by its
-    kind: see `ratchet.folding.Obstacle`."""
+    """One thing that is in the way of a fold. The kind says whether `amount` counts rows, seconds
+    or addresses: see `ratchet.folding.Obstacle`."""
 
     kind: str
     node: str
@@ -30,7 +30,7 @@ class Fold:
     generation: int
     slots: int
     text: str
-    # Why they wait. Empty: nothing is in the way.
+    # Why the slots wait. Empty: nothing is in the way.
     obstacles: tuple[Obstacle, ...]
 
 
@@ -46,7 +46,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The sum of all that is folded."""
+    """The sum of all folded slots."""
 
     videos: int
     views: int
@@ -59,7 +59,7 @@ def folds(seen: Observation) -> tuple[Fold, ...]:
 
 
 def folded(seen: Observation) -> Iterator[Folded]:
-    """Sorted by name."""
+    """What is folded of each name, sorted by name."""
     for node, generation in sorted(seen.folded.items()):
         views = seen.lifted_views.get(node, 0)
         text = f"{counted(views, 'view')} of {node}, up to {node}@{generation}"
@@ -67,7 +67,7 @@ def folded(seen: Observation) -> Iterator[Folded]:
 
 
 def base(seen: Observation) -> Base:
-    """What is in the base by now."""
+    """What is in the base."""
     views, videos = counted(seen.base_views, "view"), counted(seen.base_videos, "video")
     text = f"{views} of {videos}."
     return Base(videos=seen.base_videos, views=seen.base_views, text=text)
@@ -121,7 +121,7 @@ def obstacle_text(each: folding.Obstacle, here: str) -> str:
         case "indirect":
             return f"{node} is alive, but not connected to {here}: {here} can't tell what it has."
         case "unaware":
-            return f"{node} has not yet said that it knows that these slots are closed."
+            return f"{node} has not yet reported that it knows that these slots are closed."
         case "behind":
             rows = counted(round(amount), "row")
             return f"{here} and {node} do not have the same rows of these slots yet: {rows} to go."

@@ -17,8 +17,8 @@ def counted(n: int, one: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """The two largest units: `2 h 3 min`, `45 s`. A time that is below zero, as after a clock was
-    set, is none: `0 s`."""
+    """The two largest units: `2 h 3 min`, `45 s`. A negative time is `0 s`: somebody may have set
+    the clock."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for size, unit in _UNITS:

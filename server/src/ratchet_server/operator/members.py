@@ -1,4 +1,4 @@
-"""Members: how each process of the cluster stands, and how far it and this node are apart."""
+"""Members: the state of each process of the cluster, and how far it and this node are apart."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,11 +20,11 @@ class Member:
     process: str | None
     # `indirect`: it is alive, and connected to a peer, but not to this node.
     state: Literal["here", "connected", "indirect", "missing"]
-    # When this process started; when a missing one was last heard.
+    # When this process started, or when a missing member was last heard.
     since: float | None
     url: str | None
     slot: str | None
-    # How many rows it lacks of ours, and we of its. None: nobody knows.
+    # How many of our rows it lacks, and how many of its rows we lack. None: not known.
     behind: int | None
     ahead: int | None
     how: Verdict
@@ -34,7 +34,7 @@ class Member:
 
 
 def members(seen: Observation, facts: Facts) -> tuple[Member, ...]:
-    """This process first."""
+    """All members, this process first."""
     return tuple(_member(one, facts) for one in seen.members)
 
 

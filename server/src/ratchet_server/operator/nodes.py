@@ -1,4 +1,4 @@
-"""Nodes: how each name of the cluster stands, whatever processes and slots it has.
+"""Nodes: the state of each name in the cluster, over all its processes and slots.
 
 The page plots one lane for each name.
 """
@@ -13,26 +13,26 @@ from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
 
 State = Literal["here", "connected", "indirect", "missing", "gone"]
 
-# When two processes have one name, it has the state that stands first here.
+# If two processes have one name, the name has the state that comes first here.
 _STATES: Final[tuple[State, ...]] = ("here", "connected", "indirect", "missing", "gone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A name, and all that runs or ran under it."""
+    """A name, with all processes that run or ran under it."""
 
     node: str
     # `gone`: only its slots are left.
     state: State
-    # How many rows it lacks; None if nobody knows.
+    # How many rows it lacks; None if that is not known.
     lacks: int | None
-    # How many slots it has that are not folded.
+    # How many of its slots are not folded.
     slots: int
     how: Verdict
 
 
 def nodes(seen: Observation) -> tuple[Node, ...]:
-    """Sorted by name."""
+    """All nodes, sorted by name."""
     slots = [each.slot.node for each in seen.slots]
     names = {one.member.node for one in seen.members} | set(slots)
     return tuple(_node(node, seen, slots.count(node)) for node in sorted(names))
@@ -42,7 +42,7 @@ def _node(node: str, seen: Observation, slots: int) -> Node:
     processes = [one for one in seen.members if one.member.node == node]
     states: list[State] = [*(one.member.state for one in processes), "gone"]
     state = min(states, key=_STATES.index)
-    # When two processes have one name, the one that lacks more counts.
+    # If two processes have one name, the larger lag counts.
     lags = [lag for one in processes if (lag := _lag(one, seen)) is not None]
     lacks = max(lags, default=None)
     return Node(node=node, state=state, lacks=lacks, slots=slots, how=_how(state, lacks))
@@ -50,7 +50,7 @@ def _node(node: str, seen: Observation, slots: int) -> Node:
 
 def _lag(one: ObservedMember, seen: Observation) -> int | None:
     if one.member.state == "here":
-        # What we lack ourselves: the most that any other has beyond us.
+        # What we lack ourselves: the most rows that another member has and we lack.
         return max((other.ahead or 0 for other in seen.members), default=0)
     return one.behind
 

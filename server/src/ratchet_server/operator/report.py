@@ -1,7 +1,7 @@
-"""The report: all that one node tells operators of the cluster, in numbers and in words.
+"""The report: the cluster as one node sees it, in numbers and in words, for operators.
 
-`ratchet status` and the page `/cluster` lay it out and judge nothing themselves. The names of its
-fields are those of `GET /api/cluster`; PROTOCOL.md explains them.
+`ratchet status` and the page `/cluster` show it and judge nothing themselves. Its fields have the
+names of those in `GET /api/cluster`; PROTOCOL.md explains them.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,8 @@ class Report:
 
 
 def report(seen: Observation, facts: Facts) -> Report:
-    """What `seen` means to an operator. It costs a few numbers a slot, and reads no row."""
+    """What `seen` means to an operator. This is cheap: it reads a few numbers for each slot, and no
+    row."""
     who, waiting = members(seen, facts), folds(seen)
     to_do = advice(who, waiting, facts)
     return Report(

@@ -1,4 +1,4 @@
-"""What it means to retire a node: what each other node holds of it, and what is at stake."""
+"""What it means to retire a node: which of its rows other nodes have, and what is at stake."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,13 +13,13 @@ from ratchet_server.operator.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stakes:
-    """The answer of `POST /api/cluster/retire`."""
+    """The response to `POST /api/cluster/retire`."""
 
     node: str
-    # All its slots up to this generation are closed by it.
+    # Retiring closes all slots of the node up to this generation.
     closed: int
     headline: Verdict
-    # Those that are not folded and in which anything was counted: the rows of the report.
+    # The report's rows for the node's slots that are not folded and have counted views.
     slots: tuple[SlotRow, ...]
     # What is lost if the node stays away.
     advice: str
@@ -27,12 +27,12 @@ class Stakes:
     then: str
 
     def json(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """The body of the response."""
         return asdict(self)
 
 
 def stakes(seen: Observation, node: str, now: float, *, check: bool) -> Stakes:
-    """What is at stake when `node` is retired. `check`: nobody has done it, only asked."""
+    """What is at stake when `node` is retired. `check`: it was only a question, nothing is done."""
     counted_in = {str(each.slot) for each in _counted(seen, node)}
     if check:
         headline = Verdict(f"What it would mean to retire {node}. (Not done.)", "look")
@@ -43,8 +43,8 @@ def stakes(seen: Observation, node: str, now: float, *, check: bool) -> Stakes:
     else:
         headline = Verdict(f"{node} is retired.", "well")
         then = (
-            "Its slots are folded into the base by themselves, once every node has said that it "
-            "has the same rows of them."
+            "The nodes fold its slots into the base by themselves, once all of them have reported "
+            "the same rows."
         )
     return Stakes(
         node=node,

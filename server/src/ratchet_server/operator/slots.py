@@ -1,4 +1,4 @@
-"""Slots: how each one stands, who has all of it on disk, and who lacks how much."""
+"""Slots: the state of each, which nodes have all its rows on disk, and which lack how many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +20,18 @@ class SlotRow:
     since: float | None
     videos: int
     views: int
-    # Up to which row this node has all of it, and the highest row that any node ever spoke of.
+    # This node has all rows up to this one.
     upto: int
+    # The highest row that any node has ever reported.
     said: int
-    # Up to which row each connected node, and this one, has all of it on disk.
+    # For each connected node, and this one: it has all rows up to this one on disk.
     held: Mapping[str, int]
     how: Verdict
     holders: Verdict
 
 
 def slots(seen: Observation, now: float) -> tuple[SlotRow, ...]:
-    """In the order of the observation."""
+    """All slots, in the order of the observation."""
     return tuple(_row(each, seen, now) for each in seen.slots)
 
 
@@ -55,15 +56,16 @@ def _how(each: ObservedSlot) -> Verdict:
 
 
 def _holders(each: ObservedSlot, seen: Observation) -> Verdict:
-    """Only connected nodes, and this one, can say what they have."""
+    """Which nodes have all rows on disk. It covers connected nodes and this one: no others report
+    to this node."""
     if each.state == "lifting":
         return Verdict("on its way into the base", "look")
     full = [node for node, seq in each.held.items() if seq >= each.reported]
     lags = {node: each.reported - seq for node, seq in each.held.items() if seq < each.reported}
     if not lags:
-        return Verdict(f"all {len(full)} of us" if len(full) > 2 else listed(full), "well")
+        return Verdict(f"all {len(full)} nodes" if len(full) > 2 else listed(full), "well")
     text = f"{listed(full)}; {listed([f'{node} lacks {number(n)}' for node, n in lags.items()], 3)}"
-    # While the process that counts in it is connected, the rows are on their way.
+    # While the slot's owner is connected, the rows are on their way.
     coming = any(
         one.member.slot == each.slot and one.member.state in {"here", "connected"}
         for one in seen.members

@@ -1,6 +1,6 @@
 """What `ratchet status` and `ratchet retire` print: a node's report, laid out for a terminal.
 
-The words and moods are the node's; only the places are ours.
+The node provides the words and moods. This module only arranges them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from ratchet_server.operator.terminal import (
 State = Mapping[str, Any]
 
 _COLOURS: Final = {"well": GREEN, "look": YELLOW, "act": RED}
-# Names come and go for years. The base has room for all of them, a terminal has not.
+# Names come and go for years. The base has room for all of them, but a terminal does not.
 _MOST_FOLDED: Final = 8
 
 
 def report(state: State, *, colour: bool = False) -> str:
-    """The answer of `/api/cluster` as text. Raises `KeyError` or `TypeError` if it isn't one."""
+    """The response of `/api/cluster` as text. Raises `KeyError` or `TypeError` if it is another."""
     state, paint = printable(state), Paint(colour)
     parts = [
         _headline(state, paint),
@@ -46,8 +46,10 @@ def report(state: State, *, colour: bool = False) -> str:
 def stakes(
     answer: State, *, via: str | None = None, done: bool = False, colour: bool = False
 ) -> str:
-    """The answer of `/api/cluster/retire` as text. `done`: it was not only a check. `via`: the node
-    that was asked, for the command. Raises as `report` does."""
+    """The response of `/api/cluster/retire` as text. Raises as `report` does.
+
+    `via`: the node that sent it, for the command. `done`: the node is retired; else it was a check.
+    """
     answer, paint = printable(answer), Paint(colour)
     do_it = {"text": "To do it:", "command": f"ratchet retire {answer['node']} --via {via}"}
     parts = [
@@ -62,7 +64,7 @@ def stakes(
 
 def _headline(state: State, paint: Paint) -> str:
     first = _painted(state["headline"], paint, BOLD)
-    # The tables between may fill a screen.
+    # The tables in between may fill a screen.
     below = " What to do stands below." if state["to_do"] else ""
     return f"{first}{below}\n{wrapped(state['here'])}"
 
@@ -125,7 +127,7 @@ def _to_do(to_do: Sequence[State], paint: Paint) -> str:
 
 
 def _advised(one: State, paint: Paint, indent: str = "", mark: str = "") -> str:
-    """Advice with its command on a line of its own, to be copied."""
+    """Advice, with its command on a separate line, ready to be copied."""
     lines = [wrapped(one["text"], indent, mark)]
     if command := one["command"]:
         lines.append(f"{indent}{' ' * len(mark)}  {paint(command, BOLD)}")

@@ -1,7 +1,7 @@
-"""A terminal: colours, tables and lines of text that nothing in them can command.
+"""A terminal: colours, tables and wrapped text, without control characters from other machines.
 
-rich does the same with three packages of 13 MB, and takes as long to load as `ratchet status` takes
-in all.
+The library rich does the same with three packages of 13 MB, and takes as long to load as
+`ratchet status` takes in all.
 """
 
 import os
@@ -45,8 +45,9 @@ def wants_colour(stream: TextIO | None = None, environ: Mapping[str, str] = os.e
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[Cell]], paint: Paint, *, right: Collection[int]
 ) -> str:
-    """Columns in line below their heads; those in `right` end in line. A row with something red
-    begins with a mark: not every terminal shows colours, and not every eye."""
+    """A table with aligned columns; those in `right` are aligned to the right. A row with a red
+    cell begins with a mark, because some terminals show no colours, and some people don't see
+    them."""
     lines = [[Cell(head, DIM) for head in heads], *rows]
     widths = [max(len(line[at].text) for line in lines) for at in range(len(heads))]
     return "\n".join(
@@ -62,7 +63,7 @@ def table(
 
 
 def wrapped(text: str, indent: str = "", mark: str = "") -> str:
-    """`text` in lines, indented; the first begins with `mark`, the others stand beneath it."""
+    """`text` in indented lines. The first begins with `mark`; the others are indented past it."""
     return textwrap.fill(
         text,
         WIDTH,
@@ -73,14 +74,15 @@ def wrapped(text: str, indent: str = "", mark: str = "") -> str:
     )
 
 
-def printable(said: Any) -> Any:
-    """`said` without what could command a terminal: some of it comes from other machines."""
-    match said:
+def printable(value: Any) -> Any:
+    """`value` without control characters: some of its text comes from other machines, and must not
+    control the terminal."""
+    match value:
         case str():
-            return "".join(c for c in said if c.isprintable())
+            return "".join(c for c in value if c.isprintable())
         case dict():
-            return {printable(key): printable(value) for key, value in said.items()}
+            return {printable(key): printable(item) for key, item in value.items()}
         case list():
-            return [printable(value) for value in said]
+            return [printable(item) for item in value]
         case _:
-            return said
+            return value

@@ -1,13 +1,13 @@
-"""A verdict: what an operator reads about one thing, and how much it matters."""
+"""A verdict: a sentence for operators, and how much it matters."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-# `well`: as it should be. `look`: it may need somebody. `act`: it needs somebody.
+# `well`: as it should be. `look`: an operator may have to do something. `act`: an operator has to.
 Mood = Literal["well", "look", "act"]
 
-# A node reports once a second what it has. On a busy cluster each lacks the rows of that second;
-# more than that is worth a look.
+# Nodes report once a second what they have. In a busy cluster each node lacks the rows of the last
+# second. More than that is worth a look.
 FAR_BEHIND: Final = 10_000
 
 

@@ -1,15 +1,15 @@
-"""Peering: frames go to all other nodes and come from them.
+"""Peering: sends frames to all other nodes, and receives theirs.
 
 ports         what a transport and a discovery are; read it first
-routes        several transports side by side: a process joins once, and leaves once
+routes        several transports side by side; the node sees one
 
 mesh          a transport: websockets to all other nodes
-dialler       dials, and dials again
+dialler       dials each address, and again when its connection ends
 link          one connection: the handshake, a bounded queue out, frames in
-links         all connections; which of them a process is sent to on
-complaints    what peers do wrong, in the log
+links         all connections, and the best one to each process
+complaints    logs what peers do wrong
 
 static        a discovery: the addresses that the operator gave
-gossip        a discovery: the addresses that peers tell
-addresses     whom the mesh dials, of all that discoveries see
+gossip        a discovery: the addresses that peers report
+addresses     which of the discovered addresses the mesh dials
 """

@@ -1,9 +1,9 @@
-"""Whom to dial: the addresses that discoveries see, for as long as each is worth dialling.
+"""Which addresses to dial: those that discoveries see, for as long as each is worth dialling.
 
-A node that is given one address of a cluster connects to it, learns from there who else is alive
-and where, and dials them, as they dial it. An address is dialled while a discovery sees it, and
-longer: until its node has moved or is no longer a member. So a cluster finds together again
-whatever was restarted first, and a look that finds nobody drops nobody.
+A node that is given one address of a cluster connects to it. There it learns which other processes
+are alive, and where. It dials them, and they dial it. An address is dialled while a discovery sees
+it, and longer: until its node has moved or is no longer a member. So a cluster reunites in whatever
+order its nodes restart, and a look that finds no address drops none.
 """
 
 from collections.abc import Callable, Collection, Container, Sequence
@@ -17,79 +17,84 @@ from ratchet.frames import Hello
 from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.settings import SettingError, check_url
 
-# So many addresses where nobody is expected, and no more: a mesh of this many is past its sense
-# anyway.
+# The largest number of addresses that only peers report. A full mesh makes no sense at this size.
 MOST: Final = 256
 
 
 @dataclass(eq=False)
 class Dialled:
-    """An address that this node dials, and how it goes."""
+    """An address that this node dials, and what has come of it."""
 
     address: Address
-    # Who answered last, even if the connection is down again.
+    # The last hello from this address, even if the connection is down again.
     answer: Hello | None = None
-    # Whether the first attempt has come to an end, one way or the other.
+    # Whether the first attempt has succeeded or failed.
     tried: bool = False
-    # Whether it is this address that the process is connected by.
+    # Whether a connection that was dialled at this address is up.
     connected: bool = False
 
     @property
     def url(self) -> str:
-        """What is dialled."""
+        """The URL that is dialled."""
         return self.address.url
 
     @property
     def named(self) -> bool:
-        """Whether the discovery says who is there."""
+        """Whether the discovery names the node at this address."""
         return self.address.node is not None
 
     @property
     def node(self) -> str | None:
-        """Who answered last; before that, who is said to be there."""
+        """The node that answered last; before that, the one that the discovery names."""
         return self.answer.node if self.answer else self.address.node
 
     @property
     def process(self) -> str | None:
-        """The process that answered last; before that, the one that is said to be there."""
+        """The process that answered last; before that, the one that the discovery names."""
         return self.answer.process if self.answer else self.address.process
 
     @property
     def said_url(self) -> str | None:
-        """Where those who answered say that they are reached: behind a relay, another address."""
+        """The URL in the last hello. Behind a relay it differs from the URL that is dialled."""
         return self.answer.url if self.answer else None
 
 
 class Addresses:
-    """All of them. `look` learns and forgets; `answered` says who is there."""
+    """All addresses that this node dials.
+
+    `look` adds and drops addresses; `answered` notes which process is at one.
+    """
 
     def __init__(
         self, me: Hello, discoveries: Sequence[Discovery], gone: Callable[[str], bool]
     ) -> None:
-        """`gone`: whether a name's slots are all closed. Of two discoveries that see one address,
-        the first counts."""
+        """`gone`: whether a name's slots are all closed. If two discoveries see one address, the
+        first counts."""
         self._me = me
         self._discoveries = discoveries
         self._gone = gone
         self._dialled: dict[str, Dialled] = {}
-        # Where this very process has answered.
+        # Addresses where this very process has answered.
         self._own: set[str] = set()
-        # A process and an address at which it isn't.
+        # Pairs of a process and an address where it turned out not to be.
         self._refuted: set[tuple[str | None, str]] = set()
         self.look(())
 
     @property
     def all(self) -> list[Dialled]:
-        """Those to be dialled now."""
+        """The addresses to be dialled now."""
         return [*self._dialled.values()]
 
     def is_expected(self, dialled: Dialled) -> bool:
-        """Whether a node of this cluster is there, for certain."""
+        """Whether a node of this cluster is surely at this address."""
         return dialled.url in self._expected()
 
     def unmet(self, known: Collection[str]) -> int:
-        """At how many expected addresses there may be a node of which nobody has heard. (One that
-        doesn't answer now may be any of the `known` names that answered nowhere.)"""
+        """How many expected addresses may have a node that is unknown here.
+
+        An address that has not answered may belong to any of the `known` names that have answered
+        nowhere. So each such name accounts for one address.
+        """
         urls = self._expected()
         expected = [dialled for dialled in self.all if dialled.url in urls]
         answered = {dialled.answer.node for dialled in expected if dialled.answer}
@@ -97,7 +102,7 @@ class Addresses:
         return max(0, sum(not dialled.answer for dialled in expected) - len(away))
 
     def look(self, linked: Container[str | None]) -> None:
-        """Learn of new ones and forget old ones; `linked` are the connected processes."""
+        """Add new addresses and drop old ones. `linked`: the connected processes."""
         look = _Look(
             seen=[address for discovery in self._discoveries for address in discovery.seen()],
             linked=linked,
@@ -110,10 +115,10 @@ class Addresses:
             self._learn(address, look)
 
     def answered(self, dialled: Dialled, hello: Hello) -> bool:
-        """Somebody answers at this address. Whether it is a node to talk to there.
+        """Note the hello from this address. Returns whether this node should talk to the sender.
 
-        Where it is this very process, or somebody else than the discovery says, the address is
-        dropped: for ever, or for as long as the process lives that is said to be there.
+        An address where this very process answers is dropped for ever. An address where another
+        node answers than the discovery names is dropped while the named process lives.
         """
         is_me = hello.process == self._me.process
         if dialled.named and (is_me or hello.node != dialled.node):
@@ -137,8 +142,8 @@ class Addresses:
     def _is_over(self, dialled: Dialled, look: "_Look") -> bool:
         if dialled.connected:
             return False
-        # The same process has answered at an unnamed address: that one is dialled for ever, and
-        # may lead to it on another way.
+        # The same process has answered at an unnamed address. That address stays, and may lead to
+        # the process by another way, such as a relay.
         if dialled.named and dialled.process in look.unnamed:
             return True
         if look.is_alive(dialled.process):
@@ -146,7 +151,7 @@ class Addresses:
         if not dialled.named and any(dialled.url == address.url for address in look.seen):
             return False
         if dialled.node is None:
-            # Nobody has ever answered there. But a look that sees nothing is wrong more often.
+            # No process has ever answered there. But a look that sees nothing is probably wrong.
             return bool(look.seen)
         moved = any(
             address.node == dialled.node and address.url != dialled.url for address in look.seen
@@ -169,7 +174,7 @@ class Addresses:
             if _can_be_dialled(address.url) and self._has_room(look):
                 self._dialled[address.url] = Dialled(address)
         elif not look.is_alive(known.process):
-            # It was restarted.
+            # The node was restarted: a new process is at the address.
             known.address, known.answer = address, None
 
     def _has_room(self, look: "_Look") -> bool:
@@ -184,19 +189,19 @@ class Addresses:
 
 
 class _Look:
-    """What all discoveries see at one moment, and who is connected."""
+    """What all discoveries see at one moment, and which processes are connected."""
 
     def __init__(
         self, seen: Sequence[Address], linked: Container[str | None], unnamed: Container[str | None]
     ) -> None:
-        """`unnamed`: the processes that have answered at addresses where nobody is named."""
+        """`unnamed`: the processes that have answered at addresses that name no node."""
         self.seen = seen
         self.unnamed = unnamed
         self._linked = linked
         self._seen_processes = {address.process for address in seen}
 
     def is_alive(self, process: str | None) -> bool:
-        """Whether this process is connected, or said to be alive."""
+        """Whether this process is connected, or a discovery sees it."""
         return process is not None and (process in self._linked or process in self._seen_processes)
 
 
@@ -206,7 +211,7 @@ def _can_be_dialled(url: str) -> bool:
     except SettingError:
         return False
     try:
-        # What a node tells that listens everywhere and was not told how others reach it.
+        # A node sends 0.0.0.0 when it listens on all addresses and has no --advertise.
         return not ip_address(host).is_unspecified
     except ValueError:
         return True

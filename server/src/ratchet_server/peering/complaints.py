@@ -1,4 +1,4 @@
-"""What peers do wrong, in the log: each thing once a minute, however often it happens."""
+"""Logs what peers do wrong: each fault once a minute, however often it happens."""
 
 import logging
 
@@ -14,7 +14,8 @@ class Complaints:
         self._throttle = LogThrottle()
 
     def log(self, who: str, what: str, *, loud: bool) -> None:
-        """`loud`: a warning. Quiet where anything may be at an address, as others told of it."""
+        """`loud`: as a warning. Be quiet about addresses that only peers report: anything may be
+        there."""
         if not loud:
             _log.debug("peer %s %s", who, what)
         elif self._throttle.due((who, what)):

@@ -1,4 +1,4 @@
-"""Dialling: a websocket to every address, and another one whenever it ends."""
+"""Dialling: opens a websocket to every address, and another one whenever it ends."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Final
 
 import websockets
 from ratchet import codec
-from ratchet.replica import HEARTBEAT_S
+from ratchet.cluster import HEARTBEAT_S
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from ratchet_server.crash_points import reached
@@ -17,13 +17,13 @@ from ratchet_server.peering.complaints import Complaints
 from ratchet_server.peering.link import Socket
 from ratchet_server.peering.links import Links
 
-# How long to wait before dialling again: doubled at each failure, and spread by chance, so that a
-# node that comes back isn't met by all others in one moment.
+# How long to wait before dialling again, at first and at most. It doubles at each failure. A random
+# part keeps the others from dialling a node that comes back all at the same moment.
 BACKOFF_S: Final = (0.1, 3.0)
 OPEN_TIMEOUT_S: Final = 5.0
-# How soon an address is dialled that others tell of.
+# How soon a newly seen address is dialled.
 LOOK_S: Final = 0.25
-# The status of a peer that is there and still reads its data.
+# The status with which a peer answers while it still reads its data.
 NOT_YET: Final = 503
 
 # Serves a connection to its end. It raises what the socket raises.
@@ -78,8 +78,8 @@ class Dialler:
                 async with websockets.connect(
                     url,
                     additional_headers=self._headers,
-                    # No proxy from the environment stands between nodes; no compression, whose
-                    # memory a peer could exhaust; a dead connection is noticed by its pings.
+                    # Use no proxy from the environment between nodes. Use no compression: with it
+                    # a peer could exhaust our memory. The pings notice a dead connection.
                     proxy=None,
                     compression=None,
                     max_size=codec.MAX_TEXT,
@@ -101,7 +101,7 @@ class Dialler:
                 _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
             if dialled not in self._addresses.all:
                 return
-            # What a peer has that is about to speak is worth waiting for.
+            # A peer that still reads its data will soon connect. A node that starts waits for it.
             dialled.tried |= not not_yet
             if clock() - began > BACKOFF_S[1]:
                 pause_s = BACKOFF_S[0]
@@ -109,10 +109,10 @@ class Dialler:
             pause_s = min(2 * pause_s, BACKOFF_S[1])
 
     async def _until_needed(self, dialled: Dialled) -> None:
-        """Wait while the process at this address is connected in another way.
+        """Wait while another link to the process at this address is up.
 
-        Any link will do if the address says who is there. If not, only one that we dialled: who
-        answered there last need not be who answers next.
+        If the address names its process, any link to it will do. If not, only a link that we
+        dialled: the next process to answer there need not be the last one.
         """
         while link := self._links.find(dialled.process, dialled_only=not dialled.named):
             await link.ended.wait()

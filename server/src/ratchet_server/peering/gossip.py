@@ -1,4 +1,4 @@
-"""A discovery: the addresses that peers tell in their digests (`RATCHET_DISCOVER`)."""
+"""A discovery: the addresses that peers report in their digests (`RATCHET_DISCOVER`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,18 +8,22 @@ from ratchet_server.peering.ports import Address
 
 
 class Gossip:
-    """Every process that is alive, as far as any peer knows. None of them is expected: an address
-    can be told wrongly (a loopback address means another process on every machine)."""
+    """Sees every process that a peer reports to be alive.
+
+    It expects a node at none of these addresses, because a report can be wrong: a loopback address
+    means another process on every machine.
+    """
 
     def __init__(self, alive: Callable[[], Mapping[str, Alive]]) -> None:
         """`alive`: the processes that are connected to us, or to one of our peers."""
         self._alive = alive
 
     async def run(self, me: Hello) -> None:
-        """Nothing to do: `me` says its url in its hello, and peers pass it on."""
+        """Nothing to do: the hello of `me` has its url, and peers pass it on."""
 
     def seen(self) -> Sequence[Address]:
-        """Also those that are connected: they may once be away, and not know us any more."""
+        """Also the processes that are connected: if one loses its connection and has forgotten our
+        address, we still know where to dial it."""
         return [
             Address(alive.url.rstrip("/"), alive.node, process)
             for process, alive in self._alive().items()

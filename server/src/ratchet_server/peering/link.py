@@ -10,12 +10,13 @@ from ratchet.frames import Frame, Hello
 from ratchet.names import Invalid
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-# What may wait to be sent to a slow peer, in characters. What doesn't fit is dropped: digests
-# will tell what is missing, and it is asked for when there is room.
+# How many characters may wait for a slow peer. Frames that don't fit are dropped: the peer sees in
+# a later digest what it lacks, and asks for it.
 MAX_QUEUED: Final = 8 * 2**20
-# The side that dialled sends something every second. After this long in silence, or with a frame
-# unsent, the connection is dead, whatever TCP believes. (In the other direction the dialling side
-# pings: where both have dialled, there may be nothing to receive.)
+# The side that dialled sends something every second. If the other side receives nothing for this
+# long, or if a frame can't be sent for this long, the connection is dead, whatever TCP believes.
+# (The dialling side can't wait for frames: where both sides have dialled, it may receive none. So
+# it pings.)
 SILENCE_S: Final = 6.0
 POLICY_VIOLATION: Final = 1008
 
@@ -25,7 +26,7 @@ class Closed(Exception):
 
 
 class LinkError(Exception):
-    """The connection can't go on. The message says why; `remote` is whose fault it is."""
+    """The connection can't go on. The message says why."""
 
 
 class Socket(Protocol):
@@ -33,7 +34,7 @@ class Socket(Protocol):
     `ConnectionClosed` of the library that dials."""
 
     async def send(self, message: str) -> None:
-        """Returns when the system has taken it."""
+        """Returns when the operating system has taken the message."""
 
     async def recv(self) -> str | bytes | None:
         """The next message; None when the connection is closed."""
@@ -50,7 +51,7 @@ class Link:
         self.peer = peer
         self.dialled = dialled
         self.dropped = 0
-        # Set when nothing is sent or received on it any more.
+        # Set when the link sends and receives nothing any more.
         self.ended = asyncio.Event()
         self._socket = socket
         self._queue: deque[str] = deque()
@@ -59,7 +60,7 @@ class Link:
 
     @classmethod
     async def shake_hands(cls, socket: Socket, me: Hello, *, dialled: bool) -> "Link":
-        """Say hello and hear it. Raises `LinkError`."""
+        """Send our hello and receive the peer's. Raises `LinkError`."""
         await socket.send(codec.encode(me))
         hello = _decode(await _receive(socket, SILENCE_S))
         if not isinstance(hello, Hello):
@@ -76,12 +77,13 @@ class Link:
         self._filled.set()
 
     async def run(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
-        """Send what is queued, and await `receive` for each frame, to the end of the connection.
+        """Send queued frames, and await `receive` for each frame that comes, until the connection
+        ends.
 
-        Raises `LinkError` if it ends because one side does what it should not.
+        Raises `LinkError` if it ends because one side breaks the protocol.
         """
         # Not a TaskGroup: before Python 3.13 it forgets a cancellation that comes together with
-        # a child's error, and the dialling goes on for ever in a node that is told to stop.
+        # a child's error. Then a node that should stop would go on dialling for ever.
         ways = [asyncio.create_task(self._write()), asyncio.create_task(self._read(receive))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

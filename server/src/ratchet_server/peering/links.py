@@ -1,8 +1,8 @@
-"""The links of a node: which processes are connected, and which link each is sent to on.
+"""The links of a node: which processes are connected, and the best link to each.
 
-Two nodes that dial each other have two links. Each sends on the one that it dialled, and on the
-other's only while its own is down; so nothing is sent twice, and nobody has to agree on which of
-the two to keep.
+Two nodes that dial each other have two links. Each node sends on the link that it dialled, and on
+the other link only while its own is down. So no frame is sent twice, and the nodes need not agree
+on which link to keep.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Links:
         return iter(self._links)
 
     def best(self, process: str) -> Link | None:
-        """The link on which this process is sent to."""
+        """The link on which frames to this process are sent."""
         links = self._links.get(process)
         return _best(links) if links else None
 
@@ -37,13 +37,13 @@ class Links:
         return next((link for link in links if link.dialled or not dialled_only), None)
 
     def add(self, link: Link) -> bool:
-        """Whether it is the first link to its process."""
+        """Add a link. Returns whether it is the first to its process."""
         links = self._links.setdefault(link.peer.process, [])
         links.append(link)
         return len(links) == 1
 
     def remove(self, link: Link) -> bool:
-        """Whether it was the last link to its process."""
+        """Remove a link. Returns whether it was the last to its process."""
         links = self._links[link.peer.process]
         links.remove(link)
         if links:

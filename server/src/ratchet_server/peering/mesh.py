@@ -1,4 +1,4 @@
-"""A transport: a full mesh of websockets. Every node dials every other, and welcomes all."""
+"""A transport: a full mesh of websockets. Every node dials all others, and accepts all."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ class Mesh:
         self._links = Links()
         self._complaints = Complaints()
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
-        # None while `run` does not run.
+        # None while `run` isn't running.
         self._inbox: Inbox | None = None
         self._welcomed: set[asyncio.Task[None]] = set()
 
@@ -37,7 +37,7 @@ class Mesh:
 
     @property
     def is_open(self) -> bool:
-        """Whether connections that come in are served."""
+        """Whether this node serves connections that come in."""
         return self._inbox is not None
 
     # -- a transport, see `ports.Transport` ----------------------------------------------------
@@ -75,11 +75,11 @@ class Mesh:
     # -- connections ---------------------------------------------------------------------------
 
     async def welcome(self, socket: Socket, address: str) -> None:
-        """Serve a connection that came in from `address` (and was let in) to its end, or to the
-        end of `run`: then it raises `CancelledError`. Its caller closes the socket."""
+        """Serve a connection from `address` until it ends. The caller has authorised it, and closes
+        the socket afterwards. Raises `CancelledError` if `run` ends first."""
         if self._inbox is None:
             return
-        # A task of its own, which `run` may cancel: the caller's is not ours.
+        # `run` may cancel this task when it ends. It must not cancel the caller's task.
         task = asyncio.create_task(self._serve(self._inbox, socket, address, None))
         self._welcomed.add(task)
         task.add_done_callback(self._welcomed.discard)
@@ -105,7 +105,7 @@ class Mesh:
             await socket.close(POLICY_VIOLATION, reason)
 
     def _is_awaited(self, link: Link, dialled: Dialled | None) -> bool:
-        """Whether the one who is there is one to talk to, on this connection."""
+        """Whether this node should talk to the peer, on this connection."""
         process = link.peer.process
         if dialled is None:
             return process != self._me.process
@@ -124,7 +124,7 @@ class Mesh:
         if self._links.add(link):
             _log.info("peer %s is connected", link.peer.node)
             inbox.joined(link.peer)
-            # At once: it may be gone before the next look, and would be forgotten.
+            # At once: the process may be gone before the next look, which would then miss it.
             self._addresses.look(self._links)
         try:
             await link.run(lambda frame: inbox.receive(frame, process))

@@ -1,4 +1,4 @@
-"""The ports of peering: what a transport owes the node, and what a discovery owes a transport.
+"""The ports of peering: what a transport must do for the node, and a discovery for a transport.
 
 A *transport* carries frames to other processes and back. A *discovery* knows addresses at which
 other processes may be reached; a transport that dials uses it. Each port has one suite of tests
@@ -6,14 +6,15 @@ that every adapter passes: `test_transport_contract.py` and `test_discovery_cont
 
 Read these traps before you write an adapter:
 
-- A process is not a node. A name that restarts is a new process, and two processes may have one
-  name for a while. All keys here are process ids.
-- A frame needs no other frame to arrive. So a transport may lose, double, delay and reorder frames,
-  and must never hold back the node to prevent that: drop what a slow peer has no room for.
-- Frames wait in memory alone. Do not buffer them for a peer that is away: digests find what was
+- A process is not a node. A node that restarts is a new process, and two processes may have one
+  node's name for a while. All keys here are process ids.
+- No frame depends on another frame's arrival. So a transport may lose, double, delay and reorder
+  frames. It must never slow the node down to prevent that: drop the frames for which a slow peer
+  has no room.
+- Frames wait only in memory. Do not buffer them for a peer that is away: digests find what was
   lost, and a flood of old frames helps nobody.
-- Silence is an end. A peer that is frozen, or behind a broken wire, closes no connection; `left`
-  must come all the same, within some seconds, or the node waits for its answers for ever.
+- Silence is an end. A peer that is frozen, or behind a broken wire, closes no connection. Call
+  `left` all the same, within some seconds, or the node waits for the peer's answers for ever.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,35 +25,37 @@ from ratchet.frames import Frame, Hello
 
 
 class Inbox(Protocol):
-    """Where a transport delivers: the task that owns the replica.
+    """Where a transport delivers frames: the task that owns the replica.
 
-    For each process the calls alternate: `joined`, any number of `receive`, `left`, and again.
+    For each process the calls come in this order: `joined`, any number of `receive`, `left`. Then
+    the process may join again.
     """
 
     def joined(self, hello: Hello) -> None:
-        """A process can be reached that could not. It is sent to from within this call."""
+        """A process can now be reached. The inbox sends it a first frame before this call returns,
+        so the transport must be ready to send."""
 
     async def receive(self, frame: Frame, process: str) -> None:
-        """Take in a frame of a joined process. Returns when it is merged, in memory alone.
+        """Merge a frame of a joined process. Returns when it is merged, in memory only.
 
-        Await it before you take the next frame from the same connection: so a node pushes back on
-        a peer that is faster than itself. Cancelled, the frame may be merged or not.
+        Await it before you read the next frame from the same connection: so the node slows down a
+        peer that is faster than itself. If this call is cancelled, the frame may be merged or not.
         """
 
     def left(self, process: str) -> None:
-        """The process can't be reached any more. What it has sent and nobody received is lost."""
+        """The process can't be reached any more. Frames that are still on their way are lost."""
 
 
 class Route(Protocol):
-    """The way on which a connected process is sent to."""
+    """How a connected process is reached."""
 
     @property
     def peer(self) -> Hello:
-        """Who is at its other end."""
+        """The hello of the process."""
 
     @property
     def dropped(self) -> int:
-        """How many frames the transport had no room for."""
+        """How many frames to it the transport has dropped."""
 
 
 class Transport(Protocol):
@@ -61,37 +64,37 @@ class Transport(Protocol):
     async def run(self, inbox: Inbox) -> None:
         """Find peers, deliver their frames to `inbox`, and reconnect for ever, until cancelled.
 
-        It returns by cancellation alone. Then no task, thread or socket of it is left, and `left`
-        has been called for every process that had joined. What others do wrong it logs and
-        survives; an error that it raises is a bug, and stops the node.
+        It ends only when it is cancelled. Before it ends, it stops its tasks and threads, closes
+        its sockets, and calls `left` for every process that has joined. It logs what others do
+        wrong, and goes on. An error that it raises is a bug, and stops the node.
         """
 
     def send(self, frame: Frame, to: Collection[str]) -> None:
-        """Queue `frame` for these processes, and return at once. Nothing is promised.
+        """Queue `frame` for these processes, and return at once. The frame may get lost.
 
-        A process that has left is no error. A transport that reaches all with one message may
-        use it when `to` has many: a frame does no harm where it was not meant to go.
+        A process that has left is no error. A transport that reaches all with one message may do so
+        when `to` has many processes: a frame does no harm at a process that is not in `to`.
         """
 
     def routes(self) -> Mapping[str, Route]:
-        """The processes that have joined and not left."""
+        """A route to each process that has joined and not left."""
 
     def settled(self) -> bool:
-        """Whether everybody who could be reached has been tried: a node that starts serves reads
-        then. It must become true in some seconds where nobody answers, too."""
+        """Whether each known process has been tried. A node that starts waits for this before it
+        serves reads. It must become true within seconds, even if no process answers."""
 
     def unmet(self, known: Collection[str]) -> int:
-        """At how many places there may be a node of which nobody has ever heard. While there is
-        one, nothing is folded. `known`: the names of which this node has heard."""
+        """At how many places there may be a node that is unknown here. While there is one, nothing
+        is folded. `known`: all names that this node knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a process may be reached, as a discovery knows it.
+    """Where a process may be reached, as far as a discovery knows.
 
-    `url` is http(s)://host:port without a path or a last slash. `node` and `process` say who is
-    there, both or neither. A transport checks what they say, as an address may be stale or wrong;
-    where they say nothing, it takes any node that answers.
+    `url` is http(s)://host:port without a path or a last slash. `node` and `process` name the
+    process that is there; both are given or neither. A transport checks them, as an address may be
+    stale or wrong. If they are not given, it accepts any node that answers.
     """
 
     url: str
@@ -103,20 +106,20 @@ class Discovery(Protocol):
     """Knows where other processes are."""
 
     async def run(self, me: Hello) -> None:
-        """Look again and again, and let others find `me` for as long as this runs.
+        """Look again and again, and let others find `me` while this runs.
 
-        Cancelled, it withdraws what it announced, in 2 s at the most. (A crash withdraws nothing:
-        an announcement that nobody renews has to expire.) It may return at once if there is
-        nothing to do. A look that fails is logged and repeated; it raises nothing.
+        When it is cancelled, it withdraws its announcement, within 2 s. (A crash withdraws nothing,
+        so an announcement that is not renewed has to expire.) It may return at once if there is
+        nothing to do. It logs a look that fails, and looks again; it raises nothing.
         """
 
     def seen(self) -> Collection[Address]:
-        """The last complete look: every address that is known now, not what has changed.
+        """The result of the last look: all addresses that are known now, not what has changed.
 
-        A look that failed is no look: keep the last good one. An address that is missing from a
-        look is not dropped for that (a registry that wakes up may answer with an empty set).
+        If a look fails, keep the last good result. The caller does not drop an address only because
+        it is missing here: a registry that has just started may answer with an empty set.
         """
 
     def expected(self) -> Collection[str]:
-        """The urls among them at which a node of this cluster is, for certain: nothing is folded
-        until somebody was met at each, and what is wrong there is logged loudly."""
+        """The urls in `seen` that surely belong to nodes of this cluster. Nothing is folded until a
+        node has answered at each, and faults there are logged as warnings."""

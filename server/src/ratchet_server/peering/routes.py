@@ -1,7 +1,7 @@
-"""Routes: which process is reached by which transports, of several that run side by side.
+"""Routes: joins several transports that run side by side, and knows which of them reach a process.
 
-A process that two transports reach joins once, with the first, and leaves with the last. Doubled
-frames do no harm, but a frame is sent on one way only.
+A process that two transports reach joins once, with the first, and leaves with the last. Frames to
+it go through one transport only, although doubled frames would do no harm.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from ratchet_server.peering.ports import Inbox, Route, Transport
 
 
 class Routes:
-    """All transports of this node. A process that several of them reach is sent to by the first."""
+    """All transports of this node. If several of them reach a process, the first one sends."""
 
     def __init__(self, transports: Sequence[Transport]) -> None:
-        # What each of them reaches. Kept here, as a transport may take long to list its routes, and
-        # every frame asks.
+        # The processes that each transport reaches. They are stored here because every frame needs
+        # them, and `Transport.routes` may be slow.
         self._reached: list[tuple[Transport, set[str]]] = [(each, set()) for each in transports]
-        # By how many transports each process is reached.
+        # How many transports reach each process.
         self._ways: Counter[str] = Counter()
 
     async def run(self, inbox: Inbox) -> None:
-        """Run all of them until cancelled, or until one fails: then the others stop, too."""
+        """Run all transports until cancelled, or until one fails: then the others stop, too."""
         tasks = [
             asyncio.create_task(transport.run(_Entrance(inbox, reached, self._ways)))
             for transport, reached in self._reached
@@ -37,7 +37,7 @@ class Routes:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def send(self, sends: Iterable[Send]) -> None:
-        """Queue frames for their peers. Best effort; a process that nobody reaches is no error."""
+        """Queue frames for their peers. Best effort: an unreachable process is no error."""
         for to, frame in sends:
             rest = {*self._ways} if to is None else {to}
             for transport, reached in self._reached:
@@ -46,19 +46,18 @@ class Routes:
                     rest -= here
 
     def by_process(self) -> dict[str, Route]:
-        """The way on which each connected process is sent to."""
+        """The route on which frames to each connected process are sent."""
         found: dict[str, Route] = {}
         for transport, _ in reversed(self._reached):
             found |= transport.routes()
         return found
 
     def settled(self) -> bool:
-        """Whether everybody who could be reached has been tried: for a node that starts."""
+        """Whether all transports have settled: see `Transport.settled`."""
         return all(transport.settled() for transport, _ in self._reached)
 
     def unmet(self, known: Collection[str]) -> int:
-        """At how many places there may be a node of which nobody has ever heard. `known`: the names
-        that this node has heard of."""
+        """At how many places there may be a node that is unknown here: see `Transport.unmet`."""
         return sum(transport.unmet(known) for transport, _ in self._reached)
 
 
@@ -71,7 +70,7 @@ class _Entrance:
         self._ways = ways
 
     def joined(self, hello: Hello) -> None:
-        # Before the inbox is told: it answers a join with a digest.
+        # First, because the inbox sends a digest from within its `joined`.
         self._reached.add(hello.process)
         self._ways[hello.process] += 1
         if self._ways[hello.process] == 1:

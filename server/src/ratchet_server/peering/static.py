@@ -8,18 +8,18 @@ from ratchet_server.peering.ports import Address
 
 
 class Static:
-    """They are seen for ever, so they are dialled for ever, and a node is expected at each."""
+    """Sees its addresses for ever, so they are dialled for ever. It expects a node at each."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         self._urls = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
     async def run(self, me: Hello) -> None:
-        """Nothing to do: operators tell the other nodes of this one."""
+        """Nothing to do: operators give this node's address to the other nodes."""
 
     def seen(self) -> Sequence[Address]:
-        """All of them. Nobody has said who is there."""
+        """All addresses. None of them names a node."""
         return [Address(url) for url in self._urls]
 
     def expected(self) -> Sequence[str]:
-        """All of them."""
+        """All addresses."""
         return self._urls

@@ -26,12 +26,12 @@ OnTerm = Literal["stop", "leave"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to set a field of `Settings`. If a field has several ways, the first that somebody
-    uses counts."""
+    """One way to set a field of `Settings`. If a field has several ways, the first that is used
+    counts."""
 
     variable: str
-    # As the help shows it: with a word for its value, or without one if it is a switch. Empty: the
-    # variable is the only way.
+    # As the help shows it: with a word for its value, or without one if it is a switch. Empty if
+    # there is no flag, only the variable.
     flag: str
     # Makes the field's value from a text. Raises `SettingError`.
     parse: Callable[[Any], object]
@@ -49,49 +49,53 @@ class Settings:
 
     # fmt: off
     name: Annotated[str, Setting("RATCHET_NAME", "--name NAME", values.node_name,
-        "the node's name, unlike any other's: 1 to 63 of a-z 0-9 -")]
+        "the node's unique name: 1 to 63 of a-z 0-9 -")]
     host: Annotated[str, Setting("RATCHET_HOST", "--host ADDRESS", str,
         "the address to listen on")] = "127.0.0.1"
     port: Annotated[int, Setting("RATCHET_PORT", "--port PORT", values.port,
         "the port to listen on; 0 takes any that is free")] = 1234
     data: Annotated[Path | Literal[":memory:"], Setting("RATCHET_DATA", "--data DIR", values.data,
-        "the folder of its database, or :memory: for none")] = Path("data")
+        "the folder of the database, or :memory: for none")] = Path("data")
     peers: Annotated[tuple[str, ...], Setting("RATCHET_PEER", "--peer URL", values.urls, many=True,
         help="http://host:port of another node; may be repeated")] = ()
     advertise: Annotated[str | None, Setting("RATCHET_ADVERTISE", "--advertise URL",
         values.check_url, unset="where it listens",
         help="http://host:port at which peers reach this node")] = None
     media: Annotated[Path | None, Setting("RATCHET_MEDIA", "--media DIR", values.folder,
-        "the folder of clips that is the catalogue")] = None
+        "the folder of clips; they are the catalogue")] = None
     open: Annotated[bool, Setting("RATCHET_OPEN", "--open", values.yes_or_no,
         "count any valid video id, not only the catalogue's")] = False
+    max_videos: Annotated[int, Setting("RATCHET_MAX_VIDEOS", "", values.videos,
+        "how many videos a node with --open counts; a view of one more is refused")] = 1_000_000
     secret: Annotated[str | None,
         Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secret_in,
             "a file with the secret that nodes and operators share"),
         Setting("RATCHET_SECRET", "", values.secret,
-            "the secret itself, where there is no file")] = None
+            "the secret itself, if no file has it")] = None
     ack: Annotated[Ack, Setting("RATCHET_ACK", "", values.one_of(*ACKS),
-        "where an answered view is, unless its request says: memory, disk or peers")] = "disk"
+        "what a view without ?ack= waits for: memory, disk or peers")] = "disk"
     key_lifetime_s: Annotated[int, Setting("RATCHET_KEY_LIFETIME", "", values.seconds, unit="s",
         help="how long an Idempotency-Key is remembered")] = 900
     join_timeout_s: Annotated[int, Setting("RATCHET_JOIN_TIMEOUT", "", values.seconds, unit="s",
-        help="how long a new node may catch up before it serves reads anyway")] = 10
+        help="the longest that a starting node catches up before it serves reads")] = 10
     peers_timeout_s: Annotated[int, Setting("RATCHET_PEERS_TIMEOUT", "", values.seconds, unit="s",
         help="how long ack=peers waits for a peer")] = 5
     fold_grace_s: Annotated[int, Setting("RATCHET_FOLD_GRACE", "", values.seconds, unit="s",
-        help="how long a slot stays closed before it is folded")] = 3600
+        help="the grace: how long a closed slot waits, at least, before it is folded")] = 3600
     retire_after_s: Annotated[int | None, Setting("RATCHET_RETIRE_AFTER", "",
         values.seconds_or_never, unit="s", unset="never",
-        help="seconds until nodes retire a missing one, if more than half are there")] = None
+        help="how long a node may be missing until a majority of nodes retires it")] = None
     on_term: Annotated[OnTerm, Setting("RATCHET_ON_TERM", "", values.one_of(*get_args(OnTerm)),
         "what SIGTERM means: stop (it will be back) or leave (for good)")] = "stop"
     discover: Annotated[bool, Setting("RATCHET_DISCOVER", "", values.yes_or_no,
-        "dial the nodes that peers know, too: yes or no")] = True
+        "dial the nodes that peers report, too: yes or no")] = True
     embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "", values.origins,
         many=True, help="sites that may show counts: https://blog.example, or * for all")] = ()
+    count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
+        many=True, help="other sites whose pages may count views")] = ()
     panel: Annotated[bool, Setting("RATCHET_PANEL", "", values.yes_or_no,
         "the debug panel on the watch page: yes or no")] = False
     page: Annotated[Path | None, Setting("RATCHET_PAGE", "", values.built_page, unset="packaged",
         help="the folder of a page built elsewhere")] = None
     playground: Annotated[str | None, Setting("RATCHET_PLAYGROUND", "", values.origin,
-        "the demo's control, which pages may then call")] = None
+        "the address of the demo's control; pages may call it")] = None

@@ -9,10 +9,10 @@ from ratchet_server.settings import sources
 
 PREFIX: Final = "RATCHET_"
 
-# Other programs or tests read these variables, so they are no mistake in a node's environment.
+# Other programs or tests read these variables. A node does not warn about them.
 ELSEWHERE: Final = {
     "RATCHET_DIE_AT": "the step at which a node kills itself, in tests of crashes",
-    "RATCHET_FAIL_AT": "the step at which a node fails as no code expects, in tests",
+    "RATCHET_FAIL_AT": "the step at which a node fails unexpectedly, in tests",
     "RATCHET_NODES": "the nodes behind the balancer, in its image",
     "RATCHET_HYPOTHESIS": "how long the core's random tests look",
 }
@@ -28,9 +28,8 @@ _OF_A_SERVICE: Final = re.compile(
 def effective(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` without the variables that count as not set.
 
-    They are the empty variables (compose files and unit files leave some empty), and those that
-    Kubernetes sets for its Services. Nobody chose those, so they must neither stop a node nor move
-    its port.
+    Two kinds don't count. Compose files and unit files leave variables empty. Kubernetes sets
+    variables for its Services; nobody chose them, so they must not stop a node or move its port.
     """
     return {
         name: text

@@ -106,8 +106,8 @@ def _default(field: "dataclasses.Field[Any]", setting: Setting) -> str:
 
 
 def _help(setting: Setting, default: str) -> str:
-    told = default if default == "required" else f"default: {default}"
-    return f"{setting.help} ({told}; {setting.variable})"
+    shown = default if default == "required" else f"default: {default}"
+    return f"{setting.help} ({shown}; {setting.variable})"
 
 
 def _wrapped(text: str, indent: str = "") -> str:

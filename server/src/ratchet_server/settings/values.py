@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from ratchet import names
 
 MEMORY: Final = ":memory:"
-# Among the origins: every site.
+# This origin stands for every site.
 ANY: Final = "*"
 
-# Neither spaces nor line ends: secrets and addresses are sent in headers.
+# No spaces and no line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _YEAR_S: Final = 365 * 86400
@@ -24,7 +24,7 @@ _NO: Final = {"0", "false", "no", "off"}
 
 
 class SettingError(ValueError):
-    """A setting has a wrong value. The message says what it may be, and what was given."""
+    """A setting has a wrong value. The message says which values are valid, and which it has."""
 
 
 def node_name(text: str) -> str:
@@ -43,6 +43,11 @@ def port(text: str) -> int:
 def seconds(text: str) -> int:
     """A whole number of seconds."""
     return _whole(text, _YEAR_S, "it is a whole number of seconds")
+
+
+def videos(text: str) -> int:
+    """A number of videos: more than this would fit into no machine."""
+    return _whole(text, 100_000_000, "it is a whole number")
 
 
 def seconds_or_never(text: str) -> int | None:
@@ -103,7 +108,7 @@ def check_url(text: str) -> str:
 
 
 def urls(texts: Sequence[str]) -> tuple[str, ...]:
-    """Addresses, as `check_url` takes them."""
+    """Addresses that `check_url` accepts."""
     return tuple(map(check_url, texts))
 
 
