@@ -82,9 +82,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "fold within the grace",
-        "folding",
-        "_closed_for(view, slots, view.grace_s)",
-        "_closed_for(view, slots, 0)",
+        "replica",
+        "        grace_s = options.grace_s\n",
+        "        grace_s = options.grace_s / 2\n",
     ),
     Mutant(
         "slot reused after a restart",
