@@ -57,7 +57,9 @@ clean: ## removes everything that make has made; the demo's data stays
 
 .venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Ratchet needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ": run make PYTHON=...")'
-	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; }
+# Half an environment, as it is left without python3-venv or after Ctrl-C, has a python and no pip that works.
+	@$(BIN)/pip --version >/dev/null 2>&1 || { echo "setting up .venv"; $(PYTHON) -m venv --clear .venv; } \
+		|| { rm -rf .venv; echo "$(PYTHON) can't make .venv; on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
 	@echo "installing the libraries"
 	@$(BIN)/pip install $(LOCKED) -r requirements/run.txt -r requirements/build.txt
 	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || $(BIN)/pip install $(LOCKED) -r requirements/npm.txt

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -74,7 +75,11 @@ class Node:
         environ: Mapping[str, str] | None = None,
         port: int | None = None,
         data: str | None = None,
+        files: tuple[int, int] | None = None,
+        stdout: int | None = None,
     ) -> None:
+        """`files`: how many files the system lets it open, softly and at the most.
+        `stdout`: where it prints, if not to its log."""
         self.name = name
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -82,6 +87,8 @@ class Node:
         self.flags = list(flags)
         self.environ = dict(environ or {})
         self.data = data or str(folder / name)
+        self.files = files
+        self.stdout = stdout
         self.log_file = folder / f"{name}.log"
         self.process: processes.Process | None = None
         self._log_start = 0
@@ -132,7 +139,14 @@ class Node:
             if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
         }
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        self.process = processes.start(command, self.log_file, kept | self.environ)
+        limits = self.files
+        self.process = processes.start(
+            command,
+            self.log_file,
+            kept | self.environ,
+            preexec_fn=limits and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)),
+            **({} if self.stdout is None else {"stdout": self.stdout}),
+        )
         return self
 
     def start(self) -> Self:

@@ -24,10 +24,9 @@ def start(
     with output.open("ab") as out:
         return subprocess.Popen(
             command,
-            stdout=out,
             stderr=out,
             env=environ,
-            **{"start_new_session": True, "stdin": subprocess.DEVNULL, **options},
+            **{"start_new_session": True, "stdin": subprocess.DEVNULL, "stdout": out, **options},
         )
 
 

@@ -17,6 +17,7 @@ from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.peer import peer
+from ratchet_server.http.room import Room
 from ratchet_server.http.server import listen
 from ratchet_server.peering.addresses import Addresses
 from ratchet_server.peering.mesh import Mesh
@@ -106,7 +107,8 @@ async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[N
     # Sanic speeds up its own classes for one app; a second one in this process would break them.
     app.config.TOUCHUP = False
     app.ctx.backlog = Backlog()
-    app.blueprint(peer(mesh, Guard(None)))
+    app.ctx.room = Room(1000)
+    app.blueprint(peer(mesh, Guard(())))
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
     await server.startup()  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ratchet_server.demo import balancer
 from ratchet_server.http.bounded_protocol import PATIENT
-from ratchet_server.node import OPEN_FILES
+from ratchet_server.open_files import MOST
 
 
 def render(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def test_the_balancer_is_no_less_patient_than_a_node_with_the_reader_of_a_file()
 def test_a_node_may_have_as_many_connections_as_the_balancer_lets_in() -> None:
     lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
     most = next(int(line[1]) for line in lines if line[:1] == ["maxconn"])
-    assert most * 1.2 <= OPEN_FILES
+    assert most * 1.2 <= MOST
 
 
 @pytest.mark.parametrize(

@@ -128,10 +128,10 @@ class TestWhereASettingComesFrom:
         line.write_text("l\n")
         variable.write_text("v\n")
         environ = {"RATCHET_SECRET": "s"}
-        assert sources.read_one("secret", Namespace(), environ) == "s"
+        assert sources.read_one("secrets", Namespace(), environ) == ("s",)
         environ["RATCHET_SECRET_FILE"] = str(variable)
-        assert sources.read_one("secret", Namespace(), environ) == "v"
-        assert sources.read_one("secret", Namespace(secret_file=str(line)), environ) == "l"
+        assert sources.read_one("secrets", Namespace(), environ) == ("v",)
+        assert sources.read_one("secrets", Namespace(secret_file=str(line)), environ) == ("l",)
 
     def test_0_seconds_until_a_retirement_mean_never(self) -> None:
         assert read({"RATCHET_RETIRE_AFTER": "0"}) == read({})
@@ -178,7 +178,7 @@ class TestAWrongSetting:
         file.write_text("sword fish")
         for environ in ({"RATCHET_SECRET": "sword fish"}, {"RATCHET_SECRET_FILE": str(file)}):
             with pytest.raises(SettingError) as refused:
-                sources.read_one("secret", Namespace(), environ)
+                sources.read_one("secrets", Namespace(), environ)
             assert "fish" not in str(refused.value)
 
 
@@ -212,6 +212,13 @@ class TestAnUnknownVariable:
         environ = environment.effective(OF_SERVICES)
         assert environ == {}
         assert read(OF_SERVICES) == read({})
+
+    def test_is_named_where_it_has_the_name_of_a_setting(self, tmp_path: Path) -> None:
+        """Somebody who means to set the port would look for it for long."""
+        with Node("a", tmp_path, data=":memory:", environ=OF_SERVICES) as node:
+            node.start()
+            [line] = [line for line in node.log.splitlines() if "WARNING" in line]
+        assert "RATCHET_PORT=tcp://10.0.0.1:1234 is what Kubernetes sets for a Service" in line
 
     def test_may_look_like_those_of_kubernetes(self) -> None:
         environ = {"RATCHET_NODE_PORT": "1234", "RATCHET_PORTS": "tcp://10.0.0.1:1234"}

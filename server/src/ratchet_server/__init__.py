@@ -2,6 +2,7 @@
 
     __main__      the entry point: holds signals back, then imports the rest
     cli           the command `ratchet`
+    health        the check of a container's node, for its image
     node          the composition root: makes the parts, joins them, runs and stops them
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes
@@ -11,10 +12,11 @@
 
     settings      every setting of a node, with its unit and default
     signals       the signals that stop a node
-    log_throttle  at most one log line a minute for each cause
-    open_files    how many connections a process may have
+    open_files    how many files this process may open
+    output        what a command prints, where stdout may be broken
+    log_throttle  the ration of lines in the log
     crash_points  a hook for tests of crashes
 
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may
-import the last four.
+import the last six.
 """

@@ -9,7 +9,7 @@ would see a failure. So this file imports next to nothing, and holds signals bac
 import sys
 from typing import Final
 
-from ratchet_server import signals
+from ratchet_server import output, signals
 
 # Shells give this exit code to a command that Ctrl-C has ended.
 INTERRUPTED: Final = 130
@@ -28,6 +28,7 @@ def main() -> int:
         return INTERRUPTED
     finally:
         signals.ignore()
+        output.finish()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import Final, cast
 
+from ratchet_server.log_throttle import OneLine, Ration
+from ratchet_server.output import OutputError, say
 from ratchet_server.settings import SettingError, environment, sources
 
+OK: Final = 0
 FAILED: Final = 1
 USAGE_ERROR: Final = 2
 
@@ -24,9 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code: 0 success, 1 failure, 2 a usage error, 3 a newer
     process has superseded this node."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler()
+    handler.addFilter(Ration())
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # These libraries log every connection and every request.
     for library in ("sanic", "websockets", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception, code: int = FAILED) -> int:
-    print(f"ratchet: {error}", file=sys.stderr)
+    say(f"ratchet: {error}", to=sys.stderr)
     return code
 
 
@@ -54,7 +58,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _node(arguments: argparse.Namespace) -> int:
     environ = environment.effective(os.environ)
-    for line in environment.unknown(environ):
+    for line in environment.of_services(os.environ) + environment.unknown(environ):
         _log.warning("%s", line)
     settings = sources.read(arguments, environ)
     from ratchet_server import node
@@ -69,21 +73,22 @@ def _operate(arguments: argparse.Namespace) -> int:
     from ratchet_server.operator import commands
     from ratchet_server.operator.client import CallError, Client
 
-    secret = sources.read_one("secret", arguments, environment.effective(os.environ))
+    secrets = sources.read_one("secrets", arguments, environment.effective(os.environ))
     try:
-        with Client(arguments.url, secret) as node:
+        with Client(arguments.url, next(iter(secrets), None)) as node:
             match arguments.command:
                 case "status":
-                    commands.status(node, as_json=arguments.json)
+                    well = commands.status(node, as_json=arguments.json)
+                    return FAILED if arguments.check and not well else OK
                 case "retire":
                     commands.retire(
                         node, arguments.name, check=arguments.check, as_json=arguments.json
                     )
                 case way:
                     commands.stop(node, way)
-    except CallError as error:
+    except (CallError, OutputError) as error:
         return _failed(error)
-    return 0
+    return OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
         "Shows which nodes are there, missing or behind, which slots are open, closed and folded, "
         "what is in the way of a fold, and what to do about it.",
     )  # fmt: skip
+    status.add_argument("--check", action="store_true",
+                        help="for monitors: exit with 1 unless all is well")  # fmt: skip
     drain = _operators(
         commands, "drain", "stop a node that will be back",
         "The node first fails the balancer's checks. Then it refuses views, hands over what it has "
@@ -157,6 +164,6 @@ def _operators(
 ) -> argparse.ArgumentParser:
     """A command for operators, which sends requests to a node."""
     command = commands.add_parser(name, help=what, description=more)
-    sources.add_flags(command, "secret")
+    sources.add_flags(command, "secrets")
     command.set_defaults(run=_operate)
     return command

@@ -42,12 +42,14 @@ from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
+from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
+from ratchet_server.output import say
 from ratchet_server.peering.addresses import Addresses
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
@@ -55,10 +57,6 @@ from ratchet_server.peering.ports import Discovery
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
-
-# More than the balancer lets in (maxconn in haproxy.cfg.in): a node that can't take a connection
-# can't answer the balancer's checks either.
-OPEN_FILES: Final = 10_000
 
 # The exit codes of the process.
 OK: Final = 0
@@ -73,7 +71,6 @@ class NodeError(Exception):
 
 def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
-    open_files.allow(OPEN_FILES)
     try:
         # Check everything that can be wrong here, before the node writes anything.
         clips = catalogue.read(settings.media)
@@ -185,7 +182,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     discoveries: list[Discovery] = [Static(settings.peers)]
     if settings.discover:
         discoveries.append(Gossip(replica.peers.alive))
-    mesh = Mesh(me, Addresses(me, discoveries, replica.table.is_gone), secret=settings.secret)
+    mesh = Mesh(
+        me,
+        Addresses(me, discoveries, replica.table.is_gone),
+        secret=next(iter(settings.secrets), None),
+    )
     routes = Routes([mesh])
     keeper = Keeper(
         replica,
@@ -201,18 +202,20 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     freezes = Freezes()
     departure = Departure(keeper, stored=settings.data != MEMORY)
     life = Life(readiness, departure)
-    gate, guard = Gate(life), Guard(settings.secret)
+    gate, guard = Gate(life), Guard(settings.secrets)
+    room = Room(open_files.raise_limit())
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
+        room,
         signed=(
-            reads(videos, keeper, watchers, embedders, sites, gate),
+            reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
-            cluster(replica, mesh, life),
+            cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life),
+            metrics(keeper, routes, watchers, life, room),
             pages(settings, videos, keeper, embedders, gate),
             files.clips(clips),
             files.assets(settings.page),
@@ -248,7 +251,7 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
         )
     if not node.departure.stop_requested.is_set():
         # People read this line, and programs wait for it.
-        print(f"ready: node {node.name} at {url}", flush=True)
+        say(f"ready: node {node.name} at {url}")
 
 
 @contextlib.contextmanager

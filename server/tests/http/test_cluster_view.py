@@ -13,7 +13,8 @@ import httpx
 import pytest
 from ratchet_server.cli import main
 
-from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
+from testing.nodes import HOST, Node, cluster, connected, equal, free_port, wait_until
+from testing.wire import answers as responds
 
 # Closed slots wait for a second before they are folded, not for an hour.
 SOON = {"RATCHET_FOLD_GRACE": "1"}
@@ -329,3 +330,52 @@ def test_status_says_that_no_node_responds(capsys: pytest.CaptureFixture[str]) -
         url = f"http://{HOST}:{closed.getsockname()[1]}"
     assert main(["status", url]) == 1
     assert "does a node run there?" in capsys.readouterr().err
+
+
+class TestAPeerThatDoesNotTalkToUs:
+    """Status must not say that all is well; `--check` is for monitors, which read exit codes."""
+
+    def test_because_it_refuses_us_is_named_with_what_mends_it(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with (
+            Node("b", tmp_path, environ={"RATCHET_SECRET": "right-right-right"}) as b,
+            Node(
+                "a", tmp_path, peers=[b.url], environ={"RATCHET_SECRET": "wrong-wrong-wrong"}
+            ) as a,
+        ):
+            b.start()
+            a.start()
+            a.wait_for_log("refused us: 401")
+            assert main(["status", "--check", a.url]) == 1
+            said = " ".join(capsys.readouterr().out.split())
+            assert "all is well" not in said
+            assert f"A node at {b.url} refuses a (401)" in said
+            assert "the same secret" in said
+            # And once it does not, no more.
+            a.environ = b.environ
+            a.restart()
+            wait_until(lambda: connected([a, b]), "they are connected")
+            assert main(["status", "--check", a.url]) == 0
+            assert "all is well" in capsys.readouterr().out
+
+    def test_because_nobody_is_there_is_waited_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        nowhere = f"http://{HOST}:{free_port()}"
+        with Node("a", tmp_path, peers=[nowhere], data=":memory:") as a:
+            a.spawn()
+            wait_until(lambda: responds(a), "it listens")
+            assert main(["status", "--check", a.url]) == 1
+            assert "1 node; no answer yet from 1 peer." in capsys.readouterr().out
+
+    def test_because_it_has_died_is_no_success_of_a_check(self, tmp_path: Path) -> None:
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            a, b = nodes.values()
+            wait_until(lambda: all_count(nodes), "both count")
+            assert main(["status", "--check", a.url]) == 0
+            b.kill9()
+            wait_until(lambda: member(a, "b")["state"] == "missing", "b is missing")
+            assert main(["status", "--check", "--json", a.url]) == 1
+            # To have shown it is what the command is for.
+            assert main(["status", a.url]) == 0

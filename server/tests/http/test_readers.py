@@ -16,8 +16,9 @@ import pytest
 from ratchet_server.http.backlog import MAX_WAITING
 from ratchet_server.http.bounded_protocol import PATIENT, PROMPT
 from ratchet_server.http.reads import MAX_BEHIND
+from ratchet_server.http.room import OWN_FILES
 from ratchet_server.http.sending import PIECE
-from ratchet_server.node import OPEN_FILES
+from ratchet_server.open_files import MOST
 
 from testing.nodes import HOST, PATIENCE_S, Node, wait_until
 from testing.wire import raw
@@ -112,7 +113,7 @@ def test_there_may_be_more_than_the_system_grants_by_default(tmp_path: Path) -> 
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         node.wait_for_log("ready: ")
         granted, _ = resource.prlimit(node.pid, resource.RLIMIT_NOFILE)
-    assert granted == min(OPEN_FILES, hard)
+    assert granted == min(MOST, hard)
 
 
 def test_the_page_for_operators_states_the_bounds() -> None:
@@ -125,7 +126,7 @@ def test_the_page_for_operators_states_the_bounds() -> None:
         f"| {MAX_BEHIND >> 10} KiB |",
         f"| {PROMPT.within_s:.0f} s |",
         f"| {PATIENT.at_least >> 10} KiB in {PATIENT.within_s / 60:.0f} minutes |",
-        f"| {OPEN_FILES:,}, or what the system grants |",
+        f"| {MOST - OWN_FILES:,}, or what the system grants |",
     ):
         assert bound in limits
 

@@ -17,11 +17,16 @@ Refused = Callable[..., str]
 
 
 @contextmanager
-def answering(status: int, body: str, **headers: str) -> Iterator[str]:
-    """The URL of a web server that gives this response to every request."""
+def answering(
+    status: int, body: str, *, seen: list[tuple[str, str | None]] | None = None, **headers: str
+) -> Iterator[str]:
+    """The URL of a web server that gives this response to every request. `seen`: the method of each
+    request, and its Authorization."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if seen is not None:
+                seen.append((self.command, self.headers["Authorization"]))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -73,13 +78,30 @@ class TestACall:
             line = refused("retire", "b", "--via", node.url, environ=environ)
             assert "refused (404)" in line
 
+    def test_brings_the_secret_only_where_one_is_needed(
+        self,
+        node: Node,
+        tmp_path: Path,
+        refused: Refused,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        file = tmp_path / "secret"
+        file.write_text("swordfish-swordfish\n")
+        flag = ["--secret-file", str(file)]
+        seen: list[tuple[str, str | None]] = []
+        with answering(302, "", seen=seen, Location=f"{node.url}/api/cluster") as url:
+            assert main(["status", url, *flag]) == 0
+            assert "all is well" in capsys.readouterr().out
+            refused("retire", "b", "--via", url, *flag)
+        assert seen == [("GET", None), ("POST", "Bearer swordfish-swordfish")]
+
     def test_with_a_bad_secret_file_sends_nothing(self, refused: Refused) -> None:
         line = refused("status", f"http://{HOST}:1", "--secret-file", "/no/such/file")
         assert line.startswith("ratchet: --secret-file: /no/such/file can't be read: ")
 
     def test_follows_a_redirection_only_if_it_changes_nothing(self, node: Node) -> None:
-        there = {"Location": f"{node.url}/api/node"}
-        with answering(302, "", **there) as url, Client(url, None) as client:
+        there = f"{node.url}/api/node"
+        with answering(302, "", Location=there) as url, Client(url, None) as client:
             assert client.get("/")["node"] == "a"
             with pytest.raises(CallError, match=r"refused \(302\): Found"):
                 client.post("/")

@@ -65,7 +65,7 @@ def run(
 async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket) -> None:
     media, video = machine.find_media()
     environ = environment.effective(os.environ)
-    secret = sources.read_one("secret", argparse.Namespace(), environ)
+    secrets = sources.read_one("secrets", argparse.Namespace(), environ)
     given = [f"{name}={HOST}:{port}" for name, port in ports.items()]
     command, description = balancer.choose(given, f"{HOST}:{balancer_port}", DATA)
     page, own = f"http://{HOST}:{balancer_port}", f"http://{HOST}:{sock.getsockname()[1]}"
@@ -76,7 +76,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         terminal = Terminal()
         bye = f"Nothing is left running. The counts are kept in {DATA}."
         stack.push_async_callback(terminal.say, bye)
-        client = Client(secret)
+        client = Client(next(iter(secrets), None))
         stack.push_async_callback(client.close)
         links = Links(ports)
         stack.push_async_callback(links.close)

@@ -146,22 +146,19 @@ class StandIn:
                 continue
             with closing(to_node):
                 to_node.write(forwarded)
+                # If the client goes, this closes the connection to the node. Only a websocket's
+                # client may send more. From others, it might be a request.
+                up = asyncio.create_task(
+                    _pass_on(reader, to_node, discard=not _is_websocket(request))
+                )
                 try:
-                    async with asyncio.timeout(SILENCE_TIMEOUT_S):
-                        status, line = await read_status(from_node)
-                except TimeoutError:
-                    raise OwnResponse(504) from None
-                except OSError:
-                    if not is_read:
-                        raise OwnResponse(502) from None
-                    continue
-                if status not in elsewhere or node is order[-1]:
-                    writer.write(line)
-                    down = _pass_on(from_node, writer)
-                    # Only a websocket's client may send more. From others, it might be a request.
-                    up = _pass_on(reader, to_node, discard=status != 101)
-                    await asyncio.gather(down, up)
-                    return
+                    status, line = await _status(from_node, again=is_read)
+                    if status and (status not in elsewhere or node is order[-1]):
+                        writer.write(line)
+                        await asyncio.gather(_pass_on(from_node, writer), up)
+                        return
+                finally:
+                    up.cancel()
         raise OwnResponse(503)
 
 
@@ -194,11 +191,24 @@ async def _receive(reader: StreamReader, writer: StreamWriter) -> tuple[h11.Requ
     raise OwnResponse(413)
 
 
+async def _status(node: StreamReader, *, again: bool) -> tuple[int, bytes]:
+    """The status of a node's response, and its first line. With `again`, 0 if the node is gone: the
+    request may go to another node. Raises `OwnResponse`."""
+    try:
+        async with asyncio.timeout(SILENCE_TIMEOUT_S):
+            return await read_status(node)
+    except TimeoutError:
+        raise OwnResponse(504) from None
+    except OSError:
+        if again:
+            return 0, b""
+        raise OwnResponse(502) from None
+
+
 def _forwarded(request: h11.Request, body: bytes, client: str) -> bytes:
     """The request for a node: as the client sent it, with the client's address."""
     headers = [pair for pair in request.headers if not _NOT_FORWARDED.fullmatch(pair[0])]
-    is_websocket = _header(request, b"upgrade").lower() == b"websocket"
-    headers.append((b"connection", b"upgrade" if is_websocket else b"close"))
+    headers.append((b"connection", b"upgrade" if _is_websocket(request) else b"close"))
     headers.append((b"x-forwarded-for", client.encode()))
     headers.append((b"via", VIA))
     if body:
@@ -208,13 +218,18 @@ def _forwarded(request: h11.Request, body: bytes, client: str) -> bytes:
     return b"\r\n".join([*lines, b"", body])
 
 
+def _is_websocket(request: h11.Request) -> bool:
+    return _header(request, b"upgrade").lower() == b"websocket"
+
+
 def _header(request: h11.Request, name: bytes) -> bytes:
     return b", ".join(value for key, value in request.headers if key == name)
 
 
 async def _pass_on(source: StreamReader, sink: StreamWriter, *, discard: bool = False) -> None:
     """Pass on what arrives, to its end. Then close `sink`, which ends the other direction, too."""
-    with closing(sink):
+    # Either side may go away at any time.
+    with closing(sink), suppress(OSError):
         while chunk := await source.read(_CHUNK_BYTES):
             if not discard:
                 sink.write(chunk)

@@ -12,6 +12,7 @@ from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.head_router import HeadRouter
+from ratchet_server.http.room import Room
 
 App = Sanic[Any, Any]
 
@@ -26,7 +27,12 @@ LAST_RESPONSE_S: Final = 120
 
 
 def application(
-    name: str, gate: Gate, *, signed: Iterable[Blueprint], unsigned: Iterable[Blueprint]
+    name: str,
+    gate: Gate,
+    room: Room,
+    *,
+    signed: Iterable[Blueprint],
+    unsigned: Iterable[Blueprint],
 ) -> App:
     """The app of the node `name`.
 
@@ -35,7 +41,9 @@ def application(
     """
     # Sanic refuses a second app of the same name. A test may make two nodes of one name.
     app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
+    # Sanic makes the protocol of each connection, which finds these here.
     app.ctx.backlog = Backlog()
+    app.ctx.room = room
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_MAX_HEADER_SIZE = MAX_HEAD

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Final, NamedTuple, cast
 
-from sanic.exceptions import RequestTimeout
-from sanic.http import Stage
+from sanic.exceptions import BadRequest, RequestTimeout, SanicException
+from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from ratchet_server.http.backlog import Backlog
@@ -42,6 +42,21 @@ _LOOK_S: Final = 1.0
 # How many bytes a client that should only listen may send in all. It is enough for the pongs of
 # some weeks.
 MAX_FROM_LISTENER: Final = 2**20
+# In these stages the node works on a request. In the others it waits for the client.
+AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
+
+
+class _Http(Http):
+    """Sanic's HTTP, which fails itself when it responds to a URL that it can't parse."""
+
+    __slots__ = ()
+
+    def create_empty_request(self) -> None:
+        """Make a request for the error response. Sanic would parse the same URL again, log a
+        traceback, and send no response."""
+        self.url = None
+        super().create_empty_request()
+
 
 _LINUX: Final = sys.platform == "linux"
 # The place of `tcpi_bytes_acked` in Linux's `struct tcp_info`, and how much of that we read.
@@ -52,9 +67,10 @@ _TCP_INFO_BYTES: Final = 128
 class BoundedProtocol(WebSocketProtocol):
     """Stops reading from a client that doesn't read its responses, and soon aborts its socket.
 
-    The app's `ctx.backlog` is the `Backlog` of all connections.
+    The app's `ctx.backlog` is the `Backlog` of all connections, and its `ctx.room` their `Room`.
     """
 
+    HTTP_CLASS = _Http
     __slots__ = (
         "_backlog",
         "_from_listener",
@@ -82,9 +98,20 @@ class BoundedProtocol(WebSocketProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Every byte that the system doesn't take counts as waiting, from the first one on: it may
-        keep a large response in memory."""
+        keep a large response in memory. And one connection more needs room."""
         super().connection_made(transport)
         cast(Transport, transport).set_write_buffer_limits(high=0)
+        # Sanic sets it when the connection's task begins, and that may be after many more came.
+        self._time = monotonic()
+        self.app.ctx.room.for_another(self.connections)
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it waits for a request, or the rest of one; None if a request is at work."""
+        if self.transport is None or self.transport.is_closing():
+            return None
+        at_work = self.websocket or (self.http and self.http.stage in AT_WORK)
+        return None if at_work else self._time
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes that a listener sends: endless fragments would pass all other limits."""
@@ -94,6 +121,15 @@ class BoundedProtocol(WebSocketProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    async def websocket_handshake(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a websocket. A handshake that can't be parsed is the client's fault, not ours."""
+        try:
+            return await super().websocket_handshake(*args, **kwargs)
+        except SanicException as error:
+            if error.status_code == 500:
+                raise BadRequest from None
+            raise
 
     def check_timeouts(self) -> None:
         """Check Sanic's time-outs, and one more: a request's body must arrive as fast as its
@@ -137,7 +173,8 @@ class BoundedProtocol(WebSocketProtocol):
         await self._can_write.wait()
 
     def cut_off(self) -> None:
-        """End the connection at once, and drop what waits."""
+        """End the connection at once, and drop what waits. (Sanic's `abort` forgets the transport,
+        and the connection's task then fails.)"""
         if self.transport:
             self.transport.abort()
 

@@ -12,6 +12,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.life import Life
+from ratchet_server.http.room import Room
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
@@ -21,7 +22,7 @@ from ratchet_server.settings import SettingError, check_url
 UNREACHED_S: Final = 10.0
 
 
-def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
+def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     """The call. It needs no secret, and works on a node that is still starting, too."""
     blueprint = Blueprint("cluster")
     started = time.time()
@@ -29,16 +30,17 @@ def cluster(replica: Replica, mesh: Mesh, life: Life) -> Blueprint:
     @blueprint.get("/api/cluster")
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
+        early = now - started < UNREACHED_S
+        unmet = [one for one in mesh.dialled if one.node is None and not one.refused]
         facts = Facts(
             state=life.state,
             now=now,
             started=started,
             dialled={one.node: one.said_url or one.url for one in mesh.dialled if one.node},
-            unreached=tuple(
-                one.url
-                for one in mesh.dialled
-                if one.node is None and one.tried and now - started > UNREACHED_S
-            ),
+            unreached=() if early else tuple(one.url for one in unmet if one.tried),
+            awaited=len(unmet) if early else 0,
+            refusing={one.url: one.refused for one in mesh.dialled if one.refused},
+            full=room.full,
             via=_url_in(request) or replica.me.url,
         )
         seen = report(replica.observe(), facts)

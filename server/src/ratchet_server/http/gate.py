@@ -23,5 +23,11 @@ class Gate:
         """If the node is stopping, make the response to `request` the last on its connection
         (`Connection: close`). Otherwise the client could send its next request at the very moment
         when the node closes the connection, and would get no response."""
-        if self._life.stopping and isinstance(request.stream, Http):
-            request.stream.keep_alive = False
+        if self._life.stopping:
+            close_after(request)
+
+
+def close_after(request: Request) -> None:
+    """Close the connection after the response to `request`."""
+    if isinstance(request.stream, Http):
+        request.stream.keep_alive = False

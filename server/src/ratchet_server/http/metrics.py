@@ -14,6 +14,7 @@ from sanic.response import raw
 
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.life import Life
+from ratchet_server.http.room import How, Room
 from ratchet_server.http.watchers import Watchers
 from ratchet_server.peering.routes import Routes
 
@@ -21,11 +22,14 @@ from ratchet_server.peering.routes import Routes
 class NodeCollector(Collector):
     """Reads the parts of a node at each scrape."""
 
-    def __init__(self, keeper: Keeper, routes: Routes, watchers: Watchers, life: Life) -> None:
+    def __init__(
+        self, keeper: Keeper, routes: Routes, watchers: Watchers, life: Life, room: Room
+    ) -> None:
         self._keeper = keeper
         self._routes = routes
         self._watchers = watchers
         self._life = life
+        self._room = room
 
     def collect(self) -> Iterator[Metric]:
         """The node's numbers about itself. Names and units follow Prometheus' conventions."""
@@ -43,6 +47,14 @@ class NodeCollector(Collector):
         gauges = {
             "ratchet_ready": (self._life.serves_reads, "1 while this node serves reads."),
             "ratchet_watchers": (len(self._watchers), "Open websockets and event streams."),
+            "ratchet_watchers_max": (
+                self._room.watchers_max,
+                "How many may be open, by the limit of open files.",
+            ),
+            "ratchet_connections_max": (
+                self._room.connections_max,
+                "How many connections clients may have open, by the same limit.",
+            ),
             "ratchet_slots": (
                 slots["open"] + slots["closed"],
                 "Slots that are not folded.",
@@ -76,6 +88,13 @@ class NodeCollector(Collector):
             "Frames not sent because too many waited for a slow peer.",
             "peer",
             dropped,
+        )
+        yield _counter(
+            "ratchet_connections_refused",
+            "Connections refused for want of room, by kind: watcher (503), idle (closed to make "
+            "room), new (closed at once, as all others were in use).",
+            "kind",
+            dict.fromkeys(get_args(How), 0) | self._room.refused,
         )
         yield from self._cluster(seen)
 
@@ -147,11 +166,13 @@ def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> M
     return family
 
 
-def metrics(keeper: Keeper, routes: Routes, watchers: Watchers, life: Life) -> Blueprint:
+def metrics(
+    keeper: Keeper, routes: Routes, watchers: Watchers, life: Life, room: Room
+) -> Blueprint:
     """The call."""
     blueprint = Blueprint("metrics")
     registry = CollectorRegistry()
-    registry.register(NodeCollector(keeper, routes, watchers, life))
+    registry.register(NodeCollector(keeper, routes, watchers, life, room))
 
     @blueprint.get("/metrics")
     async def scrape(_request: Request) -> HTTPResponse:

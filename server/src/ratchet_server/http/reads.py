@@ -16,6 +16,7 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.room import Room
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
@@ -29,6 +30,8 @@ KEEPALIVE_S: Final = 15.0
 # The websocket close code "policy violation".
 REFUSED: Final = 1008
 
+# How the paths end that keep a connection for as long as somebody watches.
+_WATCHES: Final = ("/live", "/events")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -39,6 +42,7 @@ def reads(
     embedders: Embedders,
     sites: Sites,
     gate: Gate,
+    room: Room,
 ) -> Blueprint:
     """The calls. Until the node has caught up, it refuses them with 503."""
     blueprint = Blueprint("reads")
@@ -51,6 +55,8 @@ def reads(
         if "video" in request.match_info:
             videos.known(request.match_info["video"])
         gate.must_be_ready()
+        if request.path.endswith(_WATCHES):
+            room.for_a_watcher(request, len(watchers))
 
     async def share(request: Request, response: BaseHTTPResponse) -> None:
         response.headers.update(embedders.shared_with(request.headers.get("origin")))

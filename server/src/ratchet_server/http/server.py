@@ -15,6 +15,8 @@ from ratchet_server.http.app import App
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.watchers import Watchers
 
+# How many new connections may wait while the node is busy.
+BACKLOG: Final = 1024
 # How long connections may take to end when the node stops. The longer time is for clients that are
 # still reading a response, such as a clip. (`bounded_protocol` ends the connection of a client that
 # reads nothing.)
@@ -30,7 +32,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Port 0 takes any free port. Raises `ListenError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ListenError(
@@ -52,7 +54,10 @@ async def serving(
     app: App, sock: socket.socket, watchers: Watchers, departure: Departure
 ) -> AsyncIterator[None]:
     """Serve `app` on `sock`. On exit, wait for the connections to end, but only so long."""
-    server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
+    # Sanic listens again on the socket that it is given: without `backlog`, with a queue of 100.
+    server = await app.create_server(
+        sock=sock, protocol=BoundedProtocol, backlog=BACKLOG, access_log=False
+    )
     assert server is not None
     try:
         await server.startup()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ratchet_server.open_files import HOW_TO_RAISE
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.folds import Fold
 from ratchet_server.operator.humanize import duration, listed
@@ -28,7 +29,9 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
         *_missing(here, members, folds, facts),
         *_indirect(here, members),
         *_twice(members),
+        *_refused(here, facts),
         *_unreached(here, facts.unreached),
+        *_full(here, facts),
     )
 
 
@@ -87,9 +90,26 @@ def _twice(members: Sequence[Member]) -> Iterator[Advice]:
             )
 
 
+def _refused(here: str, facts: Facts) -> Iterator[Advice]:
+    for url, status in facts.refusing.items():
+        yield Advice(
+            f"A node at {url} refuses {here} ({status}), so they are not connected there. Give "
+            "both the same secret (--secret-file); or take the address out of --peer, if the node "
+            "is not of this cluster."
+        )
+
+
 def _unreached(here: str, urls: Sequence[str]) -> Iterator[Advice]:
     for url in urls:
         yield Advice(
             f"Nobody has ever answered {here} at {url}. If a node should be there: does it run, is "
             "the address right, and is the network open? If not, take it out of --peer."
+        )
+
+
+def _full(here: str, facts: Facts) -> Iterator[Advice]:
+    if facts.full:
+        yield Advice(
+            f"{here} has no room for more connections, and has refused some in the last minute. If "
+            f"so many people watch, {HOW_TO_RAISE}. If they do not, find out who connects."
         )

@@ -26,9 +26,9 @@ class Client:
     def __init__(self, url: str, secret: str | None) -> None:
         """Raises `SettingError` when `url` is not http(s)://host:port."""
         self.url = check_url(url)
+        self._secret = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http = httpx.Client(
             base_url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {secret}"} if secret else {},
             timeout=CALL_TIMEOUT_S,
             # Use no proxy from the environment between an operator and a node.
             trust_env=False,
@@ -64,8 +64,16 @@ class Client:
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         try:
-            # A POST that is redirected would arrive as a GET, and do nothing.
-            response = self._http.request(method, path, json=body, follow_redirects=method == "GET")
+            # Only calls that change something need the secret. They follow no redirection: it
+            # could lead to anybody, and a POST would arrive there as a GET.
+            changes = method != "GET"
+            response = self._http.request(
+                method,
+                path,
+                json=body,
+                headers=self._secret if changes else {},
+                follow_redirects=not changes,
+            )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(self._no_response(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

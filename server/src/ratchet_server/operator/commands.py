@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 from ratchet_server.operator import status as reports
 from ratchet_server.operator.client import CallError, Client, Unreachable
 from ratchet_server.operator.terminal import wants_colour
+from ratchet_server.output import answer as show
+from ratchet_server.output import say
 
 # Longer than a node takes to stop: it waits for the balancer, hands over a large slot, and closes
 # its sockets.
@@ -16,9 +18,13 @@ GOING_TIMEOUT_S: Final = 90
 _LOOK_S: Final = 0.1
 
 
-def status(node: Client, *, as_json: bool) -> None:
-    """Print how the cluster is, as `node` sees it. Raises `CallError`."""
-    _print(node, reports.report, node.get("/api/cluster"), as_json=as_json)
+def status(node: Client, *, as_json: bool) -> bool:
+    """Print how the cluster is, as `node` sees it. Return whether all is well. Raises
+    `CallError`."""
+    state = node.get("/api/cluster")
+    show(_text(node, reports.report, state, as_json=as_json))
+    headline = state.get("headline")
+    return isinstance(headline, dict) and headline.get("mood") == "well"
 
 
 def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
@@ -27,19 +33,23 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
     body = {"node": name} | ({"check": True} if check else {})
     answer = node.post("/api/cluster/retire", body)
     stakes = functools.partial(reports.stakes, via=node.url, done=not check)
-    _print(node, stakes, answer, as_json=as_json)
+    text = _text(node, stakes, answer, as_json=as_json)
+    if check:
+        show(text)
+    else:
+        say(text)
 
 
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
     """Ask `node` to stop, for good if it leaves. Returns when it is gone. Raises `CallError`."""
     name = _field(node, node.get("/api/node"), "node")
     if how == "leave" and len(_field(node, node.get("/api/cluster"), "members")) == 1:
-        print("It is the only node: only its own data will hold what it has counted.")
+        say("It is the only node: only its own data will hold what it has counted.")
     node.post(f"/api/node/{how}")
     what = "leaves for good" if how == "leave" else "stops; it may come back"
-    print(f"{name} {what}. Waiting until it is gone ...", flush=True)
+    say(f"{name} {what}. Waiting until it is gone ...")
     last = _until_gone(node)
-    print(f"{name} is gone.")
+    say(f"{name} is gone.")
     if left_behind := last.get("left_behind"):
         mend = "they are lost with its memory"
         if last.get("stored"):
@@ -61,14 +71,13 @@ def _until_gone(node: Client) -> dict[str, Any]:
     raise CallError(f"{node.url} still responds after {GOING_TIMEOUT_S} s; its log says why")
 
 
-def _print(
+def _text(
     node: Client, report: Callable[..., str], answer: dict[str, Any], *, as_json: bool
-) -> None:
+) -> str:
     if as_json:
-        print(json.dumps(answer, indent=2))
-        return
+        return json.dumps(answer, indent=2)
     try:
-        print(report(answer, colour=wants_colour()))
+        return report(answer, colour=wants_colour())
     except (KeyError, TypeError):
         raise node.not_of_this_version() from None
 

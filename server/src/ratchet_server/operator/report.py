@@ -69,7 +69,7 @@ def report(seen: Observation, facts: Facts) -> Report:
         state=facts.state,
         slot=None if seen.slot is None else str(seen.slot),
         time=facts.now,
-        headline=_headline(who, to_do),
+        headline=_headline(who, to_do, facts),
         here=_here(seen, facts.state),
         members=who,
         nodes=nodes(seen),
@@ -82,7 +82,7 @@ def report(seen: Observation, facts: Facts) -> Report:
     )
 
 
-def _headline(who: Sequence[Member], to_do: Sequence[Advice]) -> Verdict:
+def _headline(who: Sequence[Member], to_do: Sequence[Advice], facts: Facts) -> Verdict:
     names = counted(len({one.node for one in who}), "node")
     missing = [one.node for one in who if one.state == "missing"]
     behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
@@ -91,6 +91,9 @@ def _headline(who: Sequence[Member], to_do: Sequence[Advice]) -> Verdict:
         return Verdict(f"{names}; {listed(missing)} can't be heard{fetching}.", "act")
     if to_do:
         return Verdict(f"{names}; something needs a look{fetching}.", "look")
+    if facts.awaited:
+        peers = counted(facts.awaited, "peer")
+        return Verdict(f"{names}; no answer yet from {peers}{fetching}.", "look")
     return Verdict(f"{names}; all is well{fetching}.", "well")
 
 

@@ -35,10 +35,10 @@ class Paint:
 
 def wants_colour(stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether `stream` (stdout) is a terminal whose owner wants colour (see no-color.org)."""
-    return (
-        (stream or sys.stdout).isatty()
-        and not environ.get("NO_COLOR")
-        and environ.get("TERM") != "dumb"
+    stream = stream or sys.stdout
+    return bool(
+        # Python has no stdout if it was closed at the start.
+        stream and stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     )
 
 

@@ -30,6 +30,8 @@ class Dialled:
     answer: Hello | None = None
     # Whether the first attempt has succeeded or failed.
     tried: bool = False
+    # The status with which the last attempt was refused, if it was.
+    refused: int | None = None
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
 

@@ -67,11 +67,11 @@ class Settings:
         "count any valid video id, not only the catalogue's")] = False
     max_videos: Annotated[int, Setting("RATCHET_MAX_VIDEOS", "", values.videos,
         "how many videos a node with --open counts; a view of one more is refused")] = 1_000_000
-    secret: Annotated[str | None,
-        Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secret_in,
+    secrets: Annotated[tuple[str, ...],
+        Setting("RATCHET_SECRET_FILE", "--secret-file FILE", values.secrets_in,
             "a file with the secret that nodes and operators share"),
-        Setting("RATCHET_SECRET", "", values.secret,
-            "the secret itself, if no file has it")] = None
+        Setting("RATCHET_SECRET", "", values.secrets,
+            "the secret itself, if no file has it")] = ()
     ack: Annotated[Ack, Setting("RATCHET_ACK", "", values.one_of(*ACKS),
         "what a view without ?ack= waits for: memory, disk or peers")] = "disk"
     key_lifetime_s: Annotated[int, Setting("RATCHET_KEY_LIFETIME", "", values.seconds, unit="s",

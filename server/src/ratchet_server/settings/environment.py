@@ -38,6 +38,16 @@ def effective(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def of_services(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that Kubernetes has set and that has the name of a setting."""
+    names = {setting.variable for setting, _ in sources.declared()}
+    return [
+        f"{name}={environ[name]} is what Kubernetes sets for a Service, and changes nothing here"
+        for name in sorted(names & environ.keys())
+        if _OF_A_SERVICE.fullmatch(f"{name}={environ[name]}")
+    ]
+
+
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each RATCHET_… variable that nothing reads.
 

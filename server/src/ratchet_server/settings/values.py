@@ -1,6 +1,9 @@
 """How settings are parsed: each function makes a value from a text, or raises `SettingError`."""
 
+import logging
+import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -15,12 +18,17 @@ ANY: Final = "*"
 # No spaces and no line ends: secrets and addresses are sent in headers.
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+# The one that is sent, and the one that is still, or already, good.
+_MOST_SECRETS: Final = 2
+_SHORT_SECRET: Final = 16
 _YEAR_S: Final = 365 * 86400
 # No IPv6: a Content-Security-Policy can't name such hosts. Host names are as browsers send them.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
+
+_log = logging.getLogger(__name__)
 
 
 class SettingError(ValueError):
@@ -133,23 +141,37 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(origin, texts)))
 
 
-def secret(text: str) -> str:
-    """The cluster's secret. No message shows it."""
-    if not _PRINTABLE.fullmatch(text):
+def secrets(*words: str) -> tuple[str, ...]:
+    """The cluster's secret, and another one that is good, too. No message shows them."""
+    if not all(map(_PRINTABLE.fullmatch, words)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
-    return text
+    if any(len(word) < _SHORT_SECRET for word in words):
+        _log.warning(
+            "the secret is shorter than %d characters, and can be guessed: openssl rand -hex 32 "
+            "makes a good one",
+            _SHORT_SECRET,
+        )
+    return words
 
 
-def secret_in(file: str) -> str:
-    """The secret in a file, with or without white space around it."""
+def secrets_in(file: str) -> tuple[str, ...]:
+    """The secrets in a file, each in a line, with or without white space around it."""
     try:
-        text = Path(file).read_text(encoding="utf-8").strip()
+        with Path(file).open(encoding="utf-8") as opened:
+            text, mode = opened.read(), os.fstat(opened.fileno()).st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{file} can't be read: {error}") from None
-    if not text:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise SettingError(f"{file} is empty; a secret is expected in it")
+    if len(lines) > _MOST_SECRETS:
+        raise SettingError(f"{file} has {len(lines)} lines; one secret or two are expected in it")
+    if mode & stat.S_IROTH:
+        _log.warning(
+            "every user of this machine can read the secret in %s: chmod 600 %s", file, file
+        )
     try:
-        return secret(text)
+        return secrets(*lines)
     except SettingError as error:
         raise SettingError(f"{file}: {error}") from None
 

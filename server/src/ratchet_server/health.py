@@ -1,0 +1,42 @@
+"""`python -m ratchet_server.health`: whether the node of this container serves. For its image.
+
+It looks where the settings in the environment say that the node listens, as the node does.
+"""
+
+import argparse
+import http.client
+import os
+import sys
+from typing import Final
+
+from ratchet_server.output import say
+from ratchet_server.settings import SettingError, environment, sources
+
+TIMEOUT_S: Final = 2
+_EVERYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def main() -> int:
+    """The exit code: 0 if the node serves, 1 if it does not."""
+    environ = environment.effective(os.environ)
+    place = "the settings"
+    try:
+        host = sources.read_one("host", argparse.Namespace(), environ)
+        port = sources.read_one("port", argparse.Namespace(), environ)
+        host = _EVERYWHERE.get(host, host)
+        place = f"{host}:{port}"
+        # It knows nothing of proxies: none from the environment stands between.
+        node = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        # A stopping node waits for its balancer to notice. Without `Via` it would take this check
+        # for the balancer.
+        node.request("GET", "/readyz", headers={"Via": "1.1 health"})
+        status = node.getresponse().status
+    except (OSError, http.client.HTTPException, SettingError) as error:
+        say(f"{place}: {error}")
+        return 1
+    say(f"{place}: {status}")
+    return 0 if status == http.client.OK else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
