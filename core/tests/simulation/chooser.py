@@ -405,10 +405,17 @@ class Chooser:
                 yield step("cut", here, there)
                 yield step("cut", there, here)
         yield step("pass", 9)
-        yield step("view", dead, self._video(), 3)
+        yield step("view", dead, video := self._video(), 3)
         yield step("pass", 3)
         yield step("weather", "calm")
         yield step("scrap", dead)
+        # Another slot is folded with those of the dead one. Otherwise the base of the witness, when
+        # it comes back, would be the larger one, and bring back what the fold has lost.
+        yield step("view", others[0], video, 5)
+        yield step("pass", 1)
+        yield step("crash", others[0])
+        yield step("start", others[0])
+        yield step("pass", 4)
         yield step("retire", others[0], witness if how == "retired first" else dead)
         yield step("hours", grace_h * rng.choice([0.5, 1.1, 1.1, 1.4]))
         if how == "replaced":
