@@ -8,7 +8,7 @@ from typing import Final
 
 from ratchet import folding
 from ratchet.folding import Fold
-from ratchet.frames import Digest, Frame, Rows
+from ratchet.frames import Digest, Frame, Hello, Rows
 from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
@@ -54,6 +54,12 @@ class Cluster:
         # When we last said that a name is missing.
         self._reminded: dict[str, float] = {}
 
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. Its name is known from now on, to all and on disk: if it is cut
+        off before anybody hears of its slot, it is missing."""
+        self._journal.join({hello.node: 0})
+        self._members.meet(hello, now)
+
     def learn(self, frame: Frame, now: float) -> None:
         """Join what `frame` says of the cluster, before anything else is done with it."""
         if isinstance(frame, Rows):
@@ -90,8 +96,10 @@ class Cluster:
             return []
         view = folding.View(
             extents=self._talk.extents(now),
+            folded=self._table.folded,
             peers=self._peers,
             missing_s=self._members.missing_s(now),
+            dismissed=[*self._members.dismissed(now)],
             closed_s=closed_s,
             grace_s=self.grace_s,
             unmet=self.unmet,
