@@ -13,6 +13,7 @@ from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.notices import Notices
+from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -36,10 +37,10 @@ class Cluster:
         members: Members,
         notices: Notices,
         node: str,
-        grace_s: float,
+        options: Options,
     ) -> None:
-        """`node`: our own name. `grace_s`: how long a slot is closed before it may be folded."""
-        self.grace_s = grace_s
+        """`node`: our own name."""
+        self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
         # At how many addresses, given to this node, nobody was ever met.

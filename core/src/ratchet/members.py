@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Hello, Rows
+from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Joined, Table
@@ -62,16 +63,13 @@ class Refused(Exception):
 class Members:
     """What this process knows of the others, and since when."""
 
-    def __init__(
-        self, table: Table, peers: Peers, me: Hello, grace_s: float, retire_after_s: float | None
-    ) -> None:
-        """A closed slot's process is waited for during `grace_s`. A member that is missing for
-        `retire_after_s` is to be retired; None: never."""
+    def __init__(self, table: Table, peers: Peers, me: Hello, options: Options) -> None:
+        """`me`: this process."""
         self._table = table
         self._peers = peers
         self._me = me
-        self._grace_s = grace_s
-        self._retire_after_s = retire_after_s
+        self._grace_s = options.grace_s
+        self._retire_after_s = options.retire_after_s
         # Set at the first look: loading a large store takes long, and must not count as anybody's
         # absence.
         self._begun: float | None = None

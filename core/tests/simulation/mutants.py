@@ -83,8 +83,10 @@ MUTANTS: Final = (
     Mutant(
         "fold within the grace",
         "replica",
-        "        grace_s = options.grace_s\n",
-        "        grace_s = options.grace_s / 2\n",
+        "        self.me = me\n",
+        "        self.me, old = me, options\n"
+        "        options = Options(old.grace_s / 2, old.retire_after_s, old.max_rows,"
+        " old.max_slots, old.max_lifted)\n",
     ),
     Mutant(
         "slot reused after a restart",
