@@ -56,8 +56,8 @@ class Cluster:
         self._reminded: dict[str, float] = {}
 
     def meet(self, hello: Hello, now: float) -> None:
-        """A process is connected. Its name is known from now on, to all and on disk: if it is cut
-        off before anybody hears of its slot, it is missing."""
+        """A process is connected. From now on its name is on our disk and in our digests: if it is
+        cut off before any node knows its slot, it is missing."""
         self._journal.join({hello.node: 0})
         self._members.meet(hello, now)
 

@@ -3,10 +3,10 @@
 A member is
 
 - a process that is alive;
-- a name whose newest slot is open and whose process nobody hears: it is missing. It may be dead, or
-  cut off with views that nobody else has. A name is known from its first hello on, when nobody has
-  heard of its slot yet: `table.newest` has generation 0 for it until then;
-- for the grace, also a process that may have been dismissed by mistake: see `Dismissed`.
+- a missing name: its newest slot is open, and no process of it is alive. It may be dead, or cut off
+  with views that no other node has. We know a name from its first hello on. Until we know a slot
+  of it, `table.newest` has generation 0 for it;
+- for the grace, a process that may have been dismissed by mistake: see `Dismissed`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Joined, Table
 
-# For how long somebody has been silent who never spoke.
+# The age of a digest that never came.
 EVER: Final = float("inf")
 
 
@@ -37,19 +37,20 @@ class Member(NamedTuple):
 
 
 class Dismissed(NamedTuple):
-    """A process on which nobody waits as on a missing one, and which may come back all the same.
+    """A process that may come back, although its name is not missing.
 
-    Its slot was closed for less than the grace: by an operator who took it for dead, or by a newer
-    process of its name, perhaps on another disk. Or it was met less than the grace ago, nobody has
-    heard of its slot, and the slots of its name that are known say nothing of it.
+    Its slot was closed less than the grace ago: by an operator who took it for dead, or by a newer
+    process of its name, perhaps on another disk. Or it was connected less than the grace ago, and
+    was cut off before any node knew its slot.
     """
 
     node: str
-    # When its grace ends.
+    # Seconds until its grace ends.
     left_s: float
-    # What it said last, and how long ago. None and infinite: nothing, or before we started.
-    word: Digest | None = None
-    silent_s: float = EVER
+    # The last digest that we received from it, and how many seconds ago. None and infinite: none
+    # since we started.
+    digest: Digest | None = None
+    age_s: float = EVER
 
 
 class Refused(Exception):
@@ -74,14 +75,14 @@ class Members:
         # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
-        # Slots in which somebody counts, as far as anybody has said since the last look.
+        # The slots that frames have named as counting since the last look.
         self._named: set[Slot] = set()
         self._closed_since: dict[Slot, float] = {}
-        # What the process of each slot said last, and when.
-        self._words: dict[Slot, tuple[float, Digest]] = {}
-        # The processes that have not said a slot yet: their names, and when each was last heard.
+        # When the owner of each slot sent us its last digest, and that digest.
+        self._last_digests: dict[Slot, tuple[float, Digest]] = {}
+        # The processes whose slot we don't know yet: their names, and when each was last alive.
         self._slotless: dict[str, tuple[str, float]] = {}
-        # The highest seq of each slot that anybody has ever spoken of.
+        # The highest seq of each slot that any frame has named.
         self._reported: dict[Slot, int] = {}
 
     # -- signs of life -------------------------------------------------------------------------
@@ -99,22 +100,22 @@ class Members:
         self._closed_since = closed_since = self._look_at_closed(now)
         table = self._table
         self._named = {Slot(node, generation) for node, generation in table.newest.items()}
-        # What follows is only to forget what has no use any more.
+        # Now forget what has no use any more.
         self._slotless = {
             process: each
             for process, each in self._slotless.items()
             if now - each[1] < self._grace_s
         }
-        self._words = {
-            slot: word
-            for slot, word in self._words.items()
+        self._last_digests = {
+            slot: last
+            for slot, last in self._last_digests.items()
             if not table.is_closed(slot) or now - closed_since.get(slot, -EVER) < self._grace_s
         }
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
 
     def _look_at_closed(self, now: float) -> dict[Slot, float]:
-        """Since when each slot is closed: those that are here, and those that may concern a process
-        which comes back."""
+        """Since when each slot is closed: the slots whose rows we have, and those whose process may
+        come back."""
         table = self._table
         since = {
             slot: self._closed_since.get(slot, now)
@@ -128,20 +129,20 @@ class Members:
         }
 
     def meet(self, hello: Hello, now: float) -> None:
-        """A process is connected. Until it says its slot, nobody knows what that is."""
+        """A process is connected. We know its slot when its first digest comes."""
         self._last_heard[hello.node] = now
         self._slotless[hello.process] = hello.node, now
 
     def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
-        """News of a process is a sign of life, even second-hand: a start, or a slot that is longer
-        than any frame has said before.
+        """Note the signs of life in a frame, also those that its sender passes on: the start of a
+        process, or a slot with a higher seq than any frame has named before.
 
-        (Without this, a process that nobody near us is connected to would be retired, open a new
-        slot, and be retired again as soon as we hear of that one.)
+        (Without this, a process that neither we nor our peers are connected to would be retired,
+        open a new slot, and be retired again as soon as we know of that slot.)
         """
         if isinstance(frame, Digest):
             if frame.slot:
-                self._words[frame.slot] = now, frame
+                self._last_digests[frame.slot] = now, frame
                 self._named.add(frame.slot)
             for one in frame.alive.values():
                 if one.generation is not None:
@@ -186,7 +187,7 @@ class Members:
         return Slot(node, generation) if generation else None
 
     def missing_s(self, now: float) -> dict[str, float]:
-        """The missing names: for how many seconds nobody has heard them."""
+        """The missing names, and for how many seconds there was no sign of life of each."""
         table = self._table
         alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
         begun = now if self._begun is None else self._begun
@@ -207,20 +208,21 @@ class Members:
         }
 
     def dismissed(self, now: float) -> Iterator[Dismissed]:
-        """The processes that may come back with what nobody else has, though none is missing."""
-        # Look again: a name that was retired a moment ago is missing no more.
+        """The processes that may come back with rows that no other node has, although their names
+        are not missing."""
+        # Look again: an operator may have retired a missing name since the last look.
         for slot, since in self._look_at_closed(now).items():
             if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
-                heard, word = self._words.get(slot, (-EVER, None))
-                yield Dismissed(slot.node, left_s, word, now - heard)
+                received, digest = self._last_digests.get(slot, (-EVER, None))
+                yield Dismissed(slot.node, left_s, digest, now - received)
         alive = self._peers.alive()
-        for process, (node, heard) in self._slotless.items():
-            # A living one is asked.
-            if process not in alive and (left_s := heard + self._grace_s - now) > 0:
+        for process, (node, last_alive) in self._slotless.items():
+            # A process that is alive is a member anyway.
+            if process not in alive and (left_s := last_alive + self._grace_s - now) > 0:
                 yield Dismissed(node, left_s)
 
     def _is_placeholder(self, slot: Slot) -> bool:
-        """Whether `slot` only stood for one that nobody had heard of, and that is known by now."""
+        """Whether `slot` stood for the slots of a name while we knew none, and now we know one."""
         return not slot.generation and self._table.newest[slot.node] > 0
 
     # -- who may be retired --------------------------------------------------------------------

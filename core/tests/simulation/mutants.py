@@ -178,9 +178,9 @@ MUTANTS: Final = (
         "            if newest and (left_s := since + self._grace_s - now) > 0 and not",
     ),
     Mutant(
-        "a word from before the grace was over is an agreement",
+        "a digest from before the grace was over is an agreement",
         "folding",
-        "was_ripe = view.closed_s[last] - silent_s >= view.grace_s",
+        "was_ripe = view.closed_s[last] - age_s >= view.grace_s",
         "was_ripe = True",
     ),
     Mutant(
