@@ -164,7 +164,9 @@ def test_the_panel_says_what_it_can_not_do(learner: Viewer) -> None:
     expect(learner.page.get_by_test_id("kill-c")).to_be_disabled()
     expect(learner.page.get_by_test_id("start-c")).to_be_enabled()
     # Another page has started the node meanwhile, and this page does not know yet.
-    learner.page.route("**/state", lambda route: route.abort())
+    # The panel requests one state after the other: once one has failed, none is under way any more.
+    with learner.page.expect_event("requestfailed", lambda request: request.url.endswith("/state")):
+        learner.page.route("**/state", lambda route: route.abort())
     learner.panel_says("cluster", "stopped")
     learner.page.evaluate(
         """() => fetch(`${document.documentElement.dataset.playground}/nodes/c/start`,

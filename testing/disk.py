@@ -1,10 +1,12 @@
 """A node's disk, read without the node: while it runs, or after it was killed."""
 
 import asyncio
+import resource
 import shutil
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -62,6 +64,23 @@ def many(slot: Slot, videos: int) -> ColumnChange:
     """Rows of so many videos: `video-7` is the seventh, and has 7 views."""
     rows = tuple(Row(f"video-{n}", n, n) for n in range(1, videos + 1))
     return ColumnChange(slot, videos, rows)
+
+
+@contextmanager
+def no_file_larger_than(size: int, pid: int = 0) -> Iterator[None]:
+    """Inside, the process `pid` (this one by default, and the children that it starts) can't make
+    any file larger than `size` bytes.
+
+    This stands for a full disk and for a quota, and needs no rights. A write that crosses the limit
+    is cut short, as on a full disk. A write beyond it fails with an error that SQLite takes for
+    a fault of the disk, as it takes the error of a quota.
+    """
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def _read(uri: str) -> Disk:

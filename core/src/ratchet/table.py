@@ -12,12 +12,13 @@ base.
 The table only holds and merges. `journal` decides what of it is written when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ratchet.base import Base
-from ratchet.changes import Changes, Lift
+from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
 from ratchet.generations import Generations
@@ -140,6 +141,17 @@ class Table:
             column.merge(rows)
             column.complete = column.durable = max(column.complete, complete)
         self.base.merge(stored.base)
+
+    def everything(self, limit: int) -> Iterator[Changes]:
+        """All of it, in parts of at most `limit` rows, as a store holds it: see `restore`."""
+        yield Changes((), (), (), self.newest, self.closed, self.folded, self.lifted_views)
+        for slot, column in (*self.columns.items(), *self.lifting.items()):
+            rows = iter(column)
+            while part := tuple(islice(rows, limit)):
+                yield Changes(columns=(ColumnChange(slot, column.complete, part),))
+        entries = iter(self.base)
+        while some := tuple(islice(entries, limit)):
+            yield Changes(base=some)
 
     def join(
         self,

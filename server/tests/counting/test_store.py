@@ -15,7 +15,7 @@ from ratchet.column import Row
 from ratchet.slot import Slot
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
-from ratchet_server.counting.store import Store, StoreFullError
+from ratchet_server.counting.store import Store, StoreFullError, StoreLostError
 
 MAX = 2**53 - 1
 A, B = Slot("a", 5), Slot("b", 7)
@@ -346,6 +346,29 @@ def test_after_any_history_a_store_equals_the_model_also_after_a_restart(
 
 # -- a file ------------------------------------------------------------------------------------
 
+# The pages of the maps, and of their sum.
+MAPS = {6, 9}
+VERSION_1 = Path(__file__).with_name("version_1.sql")
+WHOLE = Changes(
+    columns=(ColumnChange(A, 2, (Row("w", 2, 1), Row("v", 3, 2))),),
+    base=(("v", 2),),
+    newest={"a": 5},
+    closed={"a": 4},
+)
+
+
+def spoil(path: Path, script: str) -> None:
+    """Change the file behind the store's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(script)
+
+
+async def renewed(store: Store, changes: Changes) -> Path:
+    """Have the store write `changes` into a new file. Return where the old one is."""
+    old = await store.renew([changes])
+    assert old
+    return old
+
 
 async def use_all_of(store: Store) -> None:
     """Touch every table and index."""
@@ -378,47 +401,215 @@ class TestAFile:
 
         run(path, story)
 
+    def test_a_log_that_grew_under_a_long_reader_becomes_small_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        log = tmp_path / "x.sqlite-wal"
+
+        async def story(store: Store) -> None:
+            seq = 0
+
+            async def grow(size: int) -> None:
+                nonlocal seq
+                while not log.exists() or log.stat().st_size < size:
+                    rows = [(f"video-{n % 20_000}", n, n) for n in range(seq + 1, seq + 5001)]
+                    seq += 5000
+                    await write(store, column(A, seq, *rows))
+
+            await grow(1)
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM slots").fetchall()
+                await grow(40 * 2**20)
+            for _ in range(3):
+                seq += 1
+                await write(store, column(A, seq, ("v", seq, seq)))
+            assert log.stat().st_size <= 16 * 2**20
+
+        run(path, story)
+
+    @pytest.mark.parametrize(
+        ("damage", "left"),
+        [
+            ("UPDATE rows SET views = views + 1000 WHERE video = 'v'", "a@5: 1 row"),
+            ("UPDATE rows SET seq = seq + 1 WHERE video = 'v'", "a@5: 1 row"),
+            ("UPDATE rows SET video = 'other' WHERE video = 'v'", "a@5: 1 row"),
+            ("UPDATE rows SET video = CAST(x'ff' AS TEXT) WHERE video = 'v'", "a@5: 1 row"),
+            ("UPDATE slots SET upto = upto + 1", "slots: 0"),
+            ("UPDATE slots SET node = 'c'", "slots: 0"),
+            ("UPDATE slots SET generation = generation + 1", "slots: 0"),
+            ("UPDATE base SET views = views + 1", "the base: 0"),
+            ("UPDATE base SET video = 'other'", "the base: 0"),
+            # Every row that is there passes its checksum; and SQLite finds nothing wrong.
+            ("UPDATE slots SET id = id + 10", "slots: 0"),
+            ("UPDATE slots SET entries = entries + 1", "a@5: 2 rows"),
+            ("UPDATE slots SET crcs = crcs + 1", "a@5: 2 rows"),
+            ("DELETE FROM rows WHERE video = 'v'; UPDATE slots SET entries = 2", "a@5: 1 row"),
+            ("DELETE FROM rows; DELETE FROM slots; UPDATE sums SET entries = 2", "slots: 0"),
+            ("DELETE FROM base; UPDATE sums SET entries = 1 WHERE name = 'base'", "the base: 0"),
+        ],
+    )
+    def test_damaged_and_missing_rows_are_noticed_and_the_rest_is_kept_in_a_new_file(
+        self, tmp_path: Path, damage: str, left: str
+    ) -> None:
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE, column(B, 2, ("v", 7, 2))))
+        spoil(path, damage)
+
+        async def mend(store: Store) -> None:
+            found = await read(store)
+            assert any(one.startswith(left) for one in store.damage), store.damage
+            # Nothing is higher, and what is not whole claims nothing.
+            for _, complete, rows in found.columns:
+                known = {row.video: row for row in (*WHOLE.columns[0].rows, Row("v", 7, 2))}
+                assert all(row.views <= known[row.video].views for row in rows)
+                assert complete in {0, 2}
+            assert set(found.base) <= {("v", 2)}
+            assert (await renewed(store, found)).exists()
+            assert await read(store) == found
+            assert store.damage == []
+
+        async def again(store: Store) -> None:
+            await read(store)
+            assert store.damage == []
+
+        run(path, mend)
+        run(path, again)
+        assert len([*tmp_path.glob("x.damaged-*.sqlite")]) == 1
+
     @pytest.mark.parametrize(
         "damage",
         [
-            "UPDATE rows SET views = views + 1000",
-            "UPDATE rows SET seq = seq + 1",
-            "UPDATE rows SET video = 'other'",
-            "UPDATE slots SET upto = upto + 1",
-            "UPDATE slots SET node = 'b'",
-            "UPDATE slots SET generation = generation + 1",
-            "UPDATE base SET views = views + 1",
-            "UPDATE base SET video = 'other'",
             "UPDATE generations SET generation = generation + 1 WHERE kind = 'heard'",
             "UPDATE generations SET kind = 'folded' WHERE kind = 'closed'",
             "INSERT INTO generations (kind, node, generation, crc) VALUES ('else', 'a', 1, 0)",
+            "DELETE FROM generations WHERE kind = 'closed'; UPDATE sums SET entries = 2",
         ],
     )
-    def test_with_a_changed_row_is_refused(self, tmp_path: Path, damage: str) -> None:
+    def test_without_all_of_the_maps_a_store_is_not_used(self, tmp_path: Path, damage: str) -> None:
+        """What is folded could come back, and count twice."""
         path = tmp_path / "x.sqlite"
-        whole = column(A, 1, ("v", 1, 1))._replace(
-            base=(("v", 2),), newest={"a": 5}, closed={"a": 4}
-        )
-        run(path, lambda store: write(store, whole))
-        with closing(sqlite3.connect(path, isolation_level=None)) as database:
-            assert database.execute(damage).rowcount == 1
+        run(path, lambda store: write(store, WHOLE))
+        spoil(path, damage)
 
         async def story(store: Store) -> None:
-            with pytest.raises(DataError, match="fails its checksum"):
+            with pytest.raises(DataError, match="Move the file away"):
                 await read(store)
 
         run(path, story)
 
-    @pytest.mark.parametrize("page", range(2, 9))
-    def test_with_a_page_of_noise_is_refused(self, tmp_path: Path, page: int) -> None:
+    @pytest.mark.parametrize("table", ["rows", "base"])
+    def test_a_row_that_was_damaged_since_the_start_is_not_lifted(
+        self, tmp_path: Path, table: str
+    ) -> None:
+        """The base would have a number that is too high, with a checksum that fits."""
         path = tmp_path / "x.sqlite"
-        run(path, lambda store: write(store, column(A, 1, ("v", 1, 1))))
+
+        async def story(store: Store) -> None:
+            await write(store, WHOLE)
+            spoil(path, f"UPDATE {table} SET views = views + 1000 WHERE video = 'v'")
+            for last in (False, True):
+                with pytest.raises(StoreLostError, match="fails its checksum"):
+                    await write(store, Changes(lifts=(Lift(A, ("v",), last),)))
+            assert await store.fault()
+            # Memory is whole.
+            await renewed(store, WHOLE)
+            await write(store, Changes(lifts=(Lift(A, ("v",), last=False),)))
+            assert (await read(store)).base == (("v", 5),)
+            assert await store.fault() is None
+
+        run(path, story)
+
+    @pytest.mark.parametrize("page", range(2, 10))
+    def test_a_page_of_noise_is_noticed(self, tmp_path: Path, page: int) -> None:
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE))
         whole = bytearray(path.read_bytes())
+        assert page <= len(whole) // 4096
         whole[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
         path.write_bytes(whole)
 
         async def story(store: Store) -> None:
-            with pytest.raises(DataError, match=r"x\.sqlite"):
-                await use_all_of(store)
+            if page in MAPS:
+                with pytest.raises(DataError, match="Move the file away"):
+                    await read(store)
+                return
+            found = await read(store)
+            assert store.damage
+            await renewed(store, found)
+            await use_all_of(store)
 
         run(path, story)
+
+    def test_a_file_of_version_1_is_read_and_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        spoil(path, VERSION_1.read_text())
+
+        async def upgrade(store: Store) -> None:
+            found = await read(store)
+            assert store.is_old
+            assert store.damage == []
+            assert found == Changes(
+                columns=(
+                    ColumnChange(Slot("a", 5), 3, (Row("tide", 2, 2), Row("fern", 1, 3))),
+                    ColumnChange(Slot("b", 7), 1, (Row("tide", 9, 1),)),
+                ),
+                base=(("moss", 1), ("tide", 4)),
+                newest={"a": 5, "b": 7, "old": 1},
+                closed={"a": 4, "old": 1},
+                folded={"old": 1},
+                lifted_views={"old": 5},
+            )
+            old = await renewed(store, found)
+            assert old.name.startswith("x.version-1-")
+            assert await read(store) == found
+            async with store.transaction() as transaction:
+                assert await transaction.known_keys(["k" * 36], 0) == {"k" * 36: "tide"}
+
+        run(path, upgrade)
+
+    def test_a_damaged_file_of_version_1_is_noticed_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        spoil(path, VERSION_1.read_text() + "UPDATE rows SET views = 100 WHERE views = 9;")
+
+        async def story(store: Store) -> None:
+            found = await read(store)
+            assert found.columns[1] == ColumnChange(Slot("b", 7), 0, ())
+            assert [one for one in store.damage if one.startswith("b@7: 0 rows")]
+
+        run(path, story)
+
+    @pytest.mark.parametrize("step", range(5))
+    def test_a_new_file_takes_the_old_ones_place_whole_however_often_the_process_dies(
+        self, tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It dies before one of the renamings, or after the last."""
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE))
+        renames = 0
+        rename = Path.rename
+
+        def dying(self: Path, target: Path) -> Path:
+            nonlocal renames
+            renames += 1
+            if renames > step:
+                raise KeyboardInterrupt
+            return rename(self, target)
+
+        async def dies(store: Store) -> None:
+            found = await read(store)
+            (tmp_path / "x.sqlite-wal").write_bytes(b"")
+            monkeypatch.setattr(Path, "rename", dying)
+            try:
+                await renewed(store, found._replace(base=(("v", 100),)))
+            finally:
+                monkeypatch.undo()
+
+        with suppress(KeyboardInterrupt, ValueError, sqlite3.Error, AttributeError):
+            run(path, dies)
+
+        async def starts(store: Store) -> None:
+            found = await read(store)
+            assert dict(found.base) in ([{"v": 100}] if step else [{"v": 2}])
+            assert found.columns == WHOLE.columns
+
+        run(path, starts)

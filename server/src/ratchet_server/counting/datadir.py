@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DATABASE = "ratchet.sqlite"
@@ -32,8 +32,10 @@ def locked(folder: Path) -> Iterator[Path]:
     kernel releases its lock.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a+")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # What is in it is for this user alone.
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
     except OSError as error:
         raise DataError(
             f"can't write in the data folder {folder}: {error.strerror}; let this user write "
@@ -45,7 +47,8 @@ def locked(folder: Path) -> Iterator[Path]:
         except OSError:
             lock.seek(0)
             raise InUse(folder, lock.read(20).strip() or "unknown") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        # The id only tells others who we are. A full disk may have no room for it.
+        with suppress(OSError):
+            lock.truncate(0)
+            os.write(lock.fileno(), str(os.getpid()).encode())
         yield folder / DATABASE

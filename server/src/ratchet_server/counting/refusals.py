@@ -32,6 +32,14 @@ class DiskFull(NotCounted):
     """The disk has no room for the transaction."""
 
 
+class Locked(NotCounted):
+    """Another program has locked the database."""
+
+
+class DataLost(NotCounted):
+    """The files with the data were deleted, moved or damaged while the node runs."""
+
+
 class NoPeer(NotCounted):
     """The request has `ack=peers`, and no peer is connected."""
 

@@ -1,19 +1,45 @@
 """The tables of a node's database, and the settings of every connection to it."""
 
-from typing import Final
+import re
+from typing import Final, NamedTuple
 
 # Marks the file as Ratchet's ("rtch"). `VERSION` is the version of its tables.
 APPLICATION_ID: Final = 0x72746368
-VERSION: Final = 1
+#
+# 1: without `sums`, and without what `slots` says of its rows. Such a file is read, and replaced by
+#    a new one.
+VERSION: Final = 2
+
+
+def _summed(table: str, sums: str, where: str) -> tuple[str, ...]:
+    """The triggers that keep the sum of `table` in the row of `sums` that `where` selects."""
+    new, old = where.format("new"), where.format("old")
+    return (
+        f"CREATE TRIGGER {table}_insert AFTER INSERT ON {table} BEGIN UPDATE {sums} "
+        f"SET entries = entries + 1, crcs = crcs + new.crc WHERE {new}; END",
+        f"CREATE TRIGGER {table}_update AFTER UPDATE OF crc ON {table} BEGIN UPDATE {sums} "
+        f"SET crcs = crcs + new.crc - old.crc WHERE {new}; END",
+        f"CREATE TRIGGER {table}_delete AFTER DELETE ON {table} BEGIN UPDATE {sums} "
+        f"SET entries = entries - 1, crcs = crcs - old.crc WHERE {old}; END",
+    )
+
 
 # SQLite writes this setting into the file, so run it only after the check that the file is ours.
 JOURNAL: Final = "PRAGMA journal_mode = WAL"
+# With this as the first setting, the index of the log is in memory.
+EXCLUSIVE: Final = "PRAGMA locking_mode = EXCLUSIVE"
 CONNECTION: Final = (
     # FULL: when a commit returns, it is on the disk, not just in the system's cache.
     "PRAGMA synchronous = FULL",
     # Without this, a commit on macOS may stay in the disk's own cache. Elsewhere it has no effect.
     "PRAGMA fullfsync = ON",
-    "PRAGMA busy_timeout = 5000",
+    # How long a transaction waits for another program's lock. Meanwhile the node sends nothing to
+    # its peers, and they drop a connection that is silent for six seconds.
+    "PRAGMA busy_timeout = 2000",
+    # While a program reads for long, the log grows. Afterwards it is cut to this size.
+    "PRAGMA journal_size_limit = 16777216",
+    # A full disk has no room to sort a large slot when the node starts.
+    "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
     "PRAGMA foreign_keys = ON",
@@ -25,6 +51,10 @@ KINDS: Final = ("heard", "closed", "folded", "lifted")
 
 # Without STRICT and CHECK, SQLite silently stores 2**63 as a float. `crc` is a checksum that `load`
 # checks: if a flipped bit made a number larger, the number would spread to every node for good.
+#
+# Rows that are missing have no `crc` that fails. So each slot has the number of its rows and the
+# sum of their `crc`, and `sums` has the same for the other tables. Triggers keep both: they follow
+# whatever a statement does, and cost less than a second statement for each row.
 _COUNT: Final = "INTEGER NOT NULL CHECK ({0} BETWEEN 0 AND 9007199254740991)"
 TABLES: Final = (
     f"""CREATE TABLE slots (
@@ -33,6 +63,8 @@ TABLES: Final = (
         generation {_COUNT.format("generation")},
         upto {_COUNT.format("upto")},
         crc INTEGER NOT NULL,
+        entries INTEGER NOT NULL DEFAULT 0,
+        crcs INTEGER NOT NULL DEFAULT 0,
         UNIQUE (node, generation)
     ) STRICT""",
     f"""CREATE TABLE rows (
@@ -62,11 +94,31 @@ TABLES: Final = (
         expires_s INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX keys_by_expiry ON keys (expires_s)",
+    """CREATE TABLE sums (
+        name TEXT PRIMARY KEY,
+        entries INTEGER NOT NULL,
+        crcs INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO sums (name, entries, crcs) VALUES ('slots', 0, 0), ('base', 0, 0), "
+    "('generations', 0, 0)",
+    *_summed("rows", "slots", "id = {0}.slot"),
+    *_summed("base", "sums", "name = 'base'"),
+    *_summed("generations", "sums", "name = 'generations'"),
+    # Only their number, and no `crcs`: each commit changes `upto`, and would write one page more.
+    "CREATE TRIGGER slots_insert AFTER INSERT ON slots "
+    "BEGIN UPDATE sums SET entries = entries + 1 WHERE name = 'slots'; END",
+    "CREATE TRIGGER slots_delete AFTER DELETE ON slots "
+    "BEGIN UPDATE sums SET entries = entries - 1 WHERE name = 'slots'; END",
 )
+# What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
+TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 
 PUT_SLOT: Final = """
-    INSERT INTO slots (node, generation, upto, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
-    ON CONFLICT (node, generation) DO UPDATE SET upto = excluded.upto, crc = excluded.crc
+    INSERT INTO slots (id, node, generation, upto, crc)
+    SELECT next.id, ?1, ?2, ?3, crc(next.id, ?1, ?2, ?3)
+    FROM (SELECT coalesce(max(id), 0) + 1 AS id FROM slots) AS next WHERE true
+    ON CONFLICT (node, generation) DO UPDATE
+    SET upto = excluded.upto, crc = crc(id, node, generation, excluded.upto)
     WHERE excluded.upto > upto"""
 SLOT_ID: Final = "SELECT id FROM slots WHERE node = ?1 AND generation = ?2"
 PUT_ROW: Final = """
@@ -76,12 +128,15 @@ PUT_ROW: Final = """
     WHERE excluded.views > views"""
 # Adds views of a slot to the base: those of some videos if `which` is `IN_LIST`, or all that are
 # left if `which` is empty. `DROP_ROWS` then deletes the same rows.
+# A bit may have been flipped since the node has started; here it would get a new, valid `crc`.
 LIFT: Final = """
     INSERT INTO base (video, views, crc)
-    SELECT video, views, crc(video, views) FROM rows WHERE slot = ?1 {which}
+    SELECT video, views, crc(video, views) FROM rows
+    WHERE slot = ?1 AND intact(crc, slot, video, views, seq) {which}
     ON CONFLICT (video) DO UPDATE
     SET views = min(views + excluded.views, 9007199254740991),
-        crc = crc(video, min(views + excluded.views, 9007199254740991))"""
+        crc = crc(video, min(views + excluded.views, 9007199254740991))
+    WHERE intact(crc, video, views)"""
 DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1 {which}"
 IN_LIST: Final = "AND video IN (SELECT value FROM json_each(?2))"
 DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
@@ -94,16 +149,34 @@ PUT_GENERATION: Final = """
     ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
     WHERE excluded.generation > generation"""
 
-# What `load` reads. The last column is 1 if the row matches its checksum.
-SLOTS: Final = "SELECT id, node, generation, upto, crc = crc(node, generation, upto) FROM slots"
-ROWS: Final = """
-    SELECT video, views, seq, crc = crc(slot, video, views, seq) FROM rows
-    WHERE slot = ?1 ORDER BY seq"""
-BASE: Final = "SELECT video, views, crc = crc(video, views) FROM base"
-GENERATIONS: Final = (
-    "SELECT kind, node, generation, crc = crc(kind, node, generation) FROM generations"
-)
 
+class Query(NamedTuple):
+    """What `load` reads; the last column is the row's `crc`. `careful` returns text as bytes, and
+    does not sort."""
+
+    fast: str
+    careful: str
+
+
+def _query(columns: str, table: str, order: str = "") -> Query:
+    careful = re.sub(r"\b(kind|node|video)\b", r"CAST(\1 AS BLOB)", columns)
+    return Query(f"SELECT {columns} FROM {table} {order}", f"SELECT {careful} FROM {table}")
+
+
+SLOTS: Final = _query("id, node, generation, upto, crc", "slots")
+ROWS: Final = _query("video, views, seq, crc", "rows WHERE slot = ?1", "ORDER BY seq")
+BASE: Final = _query("video, views, crc", "base")
+GENERATIONS: Final = _query("kind, node, generation, crc", "generations")
+# How many rows there should be, and the sum of their `crc`.
+SUM: Final = "SELECT entries, crcs FROM sums WHERE name = ?1"
+SUM_OF_SLOT: Final = "SELECT entries, crcs FROM slots WHERE id = ?1"
+# The faults that SQLite finds in the structure of the file; in the small table, of its index, too.
+STRUCTURE: Final = ("PRAGMA quick_check(1)", "PRAGMA integrity_check('slots')")
+
+# It returns whether it was blocked, how many frames the log has, and how many it has moved.
+CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+
+ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
 KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""

@@ -9,9 +9,12 @@ database thread for each statement, aiosqlite makes one. With the adapter, a com
 processor time instead of 0.3, and reading a million videos took 6.4 s instead of 4.
 """
 
+import asyncio
 import json
+import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,34 +28,63 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ratchet_server.counting import schema
+from ratchet_server.counting import files, schema
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.crash_points import reached
 
 # How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
 _ROWS_PER_READ: Final = 20_000
+# The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
+_NO_ROOM: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
+_PEERS: Final = "the peers send everything back that they have"
+# The errors of a file that was damaged or cut short.
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
+# The errors of reading what is damaged. The driver decodes SQLite's messages, too.
+_UNREADABLE: Final = (sqlite3.Error, UnicodeError)
 
 
-class StoreFullError(Exception):
-    """The disk has no room for a transaction. Nothing of it is on disk."""
+class NothingWritten(Exception):
+    """The database takes no transaction just now. SQLite has surely written nothing of it."""
+
+
+class StoreFullError(NothingWritten):
+    """The disk has no room for a transaction, or its quota is used up."""
+
+
+class StoreLockedError(NothingWritten):
+    """Another program has locked the database for longer than we wait."""
+
+
+class StoreLostError(NothingWritten):
+    """The files are not what was written to them any more. The message says what has happened."""
 
 
 class Store:
     """An open database."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        connection: AsyncConnection,
-        driver: aiosqlite.Connection,
-        where: str,
-    ) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Use `Store.open`."""
-        self._engine = engine
-        self._connection = connection
-        self._driver = driver
-        self._where = where
+        self._path = path
+        self._where = "memory" if path is None else str(path)
         self._slot_ids: dict[Slot, int] = {}
+        # `_connect` sets these.
+        self._engine: AsyncEngine
+        self._connection: AsyncConnection
+        self._driver: aiosqlite.Connection
+        # No other program can open the file meanwhile: see `_connect`.
+        self._exclusive = False
+        # The files, once they are open; None in memory.
+        self._watch: files.Watch | None = None
+        # What a transaction has found wrong with them.
+        self._broken: str | None = None
+        # The version of the tables.
+        self._version = schema.VERSION
+        # What `load` has found damaged, in words.
+        self.damage: list[str] = []
+        # What else an operator should know of it.
+        self.warnings: list[str] = []
 
     @classmethod
     async def open(cls, path: Path | None) -> "Store":
@@ -60,62 +92,143 @@ class Store:
 
         Raises `DataError` if the file is no database of Ratchet, or one of another version.
         """
-        where = "memory" if path is None else str(path)
-        # Only one connection: SQLite before 3.51.3 can corrupt a WAL that two connections reset.
-        # One writer needs no second connection anyway.
-        options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
-        event.listen(engine.sync_engine, "connect", _prepare)
-        event.listen(engine.sync_engine, "begin", _begin)
-        try:
-            if path is not None:
-                # If the file can't be opened, fail here. aiosqlite's thread would outlive that
-                # failure, and print a traceback once the event loop is gone.
-                sqlite3.connect(path).close()
-            connection = await engine.connect()
+        store = cls(path)
+        if path is not None:
             try:
-                await _make_or_check(connection, where)
-                raw = await connection.get_raw_connection()
-                driver = cast(aiosqlite.Connection, raw.driver_connection)
-                await driver.execute(schema.JOURNAL)
-                return cls(engine, connection, driver, where)
-            except BaseException:
-                await connection.close()
-                raise
-        except BaseException as error:
-            await engine.dispose()
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(reason, sqlite3.Error):
-                raise DataError(f"can't use {where}: {_reason(reason)}") from None
-            raise
+                # An earlier process has ended just then.
+                files.replace(path, _aside("damaged"))
+            except OSError as error:
+                raise DataError(f"can't replace {path}: {error.strerror}") from None
+            if files.is_lost(path):
+                # SQLite would delete the log.
+                raise _damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
+            # SQLite gives the files beside it the same rights.
+            with suppress(OSError):
+                os.close(os.open(path, os.O_CREAT, 0o600))
+        await store._connect()
+        return store
 
     async def load(self) -> AsyncIterator[Changes]:
-        """Read everything back, part by part. Raises `DataError` if a row fails its checksum."""
+        """Read everything back that is surely as it was written, part by part. Call it first.
+
+        Every row that passes its checksum is a fact, and merging facts is always right. A slot with
+        damaged or missing rows claims nothing, so peers send all of it again. A damaged base is
+        not the same as theirs, so they send that, too. `damage` then says what was found. If it
+        says anything, or the file `is_old`, call `renew` before anything is written.
+
+        Raises `DataError` where there is nothing to go on with: without the maps, a slot that is in
+        the base already could come back, and count twice.
+        """
+        self.damage = []
+        await self._check_log()
+        await self._check_structure()
         maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
-        async for part in self._read(schema.GENERATIONS):
-            for kind, node, generation in part:
+        sums = _Sum()
+        async for part in self._intact(schema.GENERATIONS, sums):
+            for kind, node, generation, _ in part:
                 maps[kind][node] = generation
+        if not await self._is_whole(sums, schema.SUM, "generations"):
+            raise _damaged(self._where, "what it knows of the nodes of the cluster is not whole")
         newest, closed, folded, lifted = maps.values()
         yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
-        slots = [row async for part in self._read(schema.SLOTS) for row in part]
-        for slot_id, node, generation, complete in slots:
+        sums = _Sum()
+        skipped = 1 if self.is_old else 0
+        parts = self._intact(schema.SLOTS, sums, skipped=skipped)
+        slots = [slot async for part in parts for slot in part]
+        sums.crcs = 0
+        if not await self._is_whole(sums, schema.SUM, "slots"):
+            self.damage.append(f"slots: {len(slots)} can be read, and others can't")
+        for slot_id, node, generation, complete, _ in slots:
             slot = Slot(node, generation)
             self._slot_ids[slot] = slot_id
-            async for part in self._read(schema.ROWS, slot_id):
-                rows = tuple(Row(*row) for row in part)
+            sums = _Sum()
+            async for part in self._intact(schema.ROWS, sums, slot_id):
+                rows = tuple(Row(video, views, seq) for video, views, seq, _ in part)
                 yield Changes(columns=(ColumnChange(slot, 0, rows),))
-            # Claim to be complete only now, with all the rows read.
-            yield Changes(columns=(ColumnChange(slot, complete, ()),))
-        async for part in self._read(schema.BASE):
-            yield Changes(base=tuple((video, views) for video, views in part))
+            if await self._is_whole(sums, schema.SUM_OF_SLOT, slot_id):
+                # Claim `complete` only now, when all rows are there.
+                yield Changes(columns=(ColumnChange(slot, complete, ()),))
+            else:
+                self.damage.append(f"{slot}: {sums.entries} rows can be read, and others can't")
+        sums = _Sum()
+        async for part in self._intact(schema.BASE, sums):
+            yield Changes(base=tuple((video, views) for video, views, _ in part))
+        if not await self._is_whole(sums, schema.SUM, "base"):
+            self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+
+    async def fault(self) -> str | None:
+        """Whether something has happened to the files since they were opened, and what. They are
+        then of no use to the next process, whatever is written to them now: call `renew`."""
+        watch = self._watch
+        if watch is None or self._broken:
+            return self._broken
+        if fault := await asyncio.to_thread(watch.fault):
+            return fault
+        if watch.log_is_shorter():
+            self._broken = await self._log_is_cut(watch)
+        return self._broken
+
+    @property
+    def is_old(self) -> bool:
+        """Whether an earlier version of the program has written the file."""
+        return self._version < schema.VERSION
+
+    async def renew(self, everything: Iterable[Changes]) -> Path | None:
+        """Write `everything` into a new file, with the keys of the old one, and go on with that.
+        Return where the old file is now, if it is anywhere.
+
+        Raises `NothingWritten`; then the old file is where it was. Raises `DataError`.
+        """
+        assert self._path
+        try:
+            fresh_path = files.new(self._path)
+            fresh = await Store.open(fresh_path)
+        except (OSError, DataError) as error:
+            with suppress(OSError):
+                files.new(self._path)
+            raise StoreLostError(str(error)) from None
+        try:
+            for changes in everything:
+                async with fresh.transaction() as transaction:
+                    await transaction.write(changes)
+            await self._copy_keys(fresh)
+        except BaseException:
+            await fresh.close()
+            # On a full disk, an unfinished file would be in its own way.
+            files.new(self._path)
+            raise
+        await fresh.close()
+        if files.beside(fresh_path, files.LOG).exists():
+            # SQLite deletes it once everything that it holds is in the database.
+            files.new(self._path)
+            raise StoreFullError
+        aside = _aside(f"version-{self._version}" if self.is_old else "damaged")
+        # SQLite deletes the log of a file that it closes, by its name: close the old one first.
+        with suppress(sqlite3.Error, DBAPIError):
+            await self.close()
+        try:
+            files.finished(self._path, fresh_path)
+            old = files.replace(self._path, aside)
+        except OSError as error:
+            raise DataError(f"can't replace {self._where}: {error.strerror}") from None
+        self._slot_ids.clear()
+        self._broken = None
+        await self._connect()
+        return old
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Transaction"]:
         """A transaction. At its end, either all that it wrote is on disk, or nothing of it.
 
-        Raises `StoreFullError` if the disk has no room. Raises `DataError` if the disk fails and
-        nobody knows what is on it: then the process must end, and its next start reads it again.
+        Raises `NothingWritten` when the database takes nothing now, and may take it later. Raises
+        `DataError` when the disk fails so that nobody knows what is on it: then the process must
+        end, and the next one reads it again.
         """
+        if self._watch and self._watch.log_is_shorter():
+            self._broken = self._broken or await self._log_is_cut(self._watch)
+        if self._broken:
+            raise StoreLostError(self._broken)
+        committing = False
         try:
             # IMMEDIATE, because a transaction reads first and writes later. If another program
             # wrote in between, the write would fail at once, whatever the busy_timeout.
@@ -124,35 +237,203 @@ class Store:
             yield transaction
             if transaction.lifted:
                 reached("fold-half-written")
+            committing = True
             await self._driver.execute("COMMIT")
         except BaseException as error:
             # The rollback may undo slots whose ids this transaction has learned.
             self._slot_ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
-            if not isinstance(error, sqlite3.Error):
+            if not isinstance(error, _UNREADABLE):
                 raise
-            if _code(error) == sqlite3.SQLITE_FULL:
-                raise StoreFullError from None
+            if (why := _nothing_written(error, committing=committing)) is not None:
+                if isinstance(why, StoreLostError):
+                    self._broken = str(why)
+                raise why from None
             raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+        if self._exclusive:
+            # There is room again.
+            await self.close()
+            await self._connect()
 
     async def close(self) -> None:
         """Close the file."""
         await self._connection.close()
         await self._engine.dispose()
 
-    async def _read(self, query: str, *values: int) -> AsyncIterator[list[tuple[Any, ...]]]:
+    async def _connect(self) -> None:
+        """Open the file so that other programs can read it, too: for a backup, for example.
+
+        All programs that use a file share an index of its log, and on a full disk SQLite can't make
+        that index. So try again with an index in memory, which locks out all others. Reads then go
+        on, and the first transaction that there is room for opens the file anew.
+        """
+        self._exclusive = False
         try:
-            async with self._driver.execute(query, values) as cursor:
+            try:
+                await self._connect_once()
+            except sqlite3.Error as error:
+                if self._path is None or _code(error) not in _NO_ROOM:
+                    raise
+                self._exclusive = True
+                await self._connect_once()
+        except _UNREADABLE as error:
+            raise DataError(f"can't use {self._where}: {_reason(error)}") from None
+
+    async def _connect_once(self) -> None:
+        path = self._path
+        # One connection: SQLite before 3.51.3 can corrupt a WAL that two connections reset, and one
+        # writer needs no second.
+        options: dict[str, Any] = {} if path is None else {"pool_size": 1, "max_overflow": 0}
+        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path or ':memory:'}", **options)
+        event.listen(self._engine.sync_engine, "connect", _prepare(exclusive=self._exclusive))
+        event.listen(self._engine.sync_engine, "begin", _begin)
+        try:
+            if path is not None:
+                # A file that can't be opened must fail here, and not in aiosqlite's thread. That
+                # thread outlives the failure, and prints a traceback once the event loop is gone.
+                sqlite3.connect(path).close()
+            self._connection = await self._engine.connect()
+            try:
+                self._version = await _make_or_check(self._connection, self._where)
+                raw = await self._connection.get_raw_connection()
+                self._driver = cast(aiosqlite.Connection, raw.driver_connection)
+                await self._driver.execute(schema.JOURNAL)
+                self._watch = files.Watch(path) if path else None
+            except BaseException:
+                await self._connection.close()
+                raise
+        except BaseException as error:
+            await self._engine.dispose()
+            if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+                raise error.orig from None
+            raise
+
+    async def _intact(
+        self, query: schema.Query, sums: "_Sum", *values: int, skipped: int = 0
+    ) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """The rows that pass their checksum, which is the last value of each. Add them to `sums`.
+
+        A checksum is over `values`, the parameters of the query, and over the row without the first
+        `skipped` values.
+        """
+        # SQLite sorts before it returns anything, and the driver decodes before it does. So if one
+        # row can't be read, none comes. Then read again, one by one, until what can't be read.
+        for careful in (False, True):
+            sums.clear()
+            sums.broken = careful
+            statement = query.careful if careful else query.fast
+            try:
+                async with self._driver.execute(statement, values) as cursor:
+                    while part := cast(
+                        list[tuple[Any, ...]], await cursor.fetchmany(_ROWS_PER_READ)
+                    ):
+                        rows = _decoded(part) if careful else part
+                        yield sums.add_intact(rows, values, skipped)
+            except _UNREADABLE:
+                sums.broken = True
+            else:
+                return
+
+    async def _is_whole(self, found: "_Sum", query: str, name: str | int) -> bool:
+        """Whether `found` is everything that was written: the sum that `query` finds says so."""
+        if found.broken or self.is_old:
+            return not found.broken
+        try:
+            return [*await self._driver.execute_fetchall(query, (name,))] == [
+                found.entries_and_crcs
+            ]
+        except _UNREADABLE:
+            return False
+
+    async def _log_is_cut(self, watch: files.Watch) -> str | None:
+        """`log_is_shorter`: has another program emptied it, or was it cut?"""
+        frames = await self._frames_in_log()
+        if frames is None or not watch.log_has(frames):
+            return f"{self._where}{files.LOG} has been cut short"
+        return None
+
+    async def _frames_in_log(self) -> int | None:
+        """How many frames of the log SQLite uses; None if it can't use the log. As there is no
+        other way to ask, SQLite also moves them into the database."""
+        try:
+            [(_, frames, _)] = await self._driver.execute_fetchall(schema.CHECKPOINT)
+        except _UNREADABLE:
+            return None
+        return cast(int, frames)
+
+    async def _check_log(self) -> None:
+        if self._path is None:
+            return
+        used = await self._frames_in_log()
+        # -1: there is no log, or another program is moving it just now.
+        if used is None or used < 0:
+            return
+        if await asyncio.to_thread(files.log_is_cut_short, self._path, used):
+            self.warnings.append(
+                f"the end of {self._where}{files.LOG} fails its checksums, and is left out. If the "
+                "machine has lost its power, that is a write for which nobody had an answer yet. "
+                "Otherwise the last views before the stop are missing here; the peers send those "
+                "that they have"
+            )
+
+    async def _check_structure(self) -> None:
+        for statement in schema.STRUCTURE:
+            try:
+                found = [row[0] for row in await self._driver.execute_fetchall(statement)]
+            except _UNREADABLE as error:
+                found = [str(error)]
+            if found != ["ok"]:
+                self.damage.append(f"its structure: {' '.join(found[0].split())}")
+
+    async def _copy_keys(self, to: "Store") -> None:
+        try:
+            async with self._driver.execute(schema.ALL_KEYS) as cursor:
                 while part := list(await cursor.fetchmany(_ROWS_PER_READ)):
-                    if not all(row[-1] for row in part):
-                        raise DataError(
-                            f"{self._where} is damaged: a row fails its checksum. Move the file "
-                            "away and start again: the peers send back everything that they have"
-                        )
-                    yield [row[:-1] for row in part]
-        except sqlite3.Error as error:
-            raise DataError(f"can't read {self._where}: {_reason(error)}") from None
+                    async with to.transaction() as transaction:
+                        await transaction.put_keys(part)
+        except _UNREADABLE:
+            self.warnings.append(
+                "some Idempotency-Keys can't be read: a view that is sent again with such a key "
+                "counts twice"
+            )
+
+
+class _Sum:
+    """The rows of a table that have been read and are intact: how many, and their checksums."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Start anew."""
+        self.entries = 0
+        self.crcs = 0
+        # Some rows are not intact, or can't be read.
+        self.broken = False
+
+    @property
+    def entries_and_crcs(self) -> tuple[int, int]:
+        """What the file should say."""
+        return self.entries, self.crcs
+
+    def add_intact(
+        self, part: Sequence[tuple[Any, ...]], before: tuple[int, ...], skipped: int
+    ) -> list[tuple[Any, ...]]:
+        """Return those of `part` that are intact. `before`, `skipped`: see `Store._intact`."""
+        intact = [row for row in part if _crc(*before, *row[skipped:-1]) == row[-1]]
+        self.broken |= len(intact) < len(part)
+        self.entries += len(intact)
+        self.crcs += sum(row[-1] for row in intact)
+        return intact
+
+
+def _decoded(part: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of `part` with text for bytes. Text that can't be decoded fails its checksum."""
+    return [
+        tuple(each.decode(errors="replace") if isinstance(each, bytes) else each for each in row)
+        for row in part
+    ]
 
 
 class Transaction:
@@ -171,11 +452,13 @@ class Transaction:
         return {row[0]: row[1] for row in found}
 
     async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
-        """Remember each key with its video until `expires_s`, and forget some expired keys."""
-        await self._execute_many(
-            schema.PUT_KEY, [(key, video, expires_s) for key, video in keys.items()]
-        )
+        """Remember key -> video until `expires_s`, and forget some that have expired."""
+        await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
         await self._driver.execute(schema.DROP_KEYS, (now_s,))
+
+    async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
+        """Remember keys, each with its video and the time when it expires."""
+        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
 
     async def write(self, changes: Changes) -> None:
         """Write `changes`, in the order that `Changes` documents."""
@@ -220,8 +503,9 @@ class Transaction:
             await self._driver.executemany(statement, values)
 
 
-async def _make_or_check(connection: AsyncConnection, where: str) -> None:
-    """Make the tables in an empty file. Raises `DataError` if the file isn't ours."""
+async def _make_or_check(connection: AsyncConnection, where: str) -> int:
+    """Make the tables in an empty file. Return the version of the tables. Raises `DataError` if the
+    file isn't ours, or if its tables are not as we make them."""
     async with connection.begin():
         application = await connection.scalar(text("PRAGMA application_id"))
         version = await connection.scalar(text("PRAGMA user_version"))
@@ -233,21 +517,44 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> None:
             await connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
         elif application != schema.APPLICATION_ID:
             raise DataError(f"{where} is a database of another program; choose another --data")
-        elif version != schema.VERSION:
+        elif not 1 <= cast(int, version) <= schema.VERSION:
             raise DataError(
                 f"{where} has version {version}, but this program knows only {schema.VERSION}: a "
                 "newer program wrote it. Start that program, or choose another --data"
             )
+        elif version == schema.VERSION:
+            there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
+            if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
+                raise _damaged(where, "its tables are not as they were made")
+    return cast(int, version) if tables else schema.VERSION
 
 
-def _prepare(connection: Any, _record: object) -> None:
-    # Keep the driver from beginning transactions by itself: `_begin` does that.
-    connection.isolation_level = None
-    connection.create_function("crc", -1, _crc, deterministic=True)
-    cursor = connection.cursor()
-    for statement in schema.CONNECTION:
-        cursor.execute(statement)
-    cursor.close()
+def _damaged(where: str, what: str) -> DataError:
+    return DataError(f"{where} is damaged: {what}. Move the file away and start again: {_PEERS}")
+
+
+def _aside(why: str) -> str:
+    """The name of an old file: nothing has it already."""
+    now_s = time.time()
+    return (
+        f"{why}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_s))}-{int(now_s * 1000) % 1000:03}"
+    )
+
+
+def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
+    def prepare(connection: Any, _record: object) -> None:
+        # Keep the driver from beginning transactions by itself: `_begin` does that.
+        connection.isolation_level = None
+        connection.create_function("crc", -1, _crc, deterministic=True)
+        connection.create_function("intact", -1, _intact, deterministic=True)
+        cursor = connection.cursor()
+        if exclusive:
+            cursor.execute(schema.EXCLUSIVE)
+        for statement in schema.CONNECTION:
+            cursor.execute(statement)
+        cursor.close()
+
+    return prepare
 
 
 def _begin(connection: Any) -> None:
@@ -258,13 +565,61 @@ def _crc(*values: str | int) -> int:
     return crc32(repr(values).encode())
 
 
+def _intact(crc: int, *values: str | int) -> bool:
+    if crc != _crc(*values):
+        raise ValueError(values)
+    return True
+
+
 def _code(error: BaseException | None) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
 
 
-def _reason(error: BaseException | None) -> str:
-    if _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return f"{error} (is this user allowed to write there?)"
-    if _code(error) == sqlite3.SQLITE_NOTADB:
-        return "it is not a database; move it away, or choose another --data"
-    return str(error)
+def _nothing_written(error: BaseException, *, committing: bool) -> NothingWritten | None:
+    """What a failed transaction means, if nothing of it can ever be on disk."""
+    code = _code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFullError()
+    # SQLite takes the error of a quota for a fault of the disk. The last thing that it writes of
+    # a transaction makes the transaction valid, so a transaction with a failed *write* is void,
+    # also to a process that reads the file after a crash. (After a failed *sync* it may be valid.)
+    if code == sqlite3.SQLITE_IOERR_WRITE:
+        return StoreFullError()
+    # Only the beginning of a transaction waits for others' locks.
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return StoreLockedError()
+    if committing:
+        return None
+    if code in _NO_ROOM:
+        return StoreFullError()
+    # What can't be read from the file is whole in memory.
+    if _is_checksum(error) or _is_text(error) or (code is not None and code & 0xFF in _DAMAGED):
+        return StoreLostError(_reason(error))
+    return None
+
+
+def _is_text(error: BaseException) -> bool:
+    """Whether text can't be decoded. The driver's own error for that has no code."""
+    return isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
+
+
+def _is_checksum(error: BaseException) -> bool:
+    """Whether one of our own functions has failed."""
+    return _code(error) == sqlite3.SQLITE_ERROR and "user-defined function" in str(error)
+
+
+def _reason(error: BaseException) -> str:
+    code = _code(error)
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return f"{error} (may this user write there?)"
+    if code == sqlite3.SQLITE_NOTADB:
+        return "it is not a database; choose another --data, or move it away"
+    if code in _NO_ROOM:
+        return f"{error} (is the disk full, or its quota used up? Then make room)"
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return f"{error} (another program uses it; end that one)"
+    if _is_checksum(error):
+        return "a row fails its checksum"
+    if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR:
+        return f"{error} (is the disk broken?)"
+    return f"{error}. If the file is damaged, move it away and start again: {_PEERS}"

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ratchet_server.counting.refusals import (
+    DataLost,
     DiskFull,
     KeyReused,
+    Locked,
     NoPeer,
     NotShared,
     Overloaded,
@@ -54,6 +56,20 @@ ERRORS: Final[Mapping[type[Refusal], Error]] = {
         "disk_full",
         "This node's disk is full, so it did not count the view; make room, or send the view to "
         "another node.",
+        1,
+    ),
+    Locked: Error(
+        503,
+        "locked",
+        "Another program has locked this node's database, so it did not count the view; end that "
+        "program, or send the view to another node.",
+        1,
+    ),
+    DataLost: Error(
+        503,
+        "data_lost",
+        "The files with this node's data were deleted, moved or damaged, so it did not count the "
+        "view; its log says how to mend it. Send the view to another node.",
         1,
     ),
     NoPeer: Error(
