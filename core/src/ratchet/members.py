@@ -1,16 +1,25 @@
 """Members: who belongs to the cluster, when each was last heard, and who may be retired.
 
-A member is a process that is alive, or a name whose newest slot is open and whose process nobody
-hears: it is missing. It may be dead, or cut off with views that nobody else has.
+A member is
+
+- a process that is alive;
+- a name whose newest slot is open and whose process nobody hears: it is missing. It may be dead, or
+  cut off with views that nobody else has. A name is known from its first hello on, when nobody has
+  heard of its slot yet: `table.newest` has generation 0 for it until then;
+- for the grace, also a process that may have been dismissed by mistake: see `Dismissed`.
 """
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Hello, Rows
+from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Joined, Table
+
+# For how long somebody has been silent who never spoke.
+EVER: Final = float("inf")
 
 
 class Member(NamedTuple):
@@ -27,6 +36,22 @@ class Member(NamedTuple):
     url: str | None
 
 
+class Dismissed(NamedTuple):
+    """A process on which nobody waits as on a missing one, and which may come back all the same.
+
+    Its slot was closed for less than the grace: by an operator who took it for dead, or by a newer
+    process of its name, perhaps on another disk. Or it was met less than the grace ago, nobody has
+    heard of its slot, and the slots of its name that are known say nothing of it.
+    """
+
+    node: str
+    # When its grace ends.
+    left_s: float
+    # What it said last, and how long ago. None and infinite: nothing, or before we started.
+    word: Digest | None = None
+    silent_s: float = EVER
+
+
 class Refused(Exception):
     """A node can't be retired. `code` is "unknown" or "living"; the message says why."""
 
@@ -38,17 +63,24 @@ class Refused(Exception):
 class Members:
     """What this process knows of the others, and since when."""
 
-    def __init__(self, table: Table, peers: Peers, me: Hello, retire_after_s: float | None) -> None:
-        """A member that is missing for `retire_after_s` is to be retired; None: never."""
+    def __init__(self, table: Table, peers: Peers, me: Hello, options: Options) -> None:
+        """`me`: this process."""
         self._table = table
         self._peers = peers
         self._me = me
-        self._retire_after_s = retire_after_s
+        self._grace_s = options.grace_s
+        self._retire_after_s = options.retire_after_s
         # Set at the first look: loading a large store takes long, and must not count as anybody's
         # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
+        # Slots in which somebody counts, as far as anybody has said since the last look.
+        self._named: set[Slot] = set()
         self._closed_since: dict[Slot, float] = {}
+        # What the process of each slot said last, and when.
+        self._words: dict[Slot, tuple[float, Digest]] = {}
+        # The processes that have not said a slot yet: their names, and when each was last heard.
+        self._slotless: dict[str, tuple[str, float]] = {}
         # The highest seq of each slot that anybody has ever spoken of.
         self._reported: dict[Slot, int] = {}
 
@@ -58,15 +90,47 @@ class Members:
         """Once a heartbeat: who is alive, and which slots are closed?"""
         if self._begun is None:
             self._begun = now
-        for alive in self._peers.alive().values():
+        for process, alive in self._peers.alive().items():
             self._last_heard[alive.node] = now
+            if alive.generation is None:
+                self._slotless[process] = alive.node, now
+            else:
+                self._slotless.pop(process, None)
+        self._closed_since = closed_since = self._look_at_closed(now)
         table = self._table
-        self._closed_since = {
-            slot: self._closed_since.get(slot, now)
-            for slot in table.columns
-            if table.is_closed(slot)
+        self._named = {Slot(node, generation) for node, generation in table.newest.items()}
+        # What follows is only to forget what has no use any more.
+        self._slotless = {
+            process: each
+            for process, each in self._slotless.items()
+            if now - each[1] < self._grace_s
+        }
+        self._words = {
+            slot: word
+            for slot, word in self._words.items()
+            if not table.is_closed(slot) or now - closed_since.get(slot, -EVER) < self._grace_s
         }
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
+
+    def _look_at_closed(self, now: float) -> dict[Slot, float]:
+        """Since when each slot is closed: those that are here, and those that may concern a process
+        which comes back."""
+        table = self._table
+        since = {
+            slot: self._closed_since.get(slot, now)
+            for slot in (*table.columns, *self._named, *self._closed_since)
+            if table.is_closed(slot) and not table.is_folded(slot)
+        }
+        return {
+            slot: time
+            for slot, time in since.items()
+            if slot in table.columns or slot in self._named or now - time < self._grace_s
+        }
+
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. Until it says its slot, nobody knows what that is."""
+        self._last_heard[hello.node] = now
+        self._slotless[hello.process] = hello.node, now
 
     def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
         """News of a process is a sign of life, even second-hand: a start, or a slot that is longer
@@ -75,8 +139,16 @@ class Members:
         (Without this, a process that nobody near us is connected to would be retired, open a new
         slot, and be retired again as soon as we hear of that one.)
         """
+        if isinstance(frame, Digest):
+            if frame.slot:
+                self._words[frame.slot] = now, frame
+                self._named.add(frame.slot)
+            for one in frame.alive.values():
+                if one.generation is not None:
+                    self._named.add(Slot(one.node, one.generation))
         for slot in joined.started:
             self._last_heard[slot.node] = now
+            self._named.add(slot)
         for slot, seq in _seqs(frame):
             if seq > self.reported(slot):
                 self._last_heard[slot.node] = now
@@ -104,15 +176,19 @@ class Members:
             for process, one in self._peers.alive().items()
         ]
         missing = [
-            Member(node, None, "missing", unheard_s, Slot(node, self._table.newest[node]), None)
+            Member(node, None, "missing", unheard_s, self._newest_slot(node), None)
             for node, unheard_s in self.missing_s(now).items()
         ]
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
 
+    def _newest_slot(self, node: str) -> Slot | None:
+        generation = self._table.newest[node]
+        return Slot(node, generation) if generation else None
+
     def missing_s(self, now: float) -> dict[str, float]:
         """The missing names: for how many seconds nobody has heard them."""
         table = self._table
-        alive = {(one.node, one.generation) for one in self._peers.alive().values()}
+        alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
         begun = now if self._begun is None else self._begun
         return {
             node: now - self._last_heard.get(node, begun)
@@ -129,6 +205,23 @@ class Members:
             for slot, since in self._closed_since.items()
             if slot in self._table.columns
         }
+
+    def dismissed(self, now: float) -> Iterator[Dismissed]:
+        """The processes that may come back with what nobody else has, though none is missing."""
+        # Look again: a name that was retired a moment ago is missing no more.
+        for slot, since in self._look_at_closed(now).items():
+            if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
+                heard, word = self._words.get(slot, (-EVER, None))
+                yield Dismissed(slot.node, left_s, word, now - heard)
+        alive = self._peers.alive()
+        for process, (node, heard) in self._slotless.items():
+            # A living one is asked.
+            if process not in alive and (left_s := heard + self._grace_s - now) > 0:
+                yield Dismissed(node, left_s)
+
+    def _is_placeholder(self, slot: Slot) -> bool:
+        """Whether `slot` only stood for one that nobody had heard of, and that is known by now."""
+        return not slot.generation and self._table.newest[slot.node] > 0
 
     # -- who may be retired --------------------------------------------------------------------
 

@@ -386,10 +386,19 @@ def known(node: Node) -> dict[str, object]:
     return {field: state[field] for field in ("generation", "known", "closed", "folded")}
 
 
+def names(node: Node) -> list[str]:
+    """The names that the node knows."""
+    return [*node.get("/api/node").json()["known"]]
+
+
 class TestPeers:
     @pytest.mark.parametrize("name", FRAMES)
     def test_a_bad_frame_closes_its_connection_with_the_reason(self, node: Node, name: str) -> None:
         frames, reason = FRAMES[name]
+        # A hello is no garbage: it makes its name known.
+        with dial(node, "/peer") as peer:
+            peer.send(HELLO)
+            wait_until(lambda: "x" in names(node), "x is known")
         before = known(node)
         with dial(node, "/peer") as peer:
             for frame in frames:
