@@ -167,8 +167,8 @@ class TestOfAMissingNode:
         at_stake = stakes(a.observe(), "c", NOW, check=True)
         assert at_stake.slots == (row,)
         assert at_stake.advice == (
-            "c was known to have 1 row that no connected node has: lost, unless c comes back "
-            "within the grace of 1 h."
+            "c was known to have 1 row that no connected node has. They are lost, unless c "
+            "comes back within the grace of 1 h."
         )
 
 
