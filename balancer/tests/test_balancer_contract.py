@@ -73,6 +73,19 @@ class TestReads:
     def test_reads_of_counts_take_turns(self, cluster: Cluster) -> None:
         assert Counter(cluster.fetch_from(6, "/api/videos/tide")) == {"a": 2, "b": 2, "c": 2}
 
+    @pytest.mark.parametrize("head", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_a_read_with_a_body_reaches_no_node(
+        self, cluster: Cluster, method: str, head: str
+    ) -> None:
+        """A node would wait for the body, and a client may never send it."""
+        path = f"/api/videos/body-{uuid.uuid4().hex}"
+        with socket.create_connection(_address(cluster), timeout=20) as connection:
+            request = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
+            connection.sendall(request.encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert all(f"{method} {path}" not in node.seen() for node in cluster.nodes)
+
     def test_a_read_that_one_node_refuses_goes_to_another(self, cluster: Cluster) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/busy-a")) == {"b", "c"}
 

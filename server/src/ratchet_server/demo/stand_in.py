@@ -175,6 +175,9 @@ async def _receive(reader: StreamReader, writer: StreamWriter) -> tuple[h11.Requ
                 match client.next_event():
                     case h11.Request() as request:
                         size = int(_header(request, b"content-length") or 0)
+                        chunked = _header(request, b"transfer-encoding")
+                        if request.method in (b"GET", b"HEAD") and (size or chunked):
+                            raise OwnResponse(400)
                     case h11.Data(data=data):
                         body += data
                         size = max(size, len(body))
