@@ -22,6 +22,12 @@ from ratchet.replica import Replica
 from ratchet.slot import Slot
 
 from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.failures import (
+    NothingWritten,
+    StoreFullError,
+    StoreLockedError,
+    StoreLostError,
+)
 from ratchet_server.counting.refusals import (
     DataLost,
     DiskFull,
@@ -34,14 +40,7 @@ from ratchet_server.counting.refusals import (
     Refusal,
     Stopped,
 )
-from ratchet_server.counting.store import (
-    NothingWritten,
-    Store,
-    StoreFullError,
-    StoreLockedError,
-    StoreLostError,
-    Transaction,
-)
+from ratchet_server.counting.store import Store, Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 

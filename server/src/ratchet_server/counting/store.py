@@ -30,35 +30,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from ratchet_server.counting import files, schema
 from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.failures import (
+    UNREADABLE,
+    StoreFullError,
+    StoreLostError,
+    damaged,
+    in_words,
+    is_no_room,
+    nothing_written,
+)
 from ratchet_server.crash_points import reached
 
 # How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
 _ROWS_PER_READ: Final = 20_000
-# The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
-_NO_ROOM: Final = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
-)
-_PEERS: Final = "the peers send everything back that they have"
-# The errors of a file that was damaged or cut short.
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
-# The errors of reading what is damaged. The driver decodes SQLite's messages, too.
-_UNREADABLE: Final = (sqlite3.Error, UnicodeError)
-
-
-class NothingWritten(Exception):
-    """The database takes no transaction just now. SQLite has surely written nothing of it."""
-
-
-class StoreFullError(NothingWritten):
-    """The disk has no room for a transaction, or its quota is used up."""
-
-
-class StoreLockedError(NothingWritten):
-    """Another program has locked the database for longer than we wait."""
-
-
-class StoreLostError(NothingWritten):
-    """The files are not what was written to them any more. The message says what has happened."""
 
 
 class Store:
@@ -101,7 +85,7 @@ class Store:
                 raise DataError(f"can't replace {path}: {error.strerror}") from None
             if files.is_lost(path):
                 # SQLite would delete the log.
-                raise _damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
+                raise damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
             # SQLite gives the files beside it the same rights.
             with suppress(OSError):
                 os.close(os.open(path, os.O_CREAT, 0o600))
@@ -128,7 +112,7 @@ class Store:
             for kind, node, generation, _ in part:
                 maps[kind][node] = generation
         if not await self._is_whole(sums, schema.SUM, "generations"):
-            raise _damaged(self._where, "what it knows of the nodes of the cluster is not whole")
+            raise damaged(self._where, "what it knows of the nodes of the cluster is not whole")
         newest, closed, folded, lifted = maps.values()
         yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
         sums = _Sum()
@@ -244,13 +228,13 @@ class Store:
             self._slot_ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
-            if not isinstance(error, _UNREADABLE):
+            if not isinstance(error, UNREADABLE):
                 raise
-            if (why := _nothing_written(error, committing=committing)) is not None:
+            if (why := nothing_written(error, committing=committing)) is not None:
                 if isinstance(why, StoreLostError):
                     self._broken = str(why)
                 raise why from None
-            raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+            raise DataError(f"can't write to {self._where}: {in_words(error)}") from error
         if self._exclusive:
             # There is room again.
             await self.close()
@@ -273,12 +257,12 @@ class Store:
             try:
                 await self._connect_once()
             except sqlite3.Error as error:
-                if self._path is None or _code(error) not in _NO_ROOM:
+                if self._path is None or not is_no_room(error):
                     raise
                 self._exclusive = True
                 await self._connect_once()
-        except _UNREADABLE as error:
-            raise DataError(f"can't use {self._where}: {_reason(error)}") from None
+        except UNREADABLE as error:
+            raise DataError(f"can't use {self._where}: {in_words(error)}") from None
 
     async def _connect_once(self) -> None:
         path = self._path
@@ -330,7 +314,7 @@ class Store:
                     ):
                         rows = _decoded(part) if careful else part
                         yield sums.add_intact(rows, values, skipped)
-            except _UNREADABLE:
+            except UNREADABLE:
                 sums.broken = True
             else:
                 return
@@ -343,7 +327,7 @@ class Store:
             return [*await self._driver.execute_fetchall(query, (name,))] == [
                 found.entries_and_crcs
             ]
-        except _UNREADABLE:
+        except UNREADABLE:
             return False
 
     async def _log_is_cut(self, watch: files.Watch) -> str | None:
@@ -358,7 +342,7 @@ class Store:
         other way to ask, SQLite also moves them into the database."""
         try:
             [(_, frames, _)] = await self._driver.execute_fetchall(schema.CHECKPOINT)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         return cast(int, frames)
 
@@ -381,7 +365,7 @@ class Store:
         for statement in schema.STRUCTURE:
             try:
                 found = [row[0] for row in await self._driver.execute_fetchall(statement)]
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 found = [str(error)]
             if found != ["ok"]:
                 self.damage.append(f"its structure: {' '.join(found[0].split())}")
@@ -392,7 +376,7 @@ class Store:
                 while part := list(await cursor.fetchmany(_ROWS_PER_READ)):
                     async with to.transaction() as transaction:
                         await transaction.put_keys(part)
-        except _UNREADABLE:
+        except UNREADABLE:
             self.warnings.append(
                 "some Idempotency-Keys can't be read: a view that is sent again with such a key "
                 "counts twice"
@@ -525,12 +509,8 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
         elif version == schema.VERSION:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
             if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
-                raise _damaged(where, "its tables are not as they were made")
+                raise damaged(where, "its tables are not as they were made")
     return cast(int, version) if tables else schema.VERSION
-
-
-def _damaged(where: str, what: str) -> DataError:
-    return DataError(f"{where} is damaged: {what}. Move the file away and start again: {_PEERS}")
 
 
 def _aside(why: str) -> str:
@@ -569,57 +549,3 @@ def _intact(crc: int, *values: str | int) -> bool:
     if crc != _crc(*values):
         raise ValueError(values)
     return True
-
-
-def _code(error: BaseException | None) -> int | None:
-    return getattr(error, "sqlite_errorcode", None)
-
-
-def _nothing_written(error: BaseException, *, committing: bool) -> NothingWritten | None:
-    """What a failed transaction means, if nothing of it can ever be on disk."""
-    code = _code(error)
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFullError()
-    # SQLite takes the error of a quota for a fault of the disk. The last thing that it writes of
-    # a transaction makes the transaction valid, so a transaction with a failed *write* is void,
-    # also to a process that reads the file after a crash. (After a failed *sync* it may be valid.)
-    if code == sqlite3.SQLITE_IOERR_WRITE:
-        return StoreFullError()
-    # Only the beginning of a transaction waits for others' locks.
-    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
-        return StoreLockedError()
-    if committing:
-        return None
-    if code in _NO_ROOM:
-        return StoreFullError()
-    # What can't be read from the file is whole in memory.
-    if _is_checksum(error) or _is_text(error) or (code is not None and code & 0xFF in _DAMAGED):
-        return StoreLostError(_reason(error))
-    return None
-
-
-def _is_text(error: BaseException) -> bool:
-    """Whether text can't be decoded. The driver's own error for that has no code."""
-    return isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
-
-
-def _is_checksum(error: BaseException) -> bool:
-    """Whether one of our own functions has failed."""
-    return _code(error) == sqlite3.SQLITE_ERROR and "user-defined function" in str(error)
-
-
-def _reason(error: BaseException) -> str:
-    code = _code(error)
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return f"{error} (may this user write there?)"
-    if code == sqlite3.SQLITE_NOTADB:
-        return "it is not a database; choose another --data, or move it away"
-    if code in _NO_ROOM:
-        return f"{error} (is the disk full, or its quota used up? Then make room)"
-    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
-        return f"{error} (another program uses it; end that one)"
-    if _is_checksum(error):
-        return "a row fails its checksum"
-    if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR:
-        return f"{error} (is the disk broken?)"
-    return f"{error}. If the file is damaged, move it away and start again: {_PEERS}"
