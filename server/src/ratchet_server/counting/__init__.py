@@ -3,6 +3,7 @@
 keeper        the one task: takes in views and frames, commits, answers
 refusals      why the keeper refuses work, and what it promises about the work
 store         reads and writes the database, one SQLite file; schema: its tables
+transaction   what one transaction reads and writes
 failures      what it means when the database fails
 datadir       the folder of that file: makes, checks and locks it
 readiness     when a node that has just started may show its numbers

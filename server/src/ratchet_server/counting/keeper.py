@@ -40,7 +40,8 @@ from ratchet_server.counting.refusals import (
     Refusal,
     Stopped,
 )
-from ratchet_server.counting.store import Store, Transaction
+from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 

@@ -10,18 +10,17 @@ processor time instead of 0.3, and reading a million videos took 6.4 s instead o
 """
 
 import asyncio
-import json
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 from zlib import crc32
 
 import aiosqlite
-from ratchet.changes import Changes, ColumnChange, Lift
+from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.slot import Slot
 from sqlalchemy import event, text
@@ -39,6 +38,7 @@ from ratchet_server.counting.failures import (
     is_no_room,
     nothing_written,
 )
+from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 
 # How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
@@ -201,7 +201,7 @@ class Store:
         return old
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction. At its end, either all that it wrote is on disk, or nothing of it.
 
         Raises `NothingWritten` when the database takes nothing now, and may take it later. Raises
@@ -418,73 +418,6 @@ def _decoded(part: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         tuple(each.decode(errors="replace") if isinstance(each, bytes) else each for each in row)
         for row in part
     ]
-
-
-class Transaction:
-    """The writes of one transaction."""
-
-    def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
-        """Use `Store.transaction`."""
-        self._driver = driver
-        self._slot_ids = ids
-        self.lifted = False
-
-    async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
-        """The video of each of `keys` that the store remembers."""
-        values = (json.dumps(list(keys)), now_s)
-        found = await self._driver.execute_fetchall(schema.KNOWN_KEYS, values)
-        return {row[0]: row[1] for row in found}
-
-    async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
-        """Remember key -> video until `expires_s`, and forget some that have expired."""
-        await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
-        await self._driver.execute(schema.DROP_KEYS, (now_s,))
-
-    async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
-        """Remember keys, each with its video and the time when it expires."""
-        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
-
-    async def write(self, changes: Changes) -> None:
-        """Write `changes`, in the order that `Changes` documents."""
-        for slot, complete, rows in changes.columns:
-            await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
-            slot_id = await self._slot_id(slot)
-            await self._execute_many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
-        await self._execute_many(schema.PUT_BASE, changes.base)
-        for lift in changes.lifts:
-            await self._lift(lift)
-        maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
-        entries = [
-            (kind, *entry)
-            for kind, entries in zip(schema.KINDS, maps, strict=True)
-            for entry in entries.items()
-        ]
-        await self._execute_many(schema.PUT_GENERATION, entries)
-
-    async def _lift(self, lift: Lift) -> None:
-        slot_id = await self._slot_id(lift.slot)
-        if slot_id is None:
-            return
-        self.lifted = True
-        which: str = ""
-        values: list[str | int] = [slot_id]
-        if not lift.last:
-            which, values = schema.IN_LIST, [slot_id, json.dumps(lift.videos)]
-        for statement in (schema.LIFT, schema.DROP_ROWS):
-            await self._driver.execute(statement.format(which=which), values)
-        if lift.last:
-            await self._driver.execute(schema.DROP_SLOT, (slot_id,))
-            del self._slot_ids[lift.slot]
-
-    async def _slot_id(self, slot: Slot) -> int | None:
-        if slot not in self._slot_ids:
-            for row in await self._driver.execute_fetchall(schema.SLOT_ID, tuple(slot)):
-                self._slot_ids[slot] = row[0]
-        return self._slot_ids.get(slot)
-
-    async def _execute_many(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
-        if values:
-            await self._driver.executemany(statement, values)
 
 
 async def _make_or_check(connection: AsyncConnection, where: str) -> int:
