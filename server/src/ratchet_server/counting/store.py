@@ -13,21 +13,20 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
-from zlib import crc32
 
 import aiosqlite
-from ratchet.changes import Changes, ColumnChange
-from ratchet.column import Row
+from ratchet.changes import Changes
 from ratchet.slot import Slot
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ratchet_server.counting import files, schema
+from ratchet_server.counting.checksum import crc, intact
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.failures import (
     UNREADABLE,
@@ -38,11 +37,12 @@ from ratchet_server.counting.failures import (
     is_no_room,
     nothing_written,
 )
+from ratchet_server.counting.reading import Reading
 from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 
-# How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
-_ROWS_PER_READ: Final = 20_000
+# How many keys one transaction copies into a new file.
+_KEYS_AT_ONCE: Final = 20_000
 
 
 class Store:
@@ -103,42 +103,12 @@ class Store:
         Raises `DataError` where there is nothing to go on with: without the maps, a slot that is in
         the base already could come back, and count twice.
         """
-        self.damage = []
         await self._check_log()
-        await self._check_structure()
-        maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
-        sums = _Sum()
-        async for part in self._intact(schema.GENERATIONS, sums):
-            for kind, node, generation, _ in part:
-                maps[kind][node] = generation
-        if not await self._is_whole(sums, schema.SUM, "generations"):
-            raise damaged(self._where, "what it knows of the nodes of the cluster is not whole")
-        newest, closed, folded, lifted = maps.values()
-        yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
-        sums = _Sum()
-        skipped = 1 if self.is_old else 0
-        parts = self._intact(schema.SLOTS, sums, skipped=skipped)
-        slots = [slot async for part in parts for slot in part]
-        sums.crcs = 0
-        if not await self._is_whole(sums, schema.SUM, "slots"):
-            self.damage.append(f"slots: {len(slots)} can be read, and others can't")
-        for slot_id, node, generation, complete, _ in slots:
-            slot = Slot(node, generation)
-            self._slot_ids[slot] = slot_id
-            sums = _Sum()
-            async for part in self._intact(schema.ROWS, sums, slot_id):
-                rows = tuple(Row(video, views, seq) for video, views, seq, _ in part)
-                yield Changes(columns=(ColumnChange(slot, 0, rows),))
-            if await self._is_whole(sums, schema.SUM_OF_SLOT, slot_id):
-                # Claim `complete` only now, when all rows are there.
-                yield Changes(columns=(ColumnChange(slot, complete, ()),))
-            else:
-                self.damage.append(f"{slot}: {sums.entries} rows can be read, and others can't")
-        sums = _Sum()
-        async for part in self._intact(schema.BASE, sums):
-            yield Changes(base=tuple((video, views) for video, views, _ in part))
-        if not await self._is_whole(sums, schema.SUM, "base"):
-            self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+        reading = Reading(self._driver, self._where, is_old=self.is_old)
+        self.damage = reading.damage
+        async for part in reading.everything():
+            yield part
+        self._slot_ids |= reading.slot_ids
 
     async def fault(self) -> str | None:
         """Whether something has happened to the files since they were opened, and what. They are
@@ -293,43 +263,6 @@ class Store:
                 raise error.orig from None
             raise
 
-    async def _intact(
-        self, query: schema.Query, sums: "_Sum", *values: int, skipped: int = 0
-    ) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """The rows that pass their checksum, which is the last value of each. Add them to `sums`.
-
-        A checksum is over `values`, the parameters of the query, and over the row without the first
-        `skipped` values.
-        """
-        # SQLite sorts before it returns anything, and the driver decodes before it does. So if one
-        # row can't be read, none comes. Then read again, one by one, until what can't be read.
-        for careful in (False, True):
-            sums.clear()
-            sums.broken = careful
-            statement = query.careful if careful else query.fast
-            try:
-                async with self._driver.execute(statement, values) as cursor:
-                    while part := cast(
-                        list[tuple[Any, ...]], await cursor.fetchmany(_ROWS_PER_READ)
-                    ):
-                        rows = _decoded(part) if careful else part
-                        yield sums.add_intact(rows, values, skipped)
-            except UNREADABLE:
-                sums.broken = True
-            else:
-                return
-
-    async def _is_whole(self, found: "_Sum", query: str, name: str | int) -> bool:
-        """Whether `found` is everything that was written: the sum that `query` finds says so."""
-        if found.broken or self.is_old:
-            return not found.broken
-        try:
-            return [*await self._driver.execute_fetchall(query, (name,))] == [
-                found.entries_and_crcs
-            ]
-        except UNREADABLE:
-            return False
-
     async def _log_is_cut(self, watch: files.Watch) -> str | None:
         """`log_is_shorter`: has another program emptied it, or was it cut?"""
         frames = await self._frames_in_log()
@@ -361,19 +294,10 @@ class Store:
                 "that they have"
             )
 
-    async def _check_structure(self) -> None:
-        for statement in schema.STRUCTURE:
-            try:
-                found = [row[0] for row in await self._driver.execute_fetchall(statement)]
-            except UNREADABLE as error:
-                found = [str(error)]
-            if found != ["ok"]:
-                self.damage.append(f"its structure: {' '.join(found[0].split())}")
-
     async def _copy_keys(self, to: "Store") -> None:
         try:
             async with self._driver.execute(schema.ALL_KEYS) as cursor:
-                while part := list(await cursor.fetchmany(_ROWS_PER_READ)):
+                while part := list(await cursor.fetchmany(_KEYS_AT_ONCE)):
                     async with to.transaction() as transaction:
                         await transaction.put_keys(part)
         except UNREADABLE:
@@ -381,43 +305,6 @@ class Store:
                 "some Idempotency-Keys can't be read: a view that is sent again with such a key "
                 "counts twice"
             )
-
-
-class _Sum:
-    """The rows of a table that have been read and are intact: how many, and their checksums."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Start anew."""
-        self.entries = 0
-        self.crcs = 0
-        # Some rows are not intact, or can't be read.
-        self.broken = False
-
-    @property
-    def entries_and_crcs(self) -> tuple[int, int]:
-        """What the file should say."""
-        return self.entries, self.crcs
-
-    def add_intact(
-        self, part: Sequence[tuple[Any, ...]], before: tuple[int, ...], skipped: int
-    ) -> list[tuple[Any, ...]]:
-        """Return those of `part` that are intact. `before`, `skipped`: see `Store._intact`."""
-        intact = [row for row in part if _crc(*before, *row[skipped:-1]) == row[-1]]
-        self.broken |= len(intact) < len(part)
-        self.entries += len(intact)
-        self.crcs += sum(row[-1] for row in intact)
-        return intact
-
-
-def _decoded(part: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of `part` with text for bytes. Text that can't be decoded fails its checksum."""
-    return [
-        tuple(each.decode(errors="replace") if isinstance(each, bytes) else each for each in row)
-        for row in part
-    ]
 
 
 async def _make_or_check(connection: AsyncConnection, where: str) -> int:
@@ -458,8 +345,8 @@ def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
     def prepare(connection: Any, _record: object) -> None:
         # Keep the driver from beginning transactions by itself: `_begin` does that.
         connection.isolation_level = None
-        connection.create_function("crc", -1, _crc, deterministic=True)
-        connection.create_function("intact", -1, _intact, deterministic=True)
+        connection.create_function("crc", -1, crc, deterministic=True)
+        connection.create_function("intact", -1, intact, deterministic=True)
         cursor = connection.cursor()
         if exclusive:
             cursor.execute(schema.EXCLUSIVE)
@@ -472,13 +359,3 @@ def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
 
 def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _crc(*values: str | int) -> int:
-    return crc32(repr(values).encode())
-
-
-def _intact(crc: int, *values: str | int) -> bool:
-    if crc != _crc(*values):
-        raise ValueError(values)
-    return True
