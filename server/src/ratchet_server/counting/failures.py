@@ -94,5 +94,5 @@ def _is_checksum(error: BaseException) -> bool:
     return _code(error) == sqlite3.SQLITE_ERROR and "user-defined function" in str(error)
 
 
-def _code(error: BaseException | None) -> int | None:
+def _code(error: BaseException) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
