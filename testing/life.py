@@ -105,7 +105,7 @@ def retire(via: Node, name: object, **more: object) -> httpx.Response:
 
 
 def missed(via: Node, name: str) -> None:
-    """Wait until `via` hears from no node any more that the node is alive."""
+    """Wait until no node reports to `via` any more that the node is alive."""
     wait_until(lambda: retire(via, name, check=True).status_code == 200, f"{name} is missed")
 
 
@@ -114,6 +114,6 @@ def retired(via: Node, name: str) -> dict[str, Any]:
     missed(via, name)
     answer = retire(via, name)
     assert answer.status_code == 200, answer.text
-    said = answer.json()
-    assert isinstance(said, dict)
-    return said
+    stakes = answer.json()
+    assert isinstance(stakes, dict)
+    return stakes

@@ -4,6 +4,24 @@ from small_world import TIDE, World
 
 
 class TestHoldings:
+    def test_count_what_a_broken_transfer_has_left_as_not_handed_over(self) -> None:
+        world = World(grace_s=0.0, chunk=2)
+        a, b, c = world.meet("a", "b", "c")
+        world.cut_off(a)
+        for number in range(5):
+            world.count(a, f"video-{number}")
+        world.cuts.discard(frozenset((a.process, b.process)))
+        world.connect(a, b)
+        while not b.replica.table.value("video-0"):
+            world.deliver()
+            world.flush(b)
+        # b has two rows, and claims none. Nobody else will ever have the others.
+        world.crash(a)
+        assert b.replica.unshared() > 0
+        world.settle()
+        assert b.replica.unshared() == 0
+        assert c.replica.table.value("video-0") == 1
+
     def test_know_without_a_digest_that_a_peer_has_rows_on_disk(self) -> None:
         world = World(grace_s=0.0)
         a, b = world.meet("a", "b")

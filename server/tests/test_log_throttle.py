@@ -1,4 +1,4 @@
-"""The log is rationed: what others can make a node say is said a few times, and then counted."""
+"""The log is bounded: lines that others can cause are written a few times, and then counted."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A stdout that nobody reads, or that is full, changes neither what a command does nor its code."""
+"""A stdout that is closed or full changes neither what a command does nor its exit code."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ RATCHET = [sys.executable, "-m", "ratchet_server"]
 
 @contextmanager
 def broken(kind: str) -> Iterator[int]:
-    """A file for stdout that takes nothing."""
+    """A file descriptor to which every write fails."""
     if kind == "full":
         file = os.open("/dev/full", os.O_WRONLY)
     else:
@@ -58,7 +58,7 @@ class TestABrokenStdout:
             assert (node.stop(), "Traceback" in node.log) == (0, False), node.log
 
     @pytest.mark.parametrize("how", ["drain", "leave"])
-    def test_does_not_change_that_a_node_has_stopped(self, node: Node, kind: str, how: str) -> None:
+    def test_does_not_make_drain_or_leave_fail(self, node: Node, kind: str, how: str) -> None:
         ran = ratchet(kind, how, node.url)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert node.wait() == 0
@@ -69,7 +69,7 @@ class TestABrokenStdout:
         [line] = ran.stderr.splitlines()
         assert line.startswith("ratchet: no response from http://127.0.0.1:1")
 
-    def test_makes_no_failure_of_help(self, kind: str) -> None:
+    def test_does_not_make_help_fail(self, kind: str) -> None:
         ran = ratchet(kind, "node", "--help")
         assert (ran.returncode, ran.stderr) == (0, "")
 
@@ -81,15 +81,15 @@ class TestAReport:
         assert (ran.returncode, ran.stderr) == (0, "")
 
     @pytest.mark.parametrize("flags", [[], ["--json"]])
-    def test_that_cannot_be_written_is_one(self, node: Node, flags: list[str]) -> None:
+    def test_that_cannot_be_written_is_a_failure(self, node: Node, flags: list[str]) -> None:
         ran = ratchet("full", "status", node.url, *flags)
         assert ran.returncode == 1
         [line] = ran.stderr.splitlines()
         assert line == "ratchet: can't write the answer: No space left on device"
 
 
-class TestAStdoutThatIsNotThere:
-    def test_is_no_failure_either(self, node: Node) -> None:
+class TestAStdoutThatWasClosedAtTheStart:
+    def test_is_no_failure(self, node: Node) -> None:
         command = ["sh", "-c", '"$@" >&-', "sh", *RATCHET]
         for arguments in (["status"], ["drain"]):
             ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""Secrets: what is said of a poor one, how one is changed, and whom a node without one trusts."""
+"""Secrets: the warnings about poor ones, how to change one, and whom a node without one trusts."""
 
 import logging
 import os
@@ -45,17 +45,17 @@ class TestASecret:
         file = secret_file(tmp_path / "secret", GOOD, 0o644)
         line = Namespace(secret_file=str(file))
         assert sources.read_one("secrets", line, {}) == (GOOD,)
-        [said] = caplog.messages
-        assert f"chmod 600 {file}" in said
+        [warning] = caplog.messages
+        assert f"chmod 600 {file}" in warning
 
-    def test_that_is_good_is_taken_without_a_word(
+    def test_that_is_good_is_taken_without_a_warning(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         file = secret_file(tmp_path / "secret", f"{GOOD}\n")
         assert sources.read_one("secrets", Namespace(secret_file=str(file)), {}) == (GOOD,)
         assert caplog.messages == []
 
-    def test_may_have_a_second_one_in_a_second_line(self, tmp_path: Path) -> None:
+    def test_may_be_followed_by_another_on_a_second_line(self, tmp_path: Path) -> None:
         file = secret_file(tmp_path / "secret", f"{GOOD}\n\n  {GOOD}-2 \n")
         line = Namespace(secret_file=str(file))
         assert sources.read_one("secrets", line, {}) == (GOOD, f"{GOOD}-2")
@@ -73,7 +73,8 @@ class TestTheSecretOfACluster:
         with cluster(tmp_path, flags=flags) as nodes:
             views = 0
             for lines in (f"{old}\n{new}", f"{new}\n{old}", new):
-                # Each node reads the file when it starts, so the others still have what they had.
+                # Each node reads the file only when it starts, so the others keep the lines of the
+                # round before.
                 secret_file(file, lines)
                 for node in nodes.values():
                     node.stop()
@@ -84,11 +85,11 @@ class TestTheSecretOfACluster:
                     wait_until(lambda: equal(nodes.values()), "all have the same")
                     assert node.views("x") == views
             assert not any("refused" in node.log for node in nodes.values())
-            # The old one is worth nothing any more.
+            # The nodes no longer accept the old secret.
             headers = {"Authorization": f"Bearer {old}"}
             assert nodes["a"].post("/api/node/drain", headers).status_code == 401
 
-    def test_of_two_lines_lets_operators_in_with_both(self, tmp_path: Path) -> None:
+    def test_may_have_two_lines_and_operators_may_use_both(self, tmp_path: Path) -> None:
         file = secret_file(tmp_path / "secret", f"{GOOD}-1\n{GOOD}-2")
         flags = ["--secret-file", str(file)]
         with Node("a", tmp_path, data=":memory:", flags=flags) as node:
@@ -115,7 +116,7 @@ def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 class Transport:
-    """As much of a request's transport as the guard looks at."""
+    """The part of a request's transport that the guard uses."""
 
     def __init__(self, accepted: socket.socket) -> None:
         self._names = {"peername": accepted.getpeername(), "sockname": accepted.getsockname()}
@@ -130,7 +131,7 @@ def request_on(accepted: socket.socket) -> Request:
 
 
 class TestANodeWithoutASecret:
-    """A proxy that adds no header, as nginx by default, is told by the user it runs as."""
+    """It recognises a proxy that adds no header, as nginx by default, by the user it runs as."""
 
     def test_knows_the_user_of_a_caller_on_its_own_machine(self) -> None:
         with connection() as (_, accepted):
@@ -138,7 +139,7 @@ class TestANodeWithoutASecret:
             assert callers.user_of(*names) == os.geteuid()
 
     def test_does_not_know_the_user_of_a_caller_that_has_gone(self) -> None:
-        """The system says 0 of a socket that nobody has any more, and 0 is root."""
+        """For a socket that no process has any more, the system reports user 0, which is root."""
         with connection() as (client, accepted):
             names = accepted.getpeername(), accepted.getsockname()
             client.close()
@@ -149,7 +150,7 @@ class TestANodeWithoutASecret:
         [(os.geteuid(), True), (0, True), (None, True), (os.geteuid() + 33, False),
          (callers.NOBODY, False)],
     )  # fmt: skip
-    def test_trusts_its_own_user_and_root_and_all_where_the_system_does_not_tell(
+    def test_trusts_its_own_user_and_root_and_everybody_if_the_system_shows_no_user(
         self, user: int | None, trusted: bool
     ) -> None:
         guard = Guard((), user_of=lambda _peer, _here: user)
@@ -161,11 +162,10 @@ class TestANodeWithoutASecret:
                 guard.operator(request_on(accepted))
             assert refused.value.code == "loopback_only"
 
-    def test_trusts_us(self, node: Node) -> None:
-        """These tests run as the node's user."""
+    def test_trusts_these_tests_which_run_as_its_user(self, node: Node) -> None:
         assert node.post_json("/api/cluster/retire", node="nobody").status_code == 404
 
-    def test_that_has_a_peer_of_another_user_says_so(
+    def test_logs_that_it_refuses_a_caller_of_another_user(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.WARNING)

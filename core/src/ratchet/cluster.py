@@ -8,11 +8,12 @@ from typing import Final
 
 from ratchet import folding
 from ratchet.folding import Fold
-from ratchet.frames import Digest, Frame, Rows
+from ratchet.frames import Digest, Frame, Hello, Rows
 from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.notices import Notices
+from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -36,10 +37,10 @@ class Cluster:
         members: Members,
         notices: Notices,
         node: str,
-        grace_s: float,
+        options: Options,
     ) -> None:
-        """`node`: our own name. `grace_s`: how long a slot is closed before it may be folded."""
-        self.grace_s = grace_s
+        """`node`: our own name."""
+        self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
         # At how many addresses, given to this node, nobody was ever met.
@@ -53,6 +54,12 @@ class Cluster:
         self._node = node
         # When we last said that a name is missing.
         self._reminded: dict[str, float] = {}
+
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. From now on its name is on our disk and in our digests: if it is
+        cut off before any node knows its slot, it is missing."""
+        self._journal.join({hello.node: 0})
+        self._members.meet(hello, now)
 
     def learn(self, frame: Frame, now: float) -> None:
         """Join what `frame` says of the cluster, before anything else is done with it."""
@@ -90,8 +97,10 @@ class Cluster:
             return []
         view = folding.View(
             extents=self._talk.extents(now),
+            folded=self._table.folded,
             peers=self._peers,
             missing_s=self._members.missing_s(now),
+            dismissed=[*self._members.dismissed(now)],
             closed_s=closed_s,
             grace_s=self.grace_s,
             unmet=self.unmet,

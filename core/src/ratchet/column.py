@@ -75,6 +75,13 @@ class Column:
         """Every video's newest row, in the order of seq."""
         return self._rows(-1)
 
+    @property
+    def highest(self) -> int:
+        """The highest seq of any row that is here. It may be above `complete`."""
+        if self._late:
+            self._rebuild()
+        return self._seqs[-1] if self._seqs else 0
+
     def views(self, video: str) -> int:
         """The views of `video` that this slot has counted."""
         at = self._newest.get(video)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from ratchet.column import Column
 from ratchet.peers import Peer, Peers
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -50,7 +51,7 @@ class Holdings:
         # Skip the slots whose owners stay: an owner has rows on disk before it pushes them.
         theirs = {peer.slot for peer in staying}
         rows = sum(
-            max(0, column.complete - max((peer.durable(slot) for peer in staying), default=0))
+            min((_lacks(peer, column) for peer in staying), default=_changes(column))
             for slot, column in self._table.columns.items()
             if slot not in theirs
         )
@@ -81,3 +82,17 @@ class Holdings:
         if not (len(table.base) or table.lifting):
             return True
         return not table.lifting and any(peer.has_base(table.base, table.folded) for peer in peers)
+
+
+def _lacks(peer: Peer, column: Column) -> int:
+    """How many changes of `column` the peer does not have on disk, as far as it has said."""
+    slot = column.slot
+    if peer.extent(slot).fingerprint == column.fingerprint:
+        return 0
+    return max(0, _changes(column) - peer.durable(slot))
+
+
+def _changes(column: Column) -> int:
+    """How many changes of `column` are here. No claim covers those that a broken transfer has left,
+    and its sender may be gone for ever."""
+    return max(column.complete, column.highest)

@@ -1,16 +1,25 @@
 """Members: who belongs to the cluster, when each was last heard, and who may be retired.
 
-A member is a process that is alive, or a name whose newest slot is open and whose process nobody
-hears: it is missing. It may be dead, or cut off with views that nobody else has.
+A member is
+
+- a process that is alive;
+- a missing name: its newest slot is open, and no process of it is alive. It may be dead, or cut off
+  with views that no other node has. We know a name from its first hello on. Until we know a slot
+  of it, `table.newest` has generation 0 for it;
+- for the grace, a process that may have been dismissed by mistake: see `Dismissed`.
 """
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Hello, Rows
+from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
 from ratchet.table import Joined, Table
+
+# The age of a digest that never came.
+EVER: Final = float("inf")
 
 
 class Member(NamedTuple):
@@ -27,6 +36,23 @@ class Member(NamedTuple):
     url: str | None
 
 
+class Dismissed(NamedTuple):
+    """A process that may come back, although its name is not missing.
+
+    Its slot was closed less than the grace ago: by an operator who took it for dead, or by a newer
+    process of its name, perhaps on another disk. Or it was connected less than the grace ago, and
+    was cut off before any node knew its slot.
+    """
+
+    node: str
+    # Seconds until its grace ends.
+    left_s: float
+    # The last digest that we received from it, and how many seconds ago. None and infinite: none
+    # since we started.
+    digest: Digest | None = None
+    age_s: float = EVER
+
+
 class Refused(Exception):
     """A node can't be retired. `code` is "unknown" or "living"; the message says why."""
 
@@ -38,18 +64,25 @@ class Refused(Exception):
 class Members:
     """What this process knows of the others, and since when."""
 
-    def __init__(self, table: Table, peers: Peers, me: Hello, retire_after_s: float | None) -> None:
-        """A member that is missing for `retire_after_s` is to be retired; None: never."""
+    def __init__(self, table: Table, peers: Peers, me: Hello, options: Options) -> None:
+        """`me`: this process."""
         self._table = table
         self._peers = peers
         self._me = me
-        self._retire_after_s = retire_after_s
+        self._grace_s = options.grace_s
+        self._retire_after_s = options.retire_after_s
         # Set at the first look: loading a large store takes long, and must not count as anybody's
         # absence.
         self._begun: float | None = None
         self._last_heard: dict[str, float] = {}
+        # The slots that frames have named as counting since the last look.
+        self._named: set[Slot] = set()
         self._closed_since: dict[Slot, float] = {}
-        # The highest seq of each slot that anybody has ever spoken of.
+        # When the owner of each slot sent us its last digest, and that digest.
+        self._last_digests: dict[Slot, tuple[float, Digest]] = {}
+        # The processes whose slot we don't know yet: their names, and when each was last alive.
+        self._slotless: dict[str, tuple[str, float]] = {}
+        # The highest seq of each slot that any frame has named.
         self._reported: dict[Slot, int] = {}
 
     # -- signs of life -------------------------------------------------------------------------
@@ -58,25 +91,65 @@ class Members:
         """Once a heartbeat: who is alive, and which slots are closed?"""
         if self._begun is None:
             self._begun = now
-        for alive in self._peers.alive().values():
+        for process, alive in self._peers.alive().items():
             self._last_heard[alive.node] = now
+            if alive.generation is None:
+                self._slotless[process] = alive.node, now
+            else:
+                self._slotless.pop(process, None)
+        self._closed_since = closed_since = self._look_at_closed(now)
         table = self._table
-        self._closed_since = {
-            slot: self._closed_since.get(slot, now)
-            for slot in table.columns
-            if table.is_closed(slot)
+        self._named = {Slot(node, generation) for node, generation in table.newest.items()}
+        # Now forget what has no use any more.
+        self._slotless = {
+            process: each
+            for process, each in self._slotless.items()
+            if now - each[1] < self._grace_s
+        }
+        self._last_digests = {
+            slot: last
+            for slot, last in self._last_digests.items()
+            if not table.is_closed(slot) or now - closed_since.get(slot, -EVER) < self._grace_s
         }
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
 
-    def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
-        """News of a process is a sign of life, even second-hand: a start, or a slot that is longer
-        than any frame has said before.
+    def _look_at_closed(self, now: float) -> dict[Slot, float]:
+        """Since when each slot is closed: the slots whose rows we have, and those whose process may
+        come back."""
+        table = self._table
+        since = {
+            slot: self._closed_since.get(slot, now)
+            for slot in (*table.columns, *self._named, *self._closed_since)
+            if table.is_closed(slot) and not table.is_folded(slot)
+        }
+        return {
+            slot: time
+            for slot, time in since.items()
+            if slot in table.columns or slot in self._named or now - time < self._grace_s
+        }
 
-        (Without this, a process that nobody near us is connected to would be retired, open a new
-        slot, and be retired again as soon as we hear of that one.)
+    def meet(self, hello: Hello, now: float) -> None:
+        """A process is connected. We know its slot when its first digest comes."""
+        self._last_heard[hello.node] = now
+        self._slotless[hello.process] = hello.node, now
+
+    def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
+        """Note the signs of life in a frame, also those that its sender passes on: the start of a
+        process, or a slot with a higher seq than any frame has named before.
+
+        (Without this, a process that neither we nor our peers are connected to would be retired,
+        open a new slot, and be retired again as soon as we know of that slot.)
         """
+        if isinstance(frame, Digest):
+            if frame.slot:
+                self._last_digests[frame.slot] = now, frame
+                self._named.add(frame.slot)
+            for one in frame.alive.values():
+                if one.generation is not None:
+                    self._named.add(Slot(one.node, one.generation))
         for slot in joined.started:
             self._last_heard[slot.node] = now
+            self._named.add(slot)
         for slot, seq in _seqs(frame):
             if seq > self.reported(slot):
                 self._last_heard[slot.node] = now
@@ -104,15 +177,19 @@ class Members:
             for process, one in self._peers.alive().items()
         ]
         missing = [
-            Member(node, None, "missing", unheard_s, Slot(node, self._table.newest[node]), None)
+            Member(node, None, "missing", unheard_s, self._newest_slot(node), None)
             for node, unheard_s in self.missing_s(now).items()
         ]
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
 
+    def _newest_slot(self, node: str) -> Slot | None:
+        generation = self._table.newest[node]
+        return Slot(node, generation) if generation else None
+
     def missing_s(self, now: float) -> dict[str, float]:
-        """The missing names: for how many seconds nobody has heard them."""
+        """The missing names, and for how many seconds there was no sign of life of each."""
         table = self._table
-        alive = {(one.node, one.generation) for one in self._peers.alive().values()}
+        alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
         begun = now if self._begun is None else self._begun
         return {
             node: now - self._last_heard.get(node, begun)
@@ -129,6 +206,24 @@ class Members:
             for slot, since in self._closed_since.items()
             if slot in self._table.columns
         }
+
+    def dismissed(self, now: float) -> Iterator[Dismissed]:
+        """The processes that may come back with rows that no other node has, although their names
+        are not missing."""
+        # Look again: an operator may have retired a missing name since the last look.
+        for slot, since in self._look_at_closed(now).items():
+            if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
+                received, digest = self._last_digests.get(slot, (-EVER, None))
+                yield Dismissed(slot.node, left_s, digest, now - received)
+        alive = self._peers.alive()
+        for process, (node, last_alive) in self._slotless.items():
+            # A process that is alive is a member anyway.
+            if process not in alive and (left_s := last_alive + self._grace_s - now) > 0:
+                yield Dismissed(node, left_s)
+
+    def _is_placeholder(self, slot: Slot) -> bool:
+        """Whether `slot` stood for the slots of a name while we knew none, and now we know one."""
+        return not slot.generation and self._table.newest[slot.node] > 0
 
     # -- who may be retired --------------------------------------------------------------------
 

@@ -54,11 +54,10 @@ class Replica:
         self.peers = peers = Peers(me.process)
         self.notices = notices = Notices()
         self.holdings = Holdings(table, peers, me.node)
-        self.members = Members(table, peers, me, options.retire_after_s)
+        self.members = members = Members(table, peers, me, options)
         self.journal = journal = Journal(table, options.max_lifted)
         self.talk = talk = Talk(table, journal, peers, me.process, options)
-        grace_s = options.grace_s
-        self.cluster = Cluster(table, journal, peers, talk, self.members, notices, me.node, grace_s)
+        self.cluster = Cluster(table, journal, peers, talk, members, notices, me.node, options)
         self.tenure = Tenure(table, journal, peers, notices, me.node, started_ms, chance)
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.
@@ -106,6 +105,7 @@ class Replica:
 
     def joined(self, hello: Hello) -> list[Send]:
         """A connection to another process is up."""
+        self.cluster.meet(hello, self._now)
         return self.talk.joined(hello, self._now)
 
     def left(self, process: str) -> None:

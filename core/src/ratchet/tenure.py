@@ -141,8 +141,11 @@ class Tenure:
 
     def leave(self) -> None:
         """This process has counted its last view, and will end for good: close the slot."""
-        if self._move(Event.LEAVE) and self._node in self._table.newest:
-            self._journal.join(closed={self._node: self._table.newest[self._node]})
+        newest = self._table.newest.get(self._node)
+        if newest is None and self._peers.by_process:
+            newest = 0  # They know our name, and no slot of it.
+        if self._move(Event.LEAVE) and newest is not None:
+            self._journal.join(closed={self._node: newest})
 
     def check(self) -> None:
         """The maps have changed: is the slot still ours?"""

@@ -63,6 +63,7 @@ class Chooser:
             self._folded_while_fetching,
             self._retired_while_held_up,
             self._handed_over_late,
+            *3 * [self._side_retired_by_mistake],
         ]
 
     def __call__(self) -> Step:
@@ -370,6 +371,66 @@ class Chooser:
         yield step("heal")
         yield step("weather", "calm")
         yield step("pass", 9)
+
+    def _side_retired_by_mistake(self) -> Iterator[Step]:
+        """Two nodes are cut off. One dies for good, and only the other, the witness, has its last
+        views. Both are dismissed; the witness comes back within its own grace, when that of the
+        dead one is over; or too late."""
+        rng, grace_h = self._rng, self._world.setup.habits.grace_s / 3600
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (dead, witness), others = split
+        how = rng.choice(["retired", "retired first", "replaced", "hardly met", "has agreed"])
+        yield step("view", dead, self._video(), 1)
+        yield step("pass", 2)
+        if how == "replaced":
+            yield step("backup", witness)
+        if how == "hardly met":
+            # The others receive its hello, and not its first digest.
+            witness = next((name for name in "fg" if self._is_new(name)), witness)
+            yield step("weather", "slow")
+            yield step("join", witness)
+            yield step("pass", rng.choice([0.3, 0.6, 1]))
+        if how == "has agreed":
+            # It agrees, and then meets the one that it has agreed to forget.
+            yield step("isolate", dead)
+            yield step("view", dead, self._video(), 3)
+            yield step("pass", 9)
+            yield step("retire", others[0], dead)
+            yield step("pass", 3)
+            yield step("heal")
+        # Not with `split`, which would take a process on a copy to the side of the witness.
+        for here in (dead, witness):
+            for there in (*others, witness + "+"):
+                yield step("cut", here, there)
+                yield step("cut", there, here)
+        yield step("pass", 9)
+        yield step("view", dead, video := self._video(), 3)
+        yield step("pass", 3)
+        yield step("weather", "calm")
+        yield step("scrap", dead)
+        # Another slot is folded with those of the dead one. Otherwise the base of the witness, when
+        # it comes back, would be the larger one, and bring back what the fold has lost.
+        yield step("view", others[0], video, 5)
+        yield step("pass", 1)
+        yield step("crash", others[0])
+        yield step("start", others[0])
+        yield step("pass", 4)
+        yield step("retire", others[0], witness if how == "retired first" else dead)
+        yield step("hours", grace_h * rng.choice([0.5, 1.1, 1.1, 1.4]))
+        if how == "replaced":
+            yield step("old-twin", witness)
+        yield step("retire", others[0], witness)
+        yield step("retire", others[0], dead)
+        yield step("hours", grace_h * rng.choice([0.1, 0.5, 0.9, 1.2]))
+        if rng.random() < 0.2:
+            yield step("crash", others[0])
+            yield step("start", others[0])
+        yield step("heal")
+        yield step("pass", 9)
+
+    def _is_new(self, place: str) -> bool:
+        return place not in self._world.started
 
     def _two_sides(self) -> tuple[list[str], str] | None:
         """Two running nodes, and the others, if any; None if there are fewer than two."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SURELY_MISSED_S: Final = 20.0
 # How long it may take until a digest carries on what came over a new connection.
 RETURNED_S: Final = 6.0
+# How much later than at its last look a replica may lose a connection.
+HEARD_S: Final = 2.0
 
 
 class Invariants:
@@ -48,6 +50,10 @@ class Invariants:
         self._folded = Generations()
         # The disks of closed slots that were cut off when each slot was folded.
         self._cut_off: dict[Slot, list[Disk]] = {}
+
+    @property
+    def _now(self) -> float:
+        return self._world.agenda.now
 
     # -- after every step ------------------------------------------------------------------
 
@@ -247,13 +253,16 @@ class Invariants:
         for other, down_since in self._world.states():
             if other is disk:
                 continue
-            if not self._is_member(process, other):
+            closed = other.own is not None and replica.table.closed.covers(other.own)
+            if not (self._is_member(process, other) or self._is_dismissed(process, other)):
                 cut_off.append(other)
-                if other.own and not replica.table.closed.covers(other.own):
+                if other.own and not closed:
                     self._world.tally["fold by a replica that never knew a member"] += 1
                 continue
             members.append(other)
-            if down_since is not None and now - down_since > SURELY_MISSED_S:
+            if self._is_dismissed(process, other):
+                self._world.tally["fold agreed to by a dismissed process"] += 1
+            elif down_since is not None and now - down_since > SURELY_MISSED_S:
                 raise Broken(
                     "barrier", f"{process} folds {node} while {other.own}, not retired, is down"
                 )
@@ -306,7 +315,27 @@ class Invariants:
         if own is None or own.node == process.name:
             return False
         table = replica.table
-        return table.newest.covers(own) and not table.closed.covers(own)
+        if table.closed.covers(own):
+            return False
+        # It was met, nobody has heard of any slot of its name, and nobody has retired it.
+        unknown = not table.newest.get(own.node) and own.node not in table.closed
+        return table.newest.covers(own) or (unknown and process.met_s(other, self._now) is not None)
+
+    def _is_dismissed(self, process: Process, other: Disk) -> bool:
+        """Whether the process on `other` is no member any more, and may come back within the
+        grace."""
+        own, grace_s = other.own, self._world.setup.habits.grace_s
+        if own is None or self._is_member(process, other):
+            return False
+        known = process.replica.table.newest.covers(own)
+        met_s = process.met_s(other, self._now)
+        if not known and met_s is None:
+            return False
+        generation = own.generation if known else 0
+        closings = (t for t, g in process.closings.get(own.node, []) if g >= generation)
+        if self._now - next(closings, -grace_s) < grace_s - 1e-3:
+            return True
+        return not known and met_s is not None and met_s < grace_s - HEARD_S
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
         """Whether `slot` was folded without the agreement of `process`."""

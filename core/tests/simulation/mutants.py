@@ -82,9 +82,11 @@ MUTANTS: Final = (
     ),
     Mutant(
         "fold within the grace",
-        "folding",
-        "view.closed_s[slot] >= view.grace_s",
-        "view.closed_s[slot] >= 0",
+        "replica",
+        "        self.me = me\n",
+        "        self.me, old = me, options\n"
+        "        options = Options(old.grace_s / 2, old.retire_after_s, old.max_rows,"
+        " old.max_slots, old.max_lifted)\n",
     ),
     Mutant(
         "slot reused after a restart",
@@ -153,14 +155,39 @@ MUTANTS: Final = (
     Mutant(
         "fold although a peer doesn't know of the closing",
         "folding",
-        "if peer.digest is None or not peer.digest.closed.covers(last):",
-        "if peer.digest is None:",
+        "if digest is None or not digest.closed.covers(last):",
+        "if digest is None:",
     ),
     Mutant(
         "missing members don't delay a fold",
         "folding",
         "    for node, unheard_s in view.missing_s.items():\n        yield",
         "    for node, unheard_s in {}.items():\n        yield",
+    ),
+    Mutant(
+        "closed at once means no member",
+        "folding",
+        "    for node, left_s in _awaited_s(view, last).items():\n        yield",
+        "    for node, left_s in {}.items():\n        yield",
+    ),
+    Mutant(
+        "a new process of a name speaks for the one that it replaces",
+        "members",
+        "            if (left_s := since + self._grace_s - now) > 0 and not",
+        "            newest = self._table.newest[slot.node] == slot.generation\n"
+        "            if newest and (left_s := since + self._grace_s - now) > 0 and not",
+    ),
+    Mutant(
+        "a digest from before the grace was over is an agreement",
+        "folding",
+        "was_ripe = view.closed_s[last] - age_s >= view.grace_s",
+        "was_ripe = True",
+    ),
+    Mutant(
+        "a hello makes no member",
+        "cluster",
+        "        self._journal.join({hello.node: 0})\n",
+        "",
     ),
     Mutant(
         "the living may be retired",

@@ -123,6 +123,7 @@ class Network:
             if self.open(here, there) and self.open(there, here) and there.id not in here.peers:
                 self._world.stir("connected")
                 self.last_joined = self._world.agenda.now
+                here.meet(there.disk, self.last_joined)
                 self.send(here, here.replica.joined(there.replica.me))
                 self._world.touched(here)
 
@@ -145,6 +146,7 @@ class Network:
         broken = {transfer for transfer in self._parts if transfer[:2] == (here.id, there)}
         self._parts -= broken
         self._world.tally["transfer broken in the middle"] += len(broken)
+        here.meet(self._world.by_id[there].disk, self._world.agenda.now)
         here.replica.left(there)
         self._world.touched(here)
 

@@ -91,6 +91,8 @@ class Process:
         self.seen_columns: set[Slot] = set()
         self.closings: dict[str, list[tuple[float, int]]] = {}
         self.claims: dict[Slot, tuple[int, int | None, int]] = {}
+        # The disks of the processes that were ever connected to it, and when each was last.
+        self.met: list[tuple[Disk, float]] = []
         self.replica = Replica(
             Hello(self.name, self.id, f"http://{self.name}:1234"),
             wall_ms,
@@ -117,6 +119,15 @@ class Process:
     def peers(self) -> set[str]:
         """The processes that it is connected to."""
         return set(self.replica.peers.by_process)
+
+    def meet(self, disk: Disk, now: float) -> None:
+        """It is connected to the process on `disk`, or was until now."""
+        self.met = [(other, heard) for other, heard in self.met if other is not disk]
+        self.met.append((disk, now))
+
+    def met_s(self, disk: Disk, now: float) -> float | None:
+        """How long ago it was connected to the process on `disk`; None if it never was."""
+        return next((now - heard for other, heard in self.met if other is disk), None)
 
     def view(self, video: str, views: int, peers: bool) -> bool:
         """Count views, and return whether they are accepted. `peers`: answer them only when a

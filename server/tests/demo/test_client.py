@@ -43,7 +43,7 @@ class TestRequests:
             b'HTTP/1.1 200 OK\r\n\r\n"\xff"',
         ],
     )
-    def test_without_json_in_time_there_is_none(self, response: bytes | None) -> None:
+    def test_without_json_in_time_the_result_is_none(self, response: bytes | None) -> None:
         assert self.responded(response) is None
 
     def test_a_response_has_the_status_and_the_json(self) -> None:

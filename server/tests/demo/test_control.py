@@ -31,7 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def demo(shared: Demo) -> Demo:
-    """All nodes run and are connected; a test may do with them what it likes."""
+    """A demo whose nodes all run and are connected. A test may leave it in any state."""
     shared.mend()
     return shared
 
@@ -43,7 +43,7 @@ class TestCutting:
         answer = demo.act("c", "cut")
         assert answer.status_code == 200
         assert [one["cut"] for one in answer.json()["nodes"]] == [False, False, True]
-        # Cut is cut: at once, and not only after some time-out.
+        # The cut takes effect at once, and not only after a time-out.
         wait_until(lambda: not demo.connected_to("c"), "c is connected to no node")
         demo.view("a", "tide")
         wait_until(lambda: demo.views("b", "tide") == before + 1, "b has the view")
@@ -60,7 +60,7 @@ class TestCutting:
             answer = HTTP.get(f"{demo.page}/api/videos/loom?node=c")
             return (answer.headers["X-Ratchet-Node"], answer.json()["views"]) == ("c", before + 1)
 
-        # A machine that has much to do may keep c from answering one of the balancer's checks.
+        # On a busy machine, c may miss one of the balancer's checks. So wait.
         wait_until(at_c, "the balancer sends a request for c to c")
         assert demo.views("a", "loom") == before
         demo.act("c", "heal")
@@ -174,11 +174,11 @@ class TestOrigins:
             assert answer.status_code == 200
             assert answer.headers["Access-Control-Allow-Origin"] == origin
             assert "Origin" in answer.headers["Vary"]
-            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-            may = HTTP.options(f"{demo.control}/nodes/a/heal", headers=asked)
-            assert may.is_success
-            assert may.headers["Access-Control-Allow-Origin"] == origin
-            assert may.headers["Access-Control-Allow-Headers"].lower() == "content-type"
+            preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            allowed = HTTP.options(f"{demo.control}/nodes/a/heal", headers=preflight)
+            assert allowed.is_success
+            assert allowed.headers["Access-Control-Allow-Origin"] == origin
+            assert allowed.headers["Access-Control-Allow-Headers"].lower() == "content-type"
 
     @pytest.mark.parametrize(
         "origin",
@@ -236,7 +236,8 @@ class TestOrigins:
     )
     @pytest.mark.parametrize("path", ["/state", "/nodes/c/cut"])
     def test_no_other_host(self, demo: Demo, host: str, path: str) -> None:
-        """A foreign name that resolves to this machine makes a page of it one of our own."""
+        """Without this check, a page of a foreign name that resolves to this machine would count as
+        one of our own."""
         headers = {"Host": host.replace("{port}", demo.control.rpartition(":")[2])}
         method = "GET" if path == "/state" else "POST"
         headers |= {"Origin": demo.page, **JSON}
@@ -244,15 +245,15 @@ class TestOrigins:
         assert (answer.status_code, answer.json()["error"]) == (403, "other_host")
         assert not demo.node("c")["cut"]
 
-    def test_a_body_of_any_size_is_refused(self, demo: Demo) -> None:
+    def test_a_large_body_is_refused(self, demo: Demo) -> None:
         headers = {"Origin": demo.page, **JSON}
         answer = HTTP.post(f"{demo.control}/nodes/c/cut", headers=headers, content=b" " * 100_000)
         assert answer.status_code == 413
 
 
 class TestState:
-    def test_it_is_not_taken_for_the_balancers_check(self, tmp_path: Path) -> None:
-        """A node that drains counts the balancer's checks of /readyz."""
+    def test_it_is_read_without_readyz(self, tmp_path: Path) -> None:
+        """A draining node counts requests for /readyz, and takes them for the balancer's."""
         heads: list[bytes] = []
 
         async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

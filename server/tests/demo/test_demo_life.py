@@ -129,7 +129,7 @@ class TestSettings:
             with running_demo(tmp_path, 1, control=taken) as demo:
                 assert demo.control != f"http://{HOST}:{taken}"
                 assert demo.state()["nodes"][0]["ready"]
-                # A node alone has no links and can be killed all the same.
+                # A single node has no links, and can be killed nevertheless.
                 assert demo.act("a", "kill").status_code == 200
 
     def test_with_a_secret_operators_calls_have_it(self, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from ratchet_server.demo.machine import HOST
 class TestLinks:
     @contextlib.asynccontextmanager
     async def linked(self) -> AsyncIterator[tuple[Links, int, int]]:
-        """Links of a, which listens nowhere, and b, which answers in capitals; two ports: from a
-        to b, and from b to a."""
+        """Links between a, which doesn't listen, and b, which responds in capitals. Then the ports
+        of two of them: from a to b, and from b to a."""
 
         async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError), contextlib.closing(writer):

@@ -1,4 +1,4 @@
-"""What only the stand-in balancer does; what it shares with HAProxy is in balancer/tests."""
+"""The stand-in balancer's own behaviour. balancer/tests has what it shares with HAProxy."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
 
 
 async def exchange(address: str, sent: bytes) -> bytes:
-    """Everything that comes back until the stand-in closes, which it must."""
+    """Send `sent`. Return all bytes until the stand-in closes the connection."""
     reader, writer = await asyncio.open_connection(*split_address(address))
     with contextlib.closing(writer):
         writer.write(sent)
@@ -70,7 +70,8 @@ async def exchange(address: str, sent: bytes) -> bytes:
 
 class TestHeads:
     def passed(self, *lines: str, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> tuple[str, str]:
-        """What the node gets of a request, if it gets any, and what the client gets."""
+        """The request that the node receives (empty if it receives none), and the response that the
+        client receives."""
         heads: list[bytes] = []
 
         async def node(head: bytes) -> bytes:
@@ -124,7 +125,7 @@ class TestHeads:
         ],
     )
     def test_a_node_gets_a_sloppy_request_in_plain_spelling(self, sloppy: str, plain: str) -> None:
-        """So it can't understand the bytes in another way than the balancer."""
+        """So the node can't parse the bytes differently from the balancer."""
         given, _ = self.passed("POST / HTTP/1.1", "Host: x", sloppy)
         head = given.partition("\r\n\r\n")[0]
         assert plain in f"{head}\r\n"
@@ -145,14 +146,14 @@ class TestHeads:
             (["Transfer-Encoding: chunked", "", "5000", "x" * 0x5000], "413"),
         ],
     )
-    def test_a_body_of_unclear_or_great_length_is_refused(
+    def test_a_body_of_unclear_length_or_that_is_too_large_is_refused(
         self, lines: list[str], status: str
     ) -> None:
         given, answer = self.passed("POST / HTTP/1.1", "Host: x", *lines)
         assert not given
         assert answer.startswith(f"HTTP/1.1 {status} ")
 
-    def test_a_node_gets_one_request_a_connection_and_the_true_address(self) -> None:
+    def test_a_node_gets_one_request_per_connection_and_the_clients_true_address(self) -> None:
         given, _ = self.passed(
             "GET /?a=b HTTP/1.1", "Host: h", "Connection: keep-alive", "X-Forwarded-For: 6.6.6.6"
         )
@@ -165,7 +166,7 @@ class TestHeads:
         answer = b"HTTP/1.1 299 Well\r\nContent-Length: 2\r\nX-Ratchet-Node: a\r\n\r\nok"
         assert self.passed("GET / HTTP/1.1", "Host: x", answer=answer)[1] == answer.decode()
 
-    def test_a_head_request_gets_the_head_alone(self) -> None:
+    def test_a_head_request_gets_only_the_head(self) -> None:
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
         given, got = self.passed("HEAD / HTTP/1.1", "Host: x", answer=answer)
         assert given.startswith("HEAD / ")
@@ -220,7 +221,7 @@ class TestBounds:
 
         asyncio.run(story())
 
-    def test_a_node_that_never_answers_leaves_a_view_unsure(
+    def test_a_node_that_never_responds_to_a_view_makes_504(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(stand_in, "SILENCE_TIMEOUT_S", 0.05)

@@ -303,7 +303,7 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
     "NaN": ([HELLO, rows("x@1", 0, 1, ["v", float("nan"), 1])], "whole numbers only"),
     "2**53": ([HELLO, rows("x@1", 0, 1, ["v", 2**53, 1])], "a count is"),
     "10,000 digits": ([HELLO, rows("x@1", 0, 1, ["v", 1, 1]).replace("1, 1]", NINES)],
-                      "is no frame"),
+                      "sent an invalid frame"),
     "true for a count": ([HELLO, rows("x@1", 0, 1, ["v", True, 1])], "a count is"),
     "text for a count": ([HELLO, rows("x@1", 0, 1, ["v", "1", 1])], "a count is"),
     "a bad video": ([HELLO, rows("x@1", 0, 1, ["v w", 1, 1])], "video id"),
@@ -324,10 +324,10 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
         "more than 1000",
     ),
     "a key twice": ([HELLO, want("x@1", 1).replace("{", '{"above": 2, ')], "twice"),
-    "deep nesting": ([HELLO, "[" * 100_000 + "]" * 100_000], "is no frame"),
+    "deep nesting": ([HELLO, "[" * 100_000 + "]" * 100_000], "sent an invalid frame"),
     "deep nesting in a frame": (
         [HELLO, '{"is": "rows", "rows": ' + "[" * 100_000 + "]" * 100_000 + "}"],
-        "is no frame",
+        "sent an invalid frame",
     ),
     "lone surrogates": ([HELLO, rows("x@1", 0, 1, ["\ud800", 1, 1])], "video id"),
     "a negative extent": ([HELLO, digest({"x@1": [-1, None]})], "a count is"),
@@ -386,10 +386,19 @@ def known(node: Node) -> dict[str, object]:
     return {field: state[field] for field in ("generation", "known", "closed", "folded")}
 
 
+def names(node: Node) -> list[str]:
+    """The names that the node knows."""
+    return [*node.get("/api/node").json()["known"]]
+
+
 class TestPeers:
     @pytest.mark.parametrize("name", FRAMES)
     def test_a_bad_frame_closes_its_connection_with_the_reason(self, node: Node, name: str) -> None:
         frames, reason = FRAMES[name]
+        # A hello is no garbage: it makes its name known.
+        with dial(node, "/peer") as peer:
+            peer.send(HELLO)
+            wait_until(lambda: "x" in names(node), "x is known")
         before = known(node)
         with dial(node, "/peer") as peer:
             for frame in frames:

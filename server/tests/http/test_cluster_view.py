@@ -348,10 +348,10 @@ class TestAPeerThatDoesNotTalkToUs:
             a.start()
             a.wait_for_log("refused us: 401")
             assert main(["status", "--check", a.url]) == 1
-            said = " ".join(capsys.readouterr().out.split())
-            assert "all is well" not in said
-            assert f"A node at {b.url} refuses a (401)" in said
-            assert "the same secret" in said
+            printed = " ".join(capsys.readouterr().out.split())
+            assert "all is well" not in printed
+            assert f"A node at {b.url} refuses a (401)" in printed
+            assert "the same secret" in printed
             # And once it does not, no more.
             a.environ = b.environ
             a.restart()

@@ -91,7 +91,7 @@ class TestReadingFromOtherSites:
         path = "/api/videos/counted/views"
         view = listing.post(path, {"Origin": BLOG})
         assert (view.status_code, shared_with(view)) == (403, None)
-        asked = HTTP.options(
+        preflight = HTTP.options(
             listing.url + path,
             headers={
                 "Origin": BLOG,
@@ -99,8 +99,8 @@ class TestReadingFromOtherSites:
                 "Access-Control-Request-Headers": "idempotency-key",
             },
         )
-        assert asked.status_code == 403
-        assert shared_with(asked) is None
+        assert preflight.status_code == 403
+        assert shared_with(preflight) is None
 
     @pytest.mark.parametrize("origin", [BLOG, "http://localhost", "https://evil.example"])
     def test_no_other_site_may_open_a_websocket_listed_or_not(

@@ -1,4 +1,4 @@
-"""A node that was frozen counts nothing that its clients have given up meanwhile."""
+"""A node that was frozen does not count the views that its clients have given up meanwhile."""
 
 import socket
 import time
@@ -46,7 +46,8 @@ def test_views_that_were_given_up_while_it_was_frozen_do_not_count(node: Node) -
 
         frozen_at = time.monotonic()
         node.pause()
-        # Some on connections that it knows, some on connections that it has not accepted yet.
+        # Some views are on connections that the node knows, the others on connections that it has
+        # not accepted yet.
         waiting = [*known, *(_connect(node) for _ in range(40))]
         for client in waiting:
             _send_view(client)

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is: with the same headers, and without a body (RFC 9110, 9.3.2)."""
+"""A node responds to HEAD as to GET: with the same headers, and no body (RFC 9110, 9.3.2)."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from sanic_routing.route import Route
 from testing.nodes import HTTP, Node, wait_until
 from testing.wire import established, raw
 
-# A path for each route that GET has. The test below holds them against the routes of a node.
+# A path for each route that allows GET. A test below compares them with the routes of a node.
 PATHS = {
     "/": "/",
     "/watch/<video:str>": "/watch/tide",
@@ -80,7 +80,8 @@ def test_head_has_the_headers_of_get_and_no_body(shop: Node, path: str) -> None:
     with HTTP.stream("GET", shop.url + path) as get:
         assert get.status_code == 200
     request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
-    # A second request on the connection: a body of the first would come before its response.
+    # Send a second request on the connection: if the first had a body, it would come before the
+    # second response.
     second = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     head, _, rest = raw(shop, f"{request}\r\n{second}".encode()).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
@@ -91,7 +92,8 @@ def test_head_has_the_headers_of_get_and_no_body(shop: Node, path: str) -> None:
 
 
 def same(headers: httpx.Headers) -> dict[str, str]:
-    """Without what is of one connection, and the length of what changes with each reading."""
+    """The headers without those of the connection. Also without the length, if the content changes
+    with each request."""
     changes = "version" in headers["content-type"] or headers["content-type"] == "application/json"
     varies = {"connection", "content-length"} if changes else {"connection"}
     return {name: value for name, value in headers.items() if name not in varies}

@@ -48,10 +48,10 @@ class TestWhatCannotBeParsed:
         self, node: Node, target: bytes
     ) -> None:
         answers = []
-        said = written(node, lambda: answers.append(raw(node, request(target))))
+        logged = written(node, lambda: answers.append(raw(node, request(target))))
         assert answers[0].startswith(b"HTTP/1.1 400 "), answers
         assert b'"error":"bad_request"' in answers[0]
-        assert said == ""
+        assert logged == ""
 
     def test_as_a_websocket_is_answered_with_400(self, node: Node) -> None:
         headers = [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13"]
@@ -68,9 +68,9 @@ class TestALineThatAClientProvokes:
             for _ in range(MANY):
                 assert raw(node, body).startswith(b"HTTP/1.1 200 ")
 
-        said = written(node, ask)
-        assert len(said) < FEW_BYTES
-        assert "left out" in said.splitlines()[-1]
+        logged = written(node, ask)
+        assert len(logged) < FEW_BYTES
+        assert "left out" in logged.splitlines()[-1]
 
     def test_has_no_control_characters_and_an_end(self, node: Node) -> None:
         garbage = b"\x1b[31m" + b"x" * 8000
@@ -79,9 +79,9 @@ class TestALineThatAClientProvokes:
             date = b"If-Modified-Since: " + garbage
             assert raw(node, request(b"/media/clip.webm", date)).startswith(b"HTTP/1.1 200 ")
 
-        said = written(node, ask)
-        assert "\x1b" not in said
-        assert len(said) < 1500
+        logged = written(node, ask)
+        assert "\x1b" not in logged
+        assert len(logged) < 1500
 
 
 def refused_from(node: Node, address: str, path: str) -> None:
@@ -104,6 +104,6 @@ class TestARefusal:
                         refused_from(node, f"127.0.0.{n}", path)
                 refused_from(node, "127.9.9.9", "drain")
 
-            said = written(node, ask)
-            assert "refused 127.9.9.9 at /api/node/drain" in said
-            assert len(said) < FEW_BYTES
+            logged = written(node, ask)
+            assert "refused 127.9.9.9 at /api/node/drain" in logged
+            assert len(logged) < FEW_BYTES

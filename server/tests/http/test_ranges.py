@@ -37,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 @pytest.mark.parametrize("path", [CLIP, ASSET])
 @pytest.mark.parametrize(
-    ("asked", "sent"),
+    ("requested", "sent"),
     [
         ("bytes=0-0", range(1)),
         ("bytes=100-199", range(100, 200)),
@@ -63,8 +63,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         (f"bytes={SIZE}-, 3-4, -0", range(3, 5)),
     ],
 )
-def test_a_part_is_sent_alone(shop: Node, path: str, asked: str, sent: range) -> None:
-    answer = shop.get(path, {"Range": asked, **PLAIN})
+def test_a_part_is_sent_alone(shop: Node, path: str, requested: str, sent: range) -> None:
+    answer = shop.get(path, {"Range": requested, **PLAIN})
     assert answer.status_code == 206
     assert answer.headers["content-range"] == f"bytes {sent.start}-{sent.stop - 1}/{SIZE}"
     assert answer.content == CONTENT[sent.start : sent.stop]
@@ -72,7 +72,7 @@ def test_a_part_is_sent_alone(shop: Node, path: str, asked: str, sent: range) ->
 
 @pytest.mark.parametrize("path", [CLIP, ASSET])
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     [
         # Another unit.
         "lines=1-2",
@@ -102,8 +102,8 @@ def test_a_part_is_sent_alone(shop: Node, path: str, asked: str, sent: range) ->
         "bytes=" + ",".join(["-1"] * 1500),
     ],
 )
-def test_what_is_no_part_gets_the_whole(shop: Node, path: str, asked: str) -> None:
-    headers = f"Host: x\r\nRange: {asked}\r\nConnection: close\r\n\r\n".encode()
+def test_what_is_no_part_gets_the_whole(shop: Node, path: str, requested: str) -> None:
+    headers = f"Host: x\r\nRange: {requested}\r\nConnection: close\r\n\r\n".encode()
     answer = raw(shop, f"GET {path} HTTP/1.1\r\n".encode() + headers)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -114,7 +114,7 @@ def test_what_is_no_part_gets_the_whole(shop: Node, path: str, asked: str) -> No
 
 @pytest.mark.parametrize("path", [CLIP, ASSET])
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     [
         f"bytes={SIZE}-",
         f"bytes={SIZE}-{SIZE + 1}",
@@ -123,8 +123,8 @@ def test_what_is_no_part_gets_the_whole(shop: Node, path: str, asked: str) -> No
         f"bytes=-0, {SIZE}-",
     ],
 )
-def test_a_part_that_lies_behind_the_end_is_refused(shop: Node, path: str, asked: str) -> None:
-    answer = shop.get(path, {"Range": asked, **PLAIN})
+def test_a_part_that_lies_behind_the_end_is_refused(shop: Node, path: str, requested: str) -> None:
+    answer = shop.get(path, {"Range": requested, **PLAIN})
     assert (answer.status_code, answer.json()["error"]) == (416, "range_not_satisfiable")
     assert answer.headers["content-range"] == f"bytes */{SIZE}"
     assert answer.headers["x-ratchet-node"] == "shop"
@@ -139,8 +139,8 @@ def test_an_empty_file_is_sent_whole_and_has_no_parts(shop: Node) -> None:
 
 
 def test_two_range_headers_are_none(shop: Node) -> None:
-    asked = b"Range: bytes=0-1\r\nRange: bytes=2-3\r\nHost: x\r\nConnection: close\r\n\r\n"
-    assert raw(shop, f"GET {CLIP} HTTP/1.1\r\n".encode() + asked).startswith(b"HTTP/1.1 200 ")
+    requested = b"Range: bytes=0-1\r\nRange: bytes=2-3\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert raw(shop, f"GET {CLIP} HTTP/1.1\r\n".encode() + requested).startswith(b"HTTP/1.1 200 ")
 
 
 def test_only_get_has_parts(shop: Node) -> None:
@@ -152,8 +152,10 @@ def test_only_get_has_parts(shop: Node) -> None:
 
 
 def test_a_part_of_an_encoded_file_is_one_of_its_encoded_bytes(shop: Node) -> None:
-    asked = b"Accept-Encoding: br\r\nRange: bytes=1-3\r\nHost: x\r\nConnection: close\r\n\r\n"
-    head, _, body = raw(shop, f"GET {ASSET} HTTP/1.1\r\n".encode() + asked).partition(b"\r\n\r\n")
+    requested = b"Accept-Encoding: br\r\nRange: bytes=1-3\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head, _, body = raw(shop, f"GET {ASSET} HTTP/1.1\r\n".encode() + requested).partition(
+        b"\r\n\r\n"
+    )
     assert head.startswith(b"HTTP/1.1 206 ")
     assert b"content-encoding: br" in head.lower()
     assert body == CONTENT[::-1][1:4]
@@ -181,8 +183,8 @@ class TestAClientThatHasSomeOfIt:
 
     def test_a_name_of_one_encoding_is_not_that_of_another(self, shop: Node) -> None:
         etag = shop.get(ASSET, PLAIN).headers["etag"]
-        asked = {"Range": "bytes=9-", "If-Range": etag}
-        assert shop.get(ASSET, {**asked, **PLAIN}).status_code == 206
+        requested = {"Range": "bytes=9-", "If-Range": etag}
+        assert shop.get(ASSET, {**requested, **PLAIN}).status_code == 206
         request = f"Accept-Encoding: br\r\nRange: bytes=9-\r\nIf-Range: {etag}\r\nHost: x\r\n"
         answer = raw(shop, f"GET {ASSET} HTTP/1.1\r\n{request}Connection: close\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 200 ")

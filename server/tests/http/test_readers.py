@@ -1,5 +1,5 @@
-"""Readers of large files: however many, slow or idle they are, a node's memory stays small, and who
-reads gets all of it."""
+"""Clients that read large files: however many, slow or idle they are, the node's memory stays
+small. A client that reads gets the whole file."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from testing.nodes import HOST, PATIENCE_S, Node, wait_until
 from testing.wire import raw
 
 READERS = 300
-# What that many may cost in memory.
+# How much memory so many readers may cost.
 MEMORY_KIB = 32 * 1024
-# A disk needn't hold these: the file has one byte.
+# The files are sparse, so they take no room on the disk.
 CLIP_BYTES = 2**30
 ASSET_BYTES = 10 * 2**20
 
@@ -52,7 +52,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 def reader(node: Node, path: str, buffer: int = 4096) -> socket.socket:
-    """A connection that has sent a request, and has a system that takes little or much for it."""
+    """A connection that has sent a request. `buffer`: how much its kernel receives in advance."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.settimeout(PATIENCE_S)
@@ -82,10 +82,10 @@ class TestManyThatNeverRead:
                 delays_s.append(healthy_s(shop))
                 most_kib = max(most_kib, shop.memory_kib)
         assert most_kib < before + MEMORY_KIB
-        # One alone may be late: other tests have the machine, too.
+        # Compare the median: a single check may be late when the machine is busy.
         assert sorted(delays_s)[len(delays_s) // 2] < 0.1
 
-    def test_fill_no_memory_by_parts_either(self, shop: Node) -> None:
+    def test_that_request_parts_fill_no_memory_either(self, shop: Node) -> None:
         before = shop.memory_kib
         with ExitStack() as stack:
             for _ in range(20):
@@ -96,14 +96,14 @@ class TestManyThatNeverRead:
                 assert select.select([client], [], [], PATIENCE_S)[0]
             assert shop.memory_kib < before + MEMORY_KIB
 
-    def test_head_reads_nothing(self, shop: Node) -> None:
+    def test_may_send_head_for_which_the_node_reads_nothing(self, shop: Node) -> None:
         before = shop.memory_kib
         request = b"HEAD /media/long.webm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         assert f"content-length: {CLIP_BYTES}\r\n".encode() in raw(shop, request).lower()
         assert shop.memory_kib < before + MEMORY_KIB // 8
 
 
-def test_there_may_be_more_than_the_system_grants_by_default(tmp_path: Path) -> None:
+def test_a_node_raises_its_limit_of_open_files(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Node("a", tmp_path, data=":memory:") as node:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
@@ -132,8 +132,10 @@ def test_the_page_for_operators_states_the_bounds() -> None:
 
 
 class TestAReader:
-    def test_that_pauses_for_longer_than_a_caller_may_gets_all_of_it(self, shop: Node) -> None:
-        """A viewer pauses; or what lies between empties its buffers in large steps."""
+    def test_that_pauses_for_longer_than_other_clients_may_gets_the_whole_file(
+        self, shop: Node
+    ) -> None:
+        """A viewer pauses, or a proxy in between reads in large steps."""
         with closing(reader(shop, "/media/short.webm")) as client:
             received = len(client.recv(1000))
             threading.Event().wait(8)
@@ -141,7 +143,7 @@ class TestAReader:
                 received += len(part)
         assert received > 2**23
 
-    def test_that_goes_away_leaves_nothing_behind(self, shop: Node) -> None:
+    def test_that_goes_away_leaves_no_open_file_behind(self, shop: Node) -> None:
         def open_files() -> int:
             return len([*Path(f"/proc/{shop.pid}/fd").iterdir()])
 
@@ -154,8 +156,8 @@ class TestAReader:
         wait_until(lambda: open_files() <= before, "connections and files are closed")
 
 
-class TestAFileThatChangesWhileItIsSent:
-    def test_is_broken_off_and_never_a_mixture(self, tmp_path: Path) -> None:
+class TestAFileThatChanges:
+    def test_breaks_the_response_off_instead_of_mixing_old_and_new(self, tmp_path: Path) -> None:
         media = tmp_path / "media"
         media.mkdir()
         (media / "tide.webm").write_bytes(b"a" * 2**24)
@@ -177,7 +179,7 @@ class TestAFileThatChangesWhileItIsSent:
             assert "Traceback" not in node.log
             assert node.get("/media/tide.webm").content == b"b" * 2**24
 
-    def test_that_is_gone_is_not_found(self, tmp_path: Path) -> None:
+    def test_or_is_deleted_gets_404_at_the_next_request(self, tmp_path: Path) -> None:
         media = tmp_path / "media"
         media.mkdir()
         (media / "tide.webm").write_bytes(b"a")

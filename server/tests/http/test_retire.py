@@ -25,9 +25,9 @@ def nodes(trio: dict[str, Node]) -> dict[str, Node]:
     if not trio["c"].running:
         trio["c"].start()
     wait_until(lambda: connected(trio.values()), "all are connected")
-    everybody = {"a", "b", "c"}
+    everybody = {node.name: int(str(node.slot).partition("@")[2]) for node in trio.values()}
     wait_until(
-        lambda: all(known(n)["known"].keys() == everybody for n in trio.values()), "and known"
+        lambda: all(known(n)["known"] == everybody for n in trio.values()), "and their slots known"
     )
     wait_until(lambda: equal(trio.values()), "all have the same")
     return trio

@@ -12,7 +12,7 @@ from ratchet_server.cli import main
 
 from testing.nodes import HOST, PATIENCE_S, Node, connected, wait_until
 
-# Soft and hard, as in a container whose soft limit is a thousand.
+# The soft and the hard limit: like those of a container, but smaller.
 FILES = (64, 128)
 MANY = 150
 
@@ -31,7 +31,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @contextmanager
 def clients(node: Node, count: int, request: bytes) -> Iterator[list[socket.socket]]:
-    """So many connections on which `request` was sent, and which stay open."""
+    """Open `count` connections, send `request` on each, and keep them open."""
     with ExitStack() as stack:
         opened = []
         for _ in range(count):
@@ -50,7 +50,7 @@ def status(client: socket.socket) -> int:
 
 
 def serves(node: Node, tmp_path: Path) -> None:
-    """The node responds to checks, counts views, and finds its peers."""
+    """Assert that the node responds to checks, counts views, and accepts a new peer."""
     assert node.get("/healthz").status_code == 200
     assert node.get("/readyz").status_code == 200
     views = node.views("x")
@@ -69,12 +69,12 @@ class TestWatchers:
             got = Counter(map(status, watching))
             served = got[101] + got[200]
             assert set(got) <= {101, 200, 503}, got
-            # More than the soft limit alone would have let in.
+            # More than the soft limit alone would allow.
             assert FILES[0] < served < FILES[1]
             serves(node, tmp_path)
         wait_until(lambda: room(node)["ratchet_watchers"] == 0, "they are gone")
 
-    def test_that_are_refused_are_told_when_to_come_again(self, node: Node) -> None:
+    def test_that_are_refused_get_a_retry_after(self, node: Node) -> None:
         with clients(node, MANY, UPGRADE) as watching:
             last = watching[-1]
             head, _, body = last.recv(4096).partition(b"\r\n\r\n")
@@ -99,7 +99,7 @@ class TestIdleConnections:
 
 
 class TestAnOperator:
-    def test_is_told_that_the_room_is_taken_and_what_to_do(
+    def test_sees_that_watchers_were_refused_and_what_to_do(
         self, node: Node, capsys: pytest.CaptureFixture[str]
     ) -> None:
         kind = 'ratchet_connections_refused_total{kind="watcher"}'
@@ -112,14 +112,14 @@ class TestAnOperator:
             assert samples["ratchet_watchers"] == samples["ratchet_watchers_max"]
             assert samples["ratchet_watchers_max"] < samples["ratchet_connections_max"] < FILES[1]
             assert main(["status", node.url]) == 0
-            said = capsys.readouterr().out
-            assert "something needs a look" in said
-            assert "open files" in said
+            printed = capsys.readouterr().out
+            assert "something needs a look" in printed
+            assert "open files" in printed
         [line] = [line for line in node.log.splitlines() if "refuses more watchers" in line]
         assert "WARNING" in line
         assert "hard limit of open files" in line
 
-    def test_is_told_at_the_start_of_a_limit_that_is_too_low(self, tmp_path: Path) -> None:
+    def test_gets_a_warning_at_the_start_if_the_limit_is_too_low(self, tmp_path: Path) -> None:
         with Node("a", tmp_path, files=(64, 64)) as node:
             node.start()
             assert "WARNING this node may open only 64 files" in node.log

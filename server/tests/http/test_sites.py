@@ -1,4 +1,4 @@
-"""Which sites' pages may count views here: a browser says whose page has sent a request."""
+"""Which sites' pages may count views here. A browser names the site of the page that sends one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ OTHERS = {
     "a neighbour below the same domain": {"Sec-Fetch-Site": "same-site",
                                           "Origin": "http://blog.127.0.0.1"},
     "no origin": {"Sec-Fetch-Site": "cross-site"},
-    "a word that is none": {"Sec-Fetch-Site": "Same-Origin "  "x"},
+    "an unknown word": {"Sec-Fetch-Site": "Same-Origin "  "x"},
     "an old browser": {"Origin": "https://evil.example"},
     "an old browser, in a sandbox": {"Origin": "null"},
     "our host with another port": {"Origin": "http://127.0.0.1:1"},
@@ -73,17 +73,17 @@ class TestViewsFromPagesOfOtherSites:
         assert (answer.status_code, answer.json()["error"]) == (400, "bad_key")
         assert answer.headers["access-control-allow-origin"] == SHOP
 
-    def test_may_carry_a_key_after_the_browser_has_asked(self, listing: Node) -> None:
-        asked = {"Origin": SHOP, "Access-Control-Request-Method": "POST",
+    def test_may_have_a_key_after_a_preflight(self, listing: Node) -> None:
+        preflight = {"Origin": SHOP, "Access-Control-Request-Method": "POST",
                  "Access-Control-Request-Headers": "idempotency-key"}  # fmt: skip
-        answer = send(listing, asked, "OPTIONS")
+        answer = send(listing, preflight, "OPTIONS")
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == SHOP
         assert "POST" in answer.headers["access-control-allow-methods"]
         assert "Idempotency-Key" in answer.headers["access-control-allow-headers"]
         assert int(answer.headers["access-control-max-age"]) > 0
 
-        refused = send(listing, asked | {"Origin": "https://evil.example"}, "OPTIONS")
+        refused = send(listing, preflight | {"Origin": "https://evil.example"}, "OPTIONS")
         assert refused.status_code == 403
         assert "access-control-allow-origin" not in refused.headers
 
@@ -93,10 +93,10 @@ class TestOurOwnPages:
         "headers",
         [{"Sec-Fetch-Site": "same-origin", "Origin": "{ours}"}, {"Origin": "{ours}"}, {},
          {"Sec-Fetch-Site": "none"},
-         # A proxy in front has put its own name for this node into `Host`.
+         # A proxy in front has replaced `Host` by its own name for this node.
          {"Sec-Fetch-Site": "same-origin", "Origin": "https://videos.example"}],
     )  # fmt: skip
-    def test_count_and_so_do_clients_that_are_no_browsers(
+    def test_count_as_do_clients_that_are_not_browsers(
         self, node: Node, headers: dict[str, str]
     ) -> None:
         sent = {name: value.replace("{ours}", node.url) for name, value in headers.items()}

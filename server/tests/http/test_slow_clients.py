@@ -1,4 +1,4 @@
-"""How slow a client may be, and how much may wait for all of them together."""
+"""How slow a client may be, and how many bytes may wait for all clients together."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ from sanic import HTTPResponse, Request, Sanic
 from testing.nodes import HOST, PATIENCE_S
 from testing.wire import held
 
-# More than the systems take for two ends of a connection.
+# More than the kernel buffers at both ends of a connection.
 SIZE = 2**24
 
 
@@ -34,12 +34,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_server(
     clip: Path, story: Callable[["Clients"], Coroutine[Any, Any, None]], limit: int = 2**30
 ) -> None:
-    """Run `story` beside a server that has `clip` at `/file`, and as much from memory at `/made`.
-    No more than `limit` bytes wait for all."""
+    """Run `story` beside a server. It has `clip` at `/file`, and a response of the same size from
+    memory at `/made`. No more than `limit` bytes wait for all clients together."""
 
     async def run() -> None:
         app = Sanic[Any, Any]("slow-clients", configure_logging=False)
-        # Sanic speeds up its own classes for one app; a second one in this process breaks them.
+        # Sanic rewrites its own classes for speed. A second app in this process would break them.
         app.config.TOUCHUP = False
         app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
         app.ctx.backlog = Backlog(limit)
@@ -78,7 +78,7 @@ class Clients:
         self._address = address
 
     @asynccontextmanager
-    async def asking(self, path: str) -> AsyncIterator["Client"]:
+    async def requesting(self, path: str) -> AsyncIterator["Client"]:
         loop = asyncio.get_running_loop()
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
@@ -100,7 +100,7 @@ class Client:
         self.received = 0
 
     async def read(self, size: int = 64 * 1024) -> bool:
-        """Read at most so many bytes. Returns whether there were any."""
+        """Read at most `size` bytes. Returns whether there were any."""
         with suppress(ConnectionResetError):
             part = await asyncio.get_running_loop().sock_recv(self._sock, size)
             self.received += len(part)
@@ -108,7 +108,7 @@ class Client:
         return False
 
     async def read_slowly(self, rate: float, for_s: float) -> None:
-        """Read so many bytes a second, for so long or until the end."""
+        """Read `rate` bytes a second, for `for_s` seconds or until the end."""
         started = asyncio.get_running_loop().time()
         while (elapsed_s := asyncio.get_running_loop().time() - started) < for_s:
             if self.received > rate * elapsed_s:
@@ -122,18 +122,19 @@ class Client:
         return self.received
 
     async def is_cut_off(self) -> None:
-        """Return when it is, without reading anything."""
+        """Return once the server has cut it off. Reads nothing."""
         here, there = self._sock.getsockname()[1], self._sock.getpeername()[1]
-        while held(there, here):  # noqa: ASYNC110  # The system knows it, and tells nobody.
+        while held(there, here):  # noqa: ASYNC110  # The kernel sends no event for this.
             await asyncio.sleep(0.02)
 
 
 class TestAClient:
     def test_that_reads_a_made_response_slowly_gets_all_of_it(self, clip: Path) -> None:
-        """Its system acknowledges all the while, and ours takes more from us in large steps."""
+        """Its kernel acknowledges bytes all the time. The server's kernel takes more from the
+        server's buffer only in large steps."""
 
         async def story(clients: Clients) -> None:
-            async with clients.asking("/made") as client:
+            async with clients.requesting("/made") as client:
                 await client.read_slowly(60_000, for_s=8)
                 assert await client.read_all() > SIZE
 
@@ -141,7 +142,7 @@ class TestAClient:
 
     def test_that_reads_nothing_of_a_made_response_is_cut_off(self, clip: Path) -> None:
         async def story(clients: Clients) -> None:
-            async with clients.asking("/made") as client:
+            async with clients.requesting("/made") as client:
                 await client.is_cut_off()
 
         with_server(clip, story)
@@ -153,20 +154,20 @@ class TestAClient:
         monkeypatch.setattr(bounded_protocol, "PATIENT", Pace(100_000, 5.0))
 
         async def story(clients: Clients) -> None:
-            async with clients.asking("/file") as client, clients.asking("/file") as other:
+            async with clients.requesting("/file") as client, clients.requesting("/file") as other:
                 await asyncio.sleep(3)
                 assert await client.read_all() > SIZE
                 await other.is_cut_off()
 
         with_server(clip, story)
 
-    def test_that_trickles_is_cut_off_though_it_takes_some_all_the_while(
+    def test_that_reads_a_file_below_the_least_pace_is_cut_off(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(bounded_protocol, "PATIENT", Pace(400_000, 2.0))
 
         async def story(clients: Clients) -> None:
-            async with clients.asking("/file") as slow, clients.asking("/file") as slower:
+            async with clients.requesting("/file") as slow, clients.requesting("/file") as slower:
                 await asyncio.gather(
                     slow.read_slowly(600_000, for_s=6), slower.read_slowly(50_000, for_s=6)
                 )
@@ -180,12 +181,13 @@ class TestAllTogether:
     def test_wait_for_no_more_than_the_limit(self, clip: Path) -> None:
         async def story(clients: Clients) -> None:
             async with (
-                clients.asking("/file") as reader,
-                clients.asking("/made") as first,
-                clients.asking("/made") as second,
-                clients.asking("/made") as third,
+                clients.requesting("/file") as reader,
+                clients.requesting("/made") as first,
+                clients.requesting("/made") as second,
+                clients.requesting("/made") as third,
             ):
-                # Room is for two of the three. The first is cut off at once, long before its time.
+                # There is room for two of the three. The first is cut off at once, long before its
+                # 3 s are over.
                 async with asyncio.timeout(1.5):
                     await first.is_cut_off()
                 read = await asyncio.gather(*(one.read_all() for one in (reader, second, third)))

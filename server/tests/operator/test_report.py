@@ -167,8 +167,8 @@ class TestOfAMissingNode:
         at_stake = stakes(a.observe(), "c", NOW, check=True)
         assert at_stake.slots == (row,)
         assert at_stake.advice == (
-            "c was known to have 1 row that no connected node has: lost, unless c comes back "
-            "within the grace of 1 h."
+            "c was known to have 1 row that no connected node has. They are lost, unless c "
+            "comes back within the grace of 1 h."
         )
 
 
@@ -248,7 +248,7 @@ class TestOfFolds:
         assert fold.text == f"1 slot of b, up to {b.table.own}"
         [grace] = fold.obstacles
         assert (grace.kind, grace.mood) == ("grace", "well")
-        assert grace.text.startswith("These slots were closed only lately.")
+        assert grace.text.startswith("A slot of b was closed only lately.")
         closed = slot(seen, b)
         assert closed.how.text.startswith("closed for 1 min")
         assert closed.how.mood == "look"
@@ -260,6 +260,24 @@ class TestOfFolds:
         [advice] = seen_by(a).to_do
         assert "no closed slots of b can be folded" in advice.text
         assert slot(seen_by(a), again).how == Verdict("open", "well")
+
+    def test_says_that_they_wait_for_a_node_that_was_retired_only_lately(self) -> None:
+        world = Replicas(grace_s=3600)
+        a, b, c = trio(world)
+        b.count("tide", 2)
+        world.settle()
+        world.kill(b)
+        world.kill(c)
+        world.pass_time(10)
+        a.cluster.retire("b")
+        world.pass_time(3000)
+        a.cluster.retire("c")
+        world.pass_time(700)
+        [fold] = seen_by(a).folds
+        [grace] = fold.obstacles
+        assert (fold.node, grace.kind, grace.node, grace.mood) == ("b", "grace", "c", "well")
+        world.pass_time(3000)
+        assert seen_by(a).folds == ()
 
     def test_says_what_is_folded(self) -> None:
         world = Replicas(grace_s=5)
@@ -295,6 +313,7 @@ class TestOfFolds:
     @pytest.mark.parametrize(
         ("obstacle", "words"),
         [
+            (Obstacle("grace", "c", 1380), "in case c is only cut off"),
             (Obstacle("grace", "c", 1380), "23 min more"),
             (Obstacle("missing", "c", 7380), "c has not been heard for 2 h 3 min"),
             (Obstacle("unmet", "", 1), "a has never met 1 peer that it was given"),

@@ -1,4 +1,4 @@
-"""Operator: how the cluster is, in words, and the commands that call a running node.
+"""Operator: the report on the cluster's state, in words, and the commands that call a node.
 
 The node makes the report:
 
@@ -6,8 +6,8 @@ report        what `/api/cluster` carries, made from a replica's observation and
 members       the state of each process; nodes: the state of each name
 slots         the state of each slot, and who has its rows
 folds         why closed slots wait, and what is folded
-advice        what to do, and the command that does it
-retirement    what it means to retire a node
+advice        what the operator should do, and the command that does it
+retirement    which rows could be lost when a node is retired
 verdict       a sentence, and how much it matters
 humanize      numbers, times and lists as people read them
 

@@ -35,7 +35,7 @@ class Client:
             # Trust this machine's certificate authorities, not httpx's list: TLS in front of a node
             # is often signed by an authority of the operator's own.
             verify=ssl.create_default_context(),
-            # A node that stops would have to wait for a connection that is kept open.
+            # Keep no connection open: a stopping node would have to wait for it.
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
@@ -59,13 +59,13 @@ class Client:
         return self._call("POST", path, body)
 
     def not_of_this_version(self) -> CallError:
-        """What to raise when a response lacks what every node of this version sends."""
+        """The error for a response that lacks a field: every node of this version sends it."""
         return CallError(f"{self.url} is no Ratchet node of this version")
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         try:
-            # Only calls that change something need the secret. They follow no redirection: it
-            # could lead to anybody, and a POST would arrive there as a GET.
+            # Only calls that change something need the secret. They follow no redirection: it could
+            # lead the secret to anybody, and a POST would arrive there as a GET.
             changes = method != "GET"
             response = self._http.request(
                 method,

@@ -28,8 +28,8 @@ def status(node: Client, *, as_json: bool) -> bool:
 
 
 def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
-    """Ask `node` to retire the node called `name`, or print what that would mean (`check`). Raises
-    `CallError`."""
+    """Send `node` the request to retire the node `name`. With `check`, only print what that would
+    mean. Raises `CallError`."""
     body = {"node": name} | ({"check": True} if check else {})
     answer = node.post("/api/cluster/retire", body)
     stakes = functools.partial(reports.stakes, via=node.url, done=not check)
@@ -41,10 +41,11 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
 
 
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
-    """Ask `node` to stop, for good if it leaves. Returns when it is gone. Raises `CallError`."""
+    """Send `node` the request to stop, for good with "leave". Returns when the node is gone. Raises
+    `CallError`."""
     name = _field(node, node.get("/api/node"), "node")
     if how == "leave" and len(_field(node, node.get("/api/cluster"), "members")) == 1:
-        say("It is the only node: only its own data will hold what it has counted.")
+        say("It is the only node: afterwards, only its own data has its counts.")
     node.post(f"/api/node/{how}")
     what = "leaves for good" if how == "leave" else "stops; it may come back"
     say(f"{name} {what}. Waiting until it is gone ...")

@@ -16,15 +16,15 @@ class Facts:
     now: float
     # When this process started.
     started: float
-    # The address where this node has dialled each name, even if the name is missing by now.
+    # The address at which this node dials each name, even if the name is missing by now.
     dialled: Mapping[str, str]
     # The addresses where no node has ever answered.
     unreached: tuple[str, ...]
-    # How many addresses have not answered yet, in the first seconds of this node.
+    # How many addresses have not answered yet. 0 after the first seconds of this node.
     awaited: int = 0
-    # The addresses that refused this node last, and the status of each refusal.
+    # The addresses whose last response was a refusal, and its status.
     refusing: Mapping[str, int] = field(default_factory=dict)
-    # Whether it has refused connections in the last minute, for want of room.
+    # Whether this node has refused connections in the last minute, because it had no room.
     full: bool = False
     # An address at which the operator can reach this node. The suggested commands use it.
     via: str

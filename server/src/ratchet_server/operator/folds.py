@@ -93,7 +93,7 @@ def _obstacle(each: folding.Obstacle, here: str) -> Obstacle:
         node=each.node,
         amount=each.amount,
         text=obstacle_text(each, here),
-        # Every slot waits for its grace.
+        # Every slot waits for a grace.
         mood="well" if each.kind == "grace" else "look",
     )
 
@@ -104,8 +104,8 @@ def obstacle_text(each: folding.Obstacle, here: str) -> str:
     match kind:
         case "grace":
             return (
-                f"These slots were closed only lately. They wait for {duration(amount)} more, in "
-                "case a node that is cut off still has rows of them."
+                f"A slot of {node} was closed only lately. These slots wait for {duration(amount)} "
+                f"more, in case {node} is only cut off, and comes back with rows of them."
             )
         case "missing":
             return (

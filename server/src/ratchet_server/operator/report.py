@@ -41,7 +41,7 @@ class Report:
     # Seconds since 1970.
     time: float
     headline: Verdict
-    # How this node itself is.
+    # The state of this node itself, in words.
     here: str
     members: tuple[Member, ...]
     nodes: tuple[Node, ...]
@@ -54,7 +54,7 @@ class Report:
     to_do: tuple[Advice, ...]
 
     def json(self) -> dict[str, Any]:
-        """The answer of `GET /api/cluster`."""
+        """The response to `GET /api/cluster`."""
         return asdict(self) | {"advice": [str(each) for each in self.to_do]}
 
 

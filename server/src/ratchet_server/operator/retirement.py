@@ -32,7 +32,7 @@ class Stakes:
 
 
 def stakes(seen: Observation, node: str, now: float, *, check: bool) -> Stakes:
-    """What is at stake when `node` is retired. `check`: it was only a question, nothing is done."""
+    """What is at stake when `node` is retired. `check`: nothing is done, this only shows it."""
     counted_in = {str(each.slot) for each in _counted(seen, node)}
     if check:
         headline = Verdict(f"What it would mean to retire {node}. (Not done.)", "look")
@@ -61,8 +61,8 @@ def _advice(seen: Observation, node: str) -> str:
     grace = f"the grace of {duration(seen.grace_s)}"
     if lacking > 0:
         return (
-            f"{node} was known to have {counted(lacking, 'row')} that no connected node has: lost, "
-            f"unless {node} comes back within {grace}."
+            f"{node} was known to have {counted(lacking, 'row')} that no connected node has. They "
+            f"are lost, unless {node} comes back within {grace}."
         )
     return (
         f"All rows that {node} was ever known to have are here. What it counted while it was cut "

@@ -20,11 +20,11 @@ class SlotRow:
     since: float | None
     videos: int
     views: int
-    # This node has all rows up to this one.
+    # The number up to which this node has all rows.
     upto: int
-    # The highest row that any node has ever reported.
+    # The highest number of a row that any node has ever reported.
     said: int
-    # For each connected node, and this one: it has all rows up to this one on disk.
+    # The number up to which each node has all rows on disk: this node, and the connected ones.
     held: Mapping[str, int]
     how: Verdict
     holders: Verdict
@@ -56,8 +56,8 @@ def _how(each: ObservedSlot) -> Verdict:
 
 
 def _holders(each: ObservedSlot, seen: Observation) -> Verdict:
-    """Which nodes have all rows on disk. It covers connected nodes and this one: no others report
-    to this node."""
+    """Which nodes have all rows on disk. It covers only this node and the connected ones, because
+    only they report to this node."""
     if each.state == "lifting":
         return Verdict("on its way into the base", "look")
     full = [node for node, seq in each.held.items() if seq >= each.reported]

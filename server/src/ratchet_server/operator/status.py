@@ -29,7 +29,8 @@ _MOST_FOLDED: Final = 8
 
 
 def report(state: State, *, colour: bool = False) -> str:
-    """The response of `/api/cluster` as text. Raises `KeyError` or `TypeError` if it is another."""
+    """The response of `/api/cluster` as text. Raises `KeyError` or `TypeError` if `state` has
+    another form."""
     state, paint = printable(state), Paint(colour)
     parts = [
         _headline(state, paint),
@@ -48,7 +49,8 @@ def stakes(
 ) -> str:
     """The response of `/api/cluster/retire` as text. Raises as `report` does.
 
-    `via`: the node that sent it, for the command. `done`: the node is retired; else it was a check.
+    `via`: the URL of the node that sent it, for the command that retires. `done`: whether the node
+    is retired; otherwise it was a check.
     """
     answer, paint = printable(answer), Paint(colour)
     do_it = {"text": "To do it:", "command": f"ratchet retire {answer['node']} --via {via}"}

@@ -45,9 +45,8 @@ def wants_colour(stream: TextIO | None = None, environ: Mapping[str, str] = os.e
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[Cell]], paint: Paint, *, right: Collection[int]
 ) -> str:
-    """A table with aligned columns; those in `right` are aligned to the right. A row with a red
-    cell begins with a mark, because some terminals show no colours, and some people don't see
-    them."""
+    """A table with aligned columns; the columns in `right` are aligned to the right. A row with a
+    red cell begins with a mark: some terminals show no colours, and some people don't see them."""
     lines = [[Cell(head, DIM) for head in heads], *rows]
     widths = [max(len(line[at].text) for line in lines) for at in range(len(heads))]
     return "\n".join(
