@@ -19,9 +19,11 @@ from ratchet.frames import Hello
 from ratchet.replica import Replica
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DATABASE
+from ratchet_server.counting.failures import StoreFullError
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import DiskFull, Refusal
-from ratchet_server.counting.store import Store, StoreFullError, Transaction
+from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
 from websockets.exceptions import ConnectionClosed
 
 from testing.disk import no_file_larger_than, on_disk

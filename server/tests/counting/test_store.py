@@ -15,7 +15,8 @@ from ratchet.column import Row
 from ratchet.slot import Slot
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
-from ratchet_server.counting.store import Store, StoreFullError, StoreLostError
+from ratchet_server.counting.failures import StoreFullError, StoreLostError
+from ratchet_server.counting.store import Store
 
 MAX = 2**53 - 1
 A, B = Slot("a", 5), Slot("b", 7)

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
@@ -21,12 +20,10 @@ from ratchet.frames import Frame, Hello, Send
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
-from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.failures import NothingWritten
+from ratchet_server.counting.health import Health
 from ratchet_server.counting.refusals import (
-    DataLost,
-    DiskFull,
     KeyReused,
-    Locked,
     NoPeer,
     NotCounted,
     NotShared,
@@ -34,14 +31,8 @@ from ratchet_server.counting.refusals import (
     Refusal,
     Stopped,
 )
-from ratchet_server.counting.store import (
-    NothingWritten,
-    Store,
-    StoreFullError,
-    StoreLockedError,
-    StoreLostError,
-    Transaction,
-)
+from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 
@@ -52,27 +43,6 @@ TICK_S: Final = 0.25
 MEMORY_COMMIT_S: Final = 0.02
 # How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
-
-# How often the keeper looks whether the files are still there.
-LOOK_S: Final = 1.0
-# Rows in one transaction of a new file.
-_ROWS_AT_ONCE: Final = 10_000
-# What the keeper does when the store takes no transaction: how it refuses, and what it logs.
-_UNWRITABLE: Final[Mapping[type[NothingWritten], tuple[type[NotCounted], str]]] = {
-    StoreFullError: (
-        DiskFull,
-        "the disk is full, or its quota is used up: views are refused until there is room",
-    ),
-    StoreLockedError: (
-        Locked,
-        "another program has locked the database: views are refused until it lets go",
-    ),
-    StoreLostError: (
-        DataLost,
-        "the data is lost, but for what is in memory: views are refused until a new file can be "
-        "written, or the old files are back. This is in the way: {0}",
-    ),
-}
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +109,7 @@ class Keeper:
         # Set once a newer process of this name has taken over. Then this process must end.
         self.superseded = asyncio.Event()
         self._store = store
+        self._health = Health(store, self.replica.table, clock=clock)
         self._key_lifetime_s = key_lifetime_s
         self._peers_timeout_s = peers_timeout_s
         self._send_to_peers = send
@@ -163,10 +134,6 @@ class Keeper:
         self._received: list[_Received] = []
         # Whether views have been answered with ack=memory since the last write began.
         self._answered_early = False
-        # Why the last transaction was not written; None if it was.
-        self._unwritten: type[NotCounted] | None = None
-        # When to look again whether the files are still what was written.
-        self._next_look = -math.inf
 
     # -- for all other tasks ---------------------------------------------------------------
 
@@ -246,28 +213,7 @@ class Keeper:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         async for part in self._store.load():
             self.replica.table.restore(part)
-        for damage in self._store.damage:
-            _log.error("the database is damaged. %s", damage)
-        if self._store.damage or self._store.is_old:
-            try:
-                old = await self._renew()
-            except NothingWritten as reason:
-                raise DataError(
-                    "the database must be replaced by a new one, and that can't be written: "
-                    f"{_UNWRITABLE[type(reason)][1].format(reason)}. Start again after that"
-                ) from None
-            if self._store.damage:
-                _log.error(
-                    "what was not damaged is in a new file, and the peers send the rest "
-                    "that they have. The damaged file is %s",
-                    old,
-                )
-            else:
-                _log.info(
-                    "the database has been upgraded. The old file is %s: delete it at will", old
-                )
-        for warning in self._store.warnings:
-            _log.warning("%s", warning)
+        await self._health.mend()
 
     async def run(self) -> None:
         """Work until `end`. Raises `DataError` if the disk fails; then the process must end."""
@@ -289,28 +235,6 @@ class Keeper:
             for done in self._flushing:
                 if not done.done():
                     done.set_exception(Stopped())
-
-    async def _look_at_the_files(self) -> None:
-        """Once a second, see whether they are still what was written. If not, write memory into a
-        new file. Raises `NothingWritten` if that can't be done now."""
-        refusing = self._unwritten is DataLost
-        if self._clock() < self._next_look and not refusing:
-            return
-        fault = await self._store.fault()
-        if fault and self._clock() < self._next_look:
-            raise StoreLostError(fault)
-        self._next_look = self._clock() + LOOK_S
-        if fault:
-            if not refusing:
-                _log.error("%s: writing everything that is in memory into a new file", fault)
-            old = await self._renew()
-            _log.warning("everything is in a new file; the old one is %s", old or "gone")
-            for warning in self._store.warnings:
-                _log.warning("%s", warning)
-
-    async def _renew(self) -> Path | None:
-        """Write everything that is in memory into a new file. Return where the old file is."""
-        return await self._store.renew(self.replica.table.everything(_ROWS_AT_ONCE))
 
     async def _tick(self) -> None:
         while True:
@@ -348,7 +272,7 @@ class Keeper:
         started = self._clock()
         changes: Changes | None = None
         try:
-            await self._look_at_the_files()
+            await self._health.look()
             if any(view.key for view in views):
                 async with self._store.transaction() as transaction:
                     # Store keys in the same transaction as their views: both, or neither.
@@ -366,14 +290,14 @@ class Keeper:
                 # The replica keeps the views that are already answered. They must wait for a
                 # commit again.
                 self._answered_early = True
-            why = self._unwritable(reason)
+            why = self._health.unwritable(reason)
             _refuse(views, why)
             for done in flushing:
                 if not done.done():
                     done.set_exception(why())
             return
         if changes:
-            self._writable()
+            self._health.writable()
             self._send(self.replica.committed(changes))
             self.commits += 1
             self.commit_s += self._clock() - started
@@ -383,20 +307,6 @@ class Keeper:
             if not done.done():
                 done.set_result(None)
         self._show_changes()
-
-    def _unwritable(self, reason: NothingWritten) -> type[NotCounted]:
-        """The store takes nothing now. How to refuse the views."""
-        why, text = _UNWRITABLE[type(reason)]
-        if why is not self._unwritten:
-            _log.error("%s", text.format(reason))
-        self._unwritten = why
-        return why
-
-    def _writable(self) -> None:
-        """The store has taken a transaction."""
-        if self._unwritten:
-            self._unwritten = None
-            _log.info("the database takes views again")
 
     def _answer(self, views: list[tuple[_View, bool]]) -> None:
         on_peers = []

@@ -10,55 +10,39 @@ processor time instead of 0.3, and reading a million videos took 6.4 s instead o
 """
 
 import asyncio
-import json
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
-from zlib import crc32
 
 import aiosqlite
-from ratchet.changes import Changes, ColumnChange, Lift
-from ratchet.column import Row
+from ratchet.changes import Changes
 from ratchet.slot import Slot
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ratchet_server.counting import files, schema
+from ratchet_server.counting.checksum import crc, intact
 from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.failures import (
+    UNREADABLE,
+    StoreFullError,
+    StoreLostError,
+    damaged,
+    in_words,
+    is_no_room,
+    nothing_written,
+)
+from ratchet_server.counting.reading import Reading
+from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 
-# How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
-_ROWS_PER_READ: Final = 20_000
-# The errors of a full disk, a quota, and an index of the log that can't be made on a full disk.
-_NO_ROOM: Final = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
-)
-_PEERS: Final = "the peers send everything back that they have"
-# The errors of a file that was damaged or cut short.
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
-# The errors of reading what is damaged. The driver decodes SQLite's messages, too.
-_UNREADABLE: Final = (sqlite3.Error, UnicodeError)
-
-
-class NothingWritten(Exception):
-    """The database takes no transaction just now. SQLite has surely written nothing of it."""
-
-
-class StoreFullError(NothingWritten):
-    """The disk has no room for a transaction, or its quota is used up."""
-
-
-class StoreLockedError(NothingWritten):
-    """Another program has locked the database for longer than we wait."""
-
-
-class StoreLostError(NothingWritten):
-    """The files are not what was written to them any more. The message says what has happened."""
+# How many keys one transaction copies into a new file.
+_KEYS_AT_ONCE: Final = 20_000
 
 
 class Store:
@@ -101,7 +85,7 @@ class Store:
                 raise DataError(f"can't replace {path}: {error.strerror}") from None
             if files.is_lost(path):
                 # SQLite would delete the log.
-                raise _damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
+                raise damaged(str(path), f"its log is there, {path.name}{files.LOG}, and it isn't")
             # SQLite gives the files beside it the same rights.
             with suppress(OSError):
                 os.close(os.open(path, os.O_CREAT, 0o600))
@@ -119,42 +103,12 @@ class Store:
         Raises `DataError` where there is nothing to go on with: without the maps, a slot that is in
         the base already could come back, and count twice.
         """
-        self.damage = []
         await self._check_log()
-        await self._check_structure()
-        maps: dict[str, dict[str, int]] = {kind: {} for kind in schema.KINDS}
-        sums = _Sum()
-        async for part in self._intact(schema.GENERATIONS, sums):
-            for kind, node, generation, _ in part:
-                maps[kind][node] = generation
-        if not await self._is_whole(sums, schema.SUM, "generations"):
-            raise _damaged(self._where, "what it knows of the nodes of the cluster is not whole")
-        newest, closed, folded, lifted = maps.values()
-        yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
-        sums = _Sum()
-        skipped = 1 if self.is_old else 0
-        parts = self._intact(schema.SLOTS, sums, skipped=skipped)
-        slots = [slot async for part in parts for slot in part]
-        sums.crcs = 0
-        if not await self._is_whole(sums, schema.SUM, "slots"):
-            self.damage.append(f"slots: {len(slots)} can be read, and others can't")
-        for slot_id, node, generation, complete, _ in slots:
-            slot = Slot(node, generation)
-            self._slot_ids[slot] = slot_id
-            sums = _Sum()
-            async for part in self._intact(schema.ROWS, sums, slot_id):
-                rows = tuple(Row(video, views, seq) for video, views, seq, _ in part)
-                yield Changes(columns=(ColumnChange(slot, 0, rows),))
-            if await self._is_whole(sums, schema.SUM_OF_SLOT, slot_id):
-                # Claim `complete` only now, when all rows are there.
-                yield Changes(columns=(ColumnChange(slot, complete, ()),))
-            else:
-                self.damage.append(f"{slot}: {sums.entries} rows can be read, and others can't")
-        sums = _Sum()
-        async for part in self._intact(schema.BASE, sums):
-            yield Changes(base=tuple((video, views) for video, views, _ in part))
-        if not await self._is_whole(sums, schema.SUM, "base"):
-            self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+        reading = Reading(self._driver, self._where, is_old=self.is_old)
+        self.damage = reading.damage
+        async for part in reading.everything():
+            yield part
+        self._slot_ids |= reading.slot_ids
 
     async def fault(self) -> str | None:
         """Whether something has happened to the files since they were opened, and what. They are
@@ -217,7 +171,7 @@ class Store:
         return old
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction. At its end, either all that it wrote is on disk, or nothing of it.
 
         Raises `NothingWritten` when the database takes nothing now, and may take it later. Raises
@@ -244,13 +198,13 @@ class Store:
             self._slot_ids.clear()
             with suppress(sqlite3.Error):
                 await self._driver.rollback()
-            if not isinstance(error, _UNREADABLE):
+            if not isinstance(error, UNREADABLE):
                 raise
-            if (why := _nothing_written(error, committing=committing)) is not None:
+            if (why := nothing_written(error, committing=committing)) is not None:
                 if isinstance(why, StoreLostError):
                     self._broken = str(why)
                 raise why from None
-            raise DataError(f"can't write to {self._where}: {_reason(error)}") from error
+            raise DataError(f"can't write to {self._where}: {in_words(error)}") from error
         if self._exclusive:
             # There is room again.
             await self.close()
@@ -273,12 +227,12 @@ class Store:
             try:
                 await self._connect_once()
             except sqlite3.Error as error:
-                if self._path is None or _code(error) not in _NO_ROOM:
+                if self._path is None or not is_no_room(error):
                     raise
                 self._exclusive = True
                 await self._connect_once()
-        except _UNREADABLE as error:
-            raise DataError(f"can't use {self._where}: {_reason(error)}") from None
+        except UNREADABLE as error:
+            raise DataError(f"can't use {self._where}: {in_words(error)}") from None
 
     async def _connect_once(self) -> None:
         path = self._path
@@ -309,43 +263,6 @@ class Store:
                 raise error.orig from None
             raise
 
-    async def _intact(
-        self, query: schema.Query, sums: "_Sum", *values: int, skipped: int = 0
-    ) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """The rows that pass their checksum, which is the last value of each. Add them to `sums`.
-
-        A checksum is over `values`, the parameters of the query, and over the row without the first
-        `skipped` values.
-        """
-        # SQLite sorts before it returns anything, and the driver decodes before it does. So if one
-        # row can't be read, none comes. Then read again, one by one, until what can't be read.
-        for careful in (False, True):
-            sums.clear()
-            sums.broken = careful
-            statement = query.careful if careful else query.fast
-            try:
-                async with self._driver.execute(statement, values) as cursor:
-                    while part := cast(
-                        list[tuple[Any, ...]], await cursor.fetchmany(_ROWS_PER_READ)
-                    ):
-                        rows = _decoded(part) if careful else part
-                        yield sums.add_intact(rows, values, skipped)
-            except _UNREADABLE:
-                sums.broken = True
-            else:
-                return
-
-    async def _is_whole(self, found: "_Sum", query: str, name: str | int) -> bool:
-        """Whether `found` is everything that was written: the sum that `query` finds says so."""
-        if found.broken or self.is_old:
-            return not found.broken
-        try:
-            return [*await self._driver.execute_fetchall(query, (name,))] == [
-                found.entries_and_crcs
-            ]
-        except _UNREADABLE:
-            return False
-
     async def _log_is_cut(self, watch: files.Watch) -> str | None:
         """`log_is_shorter`: has another program emptied it, or was it cut?"""
         frames = await self._frames_in_log()
@@ -358,7 +275,7 @@ class Store:
         other way to ask, SQLite also moves them into the database."""
         try:
             [(_, frames, _)] = await self._driver.execute_fetchall(schema.CHECKPOINT)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         return cast(int, frames)
 
@@ -377,130 +294,17 @@ class Store:
                 "that they have"
             )
 
-    async def _check_structure(self) -> None:
-        for statement in schema.STRUCTURE:
-            try:
-                found = [row[0] for row in await self._driver.execute_fetchall(statement)]
-            except _UNREADABLE as error:
-                found = [str(error)]
-            if found != ["ok"]:
-                self.damage.append(f"its structure: {' '.join(found[0].split())}")
-
     async def _copy_keys(self, to: "Store") -> None:
         try:
             async with self._driver.execute(schema.ALL_KEYS) as cursor:
-                while part := list(await cursor.fetchmany(_ROWS_PER_READ)):
+                while part := list(await cursor.fetchmany(_KEYS_AT_ONCE)):
                     async with to.transaction() as transaction:
                         await transaction.put_keys(part)
-        except _UNREADABLE:
+        except UNREADABLE:
             self.warnings.append(
                 "some Idempotency-Keys can't be read: a view that is sent again with such a key "
                 "counts twice"
             )
-
-
-class _Sum:
-    """The rows of a table that have been read and are intact: how many, and their checksums."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Start anew."""
-        self.entries = 0
-        self.crcs = 0
-        # Some rows are not intact, or can't be read.
-        self.broken = False
-
-    @property
-    def entries_and_crcs(self) -> tuple[int, int]:
-        """What the file should say."""
-        return self.entries, self.crcs
-
-    def add_intact(
-        self, part: Sequence[tuple[Any, ...]], before: tuple[int, ...], skipped: int
-    ) -> list[tuple[Any, ...]]:
-        """Return those of `part` that are intact. `before`, `skipped`: see `Store._intact`."""
-        intact = [row for row in part if _crc(*before, *row[skipped:-1]) == row[-1]]
-        self.broken |= len(intact) < len(part)
-        self.entries += len(intact)
-        self.crcs += sum(row[-1] for row in intact)
-        return intact
-
-
-def _decoded(part: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of `part` with text for bytes. Text that can't be decoded fails its checksum."""
-    return [
-        tuple(each.decode(errors="replace") if isinstance(each, bytes) else each for each in row)
-        for row in part
-    ]
-
-
-class Transaction:
-    """The writes of one transaction."""
-
-    def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
-        """Use `Store.transaction`."""
-        self._driver = driver
-        self._slot_ids = ids
-        self.lifted = False
-
-    async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
-        """The video of each of `keys` that the store remembers."""
-        values = (json.dumps(list(keys)), now_s)
-        found = await self._driver.execute_fetchall(schema.KNOWN_KEYS, values)
-        return {row[0]: row[1] for row in found}
-
-    async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
-        """Remember key -> video until `expires_s`, and forget some that have expired."""
-        await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
-        await self._driver.execute(schema.DROP_KEYS, (now_s,))
-
-    async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
-        """Remember keys, each with its video and the time when it expires."""
-        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
-
-    async def write(self, changes: Changes) -> None:
-        """Write `changes`, in the order that `Changes` documents."""
-        for slot, complete, rows in changes.columns:
-            await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
-            slot_id = await self._slot_id(slot)
-            await self._execute_many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
-        await self._execute_many(schema.PUT_BASE, changes.base)
-        for lift in changes.lifts:
-            await self._lift(lift)
-        maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
-        entries = [
-            (kind, *entry)
-            for kind, entries in zip(schema.KINDS, maps, strict=True)
-            for entry in entries.items()
-        ]
-        await self._execute_many(schema.PUT_GENERATION, entries)
-
-    async def _lift(self, lift: Lift) -> None:
-        slot_id = await self._slot_id(lift.slot)
-        if slot_id is None:
-            return
-        self.lifted = True
-        which: str = ""
-        values: list[str | int] = [slot_id]
-        if not lift.last:
-            which, values = schema.IN_LIST, [slot_id, json.dumps(lift.videos)]
-        for statement in (schema.LIFT, schema.DROP_ROWS):
-            await self._driver.execute(statement.format(which=which), values)
-        if lift.last:
-            await self._driver.execute(schema.DROP_SLOT, (slot_id,))
-            del self._slot_ids[lift.slot]
-
-    async def _slot_id(self, slot: Slot) -> int | None:
-        if slot not in self._slot_ids:
-            for row in await self._driver.execute_fetchall(schema.SLOT_ID, tuple(slot)):
-                self._slot_ids[slot] = row[0]
-        return self._slot_ids.get(slot)
-
-    async def _execute_many(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
-        if values:
-            await self._driver.executemany(statement, values)
 
 
 async def _make_or_check(connection: AsyncConnection, where: str) -> int:
@@ -525,12 +329,8 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
         elif version == schema.VERSION:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
             if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
-                raise _damaged(where, "its tables are not as they were made")
+                raise damaged(where, "its tables are not as they were made")
     return cast(int, version) if tables else schema.VERSION
-
-
-def _damaged(where: str, what: str) -> DataError:
-    return DataError(f"{where} is damaged: {what}. Move the file away and start again: {_PEERS}")
 
 
 def _aside(why: str) -> str:
@@ -545,8 +345,8 @@ def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
     def prepare(connection: Any, _record: object) -> None:
         # Keep the driver from beginning transactions by itself: `_begin` does that.
         connection.isolation_level = None
-        connection.create_function("crc", -1, _crc, deterministic=True)
-        connection.create_function("intact", -1, _intact, deterministic=True)
+        connection.create_function("crc", -1, crc, deterministic=True)
+        connection.create_function("intact", -1, intact, deterministic=True)
         cursor = connection.cursor()
         if exclusive:
             cursor.execute(schema.EXCLUSIVE)
@@ -559,67 +359,3 @@ def _prepare(*, exclusive: bool) -> Callable[[Any, object], None]:
 
 def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _crc(*values: str | int) -> int:
-    return crc32(repr(values).encode())
-
-
-def _intact(crc: int, *values: str | int) -> bool:
-    if crc != _crc(*values):
-        raise ValueError(values)
-    return True
-
-
-def _code(error: BaseException | None) -> int | None:
-    return getattr(error, "sqlite_errorcode", None)
-
-
-def _nothing_written(error: BaseException, *, committing: bool) -> NothingWritten | None:
-    """What a failed transaction means, if nothing of it can ever be on disk."""
-    code = _code(error)
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFullError()
-    # SQLite takes the error of a quota for a fault of the disk. The last thing that it writes of
-    # a transaction makes the transaction valid, so a transaction with a failed *write* is void,
-    # also to a process that reads the file after a crash. (After a failed *sync* it may be valid.)
-    if code == sqlite3.SQLITE_IOERR_WRITE:
-        return StoreFullError()
-    # Only the beginning of a transaction waits for others' locks.
-    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
-        return StoreLockedError()
-    if committing:
-        return None
-    if code in _NO_ROOM:
-        return StoreFullError()
-    # What can't be read from the file is whole in memory.
-    if _is_checksum(error) or _is_text(error) or (code is not None and code & 0xFF in _DAMAGED):
-        return StoreLostError(_reason(error))
-    return None
-
-
-def _is_text(error: BaseException) -> bool:
-    """Whether text can't be decoded. The driver's own error for that has no code."""
-    return isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
-
-
-def _is_checksum(error: BaseException) -> bool:
-    """Whether one of our own functions has failed."""
-    return _code(error) == sqlite3.SQLITE_ERROR and "user-defined function" in str(error)
-
-
-def _reason(error: BaseException) -> str:
-    code = _code(error)
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return f"{error} (may this user write there?)"
-    if code == sqlite3.SQLITE_NOTADB:
-        return "it is not a database; choose another --data, or move it away"
-    if code in _NO_ROOM:
-        return f"{error} (is the disk full, or its quota used up? Then make room)"
-    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
-        return f"{error} (another program uses it; end that one)"
-    if _is_checksum(error):
-        return "a row fails its checksum"
-    if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR:
-        return f"{error} (is the disk broken?)"
-    return f"{error}. If the file is damaged, move it away and start again: {_PEERS}"

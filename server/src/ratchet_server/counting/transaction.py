@@ -1,0 +1,78 @@
+"""What one transaction reads and writes: counts, and the keys of views."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+from ratchet.changes import Changes, Lift
+from ratchet.slot import Slot
+
+from ratchet_server.counting import schema
+
+
+class Transaction:
+    """The writes of one transaction."""
+
+    def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
+        """Use `Store.transaction`."""
+        self._driver = driver
+        self._slot_ids = ids
+        self.lifted = False
+
+    async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
+        """The video of each of `keys` that the store remembers."""
+        values = (json.dumps(list(keys)), now_s)
+        found = await self._driver.execute_fetchall(schema.KNOWN_KEYS, values)
+        return {row[0]: row[1] for row in found}
+
+    async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
+        """Remember key -> video until `expires_s`, and forget some that have expired."""
+        await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
+        await self._driver.execute(schema.DROP_KEYS, (now_s,))
+
+    async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
+        """Remember keys, each with its video and the time when it expires."""
+        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
+
+    async def write(self, changes: Changes) -> None:
+        """Write `changes`, in the order that `Changes` documents."""
+        for slot, complete, rows in changes.columns:
+            await self._driver.execute(schema.PUT_SLOT, (*slot, complete))
+            slot_id = await self._slot_id(slot)
+            await self._execute_many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
+        await self._execute_many(schema.PUT_BASE, changes.base)
+        for lift in changes.lifts:
+            await self._lift(lift)
+        maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
+        entries = [
+            (kind, *entry)
+            for kind, entries in zip(schema.KINDS, maps, strict=True)
+            for entry in entries.items()
+        ]
+        await self._execute_many(schema.PUT_GENERATION, entries)
+
+    async def _lift(self, lift: Lift) -> None:
+        slot_id = await self._slot_id(lift.slot)
+        if slot_id is None:
+            return
+        self.lifted = True
+        which: str = ""
+        values: list[str | int] = [slot_id]
+        if not lift.last:
+            which, values = schema.IN_LIST, [slot_id, json.dumps(lift.videos)]
+        for statement in (schema.LIFT, schema.DROP_ROWS):
+            await self._driver.execute(statement.format(which=which), values)
+        if lift.last:
+            await self._driver.execute(schema.DROP_SLOT, (slot_id,))
+            del self._slot_ids[lift.slot]
+
+    async def _slot_id(self, slot: Slot) -> int | None:
+        if slot not in self._slot_ids:
+            for row in await self._driver.execute_fetchall(schema.SLOT_ID, tuple(slot)):
+                self._slot_ids[slot] = row[0]
+        return self._slot_ids.get(slot)
+
+    async def _execute_many(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
+        if values:
+            await self._driver.executemany(statement, values)
