@@ -119,9 +119,9 @@ def test_a_node_that_is_gone_is_named_with_the_command_until_it_is_back(
     operator: Viewer, cluster: Cluster
 ) -> None:
     cluster.c.kill9()
-    expect(verdict(operator)).to_have_text("3 nodes; c can't be heard.")
-    expect(node_row(operator, "c")).to_contain_text("not heard for")
-    expect(lane(operator, "c")).to_contain_text("not heard")
+    expect(verdict(operator)).to_have_text("3 nodes; c is missing.")
+    expect(node_row(operator, "c")).to_contain_text("missing for")
+    expect(lane(operator, "c")).to_contain_text("missing")
     command = operator.page.get_by_test_id("advice").locator("code")
     expect(command).to_have_text(f"ratchet retire c --via {cluster.a.url}")
     # The sentence changes each second. A command must not vanish while somebody copies it.

@@ -29,7 +29,7 @@ them in this order:
     talk         digests, pushes, questions and answers
     holdings     what is safe on other disks
 
-    members      who belongs to the cluster, and when each was last heard
+    members      who belongs to the cluster, and when each was last alive
     folding      when a slot may be forgotten, and what is in the way
     notices      what the person who runs a node should know
     cluster      what a replica learns about the others, and does about them

@@ -120,8 +120,8 @@ class Cluster:
         """Once a heartbeat. A replica that is not `counting` only looks."""
         self._members.look(now)
         if counting:
-            for node, unheard_s in self._members.overdue(now):
-                self._retire(node, f"{node} has not been heard for {unheard_s:.0f} s")
+            for node, silent_s in self._members.overdue(now):
+                self._retire(node, f"{node} has been missing for {silent_s:.0f} s")
             for fold in self.folds(now):
                 if not fold.obstacles:
                     self._fold(fold)
@@ -147,7 +147,7 @@ class Cluster:
                 self._notices.add(
                     "missing",
                     obstacle.node,
-                    f"{obstacle.node} has not been heard for {obstacle.amount:.0f} s; closed slots "
+                    f"{obstacle.node} has been missing for {obstacle.amount:.0f} s; closed slots "
                     "can't be folded until it is back, or is retired",
                 )
 

@@ -101,8 +101,8 @@ def _closed_for(view: View, slots: Sequence[Slot], seconds: float) -> tuple[Slot
 
 def _obstacles(view: View, last: Slot) -> Iterator[Obstacle]:
     """What is in the way of folding the slots of a name up to `last`."""
-    for node, unheard_s in view.missing_s.items():
-        yield Obstacle("missing", node, unheard_s)
+    for node, silent_s in view.missing_s.items():
+        yield Obstacle("missing", node, silent_s)
     for node, left_s in _awaited_s(view, last).items():
         yield Obstacle("grace", node, left_s)
     if view.unmet:

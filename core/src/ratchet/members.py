@@ -1,4 +1,4 @@
-"""Members: who belongs to the cluster, when each was last heard, and who may be retired.
+"""Members: who belongs to the cluster, when each was last alive, and who may be retired.
 
 A member is
 
@@ -30,8 +30,8 @@ class Member(NamedTuple):
     process: str | None
     # `here` is this process. `indirect`: a peer is connected to it, and we are not.
     state: Literal["here", "connected", "indirect", "missing"]
-    # How many seconds ago it was heard last.
-    unheard_s: float
+    # Seconds since its last sign of life.
+    silent_s: float
     slot: Slot | None
     url: str | None
 
@@ -74,7 +74,7 @@ class Members:
         # Set at the first look: loading a large store takes long, and must not count as anybody's
         # absence.
         self._begun: float | None = None
-        self._last_heard: dict[str, float] = {}
+        self._last_alive: dict[str, float] = {}
         # The slots that frames have named as counting since the last look.
         self._named: set[Slot] = set()
         self._closed_since: dict[Slot, float] = {}
@@ -92,7 +92,7 @@ class Members:
         if self._begun is None:
             self._begun = now
         for process, alive in self._peers.alive().items():
-            self._last_heard[alive.node] = now
+            self._last_alive[alive.node] = now
             if alive.generation is None:
                 self._slotless[process] = alive.node, now
             else:
@@ -130,7 +130,7 @@ class Members:
 
     def meet(self, hello: Hello, now: float) -> None:
         """A process is connected. We know its slot when its first digest comes."""
-        self._last_heard[hello.node] = now
+        self._last_alive[hello.node] = now
         self._slotless[hello.process] = hello.node, now
 
     def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
@@ -148,11 +148,11 @@ class Members:
                 if one.generation is not None:
                     self._named.add(Slot(one.node, one.generation))
         for slot in joined.started:
-            self._last_heard[slot.node] = now
+            self._last_alive[slot.node] = now
             self._named.add(slot)
         for slot, seq in _seqs(frame):
             if seq > self.reported(slot):
-                self._last_heard[slot.node] = now
+                self._last_alive[slot.node] = now
             if seq > self._reported.get(slot, 0) and not self._table.is_folded(slot):
                 self._reported[slot] = seq
 
@@ -177,8 +177,8 @@ class Members:
             for process, one in self._peers.alive().items()
         ]
         missing = [
-            Member(node, None, "missing", unheard_s, self._newest_slot(node), None)
-            for node, unheard_s in self.missing_s(now).items()
+            Member(node, None, "missing", silent_s, self._newest_slot(node), None)
+            for node, silent_s in self.missing_s(now).items()
         ]
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
 
@@ -192,7 +192,7 @@ class Members:
         alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
         begun = now if self._begun is None else self._begun
         return {
-            node: now - self._last_heard.get(node, begun)
+            node: now - self._last_alive.get(node, begun)
             for node, generation in table.newest.items()
             if not table.closed.covers(Slot(node, generation))
             and (node, generation) not in alive
@@ -234,12 +234,12 @@ class Members:
         if any(alive.node == node for alive in self._peers.alive().values()):
             raise Refused("living", f"{node} is alive: let it leave instead")
         if node not in self._table.newest:
-            raise Refused("unknown", f"nobody has ever heard of a node called {node}")
+            raise Refused("unknown", f"no node called {node} is known here")
 
     def overdue(self, now: float) -> list[tuple[str, float]]:
-        """The names that are to be retired by themselves, and for how many seconds nobody has
-        heard them. None on a side of a split that does not have more than half of all names: of
-        two halves, neither may take the other for dead."""
+        """The names to retire without an operator, and for how many seconds each has been missing.
+        On a side of a split with half of all names or less, there are none: neither of two halves
+        may take the other for dead."""
         if self._retire_after_s is None:
             return []
         table, missing_s = self._table, self.missing_s(now)

@@ -40,7 +40,7 @@ def new_generation(started_ms: int, chance: Callable[[int], int], newest: int) -
 
     `started_ms` is the wall clock in milliseconds since 1970. `chance(n)` returns an integer from
     0 to n-1: two starts can fall into one millisecond, on two machines that know nothing of each
-    other. `newest` is the highest generation of this name that the process has stored or heard of:
+    other. `newest` is the highest generation of this name that the process has stored or received:
     clocks are sometimes set back.
     """
     return max(started_ms * 1000, newest + 1) + chance(1000)

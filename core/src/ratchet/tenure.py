@@ -7,11 +7,11 @@
        +---------------> LEFT <-------------------------+
 
 - WAITING: no slot yet. Views wait. The slot opens at the first contact with a peer, so that its
-  generation is above all that anybody has heard of this name, also on an empty disk with the clock
+  generation is above all that any peer knows of this name, also on an empty disk with the clock
   set back; or after `ALONE_S` without a peer.
 - OPEN: the slot is ours, and views count. If somebody else holds it higher than we do (*taken*:
   the disk was set back under us, or two starts drew one generation), we go on in a new slot.
-- RIVALLED: our slot was closed, or a newer process of our name was heard of (*lost*). Views wait.
+- RIVALLED: our slot was closed, or we received a newer generation of our name (*lost*). Views wait.
   If a newer process of our name is alive, it has *outlived* us. If none is, we go on in a new slot
   (*unrivalled*).
 - SUPERSEDED: a newer process of this name counts. This one hands over, and ends.
@@ -214,7 +214,7 @@ class Tenure:
         return self._table.own is not None and self._table.is_closed(self._table.own)
 
     def _newer_known(self) -> bool:
-        """Whether a newer process of our name was ever heard of."""
+        """Whether we know a newer generation of our name."""
         own = self._table.own
         return own is not None and self._table.newest[self._node] > own.generation
 

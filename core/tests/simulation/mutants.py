@@ -161,8 +161,8 @@ MUTANTS: Final = (
     Mutant(
         "missing members don't delay a fold",
         "folding",
-        "    for node, unheard_s in view.missing_s.items():\n        yield",
-        "    for node, unheard_s in {}.items():\n        yield",
+        "    for node, silent_s in view.missing_s.items():\n        yield",
+        "    for node, silent_s in {}.items():\n        yield",
     ),
     Mutant(
         "closed at once means no member",

@@ -142,7 +142,7 @@ def test_nodes_retire_a_missing_node_themselves_with_that_setting(tmp_path: Path
         slot = c.slot
         c.kill9()
         wait_until(lambda: has_folded(a, slot) and has_folded(b, slot), "c is folded")
-        assert "c has not been heard for" in a.log + b.log
+        assert "c has been missing for" in a.log + b.log
         slot = b.slot
         b.kill9()
         wait_until(lambda: "not been heard for" in str(seen(a)["advice"]), "b is missing to a")

@@ -565,7 +565,7 @@ class TestTheCommand:
     ) -> None:
         for more in ([], ["--check"]):
             line = refused("retire", "b", "--via", node.url, *more)
-            assert "refused (404): nobody has ever heard of a node called b" in line
+            assert "refused (404): no node called b is known here" in line
             line = refused("retire", "a", "--via", node.url, *more)
             assert "refused (409): a is the very node that you ask" in line
             assert "refused (400)" in refused("retire", "B", "--via", node.url, *more)

@@ -170,9 +170,9 @@ class TestWhenSomethingIsWrong:
             assert gone["url"] == c.url
             assert 0 <= state["time"] - gone["since"] < 30
             [advice] = state["advice"]
-            assert advice.startswith("c has not been heard for ")
+            assert advice.startswith("c has been missing for ")
             assert advice.endswith(f": ratchet retire c --via {a.url}")
-            assert "not heard for" in output(capsys, "status", a.url)
+            assert "missing for" in output(capsys, "status", a.url)
             samples = metrics(a)
             assert samples['ratchet_members{state="missing"}'] == 1
             assert samples['ratchet_members{state="connected"}'] == 1
@@ -222,7 +222,7 @@ class TestWhatBlocksAFold:
             wait_until(lambda: obstacles() == [("b", "missing", "c")], "only c is in the way")
             [fold] = seen(a)["folds"]
             assert fold["slots"] == 1
-            assert fold["obstacles"][0]["text"].startswith("c has not been heard for ")
+            assert fold["obstacles"][0]["text"].startswith("c has been missing for ")
             [closed] = [slot for slot in seen(a)["slots"] if slot["state"] == "closed"]
             assert closed["slot"] == f"b@{fold['generation']}"
             assert closed["since"] < seen(a)["time"]

@@ -38,7 +38,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("node", "status", "code", "words"),
         [
-            ("nobody", 404, "unknown_node", "nobody has ever heard of a node called nobody"),
+            ("nobody", 404, "unknown_node", "no node called nobody is known here"),
             ("b", 409, "living_node", "b is alive: let it leave instead"),
             ("a", 409, "living_node", "a is the very node that you ask: let it leave instead"),
             ("B", 400, "bad_retire", "node name"),

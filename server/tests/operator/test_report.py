@@ -125,15 +125,15 @@ class TestOfAMissingNode:
         world.kill(c)
         world.pass_time(7381)
         seen = seen_by(a, dialled={"c": "http://10.0.0.3:1234"})
-        assert seen.headline == Verdict("3 nodes; c can't be heard.", "act")
+        assert seen.headline == Verdict("3 nodes; c is missing.", "act")
         gone = member(seen, "c")
-        assert gone.how == Verdict("not heard for 2 h 3 min", "act")
+        assert gone.how == Verdict("missing for 2 h 3 min", "act")
         assert (gone.it_lacks, gone.we_lack) == (Verdict("not known", "look"),) * 2
         # c sends no URL any more, so the report has the one that this node dialled.
         assert gone.url == "http://10.0.0.3:1234"
         assert gone.since == NOW - 7380
         [advice] = seen.to_do
-        assert advice.text.startswith("c has not been heard for 2 h 3 min. Start it again")
+        assert advice.text.startswith("c has been missing for 2 h 3 min. Start it again")
         assert advice.command == f"ratchet retire c --via {VIA}"
         # The others have all that it counted.
         assert slot(seen, c).holders == Verdict("a and b", "well")
@@ -256,7 +256,7 @@ class TestOfFolds:
         [fold] = seen_by(a).folds
         [missing] = fold.obstacles
         assert (missing.kind, missing.node, missing.mood) == ("missing", "c", "look")
-        assert missing.text.startswith("c has not been heard for 1 h")
+        assert missing.text.startswith("c has been missing for 1 h")
         [advice] = seen_by(a).to_do
         assert "no closed slots of b can be folded" in advice.text
         assert slot(seen_by(a), again).how == Verdict("open", "well")
@@ -315,7 +315,7 @@ class TestOfFolds:
         [
             (Obstacle("grace", "c", 1380), "in case c is only cut off"),
             (Obstacle("grace", "c", 1380), "23 min more"),
-            (Obstacle("missing", "c", 7380), "c has not been heard for 2 h 3 min"),
+            (Obstacle("missing", "c", 7380), "c has been missing for 2 h 3 min"),
             (Obstacle("unmet", "", 1), "a has never met 1 peer that it was given"),
             (Obstacle("indirect", "c"), "not connected to a"),
             (Obstacle("unaware", "c"), "knows that these slots are closed"),
@@ -366,7 +366,7 @@ class TestAsJson:
         seen = json.loads(json.dumps(seen_by(a).json()))
         [advice] = seen["advice"]
         assert advice == f"{seen['to_do'][0]['text']} ratchet retire c --via {VIA}"
-        assert seen["members"][2]["how"] == {"text": "not heard for 1 min", "mood": "act"}
+        assert seen["members"][2]["how"] == {"text": "missing for 1 min", "mood": "act"}
 
     def test_gives_commands_that_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
         world = Replicas()

@@ -113,7 +113,7 @@ class NodeCollector(Collector):
             "ratchet_member_missing_seconds",
             "Seconds since any node was last connected to a missing member.",
             "member",
-            {member.node: member.unheard_s for member in members if member.state == "missing"},
+            {member.node: member.silent_s for member in members if member.state == "missing"},
         )
         yield _gauge(
             "ratchet_slots_by_state",

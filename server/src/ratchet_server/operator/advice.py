@@ -43,7 +43,7 @@ def _missing(
     # Otherwise a node that is cut off itself would advise to retire all others.
     cut_off = len(missing) > len(present)
     for node, one in missing.items():
-        text = f"{node} has not been heard for {duration(facts.now - (one.since or facts.now))}."
+        text = f"{node} has been missing for {duration(facts.now - (one.since or facts.now))}."
         if names := [fold.node for fold in folds if _blocks(node, fold)]:
             text += f" Until it is, no closed slots of {listed(names)} can be folded."
         if cut_off:

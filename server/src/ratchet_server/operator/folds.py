@@ -109,7 +109,7 @@ def obstacle_text(each: folding.Obstacle, here: str) -> str:
             )
         case "missing":
             return (
-                f"{node} has not been heard for {duration(amount)}. It may have views of these "
+                f"{node} has been missing for {duration(amount)}. It may have views of these "
                 "slots that no other node has."
             )
         case "unmet":

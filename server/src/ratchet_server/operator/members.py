@@ -41,7 +41,7 @@ def members(seen: Observation, facts: Facts) -> tuple[Member, ...]:
 def _member(seen: ObservedMember, facts: Facts) -> Member:
     known = seen.member
     here = known.state == "here"
-    since = {"here": facts.started, "missing": facts.now - known.unheard_s}
+    since = {"here": facts.started, "missing": facts.now - known.silent_s}
     return Member(
         node=known.node,
         process=known.process,
@@ -67,7 +67,7 @@ def _how(known: Known, facts: Facts) -> Verdict:
         case "indirect":
             return Verdict("alive, but not connected to this node", "look")
         case "missing":
-            return Verdict(f"not heard for {duration(known.unheard_s)}", "act")
+            return Verdict(f"missing for {duration(known.silent_s)}", "act")
 
 
 def _lag(rows: int | None) -> Verdict:

@@ -59,7 +59,7 @@ def _how(state: State, lacks: int | None) -> Verdict:
     if state == "gone":
         return Verdict("no longer here", "well")
     if state == "missing":
-        return Verdict("not heard", "act")
+        return Verdict("missing", "act")
     if lacks is None:
         return Verdict("not known", "look")
     if not lacks:

@@ -88,7 +88,8 @@ def _headline(who: Sequence[Member], to_do: Sequence[Advice], facts: Facts) -> V
     behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
     fetching = f"; {listed(behind)} still catching up" if behind else ""
     if missing:
-        return Verdict(f"{names}; {listed(missing)} can't be heard{fetching}.", "act")
+        are = "is" if len(missing) == 1 else "are"
+        return Verdict(f"{names}; {listed(missing)} {are} missing{fetching}.", "act")
     if to_do:
         return Verdict(f"{names}; something needs a look{fetching}.", "look")
     if facts.awaited:
