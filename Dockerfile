@@ -38,8 +38,7 @@ EXPOSE 1234
 # It finds the node by the same variables, so set a port by RATCHET_PORT, and not by a flag.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s CMD ["python", "-m", "ratchet_server.health"]
 
-# These settings have other defaults in a container, even when their variables are given but empty. The default name is the
-# container's host name. `exec` makes the node process 1, so that it receives Ctrl-C and SIGTERM itself.
-ENTRYPOINT ["sh", "-c", \
-    "export RATCHET_NAME=\"${RATCHET_NAME:-$(uname -n | tr A-Z_. a-z-- | cut -c1-63)}\" RATCHET_HOST=\"${RATCHET_HOST:-0.0.0.0}\" RATCHET_DATA=\"${RATCHET_DATA:-/data}\"; exec ratchet \"$@\"", "ratchet"]
+# It gives some settings other defaults in a container, also when their variables are given but empty. Then it becomes the
+# command: so the node is process 1, and receives Ctrl-C and SIGTERM itself.
+ENTRYPOINT ["python", "-m", "ratchet_server.container"]
 CMD ["node"]

@@ -2,7 +2,7 @@
 
     __main__      the entry point: holds signals back, then imports the rest
     cli           the command `ratchet`
-    health        the health check of the container image
+    container     the start of the container image; health: its health check
     node          the composition root: makes the parts, joins them, runs and stops them
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes
