@@ -180,18 +180,22 @@ class TestAClient:
 class TestAllTogether:
     def test_wait_for_no_more_than_the_limit(self, clip: Path) -> None:
         async def story(clients: Clients) -> None:
-            async with (
-                clients.requesting("/file") as reader,
-                clients.requesting("/made") as first,
-                clients.requesting("/made") as second,
-                clients.requesting("/made") as third,
-            ):
-                # There is room for two of the three. The first is cut off at once, long before its
-                # 3 s are over.
-                async with asyncio.timeout(1.5):
-                    await first.is_cut_off()
-                read = await asyncio.gather(*(one.read_all() for one in (reader, second, third)))
-                assert min(read) > SIZE
+            async with clients.requesting("/file") as reader, asyncio.TaskGroup() as tasks:
+                # It takes bytes all the while, so it is the last to go.
+                reading = tasks.create_task(reader.read_slowly(2_000_000, for_s=3))
+                async with (
+                    clients.requesting("/made") as first,
+                    clients.requesting("/made") as second,
+                    clients.requesting("/made") as third,
+                ):
+                    # There is room for two of the three. The first is cut off at once, long before
+                    # its 3 s are over.
+                    async with asyncio.timeout(1.5):
+                        await first.is_cut_off()
+                    read = await asyncio.gather(*(one.read_all() for one in (second, third)))
+                    assert min(read) > SIZE
+                await reading
+                assert await reader.read_all() > SIZE
 
         with_server(clip, story, limit=2 * SIZE + 100_000)
 
