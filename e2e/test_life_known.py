@@ -85,8 +85,7 @@ def test_a_hundred_views_a_node_and_a_hundred_a_side_of_a_split_are_their_sum(
     four.split("ab", "cd")
     add(history, a, video, 100)
     add(history, c, video, 100)
-    for node in (b, d):
-        wait_until(lambda node=node: node.views(video) == 400, "the node has its side's views")  # type: ignore[misc]
+    wait_until(lambda: b.views(video) == d.views(video) == 400, "both have their side's views")
     four.heal()
     history.check(four.nodes.values())
     assert b.views(video) == 500

@@ -111,6 +111,7 @@ async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[N
     app.blueprint(peer(mesh, Guard(())))
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
+    # Sanic's server has no types for these two calls.
     await server.startup()  # type: ignore[no-untyped-call]
     try:
         yield

@@ -54,6 +54,7 @@ def make_app(name: str) -> Sanic[Any, Any]:
         await asyncio.Event().wait()  # an event stream doesn't end
 
     @app.get("/media/<name:str>")
+    # Sanic passes `name`, which is of no interest here.
     async def clip(request: Request, name: str) -> None:  # noqa: ARG001
         response = await request.respond(content_type="video/webm")
         for _ in range(CLIP_BYTES // 2**16):

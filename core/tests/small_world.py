@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from ratchet import codec
 from ratchet.changes import Changes
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import Extent, Frame, Hello, Send, Want
 from ratchet.generations import join
@@ -138,6 +139,15 @@ class World:
             other.replica.left(node.process)
         self.wire = [p for p in self.wire if node not in (p.sender, p.receiver)]
         return node.disk
+
+    def leave(self, node: Node) -> None:
+        """It closes its slot, hands everything over, and ends."""
+        node.replica.leave()
+        self.flush(node)
+        while node.replica.unshared():
+            self.pass_time(HEARTBEAT_S / 4)
+            self.settle_wire()
+        self.crash(node)
 
     def alive(self) -> list[Node]:
         return [node for node in self.nodes if node.alive]

@@ -1,16 +1,7 @@
 """A node leaves for good: it closes its slot and hands over everything."""
 
 from ratchet.cluster import HEARTBEAT_S
-from small_world import TIDE, Node, World, slots, values
-
-
-def _leave(world: World, node: Node) -> None:
-    node.replica.leave()
-    world.flush(node)
-    while node.replica.unshared():
-        world.pass_time(HEARTBEAT_S / 4)
-        world.settle_wire()
-    world.crash(node)
+from small_world import TIDE, World, slots, values
 
 
 class TestLeaving:
@@ -19,7 +10,7 @@ class TestLeaving:
         a, b, c = world.meet("a", "b", "c")
         for node in (a, b, c):
             world.count(node, TIDE, 3)
-        _leave(world, a)
+        world.leave(a)
         world.finish()
         assert values(world) == {9}
         assert {slot.node for slot in slots(world)} == {"b", "c"}
@@ -49,7 +40,7 @@ class TestLeaving:
         world.cut(b, c)
         world.cuts.clear()
         world.connect(b, c)
-        _leave(world, b)
+        world.leave(b)
         assert c.replica.table.value(TIDE) == 7
 
     def test_before_the_slot_is_open_closes_the_earlier_slots_of_the_name(self) -> None:
@@ -82,5 +73,5 @@ class TestLeaving:
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(write=False)
         assert a.replica.unshared() > 0
-        _leave(world, a)
+        world.leave(a)
         assert b.disk.value(TIDE) == 3

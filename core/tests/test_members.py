@@ -159,7 +159,7 @@ class TestANodeThatLeaves:
         for node in (a, b, c):
             node.unmet = 1  # So nothing is folded before c has left.
         _let_pass(world, GRACE_S if while_ripe else GRACE_S - SOON_S)
-        _leave(world, c)
+        world.leave(c)
         world.settle()
         a.unmet = b.unmet = 0
         return a
@@ -315,7 +315,7 @@ class TestANodeThatWasOnlyMet:
         a, _ = world.meet("a", "b")
         c = world.start("c")
         world.lose_all()
-        _leave(world, c)
+        world.leave(c)
         world.settle()
         assert a.replica.table.is_gone("c")
         assert [each.member.node for each in a.replica.observe().members] == ["a", "b"]
@@ -327,12 +327,3 @@ class TestANodeThatWasOnlyMet:
         world.lose_all()
         with pytest.raises(Refused, match="c is alive"):
             a.replica.cluster.retire("c")
-
-
-def _leave(world: World, node: Node) -> None:
-    node.replica.leave()
-    world.flush(node)
-    while node.replica.unshared():
-        world.pass_time(HEARTBEAT_S / 4)
-        world.settle_wire()
-    world.crash(node)

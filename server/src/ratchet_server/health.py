@@ -25,6 +25,7 @@ def main() -> int:
         port = sources.read_one("port", argparse.Namespace(), environ)
         host = _EVERYWHERE.get(host, host)
         place = f"{host}:{port}"
+        # Not httpx: to import it takes longer than all the rest, and this runs every five seconds.
         # `http.client` ignores the proxy variables of the environment.
         node = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
         # A stopping node waits until its balancer has noticed. Without `Via`, the node would take

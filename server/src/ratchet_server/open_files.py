@@ -19,12 +19,13 @@ HOW_TO_RAISE: Final = (
 _MACOS_MOST: Final = 10_240
 
 
-def raise_limit() -> int:
-    """Raise the soft limit as far as this process may. Returns the new limit."""
+def raise_limit(most: int = MOST) -> int:
+    """Raise the soft limit to `most`, or as far as this process may. A higher limit stays. Its
+    children inherit the limit. Returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST
-    allowed = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    allowed = most if hard == resource.RLIM_INFINITY else min(hard, most)
     for limit in (allowed, min(allowed, _MACOS_MOST)):
         if limit <= soft:
             break
@@ -34,12 +35,3 @@ def raise_limit() -> int:
             continue
         return limit
     return soft
-
-
-def allow(wanted: int) -> None:
-    """Raise the soft limit for this process and its children to `wanted`, or else to the hard
-    limit. The default of some systems is only 256."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

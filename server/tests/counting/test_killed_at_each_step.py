@@ -8,7 +8,6 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -206,8 +205,8 @@ def test_while_it_retires_another(tmp_path: Path, a: Node, b: Node, step: Step) 
     missed(a, name)
     # A retirement without a response is unsure. Sent again, it is done once.
     assert retire(a, name).status_code == 200
+    wait_until(lambda: all(has_folded(node, slot) for node in (a, b)), "it is folded")
+    wait_until(lambda: all(name not in hot(node) for node in (a, b)), "on disk, too")
     for node in (a, b):
-        wait_until(partial(has_folded, node, slot), "it is folded")
-        wait_until(lambda node=node: name not in hot(node), "on disk, too")  # type: ignore[misc]
         assert node.views(step) == 2
         assert on_disk(node).counts[step] == 2

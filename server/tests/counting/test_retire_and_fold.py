@@ -4,7 +4,6 @@ There is no grace here: the slot is folded as soon as all other nodes have the s
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,12 +47,12 @@ def test_the_base_of_all_holds_its_views(nodes: dict[str, Node]) -> None:
     slot = str(c.slot)
     c.kill9()
     retired(a, "c")
+    wait_until(lambda: all(has_folded(node, slot) for node in (a, b)), "it is folded")
+    wait_until(
+        lambda: all(s.node != "c" for node in (a, b) for s in on_disk(node).slots),
+        "its rows are gone",
+    )
     for node in (a, b):
-        wait_until(partial(has_folded, node, slot), "it is folded")
-        wait_until(
-            lambda node=node: not [s for s in on_disk(node).slots if s.node == "c"],  # type: ignore[misc]
-            "its rows are gone",
-        )
         assert node.views("folded") == 4
         assert on_disk(node).base["folded"] >= 2
         assert on_disk(node).counts["folded"] == 4

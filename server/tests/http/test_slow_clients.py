@@ -55,6 +55,7 @@ def with_server(
         with socket.create_server((HOST, 0)) as sock:
             server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
             assert server is not None
+            # Sanic's server has no types for these two calls.
             await server.startup()  # type: ignore[no-untyped-call]
             try:
                 async with asyncio.timeout(PATIENCE_S):
@@ -112,7 +113,7 @@ class Client:
         started = asyncio.get_running_loop().time()
         while (elapsed_s := asyncio.get_running_loop().time() - started) < for_s:
             if self.received > rate * elapsed_s:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # This is what makes it slow.
             elif not await self.read(8192):
                 return
 
@@ -155,6 +156,7 @@ class TestAClient:
 
         async def story(clients: Clients) -> None:
             async with clients.requesting("/file") as client, clients.requesting("/file") as other:
+                # The pause of a viewer: too long for PROMPT, short enough for PATIENT.
                 await asyncio.sleep(3)
                 assert await client.read_all() > SIZE
                 await other.is_cut_off()

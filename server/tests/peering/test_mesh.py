@@ -54,8 +54,10 @@ class TestThreeNodes:
         with httpx.Client(base_url=trio["c"].url, trust_env=False) as client:
             for number in range(1200):
                 client.post(f"/api/videos/many-{number}/views?ack=memory")
-        for node in trio.values():
-            wait_until(lambda node=node: node.views("many-1199") == 1, "the last row has arrived")  # type: ignore[misc]
+        wait_until(
+            lambda: all(node.views("many-1199") == 1 for node in trio.values()),
+            "all have the last row",
+        )
         settle(trio)
         assert [node.get("/api/videos?limit=1000").text for node in trio.values()] == (
             [trio["a"].get("/api/videos?limit=1000").text] * 3

@@ -115,5 +115,7 @@ class Health:
         return await self._store.renew(self._table.everything(_ROWS_AT_ONCE))
 
     def _log_warnings(self) -> None:
+        """Log each warning of the store once: it may renew its files more than once."""
         for warning in self._store.warnings:
             _log.warning("%s", warning)
+        self._store.warnings.clear()

@@ -51,7 +51,7 @@ def run(
     try:
         with locked(DATA):
             machine.check_ports([*ports.values(), balancer_port])
-            open_files.allow(_FILES)
+            open_files.raise_limit(_FILES)
             with machine.listen(control_port) as sock:
                 asyncio.run(_run(ports, balancer_port, sock))
     except InUse as error:
