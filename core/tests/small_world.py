@@ -83,6 +83,7 @@ class World:
         retire_after_s: float | None = None,
         max_slots: int = DEFAULTS.max_slots,
         max_lifted: int = DEFAULTS.max_lifted,
+        max_digest: int = DEFAULTS.max_digest,
     ) -> None:
         """`chunk`: `Options.max_rows` of each replica. The others have their names there, too."""
         self.now = 0.0
@@ -96,7 +97,7 @@ class World:
         # Packets that `settle_wire` dropped when it was last called.
         self.lost = 0
         self._started = 0
-        self._options = Options(grace_s, retire_after_s, chunk, max_slots, max_lifted)
+        self._options = Options(grace_s, retire_after_s, chunk, max_slots, max_lifted, max_digest)
 
     # -- processes -------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ratchet.frames import Digest, Frame, Hello, Rows
 from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
-from ratchet.notices import Notices
+from ratchet.notices import Kind, Notices
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
@@ -21,8 +21,10 @@ from ratchet.talk import Talk
 
 # How often a replica sends its digest: what was lost is noticed within a second.
 HEARTBEAT_S: Final = 1.0
-# How often a notice repeats that a missing member is in the way of a fold.
+# How often a notice repeats that something is still wrong.
 REMIND_S: Final = 3600.0
+# How full a digest is when it is called large: names can double twice before any is left out.
+LARGE: Final = 0.25
 
 
 class Cluster:
@@ -52,8 +54,8 @@ class Cluster:
         self._members = members
         self._notices = notices
         self._node = node
-        # When we last said that a name is missing.
-        self._reminded: dict[str, float] = {}
+        # When we last said what is wrong, and with which name.
+        self._reminded: dict[tuple[Kind, str], float] = {}
 
     def meet(self, hello: Hello, now: float) -> None:
         """A process is connected. From now on its name is on our disk and in our digests: if it is
@@ -119,6 +121,7 @@ class Cluster:
     def _beat(self, now: float, *, counting: bool) -> None:
         """Once a heartbeat. A replica that is not `counting` only looks."""
         self._members.look(now)
+        self._warn_of_many_names(now)
         if counting:
             for node, silent_s in self._members.overdue(now):
                 self._retire(node, f"{node} has been missing for {silent_s:.0f} s")
@@ -141,15 +144,31 @@ class Cluster:
 
     def _remind(self, fold: Fold, now: float) -> None:
         for obstacle in fold.obstacles:
-            last = self._reminded.get(obstacle.node)
-            if obstacle.kind == "missing" and (last is None or now - last >= REMIND_S):
-                self._reminded[obstacle.node] = now
-                self._notices.add(
+            if obstacle.kind == "missing":
+                self._say(
                     "missing",
                     obstacle.node,
                     f"{obstacle.node} has been missing for {obstacle.amount:.0f} s; closed slots "
                     "can't be folded until it is back, or is retired",
+                    now,
                 )
+
+    def _warn_of_many_names(self, now: float) -> None:
+        fill = self._talk.fill(now)
+        names = f"{len(self._table.newest)} names of nodes fill {fill:.0%} of a digest"
+        if fill > 1:
+            text = f"{names}: the oldest are left out, and new nodes can't get all counts"
+            self._say("cut", self._node, text, now)
+        elif fill >= LARGE:
+            text = f"{names}. When it is full, new nodes can't get all counts any more"
+            self._say("large", self._node, text, now)
+
+    def _say(self, kind: Kind, node: str, text: str, now: float) -> None:
+        """Say it now, and again after `REMIND_S` if that still holds."""
+        last = self._reminded.get((kind, node))
+        if last is None or now - last >= REMIND_S:
+            self._reminded[kind, node] = now
+            self._notices.add(kind, node, text)
 
     def _say_what_nobody_had_seen(self, theirs: Digest) -> None:
         """Our slots were folded while we were away. Nobody else had seen the views that we have

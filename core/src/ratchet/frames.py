@@ -20,6 +20,11 @@ VERSION: Final = 1
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
 MAX_ROWS: Final = 1000
 
+# How many characters an entry of each map of a digest has, beside its name and its url.
+_ENTRY: Final = len('"":1234567890123456,')
+_SLOT: Final = len('"@1234567890123456":[1234567890123456,"0123456789abcdef"],')
+_ALIVE: Final = len('"0123456789abcdef":["",1234567890123456,""],')
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -78,6 +83,23 @@ class Digest:
             for node, generation in lesser.items():
                 if generation > greater.get(node, -1):
                     raise Invalid(f"{rule}, not {node}@{generation}")
+
+    @property
+    def size(self) -> int:
+        """The length of its text, or somewhat more. (To know it exactly costs as much as the text
+        itself.) Each number counts as if it had all of its 16 digits."""
+        maps = (self.newest, self.closed, self.folded, self.lifted_views)
+        return (
+            500
+            + sum(entry_size(node) for names in maps for node in names)
+            + sum(_SLOT + len(slot.node) for slot in self.slots)
+            + sum(_ALIVE + len(one.node) + len(one.url) for one in self.alive.values())
+        )
+
+
+def entry_size(node: str) -> int:
+    """How much of `Digest.size` an entry of one of its maps is."""
+    return _ENTRY + len(node)
 
 
 @dataclass(frozen=True, slots=True)

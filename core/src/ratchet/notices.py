@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-Kind = Literal["opened", "superseded", "reopened", "retired", "folded", "unseen", "missing"]
+Kind = Literal[
+    "opened", "superseded", "reopened", "retired", "folded", "unseen", "missing", "large", "cut"
+]
 
 
 class Notice(NamedTuple):

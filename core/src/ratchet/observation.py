@@ -67,6 +67,8 @@ class Observation:
     lifted_views: Mapping[str, int]
     base_videos: int
     base_views: int
+    # How much of the largest digest all names and slots fill. Above 1, some names are left out.
+    digest_fill: float
     # Equal on two replicas exactly when their counts are.
     fingerprint: str
 
@@ -78,6 +80,7 @@ def observe(
     folds: Iterable[Fold],
     grace_s: float,
     state: State,
+    digest_fill: float,
     now: float,
 ) -> Observation:
     """The observation of the replica that these are the parts of."""
@@ -100,6 +103,7 @@ def observe(
         lifted_views=dict(table.lifted_views),
         base_videos=len(table.base),
         base_views=max(0, sum(table.lifted_views.values()) - lifting),
+        digest_fill=digest_fill,
         fingerprint=table.fingerprint(),
     )
 

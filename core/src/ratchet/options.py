@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ratchet.codec import MAX_TEXT
 from ratchet.frames import MAX_ROWS
 
 
@@ -21,6 +22,8 @@ class Options:
     max_slots: int = 5000
     # Rows that one transaction lifts into the base. Views wait meanwhile.
     max_lifted: int = 2000
+    # Characters in one digest. All that it has to say fits, but for thousands of names.
+    max_digest: int = MAX_TEXT
 
 
 DEFAULTS = Options()

@@ -71,7 +71,8 @@ class Replica:
         """The whole cluster as this replica sees it now."""
         cluster, now = self.cluster, self._now
         folds, state = cluster.folds(now), self.tenure.state
-        return observe(self.table, self.members, self.holdings, folds, cluster.grace_s, state, now)
+        fill, grace_s = self.talk.fill(now), cluster.grace_s
+        return observe(self.table, self.members, self.holdings, folds, grace_s, state, fill, now)
 
     @property
     def counting(self) -> bool:

@@ -10,6 +10,7 @@ asks the other for everything. Any replica passes on any slot's rows, so the las
 node spread from the replica that has most of them.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from ratchet.changes import ColumnChange
@@ -25,6 +26,7 @@ from ratchet.frames import (
     Send,
     Want,
     WantBase,
+    entry_size,
 )
 from ratchet.generations import Generations
 from ratchet.journal import Journal
@@ -55,6 +57,7 @@ class Talk:
         self._peers = peers
         self._max_rows = options.max_rows
         self._max_slots = options.max_slots
+        self._max_digest = options.max_digest
         self._transfers = Transfers(process)
         # When we last asked a peer for all of a slot.
         self._doubted: dict[tuple[Slot, str], float] = {}
@@ -66,7 +69,49 @@ class Talk:
     # -- what we have --------------------------------------------------------------------------
 
     def digest(self, now: float) -> Digest:
-        """What this replica has on disk, and what it knows of the cluster."""
+        """What this replica has on disk, and what it knows of the cluster.
+
+        It is never larger than a frame may be: nobody would take it, and nothing would be
+        replicated any more.
+        """
+        digest = self._whole_digest(now)
+        return digest if digest.size <= self._max_digest else self._fitting(digest)
+
+    def fill(self, now: float) -> float:
+        """How much of the largest digest everything fills. Above 1, something is left out."""
+        return self._whole_digest(now).size / self._max_digest
+
+    def _fitting(self, digest: Digest) -> Digest:
+        """`digest` without names that have gone, those first that started last the longest ago.
+
+        So whatever still goes on comes through: rows, closings, folds, and who is a member. But a
+        node that was away doesn't learn of the oldest folds; and where `folded` is cut, bases
+        can't be compared, so a node that is new doesn't get the base.
+        """
+        table = self._table
+        held = {slot.node for slot in table.columns}
+        gone = [node for node in digest.newest if table.is_gone(node) and node not in held]
+        gone.sort(key=lambda node: (digest.newest[node], node))
+        maps = (digest.newest, digest.closed, digest.folded, digest.lifted_views)
+        over = digest.size - self._max_digest
+        left_out = set()
+        for node in gone:
+            if over <= 0:
+                break
+            left_out.add(node)
+            over -= entry_size(node) * sum(node in each for each in maps)
+        newest, closed, folded, lifted_views = (
+            {node: n for node, n in each.items() if node not in left_out} for each in maps
+        )
+        return replace(
+            digest,
+            newest=Generations(newest),
+            closed=Generations(closed),
+            folded=Generations(folded),
+            lifted_views=lifted_views,
+        )
+
+    def _whole_digest(self, now: float) -> Digest:
         table, slots = self._table, self.extents(now)
         if len(slots) > self._max_slots:
             # Every node leaves out the same slots: those it names can be agreed on, and folded.

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ratchet.changes import Changes
 from ratchet.folding import Obstacle
 from ratchet.replica import Replica
 from ratchet_server.cli import main
@@ -116,6 +117,32 @@ class TestOfAClusterThatIsWell:
         assert {one.node: one.how for one in seen.nodes}["b"] == Verdict(
             "lacks 10,001 rows", "look"
         )
+
+
+class TestOfAClusterWithManyNames:
+    def test_says_long_before_the_names_are_too_many_what_makes_them(self) -> None:
+        a, _, _ = trio(Replicas())
+        a.table.restore(gone(2500))
+        [advice] = seen_by(a).to_do
+        assert advice.text.startswith("2,503 names of nodes fill 34% of the largest message")
+        assert "lasting name (--name)" in advice.text
+        assert seen_by(a).headline == Verdict("3 nodes; something needs a look.", "look")
+
+    def test_says_first_of_all_that_they_are_too_many(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        a.table.restore(gone(20_000))
+        world.kill(c)
+        world.pass_time(20)
+        first, *others = seen_by(a).to_do
+        assert "a node that is new or was away can't get all counts" in first.text
+        assert len(others) == 1
+
+
+def gone(names: int) -> Changes:
+    """What a store knows of so many nodes that have gone."""
+    maps = {f"container-{number:06}": 10**15 + number for number in range(names)}
+    return Changes(newest=maps, closed=maps, folded=maps, lifted_views=maps)
 
 
 class TestOfAMissingNode:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
 from ratchet.frames import Frame, Hello, Send
+from ratchet.notices import Kind
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -43,6 +44,12 @@ TICK_S: Final = 0.25
 MEMORY_COMMIT_S: Final = 0.02
 # How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
+# How notices are logged that are no warnings.
+_LEVELS: Final[Mapping[Kind, int]] = {
+    "opened": logging.INFO,
+    "folded": logging.INFO,
+    "cut": logging.ERROR,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -342,7 +349,7 @@ class Keeper:
             self.notices[kind] += 1
             if kind == "missing":
                 text += f" (ratchet retire {node} --via URL)"
-            _log.log(logging.INFO if kind in {"opened", "folded"} else logging.WARNING, "%s", text)
+            _log.log(_LEVELS.get(kind, logging.WARNING), "%s", text)
             if kind == "opened":
                 reached("slot-opened")
             if kind == "superseded":

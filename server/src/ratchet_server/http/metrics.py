@@ -59,6 +59,12 @@ class NodeCollector(Collector):
                 slots["open"] + slots["closed"],
                 "Slots that are not folded.",
             ),
+            "ratchet_names": (len(seen.newest), "Names of nodes that this node knows."),
+            "ratchet_digest_fill_ratio": (
+                seen.digest_fill,
+                "How much of the largest digest the names and slots fill. Above 1, names are left "
+                "out, and a new node can't get all counts.",
+            ),
             "ratchet_base_videos": (seen.base_videos, "Videos with views in folded slots."),
         }
         for name, (value, text) in counters.items():
@@ -146,7 +152,8 @@ class NodeCollector(Collector):
         yield _counter(
             "ratchet_notices",
             "Events that this node has logged, by kind: opened, superseded, reopened, retired, "
-            "folded, unseen (views that may be lost), missing.",
+            "folded, unseen (views that may be lost), missing, large (many names fill the digest), "
+            "cut (too many).",
             "kind",
             dict.fromkeys(get_args(Kind), 0) | self._keeper.notices,
         )

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from ratchet.cluster import LARGE
+from ratchet.observation import Observation
 
 from ratchet_server.open_files import HOW_TO_RAISE
 from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.folds import Fold
-from ratchet_server.operator.humanize import duration, listed
+from ratchet_server.operator.humanize import counted, duration, listed
 from ratchet_server.operator.members import Member
+
+# What keeps names from becoming many.
+_LASTING: Final = (
+    "Give each node a lasting name (--name) and its data folder a lasting place: a container "
+    "without them is a new node at each start."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +31,40 @@ class Advice:
         return self.text if self.command is None else f"{self.text} {self.command}"
 
 
-def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tuple[Advice, ...]:
-    """What to do, the most pressing first; empty when all is well. `members` begins with this
-    node."""
-    here = members[0].node
+def advice(
+    seen: Observation, members: Sequence[Member], folds: Sequence[Fold], facts: Facts
+) -> tuple[Advice, ...]:
+    """What to do, the most pressing first; empty when all is well. `members` and `folds` are those
+    of `seen`. `members` begins with this node."""
+    here = seen.node
     return (
+        *_crowded_out(here, seen),
         *_missing(here, members, folds, facts),
         *_indirect(here, members),
         *_twice(members),
         *_refused(here, facts),
         *_unreached(here, facts.unreached),
         *_full(here, facts),
+        *_many_names(seen),
     )
+
+
+def _crowded_out(here: str, seen: Observation) -> Iterator[Advice]:
+    if seen.digest_fill > 1:
+        yield Advice(
+            f"{here} knows {counted(len(seen.newest), 'name')} of nodes, more than one message "
+            "between nodes can hold. The nodes go on counting and sending each other new views, "
+            f"but a node that is new or was away can't get all counts. {_LASTING}"
+        )
+
+
+def _many_names(seen: Observation) -> Iterator[Advice]:
+    if LARGE <= seen.digest_fill <= 1:
+        yield Advice(
+            f"{counted(len(seen.newest), 'name')} of nodes fill {seen.digest_fill:.0%} of the "
+            "largest message between nodes. When it is full, new nodes can't get all counts any "
+            f"more. {_LASTING}"
+        )
 
 
 def _missing(

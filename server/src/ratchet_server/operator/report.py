@@ -62,7 +62,7 @@ def report(seen: Observation, facts: Facts) -> Report:
     """What `seen` means to an operator. This is cheap: it reads a few numbers for each slot, and no
     row."""
     who, waiting = members(seen, facts), folds(seen)
-    to_do = advice(who, waiting, facts)
+    to_do = advice(seen, who, waiting, facts)
     return Report(
         node=seen.node,
         process=seen.process,
