@@ -84,6 +84,8 @@ class World:
         max_slots: int = DEFAULTS.max_slots,
         max_lifted: int = DEFAULTS.max_lifted,
         max_digest: int = DEFAULTS.max_digest,
+        retention_s: float = DEFAULTS.retention_s,
+        spare_names: int = DEFAULTS.spare_names,
     ) -> None:
         """`chunk`: `Options.max_rows` of each replica. The others have their names there, too."""
         self.now = 0.0
@@ -97,7 +99,16 @@ class World:
         # Packets that `settle_wire` dropped when it was last called.
         self.lost = 0
         self._started = 0
-        self._options = Options(grace_s, retire_after_s, chunk, max_slots, max_lifted, max_digest)
+        self._options = Options(
+            grace_s=grace_s,
+            retire_after_s=retire_after_s,
+            max_rows=chunk,
+            max_slots=max_slots,
+            max_lifted=max_lifted,
+            max_digest=max_digest,
+            retention_s=retention_s,
+            spare_names=spare_names,
+        )
 
     # -- processes -------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ratchet.frames import (
     Want,
     WantBase,
 )
-from ratchet.generations import Generations, join
+from ratchet.generations import FLOOR, Generations, join
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
@@ -46,7 +46,17 @@ nodes: Final = st.one_of(
 )
 _generation: Final = st.one_of(st.integers(0, 5), st.integers(0, MAX_GENERATION))
 slots: Final = st.builds(Slot, nodes, _generation)
-generations: Final = st.dictionaries(nodes, _generation, max_size=4).map(Generations)
+
+
+def _total(
+    names: st.SearchStrategy[str], values: st.SearchStrategy[int]
+) -> st.SearchStrategy[Generations]:
+    """Maps with a floor and without one. Some list names below their floor."""
+    entries = st.dictionaries(st.one_of(names, st.just(FLOOR)), values, max_size=5)
+    return entries.map(lambda listed: join(listed, {}))
+
+
+generations: Final = _total(nodes, _generation)
 counters: Final = st.builds(Counter, counts, st.dictionaries(slots, counts, max_size=6))
 # Far from MAX_COUNT, at which a value stays instead of growing.
 small_counters: Final = st.builds(
@@ -58,9 +68,7 @@ small_counters: Final = st.builds(
         max_size=8,
     ),
 )
-small_generations: Final = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, 5)).map(
-    Generations
-)
+small_generations: Final = _total(st.sampled_from(["a", "b", "c"]), st.integers(0, 5))
 snapshots: Final = st.builds(Snapshot, videos, counters, generations)
 
 
@@ -79,15 +87,17 @@ urls: Final = st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/n
 
 @st.composite
 def _digests(draw: st.DrawFn) -> Digest:
-    # Only closed slots are folded, and only known slots are closed.
-    folded = draw(generations)
-    closed = join(folded, draw(generations))
+    # Only closed slots are folded, and only known slots are closed; and all maps have one floor.
+    maps = draw(generations), draw(generations), draw(generations)
+    floor = {FLOOR: max(each.floor for each in maps)} if any(FLOOR in each for each in maps) else {}
+    folded = join(maps[0], floor)
+    closed = join(folded, maps[1])
     return Digest(
         slot=draw(st.none() | slots),
         slots=draw(
             st.dictionaries(slots, st.builds(Extent, counts, st.none() | words), max_size=4)
         ),
-        newest=join(closed, draw(generations)),
+        newest=join(closed, maps[2]),
         closed=closed,
         folded=folded,
         lifted_views=draw(st.dictionaries(nodes, counts, max_size=3)),

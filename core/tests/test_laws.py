@@ -18,6 +18,7 @@ from strategies import (
     counters,
     counts,
     generations,
+    nodes,
     small_counters,
     small_generations,
     videos,
@@ -81,6 +82,11 @@ def _numbers(value: Semilattice) -> Mapping[Any, int]:
     raise AssertionError(value)
 
 
+def _number(value: Semilattice, key: Any) -> int:
+    """One of the numbers of a value, -1 where it has none."""
+    return value[key] if isinstance(value, Generations) else _numbers(value).get(key, -1)
+
+
 ALGEBRAS: Final[
     dict[str, tuple[st.SearchStrategy[Triple[Semilattice]], Callable[[], Semilattice]]]
 ] = {
@@ -116,10 +122,9 @@ class TestMerge:
     @given(data=st.data())
     def test_lowers_no_number_and_invents_none(self, name: str, data: st.DataObject) -> None:
         x, y, _ = data.draw(ALGEBRAS[name][0])
-        ours, theirs, both = _numbers(x), _numbers(y), _numbers(_merged(x, y))
-        assert both == {
-            key: max(ours.get(key, -1), theirs.get(key, -1)) for key in {*ours, *theirs}
-        }
+        both = _merged(x, y)
+        for key in {*_numbers(x), *_numbers(y), *_numbers(both)}:
+            assert _number(both, key) == max(_number(x, key), _number(y, key))
 
     @given(data=st.data())
     def test_has_the_empty_one_for_its_neutral_element(
@@ -224,13 +229,32 @@ class TestGenerations:
     def test_merge_returns_what_was_news(self, f: Generations, g: Generations) -> None:
         before = Generations(f)
         news = f.merge(g)
-        assert {slot.node for slot in news} == {n for n in f if f[n] != before.get(n)}
+        assert {slot.node for slot in news} == {n for n in {*before, *f} if f[n] != before[n]}
         assert all(not before.covers(slot) and f.covers(slot) for slot in news)
 
     def test_with_generation_0_differ_from_empty_ones(self) -> None:
         assert Generations(a=0).covers(Slot("a", 0))
         assert not Generations().covers(Slot("a", 0))
         assert join({}, {"a": 0}) == {"a": 0}
+
+    @given(generations, generations, nodes)
+    def test_take_the_larger_of_every_name_listed_or_not(
+        self, f: Generations, g: Generations, node: str
+    ) -> None:
+        assert join(f, g)[node] == max(f[node], g[node])
+
+    def test_forget_a_name_at_the_floor_and_keep_one_below_it(self) -> None:
+        young, old = Generations({"a": 31, "b": 7, "c": 3}), Generations({"*": 20, "b": 7, "d": 0})
+        assert join(young, old) == join(old, young) == {"*": 20, "a": 31, "b": 7, "d": 0}
+        # An exception meets the floor of a map that does not list it.
+        assert join({"*": 5}, old) == {"*": 20, "b": 7, "d": 5}
+
+    @given(generations, generations)
+    def test_are_equal_as_dicts_exactly_when_they_are_equal_as_functions(
+        self, f: Generations, g: Generations
+    ) -> None:
+        names = {*f, *g}
+        assert (f == g) == all(f[name] == g[name] for name in names)
 
 
 def _state(column: Column) -> tuple[int, dict[str, int]]:

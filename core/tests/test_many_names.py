@@ -5,12 +5,14 @@ from ratchet.changes import Changes
 from ratchet.cluster import REMIND_S
 from ratchet.frames import Digest
 from ratchet.generations import Generations
-from small_world import TIDE, Node, World
+from small_world import BEGIN_MS, TIDE, Node, World
 
 
 def _gone(names: int, first: int = 1) -> Changes:
     """What a disk knows of so many nodes that have gone; their slots are folded."""
-    gone = {f"container-{number:06}": 10**15 + number for number in range(first, first + names)}
+    # They started just now, so nobody forgets them yet.
+    start = BEGIN_MS * 1000
+    gone = {f"container-{number:06}": start + number for number in range(first, first + names)}
     return Changes(newest=gone, closed=gone, folded=gone, lifted_views=dict.fromkeys(gone, 1))
 
 

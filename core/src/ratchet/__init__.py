@@ -7,7 +7,7 @@ them in this order:
 
     names        what a video id, a node name and a count may be
     slot         the part of every counter that one start of one process owns
-    generations  maps of node -> generation: which slots are closed, which are folded
+    generations  maps of node -> generation: which slots are closed, which are folded; floors
     algebra      the four laws that merging obeys
     counter      THE IDEA: base + slots, merge and lift
     strict_json  JSON with exactly one meaning
@@ -31,6 +31,7 @@ them in this order:
 
     members      who belongs to the cluster, and when each was last alive
     folding      when a slot may be forgotten, and what is in the way
+    forgetting   when a name may be forgotten
     notices      what the person who runs a node should know
     cluster      what a replica learns about the others, and does about them
     tenure       the life of our own slot

@@ -10,11 +10,13 @@ from ratchet.names import MAX_COUNT
 class Base:
     """The base column. It only grows. Two equal bases have equal fingerprints."""
 
-    __slots__ = ("_views", "fingerprint")
+    __slots__ = ("_views", "fingerprint", "total")
 
     def __init__(self) -> None:
         self._views: dict[str, int] = {}
         self.fingerprint = 0
+        # The views of all videos together.
+        self.total = 0
 
     def __len__(self) -> int:
         return len(self._views)
@@ -48,6 +50,8 @@ class Base:
     def _set(self, video: str, views: int) -> None:
         if before := self.views(video):
             self.fingerprint -= entry(video, before)
+            self.total -= before
         if views:
             self._views[video] = views
+            self.total += views
             self.fingerprint = (self.fingerprint + entry(video, views)) % WORD

@@ -28,14 +28,15 @@ class Changes(NamedTuple):
     """What must be on disk before the replica claims it, in the order of writing.
 
     First write the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of
-    `lifts`. Then the entries of the four maps, by larger-of. A store returns the same form, in as
-    many parts as it likes: the maps first, and nothing in `lifts`.
+    `lifts`. Then the four maps, if they are there, in the place of those before: they have grown,
+    and may list fewer names (see `generations`). A store returns the same form, in as many parts as
+    it likes: the maps first, and nothing in `lifts`.
     """
 
     columns: tuple[ColumnChange, ...] = ()
     base: tuple[tuple[str, int], ...] = ()
     lifts: tuple[Lift, ...] = ()
-    # The four maps have an entry for each node name. See `table` for their meanings.
+    # See `table` for the meanings of the four maps.
     newest: Mapping[str, int] = {}
     closed: Mapping[str, int] = {}
     folded: Mapping[str, int] = {}

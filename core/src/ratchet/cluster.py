@@ -1,12 +1,13 @@
 """The cluster: what this replica learns about the other members, and what it does about them.
 
 Frames carry what others know of starts, closings and folds. Once a heartbeat a replica looks
-around: it retires the members that are overdue, and folds the slots that nothing is in the way of.
+around: it retires the members that are overdue, folds the slots that nothing is in the way of, and
+forgets names that have gone.
 """
 
 from typing import Final
 
-from ratchet import folding
+from ratchet import folding, forgetting
 from ratchet.folding import Fold
 from ratchet.frames import Digest, Frame, Hello, Rows
 from ratchet.generations import join
@@ -23,6 +24,10 @@ from ratchet.talk import Talk
 HEARTBEAT_S: Final = 1.0
 # How often a notice repeats that something is still wrong.
 REMIND_S: Final = 3600.0
+# Before names are forgotten, every member has said what it knows in this time, and we have been
+# looking around for longer without a gap. (After a pause, what peers sent before it comes in.)
+FRESH_S: Final = 3.0
+AWAKE_S: Final = 4.0
 # How full a digest is when it is called large: names can double twice before any is left out.
 LARGE: Final = 0.25
 
@@ -39,12 +44,16 @@ class Cluster:
         members: Members,
         notices: Notices,
         node: str,
+        started_ms: int,
         options: Options,
     ) -> None:
-        """`node`: our own name."""
+        """`node`: our own name. `started_ms`: see `slot.new_generation`."""
         self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
+        # When we first looked around, when we did last, and since when without a gap.
+        self._begun: float | None = None
+        self._looked = self._awake_since = float("-inf")
         # At how many addresses, given to this node, nobody was ever met.
         self.unmet = 0
         self._table = table
@@ -54,13 +63,16 @@ class Cluster:
         self._members = members
         self._notices = notices
         self._node = node
+        self._started_ms = started_ms
+        self._retention_s = options.retention_s
+        self._spare_names = options.spare_names
         # When we last said what is wrong, and with which name.
         self._reminded: dict[tuple[Kind, str], float] = {}
 
     def meet(self, hello: Hello, now: float) -> None:
         """A process is connected. From now on its name is on our disk and in our digests: if it is
         cut off before any node knows its slot, it is missing."""
-        self._journal.join({hello.node: 0})
+        self._list(hello.node)
         self._members.meet(hello, now)
 
     def learn(self, frame: Frame, now: float) -> None:
@@ -74,8 +86,8 @@ class Cluster:
             slots = {slot.node: slot.generation for slot in sorted(frame.slots)}
             joined = self._journal.join(join(frame.newest, slots), frame.closed, frame.folded)
             self._members.note(frame, joined, now)
-            if any(slot.node == self._node for slot in joined.lifted):
-                self._say_what_nobody_had_seen(frame)
+            if own := [slot for slot in joined.lifted if slot.node == self._node]:
+                self._say_what_nobody_had_seen(frame, own)
             # After lifting: what was lifted here just now is among what they have lifted.
             self._journal.join_lifted_views(frame.lifted_views)
 
@@ -94,7 +106,9 @@ class Cluster:
 
     def folds(self, now: float) -> list[Fold]:
         """The closed slots that are not folded yet, by name, and what is in the way."""
-        closed_s = self._members.closed_s(now)
+        # Of a slot without rows somebody may still come with some. So it waits for the retention,
+        # too; then it is folded, and its name is one that has gone.
+        closed_s = self._members.closed_s(now, self._latest_forgotten(now))
         if not closed_s:
             return []
         view = folding.View(
@@ -120,6 +134,11 @@ class Cluster:
 
     def _beat(self, now: float, *, counting: bool) -> None:
         """Once a heartbeat. A replica that is not `counting` only looks."""
+        self._note_gaps(now)
+        for peer in self._peers:
+            if peer.slot is None:
+                # The floor may have risen over what stands for its slot.
+                self._list(peer.hello.node)
         self._members.look(now)
         self._warn_of_many_names(now)
         if counting:
@@ -129,6 +148,11 @@ class Cluster:
                 if not fold.obstacles:
                     self._fold(fold)
                 self._remind(fold, now)
+            self._forget(now)
+
+    def _list(self, node: str) -> None:
+        """List a name although no slot of it may be known."""
+        self._journal.join({node: self._table.newest.placeholder})
 
     def _retire(self, node: str, why: str) -> None:
         slot = Slot(node, self._table.newest[node])
@@ -137,10 +161,45 @@ class Cluster:
             self._journal.join(closed={node: slot.generation})
 
     def _fold(self, fold: Fold) -> None:
-        views = sum(self._table.columns[slot].total for slot in fold.slots)
+        columns = [self._table.columns.get(slot) for slot in fold.slots]
+        views = sum(column.total for column in columns if column)
         self._journal.join(folded={fold.node: fold.generation})
         text = f"slots of {fold.node} up to {fold.node}@{fold.generation}, with {views} views"
         self._notices.add("folded", fold.node, f"{text}, are folded into the base")
+
+    def _forget(self, now: float) -> None:
+        """Forget names that have gone, if they are many and nothing is in the way."""
+        gone = forgetting.gone(self._table, self._latest_forgotten(now))
+        if len(gone) > self._spare_names and self._sees_everybody(now):
+            self._journal.join(*forgetting.without(self._table, gone))
+            text = f"{len(gone)} names that have gone are forgotten, and all others that started"
+            floor = self._table.newest.floor
+            self._notices.add("forgotten", self._node, f"{text} up to generation {floor}")
+
+    def _latest_forgotten(self, now: float) -> int:
+        """The generation of a slot that started a retention ago."""
+        since_start_s = 0.0 if self._begun is None else now - self._begun
+        return self._started_ms * 1000 + int((since_start_s - self._retention_s) * 1e6)
+
+    def _sees_everybody(self, now: float) -> bool:
+        """Whether every member is connected, and has just said which names it knows."""
+        return (
+            now - self._awake_since >= AWAKE_S
+            and not self.unmet
+            and not self._members.missing_s(now)
+            and self._peers.alive().keys() <= self._peers.by_process.keys()
+            and all(
+                peer.knows_floors and peer.slot and now - peer.digest_at <= FRESH_S
+                for peer in self._peers
+            )
+        )
+
+    def _note_gaps(self, now: float) -> None:
+        if self._begun is None:
+            self._begun = now
+        if now - self._looked > FRESH_S:
+            self._awake_since = now
+        self._looked = now
 
     def _remind(self, fold: Fold, now: float) -> None:
         for obstacle in fold.obstacles:
@@ -155,7 +214,7 @@ class Cluster:
 
     def _warn_of_many_names(self, now: float) -> None:
         fill = self._talk.fill(now)
-        names = f"{len(self._table.newest)} names of nodes fill {fill:.0%} of a digest"
+        names = f"{len(self._table.newest.names())} names of nodes fill {fill:.0%} of a digest"
         if fill > 1:
             text = f"{names}: the oldest are left out, and new nodes can't get all counts"
             self._say("cut", self._node, text, now)
@@ -165,16 +224,25 @@ class Cluster:
 
     def _say(self, kind: Kind, node: str, text: str, now: float) -> None:
         """Say it now, and again after `REMIND_S` if that still holds."""
-        last = self._reminded.get((kind, node))
-        if last is None or now - last >= REMIND_S:
-            self._reminded[kind, node] = now
+        recent = {what: at for what, at in self._reminded.items() if now - at < REMIND_S}
+        if (kind, node) not in recent:
+            recent[kind, node] = now
             self._notices.add(kind, node, text)
+        self._reminded = recent
 
-    def _say_what_nobody_had_seen(self, theirs: Digest) -> None:
+    def _say_what_nobody_had_seen(self, theirs: Digest, lifted: list[Slot]) -> None:
         """Our slots were folded while we were away. Nobody else had seen the views that we have
         lifted and they have not."""
         ours = self._table.lifted_views.get(self._node, 0)
-        if (unseen := ours - theirs.lifted_views.get(self._node, 0)) > 0:
+        if self._node not in self._table.folded:
+            views = sum(self._table.lifting[slot].total for slot in lifted)
+            self._notices.add(
+                "unseen",
+                self._node,
+                f"the others have forgotten the name of this node, or never knew it: of its "
+                f"{views} views those are lost that nobody else had seen",
+            )
+        elif (unseen := ours - theirs.lifted_views.get(self._node, 0)) > 0:
             self._notices.add(
                 "unseen",
                 self._node,

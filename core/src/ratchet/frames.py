@@ -68,7 +68,7 @@ class Digest:
     newest: Generations
     closed: Generations
     folded: Generations
-    # For each name, how many views of its slots I have lifted into my base.
+    # For each name in `folded`, how many views of its slots I have lifted into my base.
     lifted_views: Mapping[str, int]
     # None while the base changes.
     base_fingerprint: int | None
@@ -80,9 +80,11 @@ class Digest:
             (self.folded, self.closed, "only closed slots are folded"),
             (self.closed, self.newest, "only known slots are closed"),
         ):
-            for node, generation in lesser.items():
-                if generation > greater.get(node, -1):
-                    raise Invalid(f"{rule}, not {node}@{generation}")
+            if lesser.floor != greater.floor:
+                raise Invalid(f"all maps have one floor, not {lesser.floor} and {greater.floor}")
+            for node in (*lesser, *greater):
+                if lesser[node] > greater[node]:
+                    raise Invalid(f"{rule}, not {node}@{lesser[node]}")
 
     @property
     def size(self) -> int:

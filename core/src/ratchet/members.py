@@ -5,7 +5,7 @@ A member is
 - a process that is alive;
 - a missing name: its newest slot is open, and no process of it is alive. It may be dead, or cut off
   with views that no other node has. We know a name from its first hello on. Until we know a slot
-  of it, `table.newest` has generation 0 for it;
+  of it, `table.newest` has its `placeholder` for it;
 - for the grace, a process that may have been dismissed by mistake: see `Dismissed`.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Hello, Rows
+from ratchet.generations import NOTHING
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
@@ -99,7 +100,7 @@ class Members:
                 self._slotless.pop(process, None)
         self._closed_since = closed_since = self._look_at_closed(now)
         table = self._table
-        self._named = {Slot(node, generation) for node, generation in table.newest.items()}
+        self._named = {Slot(node, table.newest[node]) for node in table.newest.names()}
         # Now forget what has no use any more.
         self._slotless = {
             process: each
@@ -112,6 +113,9 @@ class Members:
             if not table.is_closed(slot) or now - closed_since.get(slot, -EVER) < self._grace_s
         }
         self._reported = {s: n for s, n in self._reported.items() if not table.is_folded(s)}
+        self._last_alive = {
+            node: last for node, last in self._last_alive.items() if node in table.newest
+        }
 
     def _look_at_closed(self, now: float) -> dict[Slot, float]:
         """Since when each slot is closed: the slots whose rows we have, and those whose process may
@@ -183,28 +187,32 @@ class Members:
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
 
     def _newest_slot(self, node: str) -> Slot | None:
-        generation = self._table.newest[node]
-        return Slot(node, generation) if generation else None
+        newest = self._table.newest
+        return Slot(node, newest[node]) if newest[node] > newest.placeholder else None
 
     def missing_s(self, now: float) -> dict[str, float]:
         """The missing names, and for how many seconds there was no sign of life of each."""
         table = self._table
-        alive = {(one.node, one.generation or 0) for one in self._peers.alive().values()}
+        alive = {
+            Slot(one.node, table.newest.placeholder if one.generation is None else one.generation)
+            for one in self._peers.alive().values()
+        }
         begun = now if self._begun is None else self._begun
+        newest = (Slot(node, table.newest[node]) for node in table.newest.names())
         return {
-            node: now - self._last_alive.get(node, begun)
-            for node, generation in table.newest.items()
-            if not table.closed.covers(Slot(node, generation))
-            and (node, generation) not in alive
-            and Slot(node, generation) != table.own
+            slot.node: now - self._last_alive.get(slot.node, begun)
+            for slot in newest
+            if not table.is_closed(slot) and slot not in alive and slot != table.own
         }
 
-    def closed_s(self, now: float) -> dict[Slot, float]:
-        """For how many seconds each closed slot that is here has been known to be closed."""
+    def closed_s(self, now: float, old: int = NOTHING) -> dict[Slot, float]:
+        """For how many seconds each closed slot has been known to be closed: the slots of which we
+        have rows, and the last slots of names that have gone if their generation is up to `old`."""
+        columns, newest = self._table.columns, self._table.newest
         return {
             slot: now - since
             for slot, since in self._closed_since.items()
-            if slot in self._table.columns
+            if slot in columns or newest[slot.node] == slot.generation <= old
         }
 
     def dismissed(self, now: float) -> Iterator[Dismissed]:
@@ -223,7 +231,8 @@ class Members:
 
     def _is_placeholder(self, slot: Slot) -> bool:
         """Whether `slot` stood for the slots of a name while we knew none, and now we know one."""
-        return not slot.generation and self._table.newest[slot.node] > 0
+        newest = self._table.newest
+        return slot.generation == newest.placeholder < newest[slot.node]
 
     # -- who may be retired --------------------------------------------------------------------
 
@@ -243,7 +252,7 @@ class Members:
         if self._retire_after_s is None:
             return []
         table, missing_s = self._table, self.missing_s(now)
-        members = {node for node in table.newest if not table.is_gone(node)}
+        members = {node for node in table.newest.names() if not table.is_gone(node)}
         if 2 * len(members - missing_s.keys()) <= len(members):
             return []
         return [(node, s) for node, s in missing_s.items() if s >= self._retire_after_s]

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 Kind = Literal[
-    "opened", "superseded", "reopened", "retired", "folded", "unseen", "missing", "large", "cut"
+    "opened",
+    "superseded",
+    "reopened",
+    "retired",
+    "folded",
+    "forgotten",
+    "unseen",
+    "missing",
+    "large",
+    "cut",
 ]
 
 

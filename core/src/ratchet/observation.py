@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from ratchet.column import Column
 from ratchet.folding import Fold
+from ratchet.generations import Generations
 from ratchet.holdings import Holdings
 from ratchet.members import Member, Members
 from ratchet.slot import Slot
@@ -61,9 +62,9 @@ class Observation:
     folds: tuple[Fold, ...]
     grace_s: float
     # The maps of `table`.
-    newest: Mapping[str, int]
-    closed: Mapping[str, int]
-    folded: Mapping[str, int]
+    newest: Generations
+    closed: Generations
+    folded: Generations
     lifted_views: Mapping[str, int]
     base_videos: int
     base_views: int
@@ -86,7 +87,6 @@ def observe(
     """The observation of the replica that these are the parts of."""
     everybody = members.everyone(now)
     me = everybody[0]
-    lifting = sum(column.total for column in table.lifting.values())
     return Observation(
         node=me.node,
         process=me.process or "",
@@ -97,12 +97,12 @@ def observe(
         slots=(*_slots(table, members, holdings, everybody, now), *_lifting(table)),
         folds=tuple(folds),
         grace_s=grace_s,
-        newest=dict(table.newest),
-        closed=dict(table.closed),
-        folded=dict(table.folded),
+        newest=Generations(table.newest),
+        closed=Generations(table.closed),
+        folded=Generations(table.folded),
         lifted_views=dict(table.lifted_views),
         base_videos=len(table.base),
-        base_views=max(0, sum(table.lifted_views.values()) - lifting),
+        base_views=table.base.total,
         digest_fill=digest_fill,
         fingerprint=table.fingerprint(),
     )

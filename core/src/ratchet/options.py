@@ -22,6 +22,11 @@ class Options:
     max_slots: int = 5000
     # Rows that one transaction lifts into the base. Views wait meanwhile.
     max_lifted: int = 2000
+    # For how many seconds after its start every process has been in sight of the cluster, if it
+    # ever is: names that have gone are forgotten not before.
+    retention_s: float = 7 * 86400.0
+    # So many names that have gone stay listed. When there are more, they are forgotten together.
+    spare_names: int = 32
     # Characters in one digest. All that it has to say fits, but for thousands of names.
     max_digest: int = MAX_TEXT
 

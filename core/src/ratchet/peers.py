@@ -21,6 +21,8 @@ class Peer:
     hello: Hello
     # Its last digest, None before the first.
     digest: Digest | None = None
+    # When that came.
+    digest_at: float = float("-inf")
     # What it has confirmed to have on disk since its last digest.
     confirmed: dict[Slot, int] = field(default_factory=dict)
     # Its base differs from ours, and has not been fetched to its end.
@@ -30,6 +32,11 @@ class Peer:
     def slot(self) -> Slot | None:
         """The slot that it counts in, as far as it has said."""
         return self.digest.slot if self.digest else None
+
+    @property
+    def knows_floors(self) -> bool:
+        """Whether it takes maps with a floor. Every version of the protocol does, so far."""
+        return True
 
     def extent(self, slot: Slot) -> Extent:
         """How much of `slot` it has on disk, by its last digest."""

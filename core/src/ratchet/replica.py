@@ -57,7 +57,9 @@ class Replica:
         self.members = members = Members(table, peers, me, options)
         self.journal = journal = Journal(table, options.max_lifted)
         self.talk = talk = Talk(table, journal, peers, me.process, options)
-        self.cluster = Cluster(table, journal, peers, talk, members, notices, me.node, options)
+        self.cluster = Cluster(
+            table, journal, peers, talk, members, notices, me.node, started_ms, options
+        )
         self.tenure = Tenure(table, journal, peers, notices, me.node, started_ms, chance)
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.

@@ -3,7 +3,8 @@
     {"video": "tide", "base": 40, "slots": {"a@1763800000000123": 3}, "folded": {"b": 1763…}}
 
 A snapshot carries `folded`, because a counter without it is only half of a state: a receiver must
-lift its own counter by the same folds before it merges.
+lift its own counter by the same folds before it merges. The key "*" in `folded` speaks of all names
+that it does not list (see `generations`).
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ratchet import names, strict_json
 from ratchet.counter import Counter
-from ratchet.generations import Generations
+from ratchet.generations import FLOOR, Generations, join
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 
@@ -73,4 +74,9 @@ def decode_counter(value: object) -> Counter:
 def decode_generations(value: object) -> Generations:
     """A map of generations in parsed JSON. Raises `Invalid`."""
     entries = strict_json.mapping(value).items()
-    return Generations({names.node(node): names.generation(n) for node, n in entries})
+    parsed = {_name_or_floor(node): names.generation(n) for node, n in entries}
+    return join(parsed, {})
+
+
+def _name_or_floor(text: str) -> str:
+    return text if text == FLOOR else names.node(text)

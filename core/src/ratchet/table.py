@@ -52,7 +52,7 @@ class Table:
         self.newest = Generations()
         self.closed = Generations()
         self.folded = Generations()
-        # For each name, how many views of its slots have been lifted into the base.
+        # For each name that `folded` lists, how many views of its slots have been lifted.
         self.lifted_views: dict[str, int] = {}
         # The slot that this process counts in, None until it is open.
         self.own: Slot | None = None
@@ -108,7 +108,7 @@ class Table:
 
     def is_gone(self, node: str) -> bool:
         """Whether `node` has left or was retired, and has not come back since."""
-        return self.closed.get(node, -1) >= self.newest.get(node, 0)
+        return self.closed[node] >= self.newest[node]
 
     def complete(self, slot: Slot) -> int:
         """Up to which seq everything of `slot` is in memory."""
@@ -169,18 +169,29 @@ class Table:
             # `apply_lift` moves its rows, together with those on disk.
             column = self.lifting[slot] = self.columns.pop(slot)
             self.add_lifted_views(slot.node, column.total)
+        if news:
+            views = self.lifted_views.items()
+            self.lifted_views = {node: n for node, n in views if node in self.folded}
+        # A name that is forgotten now has not started.
+        listed = {*self.newest.names()} if started else set()
+        started = [slot for slot in started if slot.node in listed]
         return Joined(tuple(started), lifted, bool(news))
 
     def join_lifted_views(self, theirs: Mapping[str, int]) -> bool:
         """Take the larger of each entry of `lifted_views`. Whether any has grown."""
-        grown = {node: n for node, n in theirs.items() if n > self.lifted_views.get(node, 0)}
+        grown = {
+            node: n
+            for node, n in theirs.items()
+            if n > self.lifted_views.get(node, 0) and node in self.folded
+        }
         self.lifted_views |= grown
         return bool(grown)
 
     def add_lifted_views(self, node: str, views: int) -> None:
         """More views of `node` are lifted."""
-        # Capped like any count: a name's videos together may be more than one number can hold.
-        self.lifted_views[node] = min(self.lifted_views.get(node, 0) + views, MAX_COUNT)
+        if node in self.folded:
+            # Capped like any count: a name's videos together may be more than one number can hold.
+            self.lifted_views[node] = min(self.lifted_views.get(node, 0) + views, MAX_COUNT)
 
     def apply_lift(self, lift: Lift) -> None:
         """Move the views of some videos of a folded slot into the base, as it happened on disk."""

@@ -90,7 +90,12 @@ class Talk:
         """
         table = self._table
         held = {slot.node for slot in table.columns}
-        gone = [node for node in digest.newest if table.is_gone(node) and node not in held]
+        gone = [
+            node
+            for node in digest.newest.names()
+            # Without an entry a name is at the floor, so one that is below must be listed.
+            if table.is_gone(node) and node not in held and table.folded[node] >= table.folded.floor
+        ]
         gone.sort(key=lambda node: (digest.newest[node], node))
         maps = (digest.newest, digest.closed, digest.folded, digest.lifted_views)
         over = digest.size - self._max_digest
@@ -184,9 +189,13 @@ class Talk:
 
     def prune(self) -> None:
         """Forget the questions about folded slots: nobody needs their rows any more."""
-        self._transfers.drop(self._table.is_folded)
         folded = self._table.is_folded
+        self._transfers.drop(folded)
         self._confirm_to = {s: to for s, to in self._confirm_to.items() if not folded(s)}
+        self._goals = {s: seq for s, seq in self._goals.items() if not folded(s)}
+        self._doubted = {doubt: at for doubt, at in self._doubted.items() if not folded(doubt[0])}
+        for peer in self._peers:
+            peer.confirmed = {s: seq for s, seq in peer.confirmed.items() if not folded(s)}
 
     # -- receiving -----------------------------------------------------------------------------
 
@@ -233,7 +242,7 @@ class Talk:
         if peer.digest is None:
             for slot, extent in theirs.slots.items():
                 self._goals[slot] = max(extent.durable, self._goals.get(slot, 0))
-        peer.digest = theirs
+        peer.digest, peer.digest_at = theirs, now
         sends = []
         for slot, extent in theirs.slots.items():
             sends += self._want(slot, extent.durable, process, now)

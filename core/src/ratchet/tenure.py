@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from ratchet.generations import NOTHING
 from ratchet.journal import Journal
 from ratchet.notices import Notices
 from ratchet.peers import Peers
@@ -122,8 +123,9 @@ class Tenure:
     @property
     def left(self) -> Slot | None:
         """The newest slot of our name, once we have closed it for good."""
-        if self.state is State.LEFT and self._node in self._table.closed:
-            return Slot(self._node, self._table.closed[self._node])
+        closed = self._table.closed
+        if self.state is State.LEFT and closed[self._node] > closed.floor:
+            return Slot(self._node, closed[self._node])
         return None
 
     # -- events --------------------------------------------------------------------------------
@@ -141,10 +143,11 @@ class Tenure:
 
     def leave(self) -> None:
         """This process has counted its last view, and will end for good: close the slot."""
-        newest = self._table.newest.get(self._node)
-        if newest is None and self._peers.by_process:
-            newest = 0  # They know our name, and no slot of it.
-        if self._move(Event.LEAVE) and newest is not None:
+        newest = self._table.newest[self._node]
+        if self._peers.by_process:
+            # They know our name, perhaps no slot of it.
+            newest = max(newest, self._table.newest.placeholder)
+        if self._move(Event.LEAVE) and newest > NOTHING:
             self._journal.join(closed={self._node: newest})
 
     def check(self) -> None:
@@ -196,7 +199,7 @@ class Tenure:
     def _open(self) -> Slot:
         """Count from now on in a slot that nobody has ever written."""
         table, node = self._table, self._node
-        newest = table.newest.get(node, 0)
+        newest = max(table.newest[node], table.newest.placeholder)
         slot = Slot(node, new_generation(self._started_ms, self._chance, newest))
         # All that this name counted before counts no more: those processes are gone.
         self._journal.join({node: slot.generation}, closed={node: slot.generation - 1})

@@ -153,16 +153,14 @@ class Actions:
         clock = "" if not clock_h else ", clock back" if clock_h < 0 else ", clock ahead"
         world.tally[f"start from {kind}{clock}"] += 1
         if place.rstrip("+") in self._retired:
-            gone = disk.own is not None and disk.own.generation <= world.truth.folded.get(
-                disk.own.node, -1
-            )
+            gone = disk.own is not None and world.truth.folded.covers(disk.own)
             world.tally["return after the fold" if gone else "return within the grace"] += 1
         world.start(place, disk, clock_h)
 
-    def _join_step(self, place: str) -> None:
+    def _join_step(self, place: str, clock_h: float = 0.0) -> None:
         if self._is_vacant(place):
             self._world.tally["join"] += 1
-            self._world.start(place, Disk())
+            self._world.start(place, Disk(), clock_h)
 
     def _twin_step(self, place: str, clock_h: float = 0.0) -> None:
         """A copy of its data folder is started beside it."""
@@ -261,7 +259,10 @@ class Actions:
         if self._snapshots:
             self._world.tally["old snapshot again"] += 1
             snapshot = self._snapshots[pick % len(self._snapshots)]
-            self._world.browsers[number].receive(tab, snapshot)
+            browser = self._world.browsers[number]
+            if any(one.memory.folded.floor > snapshot.folded.floor for one in browser.tabs):
+                self._world.tally["snapshot from before a floor"] += 1
+            browser.receive(tab, snapshot)
 
     def _reload_step(self, number: int, tab: int) -> None:
         self._world.tally["tab reloaded"] += 1

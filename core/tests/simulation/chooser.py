@@ -23,6 +23,7 @@ def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
     """The cluster of the run with this seed."""
     rng = Random(f"{seed} setup")
     small = rng.random() < 0.6
+    names = Random(f"{seed} names")
     return Setup(
         seed,
         nodes or rng.choice([2, 3, 3, 3, 4, 4, 5]),
@@ -32,6 +33,8 @@ def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
             lifted=rng.choice([1, 2, 3]) if small else 2000,
             grace_s=rng.choice([3600.0, 3600.0, 3600.0, 600.0, 60.0]),
             retire_after_s=rng.choice([None, None, None, 7200.0]),
+            retention_s=names.choice([7 * 86400.0, 86400.0, 7200.0, 60.0]),
+            spare_names=names.choice([0, 0, 1, 4]),
         ),
         codec_every=codec_every,
     )
@@ -64,6 +67,8 @@ class Chooser:
             self._retired_while_held_up,
             self._handed_over_late,
             *3 * [self._side_retired_by_mistake],
+            *2 * [self._passers_by],
+            *2 * [self._alone_for_long],
         ]
 
     def __call__(self) -> Step:
@@ -428,6 +433,75 @@ class Chooser:
             yield step("start", others[0])
         yield step("heal")
         yield step("pass", 9)
+
+    def _passers_by(self) -> Iterator[Step]:
+        """Nodes come and go, each under a name of its own, until these names are forgotten. Some
+        come back after that, and so do browsers that have seen them."""
+        rng, number = self._rng, self._rng.randrange(2)
+        names = [name for name in "hijklmnopqrstuvwxyz" if self._is_new(name)]
+        late = []
+        for name in names[: rng.randint(1, 4)]:
+            yield step("join", name)
+            yield step("pass", rng.choice([0.5, 3, 3]))
+            yield from self._some_views(name)
+            yield step("pass", rng.choice([0.3, 2]))
+            yield step("look", number, 0, rng.choice([name, self._up()]), self._video())
+            yield step("age", number)
+            how = rng.choice(["leave", "leave", "crash", "isolate", "scrap"])
+            yield step(how, name)
+            yield step("pass", 9)
+            if how != "leave":
+                yield step("retire", self._up(), name)
+                late.append(name)
+                yield from self._some_views(name)
+        if rng.random() < 0.3:
+            yield self._partition()
+        yield self._around_the_grace()
+        yield step("heal") if rng.random() < 0.6 else self._short()
+        yield self._around_the_retention()
+        for name in late:
+            yield step("start", name, rng.choice([0, 0, -1, -800]))
+        yield step("heal")
+        yield from self._some_views(rng.choice(late) if late else self._up())
+        yield step("pass", 6)
+        yield step("revive", number, rng.randrange(100))
+        yield step("look", number, 0, self._up(), self._video())
+
+    def _alone_for_long(self) -> Iterator[Step]:
+        """A node starts and meets nobody, or one other node that is cut off with it, until names
+        are forgotten on the other side."""
+        rng = self._rng
+        names = [name for name in "hijklmnopqrstuvwxyz" if self._is_new(name)]
+        alone, passing = (*names, "a", "b")[:2]
+        with_it = self._up() if rng.random() < 0.4 else ""
+        known = sorted({*self._world.up, *self._world.down, passing} - {with_it})
+        for place in (alone, with_it):
+            for other in known:
+                if place and other != place:
+                    yield step("cut", place, other)
+                    yield step("cut", other, place)
+        yield step("join", alone, *([] if rng.random() < 0.8 else [-800]))
+        yield step("pass", 3)
+        yield from self._some_views(alone)
+        others = [one.place for one in self._world.running() if one.place not in (alone, with_it)]
+        if not others:
+            return
+        yield step("join", passing)
+        yield step("pass", 4)
+        yield step("leave", passing)
+        yield step("pass", 9)
+        if with_it and rng.random() < 0.7:
+            yield step("retire", others[0], with_it)
+        yield self._around_the_grace()
+        yield self._around_the_retention()
+        yield from self._some_views(alone)
+        yield step("heal")
+        yield from self._some_views(alone)
+        yield step("pass", 9)
+
+    def _around_the_retention(self) -> Step:
+        retention_h = self._world.setup.habits.retention_s / 3600
+        return step("hours", retention_h * self._rng.choice([0.5, 0.999, 1.001, 1.01, 2]) + 0.01)
 
     def _is_new(self, place: str) -> bool:
         return place not in self._world.started

@@ -52,8 +52,8 @@ class Disk:
         self.newest.merge(changes.newest)
         self.closed.merge(changes.closed)
         self.folded.merge(changes.folded)
-        for node, views in changes.lifted_views.items():
-            self.lifted_views[node] = max(views, self.lifted_views.get(node, 0))
+        if changes.newest:
+            self.lifted_views = dict(changes.lifted_views)
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
         """Everything, in parts, like a store that does not hold it all in memory."""

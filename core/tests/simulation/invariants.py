@@ -10,6 +10,8 @@
     claim    a digest claims only what is on disk
     base     bases are merged only where the same slots have been folded into them
     barrier  a slot is folded only after the grace, and when every member has agreed
+    floor    names are forgotten only while every member is connected; a slot that nobody there
+             knew is covered only after the retention
     shared   rows that a replica takes to be on another disk are on another disk
     retire   a node that is connected is not retired
 """
@@ -72,7 +74,13 @@ class Invariants:
     def _opened(self, process: Process) -> None:
         slot = process.replica.table.own
         if slot is not None and slot != process.seen_slot:
-            self._truth.opened(slot, process.label, process.sane_clock)
+            self._truth.opened(
+                slot,
+                process.label,
+                self._now,
+                sane_clock=process.sane_clock,
+                right_clock=process.right_clock,
+            )
             process.seen_slot = process.disk.own = slot
 
     def all(self, process: Process) -> None:
@@ -222,22 +230,60 @@ class Invariants:
 
     def _folds(self, process: Process) -> None:
         replica = process.replica
-        before, process.seen_folded = process.seen_folded, dict(replica.table.folded)
-        if any(g > replica.table.closed.get(node, -1) for node, g in replica.table.folded.items()):
+        folded, closed = replica.table.folded, replica.table.closed
+        before, process.seen_folded = process.seen_folded, Generations(folded)
+        if any(folded[node] > closed[node] for node in (*folded, *closed)):
             raise Broken("barrier", f"{process} has folded a slot that is not closed")
-        for node, generation in replica.table.folded.items():
-            if generation > self._folded.get(node, -1):
-                self._first_fold(process, node, generation)
-                self._folded = join(self._folded, {node: generation})
-            elif generation != before.get(node):
-                self._world.tally["fold learned from a peer"] += 1
+        if any(folded[node] < before[node] for node in (*folded, *before)):
+            raise Broken("barrier", f"{process} has forgotten a fold: {before} is now {folded}")
+        if folded.floor > before.floor:
+            if folded.floor > self._folded.floor:
+                self._first_floor(process)
+            else:
+                self._world.tally["floor learned from a peer"] += 1
+        newly = [
+            slot
+            for slot in self._truth.history
+            if folded.covers(slot) and not self._folded.covers(slot)
+        ]
+        for node in dict.fromkeys(slot.node for slot in newly):
+            self._first_fold(process, node, max(g for name, g in newly if name == node))
+        if not newly and folded != before:
+            self._world.tally["fold learned from a peer"] += 1
+        self._folded = join(self._folded, folded)
+
+    def _first_floor(self, process: Process) -> None:
+        """`process` is the first to raise the floor so high."""
+        for other, down_since in self._world.states():
+            above = self._world.above(other)
+            if other is process.disk or (above and above.id in process.peers):
+                continue
+            # It may take the last process there to be connected still.
+            since = above.started_s if above else down_since
+            if self._is_member(process, other) and self._now - (since or 0.0) > SURELY_MISSED_S:
+                raise Broken("floor", f"{process} raises the floor without {other.own}, a member")
+
+    def _covers_unknown(self, process: Process, slot: Slot) -> bool:
+        """Whether a floor covers `slot`, which `process` had never known. If so, the slot must be
+        older than the retention."""
+        if process.seen_newest.covers(slot):
+            return False
+        self._world.tally["floor over a slot that nobody there knew"] += 1
+        opened_s = self._truth.opened_s.get(slot)
+        retention_s = self._world.setup.habits.retention_s
+        early = opened_s is not None and self._now - opened_s < retention_s - 1e-3
+        if early and process.right_clock:
+            raise Broken("floor", f"{process} covers {slot} within the retention")
+        return True
 
     def _first_fold(self, process: Process, node: str, generation: int) -> None:
         """`process` is the first to fold these slots."""
         now, disk, replica = self._world.agenda.now, process.disk, process.replica
         self._world.tally["fold"] += 1
+        unknown = self._covers_unknown(process, Slot(node, generation))
         known = [time for time, g in process.closings.get(node, []) if g >= generation]
-        if not known or now - known[0] < self._world.setup.habits.grace_s - 1e-3:
+        early = not known or now - known[0] < self._world.setup.habits.grace_s - 1e-3
+        if early and not unknown:
             raise Broken("barrier", f"{process} folds {node}@{generation} within the grace")
         slots = [
             slot
@@ -256,7 +302,7 @@ class Invariants:
             closed = other.own is not None and replica.table.closed.covers(other.own)
             if not (self._is_member(process, other) or self._is_dismissed(process, other)):
                 cut_off.append(other)
-                if other.own and not closed:
+                if other.own and (unknown or not closed):
                     self._world.tally["fold by a replica that never knew a member"] += 1
                 continue
             members.append(other)
@@ -269,7 +315,8 @@ class Invariants:
         # A process that was cut off for longer than the grace may have come back just now. A member
         # may have received its rows already, and not have sent its next digest yet.
         returned = now - self._world.network.last_joined < RETURNED_S
-        self._agreed(process, node, generation, slots)
+        if not unknown:
+            self._agreed(process, node, generation, slots)
         for slot in slots:
             for other in members:
                 if other.folded.covers(slot) or returned:
@@ -290,7 +337,7 @@ class Invariants:
         for other in self._world.running():
             if other.id not in process.peers:
                 continue
-            if other.replica.table.closed.get(node, -1) < generation:
+            if other.replica.table.closed[node] < generation:
                 raise Broken(
                     "barrier",
                     f"{process} folds {node}@{generation}, which {other} takes to be open",
@@ -318,7 +365,8 @@ class Invariants:
         if table.closed.covers(own):
             return False
         # It was met, nobody has heard of any slot of its name, and nobody has retired it.
-        unknown = not table.newest.get(own.node) and own.node not in table.closed
+        newest = table.newest
+        unknown = newest[own.node] <= newest.placeholder and own.node not in process.closings
         return table.newest.covers(own) or (unknown and process.met_s(other, self._now) is not None)
 
     def _is_dismissed(self, process: Process, other: Disk) -> bool:
@@ -331,7 +379,7 @@ class Invariants:
         met_s = process.met_s(other, self._now)
         if not known and met_s is None:
             return False
-        generation = own.generation if known else 0
+        generation = own.generation if known else process.replica.table.newest.placeholder
         closings = (t for t, g in process.closings.get(own.node, []) if g >= generation)
         if self._now - next(closings, -grace_s) < grace_s - 1e-3:
             return True
@@ -408,6 +456,17 @@ class Invariants:
                 if not open_slots.issuperset(slots):
                     raise Broken("6", f"{process} sends browsers closed slots of {video}")
         self._same(running, lambda process: process.replica.table.base.fingerprint, "bases")
+
+    def few_names(self) -> None:
+        """At rest, after the retention: names that have gone are forgotten."""
+        spare = self._world.setup.habits.spare_names
+        for process in self._world.running():
+            newest, closed = process.replica.table.newest, process.replica.table.closed
+            gone = [node for node in newest.names() if newest[node] == closed[node]]
+            if len(gone) > spare:
+                raise Broken("6", f"{process} still lists {gone}: {closed}")
+            if not process.replica.table.lifted_views.keys() <= {*newest}:
+                raise Broken("6", f"{process} still says how much was lifted of names forgotten")
 
     def _same(self, running: list[Process], what: Callable[[Process], object], name: str) -> None:
         first = what(running[0])

@@ -84,9 +84,9 @@ MUTANTS: Final = (
         "fold within the grace",
         "replica",
         "        self.me = me\n",
-        "        self.me, old = me, options\n"
-        "        options = Options(old.grace_s / 2, old.retire_after_s, old.max_rows,"
-        " old.max_slots, old.max_lifted)\n",
+        "        from dataclasses import replace\n"
+        "        self.me = me\n"
+        "        options = replace(options, grace_s=options.grace_s / 2)\n",
     ),
     Mutant(
         "slot reused after a restart",
@@ -135,10 +135,10 @@ MUTANTS: Final = (
     Mutant(
         "counts moved to a new slot",
         "tenure",
-        "        newest = table.newest.get(node, 0)\n",
+        "        newest = max(table.newest[node], table.newest.placeholder)\n",
         "        for row in table.columns.get(table.own, ()) if table.own else ():\n"
         "            self._journal.count(row.video, row.views, answered=False)\n"
-        "        newest = table.newest.get(node, 0)\n",
+        "        newest = max(table.newest[node], table.newest.placeholder)\n",
     ),
     Mutant(
         "a chunk claims before the last has arrived",
@@ -186,8 +186,8 @@ MUTANTS: Final = (
     Mutant(
         "a hello makes no member",
         "cluster",
-        "        self._journal.join({hello.node: 0})\n",
-        "",
+        "        self._journal.join({node: self._table.newest.placeholder})\n",
+        "        return\n",
     ),
     Mutant(
         "the living may be retired",
@@ -246,6 +246,36 @@ MUTANTS: Final = (
         "            return []\n"
         "        have = Have(slot, column.durable)",
         "        have = Have(slot, column.complete)",
+    ),
+    Mutant(
+        "names are forgotten although a member is missing",
+        "cluster",
+        "if len(gone) > self._spare_names and self._sees_everybody(now):",
+        "if len(gone) > self._spare_names:",
+    ),
+    Mutant(
+        "names are forgotten within the retention",
+        "cluster",
+        "(since_start_s - self._retention_s)",
+        "(since_start_s - self._retention_s / 2)",
+    ),
+    Mutant(
+        "a floor without exceptions",
+        "forgetting",
+        "for node in listed}",
+        "for node in listed if generations[node] > floor}",
+    ),
+    Mutant(
+        "a join takes what a map lists, and not its floor",
+        "generations",
+        "larger = {node: max(self[node], theirs[node]) for node in nodes}",
+        "larger = {node: max(self[node], theirs.get(node, NOTHING)) for node in nodes}",
+    ),
+    Mutant(
+        "a floor folds nothing",
+        "generations",
+        "return slot.generation <= self[slot.node]",
+        "return slot.generation <= self.get(slot.node, NOTHING)",
     ),
     Mutant(
         "equal claims of different rows are believed",

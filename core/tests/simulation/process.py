@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from ratchet.changes import Changes
 from ratchet.frames import Hello
+from ratchet.generations import Generations
 from ratchet.options import Options
 from ratchet.replica import Replica
 from ratchet.slot import Slot
@@ -34,6 +35,9 @@ class Habits:
     lifted: int
     grace_s: float
     retire_after_s: float | None
+    # When names that have gone are forgotten, and how many are spared.
+    retention_s: float
+    spare_names: int
 
 
 class Process:
@@ -57,6 +61,7 @@ class Process:
         self.disk = disk
         self.rng = Random(f"{seed} {self.label}")
         self.alive = True
+        self.started_s = now
         self.stage: Stage = "serving"
         # When it gives up handing over.
         self.deadline: float | None = None
@@ -69,6 +74,8 @@ class Process:
         # no more.
         self._offset = self.rng.uniform(0, 1000) - now
         self.sane_clock = True
+        # Whether its clock is neither ahead nor behind.
+        self.right_clock = True
         # How many of the next commits fail, and how many seconds each takes; 0: as usual.
         self.failures = 0
         self.slow_s = 0.0
@@ -85,8 +92,9 @@ class Process:
         self.unshared: list[tuple[float, dict[Slot, int]]] = []
         # What the checks have seen of it, to compare with.
         self.reached: Tally[str] = Tally()
-        self.seen_folded: dict[str, int] = {}
-        self.seen_closed: dict[str, int] = {}
+        self.seen_newest = Generations()
+        self.seen_folded = Generations()
+        self.seen_closed = Generations()
         self.seen_slot: Slot | None = None
         self.seen_columns: set[Slot] = set()
         self.closings: dict[str, list[tuple[float, int]]] = {}
@@ -103,6 +111,8 @@ class Process:
                 retire_after_s=habits.retire_after_s,
                 max_rows=habits.chunk,
                 max_lifted=habits.lifted,
+                retention_s=habits.retention_s,
+                spare_names=habits.spare_names,
             ),
         )
         for part in disk.read():

@@ -70,6 +70,10 @@ SOMETIMES: Final = {
         "notice: folded",
         "notice: missing",
         "notice: unseen",
+        "notice: forgotten",
+        "floor learned from a peer",
+        "floor over a slot that nobody there knew",
+        "snapshot from before a floor",
     ),
     "browsers": (
         "snapshot to a browser",

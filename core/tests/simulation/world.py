@@ -114,10 +114,12 @@ class World:
         replica = process.replica
         if replica.table.closed != process.seen_closed:
             for node, generation in replica.table.closed.items():
-                if generation > process.seen_closed.get(node, -1):
+                if generation > process.seen_closed[node]:
                     process.closings.setdefault(node, []).append((self.agenda.now, generation))
-            process.seen_closed = dict(replica.table.closed)
+            process.seen_closed = Generations(replica.table.closed)
         self.checks.touched(process)
+        if replica.table.newest != process.seen_newest:
+            process.seen_newest = Generations(replica.table.newest)
         for notice in replica.notices.take():
             self.tally[f"notice: {notice.kind}"] += 1
         if process.stage == "serving" and replica.tenure.superseded:
@@ -240,10 +242,11 @@ class World:
         process = Process(
             place, self.started[place], disk, wall_ms, now, self.setup.habits, self.setup.seed
         )
-        process.sane_clock = clock_h >= 0
-        process.seen_closed = dict(process.replica.table.closed)
+        process.sane_clock, process.right_clock = clock_h >= 0, clock_h == 0
+        process.seen_newest = Generations(process.replica.table.newest)
+        process.seen_closed = Generations(process.replica.table.closed)
         process.closings = {node: [(now, g)] for node, g in process.seen_closed.items()}
-        process.seen_folded = dict(process.replica.table.folded)
+        process.seen_folded = Generations(process.replica.table.folded)
         self.up[place] = self.by_id[process.id] = process
         self.checks.restored(process)
         self.agenda.every(TICK_S, self._tick(process), process.rng.uniform(0, TICK_S))
@@ -382,6 +385,11 @@ class World:
         self.run_long(self.setup.habits.grace_s + 20.0)
         self.rest(everybody=True)
         self.checks.small()
+        # Some started on a clock that was hours ahead.
+        self.run_long(self.setup.habits.retention_s + 6 * 3600)
+        self.rest(everybody=True)
+        self.checks.small()
+        self.checks.few_names()
         for process in self.running():
             for video in self.videos:
                 self.browsers[0].receive(0, process.replica.table.snapshot(video))

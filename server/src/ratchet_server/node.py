@@ -170,7 +170,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         started_ms=time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
-        options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
+        options=Options(
+            grace_s=settings.fold_grace_s,
+            retire_after_s=settings.retire_after_s,
+            retention_s=settings.forget_after_s,
+        ),
     )
     videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)

@@ -313,8 +313,11 @@ def model(history: Iterable[Changes]) -> Changes:
                 base[row.video] = min(base.get(row.video, 0) + row.views, MAX)
             if last:
                 uptos.pop(slot, None)
-        for known, entries in zip(maps, maps_of(changes), strict=True):
-            known |= {node: max(g, known.get(node, 0)) for node, g in entries.items()}
+        if any(maps_of(changes)):
+            maps = [
+                {node: max(g, known.get(node, 0)) for node, g in entries.items()}
+                for known, entries in zip(maps, maps_of(changes), strict=True)
+            ]
     columns = tuple(
         ColumnChange(
             slot,

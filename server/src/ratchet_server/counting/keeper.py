@@ -48,6 +48,7 @@ MAX_WAITING: Final = 50_000
 _LEVELS: Final[Mapping[Kind, int]] = {
     "opened": logging.INFO,
     "folded": logging.INFO,
+    "forgotten": logging.INFO,
     "cut": logging.ERROR,
 }
 

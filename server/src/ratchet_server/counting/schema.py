@@ -8,7 +8,10 @@ APPLICATION_ID: Final = 0x72746368
 #
 # 1: without `sums`, and without what `slots` says of its rows. Such a file is read, and replaced by
 #    a new one.
-VERSION: Final = 2
+# 2: as 3, and without a floor: no map has an entry for all names that it does not list.
+VERSION: Final = 3
+# The oldest version with these tables.
+SAME_TABLES: Final = 2
 
 
 def _summed(table: str, sums: str, where: str) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ TABLES: Final = (
         views {_COUNT.format("views")},
         crc INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
-    # One entry for each node name and map. `KINDS` are the maps.
+    # One entry for each node name that a map lists, and for its floor. `KINDS` are the maps.
     f"""CREATE TABLE generations (
         kind TEXT NOT NULL,
         node TEXT NOT NULL,
@@ -148,6 +151,13 @@ PUT_GENERATION: Final = """
     INSERT INTO generations (kind, node, generation, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
     ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
     WHERE excluded.generation > generation"""
+
+
+DROP_GENERATIONS: Final = """
+    DELETE FROM generations WHERE kind = ?1 AND node NOT IN (SELECT value FROM json_each(?2))"""
+# A program that knows no floors must not read this file: it would take names for unknown whose
+# slots are in the base. Until there is a floor, it may.
+MARK_FLOOR: Final = f"PRAGMA user_version = {VERSION}"
 
 
 class Query(NamedTuple):

@@ -64,7 +64,7 @@ class Store:
         # What a transaction has found wrong with them.
         self._broken: str | None = None
         # The version of the tables.
-        self._version = schema.VERSION
+        self._version = schema.SAME_TABLES
         # What `load` has found damaged, in words.
         self.damage: list[str] = []
         # What else an operator should know of it.
@@ -125,7 +125,7 @@ class Store:
     @property
     def is_old(self) -> bool:
         """Whether an earlier version of the program has written the file."""
-        return self._version < schema.VERSION
+        return self._version < schema.SAME_TABLES
 
     async def renew(self, everything: Iterable[Changes]) -> Path | None:
         """Write `everything` into a new file, with the keys of the old one, and go on with that.
@@ -318,7 +318,7 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
             for statement in schema.TABLES:
                 await connection.exec_driver_sql(statement)
             await connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            await connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+            await connection.exec_driver_sql(f"PRAGMA user_version = {schema.SAME_TABLES}")
         elif application != schema.APPLICATION_ID:
             raise DataError(f"{where} is a database of another program; choose another --data")
         elif not 1 <= cast(int, version) <= schema.VERSION:
@@ -326,11 +326,11 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
                 f"{where} has version {version}, but this program knows only {schema.VERSION}: a "
                 "newer program wrote it. Start that program, or choose another --data"
             )
-        elif version == schema.VERSION:
+        elif cast(int, version) >= schema.SAME_TABLES:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
             if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
                 raise damaged(where, "its tables are not as they were made")
-    return cast(int, version) if tables else schema.VERSION
+    return cast(int, version) if tables else schema.SAME_TABLES
 
 
 def _aside(why: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiosqlite
 from ratchet.changes import Changes, Lift
+from ratchet.generations import FLOOR
 from ratchet.slot import Slot
 
 from ratchet_server.counting import schema
@@ -45,12 +46,18 @@ class Transaction:
         for lift in changes.lifts:
             await self._lift(lift)
         maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
-        entries = [
-            (kind, *entry)
-            for kind, entries in zip(schema.KINDS, maps, strict=True)
-            for entry in entries.items()
-        ]
+        if any(maps):
+            await self._write_maps(maps)
+
+    async def _write_maps(self, maps: Iterable[Mapping[str, int]]) -> None:
+        by_kind = dict(zip(schema.KINDS, maps, strict=True))
+        entries = [(kind, *entry) for kind, each in by_kind.items() for entry in each.items()]
         await self._execute_many(schema.PUT_GENERATION, entries)
+        # Names are forgotten, too.
+        listed = [(kind, json.dumps(list(each))) for kind, each in by_kind.items()]
+        await self._execute_many(schema.DROP_GENERATIONS, listed)
+        if any(FLOOR in each for each in maps):
+            await self._driver.execute(schema.MARK_FLOOR)
 
     async def _lift(self, lift: Lift) -> None:
         slot_id = await self._slot_id(lift.slot)

@@ -59,7 +59,10 @@ class NodeCollector(Collector):
                 slots["open"] + slots["closed"],
                 "Slots that are not folded.",
             ),
-            "ratchet_names": (len(seen.newest), "Names of nodes that this node knows."),
+            "ratchet_names": (
+                len(seen.newest.names()),
+                "Names of nodes that this node lists.",
+            ),
             "ratchet_digest_fill_ratio": (
                 seen.digest_fill,
                 "How much of the largest digest the names and slots fill. Above 1, names are left "
@@ -152,8 +155,8 @@ class NodeCollector(Collector):
         yield _counter(
             "ratchet_notices",
             "Events that this node has logged, by kind: opened, superseded, reopened, retired, "
-            "folded, unseen (views that may be lost), missing, large (many names fill the digest), "
-            "cut (too many).",
+            "folded, forgotten (names), unseen (views that may be lost), missing, large (many "
+            "names fill the digest), cut (too many).",
             "kind",
             dict.fromkeys(get_args(Kind), 0) | self._keeper.notices,
         )

@@ -16,7 +16,8 @@ from ratchet_server.operator.members import Member
 # What keeps names from becoming many.
 _LASTING: Final = (
     "Give each node a lasting name (--name) and its data folder a lasting place: a container "
-    "without them is a new node at each start."
+    "without them is a new node at each start. Names that have gone are forgotten "
+    "RATCHET_FORGET_AFTER seconds after their start, but only while no node is missing."
 )
 
 
@@ -52,19 +53,22 @@ def advice(
 def _crowded_out(here: str, seen: Observation) -> Iterator[Advice]:
     if seen.digest_fill > 1:
         yield Advice(
-            f"{here} knows {counted(len(seen.newest), 'name')} of nodes, more than one message "
-            "between nodes can hold. The nodes go on counting and sending each other new views, "
-            f"but a node that is new or was away can't get all counts. {_LASTING}"
+            f"{here} lists {_names(seen)}, more than one message between nodes can hold. The "
+            "nodes go on counting and sending each other new views, but a node that is new or was "
+            f"away can't get all counts. {_LASTING}"
         )
 
 
 def _many_names(seen: Observation) -> Iterator[Advice]:
     if LARGE <= seen.digest_fill <= 1:
         yield Advice(
-            f"{counted(len(seen.newest), 'name')} of nodes fill {seen.digest_fill:.0%} of the "
-            "largest message between nodes. When it is full, new nodes can't get all counts any "
-            f"more. {_LASTING}"
+            f"{_names(seen)} fill {seen.digest_fill:.0%} of the largest message between nodes. "
+            f"When it is full, new nodes can't get all counts any more. {_LASTING}"
         )
+
+
+def _names(seen: Observation) -> str:
+    return f"{counted(len(seen.newest.names()), 'name')} of nodes"
 
 
 def _missing(

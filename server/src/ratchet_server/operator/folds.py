@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ratchet import folding
+from ratchet.generations import NOTHING
 from ratchet.observation import Observation
 
 from ratchet_server.operator.humanize import counted, duration
@@ -59,17 +60,22 @@ def folds(seen: Observation) -> tuple[Fold, ...]:
 
 
 def folded(seen: Observation) -> Iterator[Folded]:
-    """What is folded of each name, sorted by name."""
-    for node, generation in sorted(seen.folded.items()):
-        views = seen.lifted_views.get(node, 0)
-        text = f"{counted(views, 'view')} of {node}, up to {node}@{generation}"
-        yield Folded(node=node, generation=generation, views=views, text=text)
+    """What is folded of each name that is listed, sorted by name."""
+    for node in sorted(seen.folded.names()):
+        generation = seen.folded[node]
+        # A name below the floor is listed although nothing of it may be folded.
+        if generation:
+            views = seen.lifted_views.get(node, 0)
+            text = f"{counted(views, 'view')} of {node}, up to {node}@{generation}"
+            yield Folded(node=node, generation=generation, views=views, text=text)
 
 
 def base(seen: Observation) -> Base:
     """What is in the base."""
     views, videos = counted(seen.base_views, "view"), counted(seen.base_videos, "video")
     text = f"{views} of {videos}."
+    if seen.folded.floor > NOTHING:
+        text += f" All slots of names that are not listed are in it, up to {seen.folded.floor}."
     return Base(videos=seen.base_videos, views=seen.base_views, text=text)
 
 

@@ -85,6 +85,8 @@ class Settings:
     retire_after_s: Annotated[int | None, Setting("RATCHET_RETIRE_AFTER", "",
         values.seconds_or_never, unit="s", unset="never",
         help="how long a node may be missing until a majority of nodes retires it")] = None
+    forget_after_s: Annotated[int, Setting("RATCHET_FORGET_AFTER", "", values.seconds, unit="s",
+        help="how long after a node's start its name may be forgotten, once it has gone")] = 604_800
     on_term: Annotated[OnTerm, Setting("RATCHET_ON_TERM", "", values.one_of(*get_args(OnTerm)),
         "what SIGTERM means: stop (it will be back) or leave (for good)")] = "stop"
     discover: Annotated[bool, Setting("RATCHET_DISCOVER", "", values.yes_or_no,
