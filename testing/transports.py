@@ -167,7 +167,7 @@ class Member:
             store,
             key_lifetime_s=900,
             send=self.routes.send,
-            unmet=lambda: self.routes.unmet(self.replica.table.newest),
+            unmet=lambda: self.routes.unmet(self.replica.table.newest.names()),
         )
         self._counting: asyncio.Task[None] | None = None
         self._peering: asyncio.Task[None] | None = None

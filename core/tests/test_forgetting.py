@@ -158,6 +158,21 @@ class TestANodeThatIsOlderThanTheFloor:
         assert b.replica.table.snapshot(TIDE).counter.slots == {}
         assert b.replica.table.value(TIDE) == 8
 
+    def test_that_has_to_open_another_slot_opens_one_of_now(self) -> None:
+        # With the generation of its start, the slot would be below floors that others may raise
+        # before they know the slot.
+        world = quick()
+        a, b = world.meet("a", "b")
+        world.pass_time(RETENTION_S)
+        world.settle()
+        started = slot_of(b).generation
+        world.cut(a, b)
+        world.settle()
+        a.replica.cluster.retire("b")
+        world.heal()
+        world.settle()
+        assert slot_of(b).generation - started >= RETENTION_S * 1e6
+
 
 class TestANameThatComesBack:
     def test_opens_its_slot_above_the_floor_although_its_clock_is_behind(self) -> None:

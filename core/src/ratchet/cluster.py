@@ -213,7 +213,7 @@ class Cluster:
                 )
 
     def _warn_of_many_names(self, now: float) -> None:
-        fill = self._talk.fill(now)
+        fill = self._talk.fill()
         names = f"{len(self._table.newest.names())} names of nodes fill {fill:.0%} of a digest"
         if fill > 1:
             text = f"{names}: the oldest are left out, and new nodes can't get all counts"

@@ -5,7 +5,7 @@ A transport may lose, double, delay and reorder frames: no frame relies on anoth
 raises `Invalid`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -88,19 +88,26 @@ class Digest:
 
     @property
     def size(self) -> int:
-        """The length of its text, or somewhat more. (To know it exactly costs as much as the text
-        itself.) Each number counts as if it had all of its 16 digits."""
+        """The length of its text, or somewhat more."""
         maps = (self.newest, self.closed, self.folded, self.lifted_views)
-        return (
-            500
-            + sum(entry_size(node) for names in maps for node in names)
-            + sum(_SLOT + len(slot.node) for slot in self.slots)
-            + sum(_ALIVE + len(one.node) + len(one.url) for one in self.alive.values())
-        )
+        return digest_size(maps, self.slots, self.alive)
+
+
+def digest_size(
+    maps: Iterable[Iterable[str]], slots: Iterable[Slot], alive: Mapping[str, Alive]
+) -> int:
+    """The length of the text of a digest with these names in its four maps, or somewhat more. (To
+    know it exactly costs as much as the text.) Each number counts as if it had all 16 digits."""
+    return (
+        500
+        + sum(entry_size(node) for names in maps for node in names)
+        + sum(_SLOT + len(slot.node) for slot in slots)
+        + sum(_ALIVE + len(one.node) + len(one.url) for one in alive.values())
+    )
 
 
 def entry_size(node: str) -> int:
-    """How much of `Digest.size` an entry of one of its maps is."""
+    """How much of that an entry of a map is."""
     return _ENTRY + len(node)
 
 

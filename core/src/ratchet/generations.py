@@ -30,12 +30,12 @@ class Generations(dict[str, int]):
     """
 
     def __missing__(self, node: str) -> int:
-        return self.floor
+        return self.get(FLOOR, NOTHING)
 
     @property
     def floor(self) -> int:
         """The value of every name that is not listed."""
-        return self.get(FLOOR, NOTHING)
+        return self[FLOOR]
 
     @property
     def placeholder(self) -> int:
@@ -51,16 +51,16 @@ class Generations(dict[str, int]):
         """Take the larger generation of each node. Return the values that were news. (Not all of
         them need be listed now.)"""
         theirs = other if isinstance(other, Generations) else Generations(other)
-        # Without a floor there, the names that only we list stay as they are.
-        nodes = {**self, **theirs} if FLOOR in theirs else theirs
-        larger = {node: max(self[node], theirs[node]) for node in nodes}
-        news = [Slot(node, n) for node, n in larger.items() if n > self[node]]
-        floor = larger.get(FLOOR, self.floor)
-        for node, generation in larger.items():
-            if generation != floor or node == FLOOR:
-                self[node] = generation
-            else:
-                self.pop(node, None)
+        ours, floor = self.floor, theirs.floor
+        news = [Slot(node, n) for node, n in theirs.items() if n > self.get(node, ours)]
+        news += [Slot(node, floor) for node, n in self.items() if n < floor and node not in theirs]
+        if floor > ours:
+            # Names that only they list were at our floor. It rises, and they stay there.
+            self.update({node: ours for node in theirs if node not in self})
+        self.update(news)
+        at_floor = self.items() if floor > ours else news
+        for node in [node for node, n in at_floor if n == self.floor and node != FLOOR]:
+            del self[node]
         return news
 
     def covers(self, slot: Slot) -> bool:

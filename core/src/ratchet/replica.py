@@ -73,7 +73,7 @@ class Replica:
         """The whole cluster as this replica sees it now."""
         cluster, now = self.cluster, self._now
         folds, state = cluster.folds(now), self.tenure.state
-        fill, grace_s = self.talk.fill(now), cluster.grace_s
+        fill, grace_s = self.talk.fill(), cluster.grace_s
         return observe(self.table, self.members, self.holdings, folds, grace_s, state, fill, now)
 
     @property

@@ -35,12 +35,13 @@ class Slot(NamedTuple):
         raise Invalid(f"a slot is node@generation, not {names.shown(text)}")
 
 
-def new_generation(started_ms: int, chance: Callable[[int], int], newest: int) -> int:
-    """The generation of a process that starts now: above `newest`, and unlike any other.
+def new_generation(opened_ms: int, chance: Callable[[int], int], newest: int) -> int:
+    """The generation of a slot that is opened now: above `newest`, and unlike any other.
 
-    `started_ms` is the wall clock in milliseconds since 1970. `chance(n)` returns an integer from
+    `opened_ms` is the wall clock in milliseconds since 1970: when the process started, or when it
+    had to open another slot. `chance(n)` returns an integer from
     0 to n-1: two starts can fall into one millisecond, on two machines that know nothing of each
     other. `newest` is the highest generation of this name that the process has stored or received:
     clocks are sometimes set back.
     """
-    return max(started_ms * 1000, newest + 1) + chance(1000)
+    return max(opened_ms * 1000, newest + 1) + chance(1000)

@@ -21,7 +21,7 @@ from ratchet.base import Base
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
-from ratchet.generations import Generations
+from ratchet.generations import NOTHING, Generations
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
@@ -108,7 +108,7 @@ class Table:
 
     def is_gone(self, node: str) -> bool:
         """Whether `node` has left or was retired, and has not come back since."""
-        return self.closed[node] >= self.newest[node]
+        return self.closed[node] >= self.newest[node] > NOTHING
 
     def complete(self, slot: Slot) -> int:
         """Up to which seq everything of `slot` is in memory."""

@@ -26,6 +26,7 @@ from ratchet.frames import (
     Send,
     Want,
     WantBase,
+    digest_size,
     entry_size,
 )
 from ratchet.generations import Generations
@@ -77,9 +78,11 @@ class Talk:
         digest = self._whole_digest(now)
         return digest if digest.size <= self._max_digest else self._fitting(digest)
 
-    def fill(self, now: float) -> float:
+    def fill(self) -> float:
         """How much of the largest digest everything fills. Above 1, something is left out."""
-        return self._whole_digest(now).size / self._max_digest
+        table = self._table
+        maps = (table.newest, table.closed, table.folded, table.lifted_views)
+        return digest_size(maps, table.columns, self._peers.connected()) / self._max_digest
 
     def _fitting(self, digest: Digest) -> Digest:
         """`digest` without names that have gone, those first that started last the longest ago.

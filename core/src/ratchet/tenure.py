@@ -112,6 +112,8 @@ class Tenure:
         self._chance = chance
         # Set at the first tick: reading a large store back may take longer than `ALONE_S`.
         self._begun: float | None = None
+        # For how long we have been running, at the last tick.
+        self._running_s = 0.0
         self._rivalled_since: float | None = None
         self._patience_s = RIVAL_S
 
@@ -159,6 +161,7 @@ class Tenure:
         """Time has passed."""
         if self._begun is None:
             self._begun = now
+        self._running_s = now - self._begun
         if self.state is State.WAITING and now >= self._begun + ALONE_S:
             self._move(Event.ALONE)
             self._open()
@@ -196,11 +199,12 @@ class Tenure:
         self.state = following
         return True
 
-    def _open(self) -> Slot:
+    def _open(self, running_s: float = 0.0) -> Slot:
         """Count from now on in a slot that nobody has ever written."""
         table, node = self._table, self._node
         newest = max(table.newest[node], table.newest.placeholder)
-        slot = Slot(node, new_generation(self._started_ms, self._chance, newest))
+        opened_ms = self._started_ms + int(running_s * 1000)
+        slot = Slot(node, new_generation(opened_ms, self._chance, newest))
         # All that this name counted before counts no more: those processes are gone.
         self._journal.join({node: slot.generation}, closed={node: slot.generation - 1})
         table.column(slot)
@@ -210,7 +214,9 @@ class Tenure:
         return slot
 
     def _reopen(self, why: str) -> None:
-        slot = self._open()
+        # Its generation is the time now, and not our start: names that started long ago may have
+        # been forgotten, and this slot must be above their floor even where nobody knows it yet.
+        slot = self._open(self._running_s)
         self._notices.add("reopened", self._node, f"{why}: this process goes on in {slot}")
 
     def _closed(self) -> bool:

@@ -470,27 +470,30 @@ class Chooser:
     def _alone_for_long(self) -> Iterator[Step]:
         """A node starts and meets nobody, or one other node that is cut off with it, until names
         are forgotten on the other side."""
-        rng = self._rng
+        rng, spare = self._rng, self._world.setup.habits.spare_names
         names = [name for name in "hijklmnopqrstuvwxyz" if self._is_new(name)]
-        alone, passing = (*names, "a", "b")[:2]
-        with_it = self._up() if rng.random() < 0.4 else ""
-        known = sorted({*self._world.up, *self._world.down, passing} - {with_it})
-        for place in (alone, with_it):
-            for other in known:
-                if place and other != place:
-                    yield step("cut", place, other)
-                    yield step("cut", other, place)
+        if len(names) < 2 + spare:
+            return
+        alone, *passing = names[: 2 + spare]
+        yield step("heal")
+        for place in sorted(self._world.down):
+            yield step("start", place)
+        with_it = self._up() if rng.random() < 0.3 else ""
+        known = {*self._world.up, *self._world.down, *passing} - {with_it}
+        for place in filter(None, (alone, with_it)):
+            for other in sorted(known - {place}):
+                yield step("cut", place, other)
+                yield step("cut", other, place)
         yield step("join", alone, *([] if rng.random() < 0.8 else [-800]))
         yield step("pass", 3)
         yield from self._some_views(alone)
         others = [one.place for one in self._world.running() if one.place not in (alone, with_it)]
-        if not others:
-            return
-        yield step("join", passing)
-        yield step("pass", 4)
-        yield step("leave", passing)
+        for name in passing:
+            yield step("join", name)
+            yield step("pass", 4)
+            yield step("leave", name)
         yield step("pass", 9)
-        if with_it and rng.random() < 0.7:
+        if with_it and others:
             yield step("retire", others[0], with_it)
         yield self._around_the_grace()
         yield self._around_the_retention()

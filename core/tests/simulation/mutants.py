@@ -91,8 +91,8 @@ MUTANTS: Final = (
     Mutant(
         "slot reused after a restart",
         "tenure",
-        "Slot(node, new_generation(self._started_ms, self._chance, newest))",
-        "Slot(node, newest or new_generation(self._started_ms, self._chance, newest))",
+        "Slot(node, new_generation(opened_ms, self._chance, newest))",
+        "Slot(node, newest or new_generation(opened_ms, self._chance, newest))",
     ),
     Mutant(
         "rows visible before they are durable",
@@ -260,16 +260,23 @@ MUTANTS: Final = (
         "(since_start_s - self._retention_s / 2)",
     ),
     Mutant(
+        "a slot that is opened later has the generation of the start",
+        "tenure",
+        "opened_ms = self._started_ms + int(running_s * 1000)",
+        "opened_ms = self._started_ms",
+    ),
+    Mutant(
         "a floor without exceptions",
         "forgetting",
-        "for node in listed}",
-        "for node in listed if generations[node] > floor}",
+        "max(generations[node], 0) for node in listed}",
+        "generations[node] for node in listed if generations[node] > floor}",
     ),
     Mutant(
         "a join takes what a map lists, and not its floor",
         "generations",
-        "larger = {node: max(self[node], theirs[node]) for node in nodes}",
-        "larger = {node: max(self[node], theirs.get(node, NOTHING)) for node in nodes}",
+        "        news += [Slot(node, floor) for node, n in self.items() if n < floor and node not in "
+        "theirs]\n",
+        "",
     ),
     Mutant(
         "a floor folds nothing",

@@ -198,7 +198,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         key_lifetime_s=settings.key_lifetime_s,
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
-        unmet=lambda: routes.unmet(replica.table.newest),
+        unmet=lambda: routes.unmet(replica.table.newest.names()),
         show=show,
     )
 
