@@ -114,7 +114,12 @@ class Link:
     async def _read(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
         patience_s = None if self.dialled else SILENCE_S
         while True:
-            await receive(_decode(await _receive(self._socket, patience_s)))
+            frame = _decode(await _receive(self._socket, patience_s))
+            try:
+                await receive(frame)
+            except Invalid as error:
+                # A close frame has room for 123 bytes.
+                raise LinkError(f"sent what can't be true: {error}. See OPERATING.md") from None
 
 
 async def _receive(socket: Socket, patience_s: float | None) -> str:
