@@ -28,7 +28,8 @@ from ratchet.slot import Slot
 from ratchet.table import Table
 
 _HOUR_US: Final = 3600 * 1_000_000
-_DAY_US: Final = 24 * _HOUR_US
+# How far others may be ahead of our clock: a day, in microseconds.
+AHEAD_US: Final = 24 * _HOUR_US
 # The beginning of 2025.
 _NO_CLOCK_BEFORE_MS: Final = 1_735_689_600_000
 
@@ -77,7 +78,7 @@ class Bounds:
     def latest(self) -> int | None:
         """The largest generation that can be true. None: our clock judges nobody."""
         wall_ms = self._wall_ms()
-        return None if wall_ms < _NO_CLOCK_BEFORE_MS else wall_ms * 1000 + _DAY_US
+        return None if wall_ms < _NO_CLOCK_BEFORE_MS else wall_ms * 1000 + AHEAD_US
 
     def _of_frame(self, frame: Frame) -> Iterator[Fault]:
         latest = self.latest
@@ -144,5 +145,5 @@ def _of_lifted(views_of: Iterable[tuple[str, int]], latest: int) -> Iterator[Fau
 
 
 def _ahead(slot: Slot, latest: int) -> str:
-    hours = (slot.generation - latest + _DAY_US) // _HOUR_US
+    hours = (slot.generation - latest + AHEAD_US) // _HOUR_US
     return f"{slot} is {hours} hours ahead: its clock or ours is wrong"
