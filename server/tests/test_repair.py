@@ -102,6 +102,11 @@ class TestAWholeCluster:
             wait_until(lambda: equal([a, b]) and a.views("tide") == 10, "a and b have the same")
             for node in (a, b):
                 node.wait_for_log("hours ahead: its clock or ours is wrong")
+            [advice, *_] = a.get("/api/cluster").json()["advice"]
+            why = "c sent what can't be true: b@"
+            assert advice.startswith(f"a and c break off each connection: {why}")
+            why = "a does not understand us: sent what can't be true: b@"
+            wait_until(lambda: why in c.get("/api/cluster").text, "c says so, too")
             assert (a.views("moss"), a.views("full"), a.views("old")) == (0, 0, 8)
             assert c.views("tide") >= 506
             stop_all([c])
@@ -173,20 +178,24 @@ class TestTheCommand:
         [old] = folder.glob("ratchet.repaired-*.sqlite")
         assert str(old) in capsys.readouterr().out
         assert main(["repair", str(folder), "--drop", str(FOREIGN), "--yes"]) == 0
-        assert "Nothing has changed" not in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert "Nothing changes." in shown
+        assert f"What is not in this data:\n  {FOREIGN}\n" in shown
+        assert [*folder.glob("ratchet.repaired-*.sqlite")] == [old]
 
     def test_changes_nothing_while_something_would_remain_that_cant_be_true(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         node = Node("a", tmp_path)
-        write(node, Changes(columns=(rows(FUTURE, tide=4),), base=(("old", MAX_COUNT),)))
+        later = Slot("b", FUTURE.generation + 1)
+        future = (rows(FUTURE, tide=4), rows(later, tide=1))
+        write(node, Changes(columns=future, base=(("old", MAX_COUNT),)))
         before = on_disk(node)
         assert main(["repair", str(folder), "--drop", "x", "--yes"]) == 1
         output = capsys.readouterr()
         assert "nothing has changed, because other nodes would go on refusing" in output.err
-        assert (
-            f"--rename {FUTURE}=b@1 keeps its views, --drop {FUTURE} takes them out" in output.out
-        )
+        assert f"--rename {FUTURE}=b@1 keeps its views, --drop {FUTURE} takes" in output.out
+        assert f"--rename {later}=b@2 keeps its views" in output.out
         assert "/tide=VIEWS, with the right number, or --drop a@" in output.out
         assert "--set base/old=VIEWS, with the right number\n" in output.out
         assert on_disk(node) == before
@@ -220,6 +229,7 @@ class TestTheCommand:
             (["--set", f"base/tide={2**53}"], "a count is a whole number"),
             (["--rename", "OLD=y@1"], "name a slot of x"),
             (["--rename", "OLD=OLD"], "use --drop OLD"),
+            (["--rename", "OLD=x@1", "--rename", "b@7=x@1"], "two slots can't become one"),
             (["--rename", "OLD=x@FAR"], "that would be in the future, too"),
         ],
     )

@@ -126,6 +126,8 @@ def _of_slots(seqs: Iterable[tuple[Slot, int]], latest: int) -> Iterator[Fault]:
 
 def _of_rows(slot: Slot, rows: Iterable[Row], latest: int) -> Iterator[Fault]:
     most = latest - slot.generation
+    if most < 0:
+        return  # The slot itself is the fault.
     for video, views, seq in rows:
         if views > most or seq > most:
             what = f"{views} views of {video}" if views > most else f"{seq} changes"

@@ -76,7 +76,7 @@ def _repair(arguments: argparse.Namespace) -> int:
     try:
         plan = repair.plan(arguments.drop, arguments.rename, arguments.set)
         repair.run(arguments.folder, plan, do=arguments.yes)
-    except repair.RepairError as error:
+    except (repair.RepairError, OutputError) as error:
         return _failed(error)
     return OK
 

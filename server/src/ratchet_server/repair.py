@@ -24,7 +24,7 @@ from ratchet_server.counting.datadir import DATABASE, DataError, InUse
 from ratchet_server.counting.failures import NothingWritten
 from ratchet_server.counting.plan import Plan, PlanError, columns_of
 from ratchet_server.counting.store import Store
-from ratchet_server.output import say
+from ratchet_server.output import answer, say
 
 # How many rows of one slot, and how many faults, are shown.
 _SHOWN: Final = 5
@@ -52,15 +52,20 @@ def plan(drop: Sequence[str], rename: Sequence[str], numbers: Sequence[str]) -> 
 
 
 def run(folder: Path, wanted: Plan, *, do: bool) -> None:
-    """Show what the repair of the data in `folder` means; with `do`, do it. Raises
-    `RepairError`."""
+    """Show what the repair of the data in `folder` means; with `do`, do it. Raises `RepairError`
+    and `OutputError`."""
     path = folder / DATABASE
-    if not path.exists():
-        raise RepairError(f"there is no {path}: name the folder that the node has as its --data")
-    if path.stat().st_uid != os.geteuid():
+    try:
+        owner = path.stat().st_uid
+    except OSError as error:
+        raise RepairError(
+            f"can't read {path}: {error.strerror}; name the folder that the node has as its "
+            "--data, and run this as the node's user"
+        ) from None
+    if owner != os.geteuid():
         raise RepairError(
             f"{path} belongs to another user, who could not read the new file: run this as that "
-            f"user (sudo -u '#{path.stat().st_uid}' …)"
+            f"user (sudo -u '#{owner}' …)"
         )
     try:
         with datadir.locked(folder):
@@ -85,19 +90,22 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
         async for part in store.load():
             table.restore(part)
         wanted.check(table, latest)
-        say(f"{path}, at {clock} by this machine's clock\n")
-        for line in (*_damage(store), *_contents(table)):
-            say(line)
         mended = wanted.apply(table, latest)
         changes = [*_changes(table, mended, wanted)]
-        say("\nWhat changes:" if changes else "\nNothing changes.")
-        for line in changes:
-            say(f"  {line}")
         faults = [*islice(bounds.faults(mended), _FAULTS_SHOWN)]
+        lines = [f"{path}, at {clock} by this machine's clock", ""]
+        lines += [*_damage(store), *_contents(table), ""]
+        lines += ["What changes:", *changes] if changes else ["Nothing changes."]
+        if absent := [*_absent(table, wanted)]:
+            lines += ["", "What is not in this data:", *absent]
         if faults:
-            say("\nWhat still can't be true, and how to mend it:")
-            for fault in faults:
-                say(f"  {fault.text}\n      {_remedy(fault, table, latest)}")
+            lines += ["", "What still can't be true, and how to mend it:"]
+        for fault in faults:
+            lines += [f"  {fault.text}", f"      {_remedy(fault, table, latest)}"]
+        if changes and not faults and not do:
+            lines += ["", "Nothing has changed yet. Add --yes to do it."]
+        answer("\n".join(lines))
+        if faults:
             raise RepairError(
                 "nothing has changed, because other nodes would go on refusing this one: add what "
                 "is proposed above, or set this machine's clock if it is wrong"
@@ -108,8 +116,6 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
                 f"\nDone. The data as it was is {old}. Repair all other nodes in the same way, and "
                 "start none before: a node with the old data would bring it back."
             )
-        elif changes:
-            say("\nNothing has changed yet. Add --yes to do it.")
     finally:
         await store.close()
 
@@ -118,7 +124,9 @@ async def _write(store: Store, mended: Table) -> Path | None:
     try:
         return await store.renew(mended.everything(_ROWS_AT_ONCE), "repaired")
     except NothingWritten as error:
-        raise RepairError(f"nothing has changed: can't write a new file. {error}") from None
+        raise RepairError(
+            f"nothing has changed: can't write a new file beside {DATABASE}; is there room? {error}"
+        ) from None
 
 
 # -- what there is -----------------------------------------------------------------------------
@@ -157,13 +165,13 @@ def _changes(before: Table, after: Table, wanted: Plan) -> Iterator[str]:
             most = sorted(column, key=lambda row: row.views, reverse=True)
             rest = f" and {len(most) - _SHOWN:,} more" if len(most) > _SHOWN else ""
             top = ", ".join(f"{row.video} {row.views:,}" for row in most[:_SHOWN])
-            yield f"{slot} goes, with {_counted(column.total, len(column))}: {top}{rest}"
+            yield f"  {slot} goes, with {_counted(column.total, len(column))}: {top}{rest}"
             continue
         if to != slot:
-            yield f"{slot} becomes {to}, with {_counted(kept.total, len(kept))}"
+            yield f"  {slot} becomes {to}, with {_counted(kept.total, len(kept))}"
         yield from _numbers(str(to), {row.video: row.views for row in column}, kept)
         if kept.complete < column.complete:
-            yield f"{to} claims no changes any more, and the other nodes send it what they have"
+            yield f"  {to} claims no changes any more, and the other nodes send it what they have"
     after_base = [Row(video, views, 0) for video, views in after.base]
     yield from _numbers("the base", dict(before.base), after_base)
     for what, old, new in (
@@ -174,22 +182,28 @@ def _changes(before: Table, after: Table, wanted: Plan) -> Iterator[str]:
         for node in sorted(old):
             if old[node] != new.get(node):
                 now = f"{node}@{new[node]}" if node in new else "none"
-                yield f"{what} slots of {node}: {now}, not {node}@{old[node]}"
+                yield f"  {what} slots of {node}: {now}, not {node}@{old[node]}"
     for node, views in sorted(before.lifted_views.items()):
         if node not in after.lifted_views:
-            yield f"of {node}, {views:,} views had been moved into the base: they stay there"
+            yield f"  of {node}, {views:,} views had been moved into the base: they stay there"
+
+
+def _absent(table: Table, wanted: Plan) -> Iterator[str]:
+    there = columns_of(table)
+    for slot in sorted({*wanted.slots, *wanted.renamed} - there.keys()):
+        yield f"  {slot}"
+    for node in sorted(wanted.names - table.newest.keys() - {slot.node for slot in there}):
+        yield f"  {node}"
     for place, video in wanted.numbers:
         if place is not None and (place not in there or not there[place].views(video)):
-            yield f"{place} has no views of {video}: nothing to set there"
-    for slot in sorted({*wanted.slots, *wanted.renamed} - there.keys()):
-        yield f"{slot} is not here"
+            yield f"  {video} in {place}"
 
 
 def _numbers(place: str, old: Mapping[str, int], new: Iterable[Row]) -> Iterator[str]:
     now = {row.video: row.views for row in new}
     for video in sorted({*old, *now}):
         if old.get(video, 0) != now.get(video, 0):
-            yield f"{place}: {video} {now.get(video, 0):,}, not {old.get(video, 0):,}"
+            yield f"  {place}: {video} {now.get(video, 0):,}, not {old.get(video, 0):,}"
 
 
 def _remedy(fault: Fault, table: Table, latest: int) -> str:
@@ -199,16 +213,14 @@ def _remedy(fault: Fault, table: Table, latest: int) -> str:
         drop = f", or --drop {where}" if place else ""
         return f"--set {where}/{video}=VIEWS, with the right number{drop}"
     slot = place
+    # What else can't be true is put right by the plan.
     assert isinstance(slot, Slot)
-    known = [
-        generation
-        for generation in (
-            *(each.generation for each in columns_of(table) if each.node == slot.node),
-            *(entries.get(slot.node, 0) for entries in (table.newest, table.closed, table.folded)),
-        )
-        if generation <= latest
-    ]
-    new = Slot(slot.node, max(known, default=0) + 1)
+    node = slot.node
+    slots = sorted(each for each in columns_of(table) if each.node == node)
+    maps = [entries.get(node, 0) for entries in (table.newest, table.closed, table.folded)]
+    known = [n for n in (*(each.generation for each in slots), *maps) if n <= latest]
+    future = [each for each in slots if each.generation > latest]
+    new = Slot(node, max(known, default=0) + 1 + future.index(slot))
     return f"--rename {slot}={new} keeps its views, --drop {slot} takes them out"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ratchet.bounds import AHEAD_US
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Column, Row
+from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from ratchet.table import Table
 
@@ -36,6 +37,8 @@ class Plan:
         """Raises `PlanError` if a renamed slot would be lost, or mixed with another one. `latest`
         is the largest generation that can be true."""
         there = columns_of(table)
+        if len({*self.renamed.values()}) < len(self.renamed):
+            raise PlanError("two slots can't become one: their views would be lost; name two slots")
         for old, new in self.renamed.items():
             if old not in there:
                 continue
@@ -102,7 +105,8 @@ class Plan:
         """The rows of a slot that stays. If it can't have had so many changes, it claims none, and
         so asks the other nodes for all of them."""
         to = self.renamed.get(slot, slot)
-        most = latest - to.generation
+        # A slot of the future has to be renamed or dropped anyway.
+        most = latest - to.generation if to.generation <= latest else MAX_COUNT
         rows = tuple(
             Row(video, views, seq if seq <= most else 1)
             for video, before, seq in column
