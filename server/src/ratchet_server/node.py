@@ -37,6 +37,7 @@ from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
+from ratchet_server.http.hosts import Hosts
 from ratchet_server.http.metrics import metrics
 from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
@@ -93,7 +94,7 @@ async def _live(
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        node = _node(settings, clips, store, settings.advertise or url)
+        node = _node(settings, clips, store, url)
         keeper, departure = node.keeper, node.departure
         # Listen for signals first, because a signal must stop a node that is still starting, too.
         stack.enter_context(_signals(departure, settings.on_term))
@@ -160,8 +161,10 @@ class _Node:
     app: App
 
 
-def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str) -> _Node:
-    """Make every part, with the parts that it needs. `url`: where peers reach this node."""
+def _node(settings: Settings, clips: Mapping[str, Video], store: Store, listening: str) -> _Node:
+    """Make every part, with the parts that it needs. `listening`: the URL of the socket."""
+    # Where peers reach this node.
+    url = settings.advertise or listening
     if not clips and not settings.open:
         _log.warning("this node counts no video: give it --media with clips, or --open")
     me = Hello(settings.name, secrets.token_hex(8), url)
@@ -204,11 +207,13 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
+    hosts = Hosts.of_node(settings.allowed_hosts, host=settings.host, url=url, listening=listening)
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         room,
+        hosts,
         signed=(
             reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),

@@ -79,10 +79,10 @@ def readable(route: Route) -> bool:
 def test_head_has_the_headers_of_get_and_no_body(shop: Node, path: str) -> None:
     with HTTP.stream("GET", shop.url + path) as get:
         assert get.status_code == 200
-    request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
+    request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
     # Send a second request on the connection: if the first had a body, it would come before the
     # second response.
-    second = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    second = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     head, _, rest = raw(shop, f"{request}\r\n{second}".encode()).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     assert status == "HTTP/1.1 200 OK"
@@ -116,7 +116,7 @@ def test_head_of_an_event_stream_watches_nothing(shop: Node) -> None:
 
 def test_head_opens_no_websocket(shop: Node) -> None:
     request = (
-        b"HEAD /api/videos/tide/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"HEAD /api/videos/tide/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
