@@ -101,6 +101,8 @@ async def _live(
         # Listen for signals first, because a signal must stop a node that is still starting, too.
         stack.enter_context(_signals(departure, settings.on_term, catalogue))
         stop_requested = await stack.enter_async_context(_task(departure.stop_requested.wait()))
+        # Responses that have begun go on for a while when the node stops, also with others' clips.
+        stack.push_async_callback(node.elsewhere.close)
         reached("start-listening")
         await stack.enter_async_context(serving(node.app, sock, node.watchers, departure))
 

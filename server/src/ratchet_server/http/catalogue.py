@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -70,11 +70,16 @@ class Catalogue:
         self._read_at = 0.0
         # New clips that may not be complete yet.
         self._unsettled: dict[str, _Seen] = {}
+        # Clips whose names are no ids.
+        self._misnamed: Set[str] = frozenset()
         self._complaints = LogThrottle()
         # By id, in the order of the ids.
         self.videos: Mapping[str, Video] = {}
         if folder is not None:
-            self.videos = self._read(folder, wait=False)
+            try:
+                self.videos = self._read(folder, wait=False)
+            except OSError as error:
+                raise SettingError(f"--media {folder} can't be read: {error}") from None
             if not self.videos:
                 _log.warning("--media %s holds no <id>.webm, so the catalogue is empty", folder)
 
@@ -145,6 +150,7 @@ class Catalogue:
         texts = _texts(folder / _TEXTS)
         present = {path.name: path for path in folder.iterdir() if path.is_file()}
         unsettled: dict[str, _Seen] = {}
+        misnamed: dict[str, str] = {}
         videos = {}
         for clip in sorted(present.values(), key=lambda path: path.stem):
             if clip.suffix != CLIP:
@@ -152,7 +158,7 @@ class Catalogue:
             try:
                 video = names.video(clip.stem)
             except names.Invalid as error:
-                self._warn(f"{clip} is not in the catalogue; rename it: {error}")
+                misnamed[clip.name] = str(error)
                 continue
             if wait and video not in self.videos:
                 stat = clip.stat()
@@ -164,7 +170,10 @@ class Catalogue:
             poster = next((ending for ending in POSTERS if video + ending in present), None)
             title, description = str(entry.get("title", video)), str(entry.get("description", ""))
             videos[video] = Video(video, title, description, CLIP, poster)
-        self._mark, self._read_at, self._unsettled = mark, time.monotonic(), unsettled
+        for name in misnamed.keys() - self._misnamed:
+            _log.warning("%s is not in the catalogue; rename it: %s", folder / name, misnamed[name])
+        self._mark, self._read_at = mark, time.monotonic()
+        self._unsettled, self._misnamed = unsettled, misnamed.keys()
         return videos
 
     def _warn(self, message: str) -> None:

@@ -96,22 +96,23 @@ class Elsewhere:
 
     async def run(self) -> None:
         """Ask again and again, until cancelled."""
-        try:
-            while True:
-                others = self._others()
-                self._asked &= others.keys()
-                is_due = time.monotonic() - self._asked_at > ASK_S
-                if others and (is_due or others.keys() - self._asked):
-                    self._asked_at = time.monotonic()
-                    await self._ask_all(others)
-                await asyncio.sleep(LOOK_S)
-        finally:
-            if self._http:
-                await self._http.aclose()
+        while True:
+            others = self._others()
+            self._asked &= others.keys()
+            is_due = time.monotonic() - self._asked_at > ASK_S
+            if others and (is_due or others.keys() - self._asked):
+                self._asked_at = time.monotonic()
+                await self._ask_all(others)
+            await asyncio.sleep(LOOK_S)
+
+    async def close(self) -> None:
+        """Close the connections to other nodes. Files that they are sending break off."""
+        if self._http:
+            await self._http.aclose()
 
     @contextlib.asynccontextmanager
     async def fetch(
-        self, method: str, file: str, headers: Mapping[str, str]
+        self, method: str, file: str, headers: Mapping[bytes, bytes]
     ) -> AsyncIterator["httpx.Response"]:
         """The response of a node that has this file. Its body is still to be read. Raises
         `ApiError`: 404 if no node has the file, 503 if those that have it don't respond."""
@@ -151,29 +152,30 @@ class Elsewhere:
         }
 
     async def _send(
-        self, stack: contextlib.AsyncExitStack, method: str, url: str, headers: Mapping[str, str]
+        self,
+        stack: contextlib.AsyncExitStack,
+        method: str,
+        url: str,
+        headers: Mapping[bytes, bytes],
     ) -> "httpx.Response | None":
         """The response; None if there is none. `stack` closes it."""
         import httpx
 
-        http = await self._client()
+        assert self._http, "without a client, nobody's files are known"
+        marked = {**headers, b"Via": f"1.1 {MARK}".encode()}
         try:
-            marked = {**headers, "Via": f"1.1 {MARK}"}
-            return await stack.enter_async_context(http.stream(method, url, headers=marked))
+            return await stack.enter_async_context(self._http.stream(method, url, headers=marked))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             _log.debug("%s: %r", url, error)
             return None
 
-    async def _client(self) -> "httpx.AsyncClient":
-        if self._http is None:
-            # Not at the start: a node without peers needs no HTTP client, and importing one takes
-            # long. And not in the event loop, which would stand still.
-            self._http = await asyncio.to_thread(_new_client)
-        return self._http
-
     # -- asking for catalogues -------------------------------------------------------------------
 
     async def _ask_all(self, others: Mapping[str, str]) -> None:
+        if self._http is None:
+            # Not at the start: a node without peers needs no HTTP client, and to import one takes
+            # long. And not in the event loop, which would stand still.
+            self._http = await asyncio.to_thread(_new_client)
         before = {**self._known}
         await asyncio.gather(*(self._ask(node, url) for node, url in others.items()))
         self._asked |= others.keys()
@@ -191,7 +193,7 @@ class Elsewhere:
         known = {each.etag: each.videos for each in self._known.values()}
         own = self._own.encoded
         known[own.etag] = own.videos
-        headers = {"If-None-Match": ", ".join(known)}
+        headers = {b"If-None-Match": ", ".join(known).encode()}
         try:
             async with asyncio.timeout(ANSWER_S), contextlib.AsyncExitStack() as stack:
                 response = await self._send(stack, "GET", url + PATH, headers)

@@ -36,7 +36,13 @@ async def pass_on(
     if MARK in request.headers.get("via", ""):
         # The other node believes that the file is here. Don't send the request in circles.
         raise ApiError(404, "not_found", "This node has no such clip any more.")
-    asked = {name: request.headers[name] for name in _ASKED if name in request.headers}
+    asked = {
+        # Sanic decodes bytes beyond ASCII to surrogates.
+        name.encode(): values[0].encode(errors="surrogateescape")
+        for name in _ASKED
+        # A header that comes twice counts as not sent.
+        if len(values := request.headers.getall(name, [])) == 1
+    }
     async with elsewhere.fetch(request.method, file, asked) as source:
         fields = {name: source.headers[name] for name in _ANSWERED if name in source.headers}
         if source.status_code == 416:
