@@ -125,6 +125,12 @@ def test_a_clip_on_one_node_works_everywhere_without_a_signal_or_a_restart(site:
     assert "added 1 (new)" in site.c.log
 
 
+def test_the_balancer_passes_requests_with_any_host_to_nodes_on_loopback(site: Site) -> None:
+    for path in ("/", "/watch/tide", "/api/node", "/media/tide.webm"):
+        assert HTTP.get(site.url + path, headers={"Host": "videos.example"}).status_code == 200
+        assert site.a.get(path, {"Host": "videos.example"}).status_code == 403
+
+
 def test_a_clip_of_another_node_is_served_as_ones_own(site: Site) -> None:
     site.add(site.c, "ranges")
     path = "/media/ranges.webm"
