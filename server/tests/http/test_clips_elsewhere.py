@@ -179,6 +179,26 @@ def test_nodes_send_no_request_in_circles(site: Site) -> None:
     assert site.c.get("/media/circle.webm").status_code == 404
 
 
+def test_a_node_that_does_not_respond_is_passed_over(site: Site) -> None:
+    site.add(site.c, "frozen")
+    site.put(site.b, "frozen.webm")
+    os.kill(site.b.pid, signal.SIGHUP)
+    listed = f"{site.b.url}/api/catalogue"
+    wait_until(lambda: "frozen" in HTTP.get(listed).text, "b has it, too")
+    site.c.pause()
+    try:
+        # a may not have asked b yet. Once c counts as gone, b is the only one to ask.
+        wait_until(lambda: site.a.get("/media/frozen.webm").content == CLIP, "b sends it")
+    finally:
+        site.c.resume()
+
+
+def test_a_catalogue_that_the_asking_node_knows_is_not_sent(site: Site) -> None:
+    etag = site.c.get("/api/catalogue").headers["etag"]
+    answer = site.c.get("/api/catalogue", {"If-None-Match": f'"other", {etag}'})
+    assert (answer.status_code, answer.headers["etag"], answer.content) == (304, etag, b"")
+
+
 def test_a_clip_removed_from_one_node_comes_from_the_others(site: Site) -> None:
     site.add(site.b, "moved")
     site.add(site.c, "moved")

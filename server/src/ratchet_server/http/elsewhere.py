@@ -39,8 +39,8 @@ LOOK_S: Final = 0.1
 ANSWER_S: Final = 5.0
 # How many files a node gets from its peers at a time. Each takes some 200 KiB of memory.
 MOST_AT_ONCE: Final = 32
-# How long a peer may take to accept a connection, and to send the next part of a file.
-CONNECT_S: Final = 2.0
+# How long a peer may take until its response begins, and to send the next part of a file.
+RESPOND_S: Final = 3.0
 NEXT_PART_S: Final = 10.0
 # How many bytes the kernel holds of what a peer sends.
 _WINDOW: Final = 64 * 1024
@@ -137,7 +137,7 @@ class Elsewhere:
         finally:
             self._fetching -= 1
         message = (
-            f"Only {', '.join(sorted(holders))} has this clip, and does not respond; try again."
+            f"The nodes with this clip do not respond: {', '.join(sorted(holders))}; try again."
         )
         raise ApiError(503, "clip_away", message, retry_after_s=2)
 
@@ -164,8 +164,10 @@ class Elsewhere:
         assert self._http, "without a client, nobody's files are known"
         marked = {**headers, b"Via": f"1.1 {MARK}".encode()}
         try:
-            return await stack.enter_async_context(self._http.stream(method, url, headers=marked))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(RESPOND_S):
+                stream = self._http.stream(method, url, headers=marked)
+                return await stack.enter_async_context(stream)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             _log.debug("%s: %r", url, error)
             return None
 
@@ -237,7 +239,7 @@ def _new_client() -> "httpx.AsyncClient":
     return httpx.AsyncClient(
         # No proxy from the environment applies to this transport.
         transport=transport,
-        timeout=httpx.Timeout(NEXT_PART_S, connect=CONNECT_S),
+        timeout=NEXT_PART_S,
         # Clips must arrive as the peer has them, byte by byte.
         headers={"Accept-Encoding": "identity"},
     )
