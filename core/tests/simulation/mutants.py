@@ -274,9 +274,8 @@ MUTANTS: Final = (
     Mutant(
         "a join takes what a map lists, and not its floor",
         "generations",
-        "        news += [Slot(node, floor) for node, n in self.items() if n < floor and node not in "
-        "theirs]\n",
-        "",
+        "for node, n in self.items() if n < floor and node not in theirs]",
+        "for node, n in self.items() if False]",
     ),
     Mutant(
         "a floor folds nothing",
