@@ -260,12 +260,6 @@ MUTANTS: Final = (
         "(since_start_s - self._retention_s / 2)",
     ),
     Mutant(
-        "a slot that is opened later has the generation of the start",
-        "tenure",
-        "opened_ms = self._started_ms + int(running_s * 1000)",
-        "opened_ms = self._started_ms",
-    ),
-    Mutant(
         "a floor without exceptions",
         "forgetting",
         "max(generations[node], 0) for node in listed}",
