@@ -102,11 +102,12 @@ def test_it_says_since_when_it_is_cut_off_and_stops_saying_so(
 
     cluster.b.kill9()
     expect(state).to_contain_text(re.compile(r"^Not connected since \d\d:\d\d"))
-    viewer.page.context.set_offline(True)
+    viewer.turns_online(True)
+    viewer.turns_online(False)
     expect(state).to_contain_text(re.compile(r"^Offline since \d\d:\d\d"))
     viewer.sees(1)
 
-    viewer.page.context.set_offline(False)
+    viewer.turns_online(True)
     cluster.b.start()
     expect(state).to_have_text("")
     cluster.b.view(video)

@@ -122,10 +122,11 @@ def test_storage_off_and_pauses_are_said(cluster: Cluster, video: str, viewer: V
     viewer.panel_says("notes", "Storage is off: a reload begins with what its node says.")
     press(viewer, "pause")
     viewer.panel_says("notes", "You have paused the messages")
-    viewer.page.context.set_offline(True)
+    viewer.turns_online(True)
+    viewer.turns_online(False)
     press(viewer, "pause")
     viewer.panel_says("notes", "This browser is offline")
-    viewer.page.context.set_offline(False)
+    viewer.turns_online(True)
     expect(part(viewer, "notes").locator("li")).to_have_count(1)
 
 

@@ -5,6 +5,7 @@ import { byId } from './elements.js';
 import { openEventLog } from './event-log.js';
 import { openKeep } from './keep.js';
 import { liveState } from './live-state.js';
+import { openNetwork } from './network.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 import { onPlay } from './play.js';
@@ -15,7 +16,8 @@ const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's o
 
 const keep = openKeep();
 const number = viewsNumber(byId('views'), keep);
-const live = liveState(byId('live-state'));
+const network = openNetwork();
+const live = liveState(byId('live-state'), network);
 const events = openEventLog();
 
 /** @param {string} line */
@@ -28,6 +30,7 @@ const views = watchViews(
   {
     raise: number.raise,
     received(text, from, transport) {
+      network.received();
       live.received();
       events.add({ kind: 'received', text, node: from, transport });
     },
@@ -69,5 +72,13 @@ if (panel) {
     log(`the panel did not load: ${error}`),
   );
   toggle.hidden = !loaded;
-  loaded?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, events });
+  loaded?.openPanel(byId('panel'), toggle, {
+    video,
+    node,
+    playground,
+    keep,
+    views,
+    events,
+    network,
+  });
 }
