@@ -30,6 +30,7 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
         *_indirect(here, members),
         *_twice(members),
         *_refused(here, facts),
+        *_unready(facts.unready),
         *_unreached(here, facts.unreached),
         *_full(here, facts),
     )
@@ -97,6 +98,14 @@ def _refused(here: str, facts: Facts) -> Iterator[Advice]:
             f"A node at {url} refuses {here} ({status}), so they are not connected there. Give "
             "both the same secret (--secret-file); or take the address out of --peer, if the node "
             "is not of this cluster."
+        )
+
+
+def _unready(urls: Sequence[str]) -> Iterator[Advice]:
+    for url in urls:
+        yield Advice(
+            f"The node at {url} is not ready (503). If it is still reading its data, wait. "
+            "Otherwise look at its log, or take the address out of --peer."
         )
 
 

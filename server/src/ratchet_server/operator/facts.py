@@ -20,6 +20,8 @@ class Facts:
     dialled: Mapping[str, str]
     # The addresses where no node has ever answered.
     unreached: tuple[str, ...]
+    # The addresses where a peer has been starting for longer than a start usually takes.
+    unready: tuple[str, ...] = ()
     # How many addresses have not answered yet. 0 after the first seconds of this node.
     awaited: int = 0
     # The addresses whose last response was a refusal, and its status.

@@ -32,6 +32,8 @@ class Dialled:
     tried: bool = False
     # The HTTP status with which the peer refused the last attempt. None if it did not refuse.
     refused: int | None = None
+    # Whether the last response was that the peer is still starting.
+    unready: bool = False
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
 

@@ -89,19 +89,19 @@ class Dialler:
                     ping_timeout=3 * HEARTBEAT_S,
                     close_timeout=HEARTBEAT_S,
                 ) as socket:
-                    dialled.refused = None
+                    dialled.refused, dialled.unready = None, False
                     reached("peer-dialled")
                     await serve(socket, dialled)
             except InvalidStatus as error:
                 status = error.response.status_code
                 not_yet = status == NOT_YET
-                dialled.refused = None if not_yet else status
+                dialled.refused, dialled.unready = None if not_yet else status, not_yet
                 if not not_yet:
                     what = f"refused us: {status} (the same secret?)"
                     loud = self._addresses.is_expected(dialled)
                     self._complaints.log(dialled.url, what, loud=loud)
             except (OSError, ValueError, WebSocketException, TimeoutError) as error:
-                dialled.refused = None
+                dialled.refused, dialled.unready = None, False
                 _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
             if dialled not in self._addresses.all:
                 return
