@@ -281,6 +281,8 @@ class TestItsMemory:
         # The number doesn't merely stand still: it also counts the view that only c has.
         cluster.c.view(video)
         reader.reads("7")
+        # The witness looks in the next frame.
+        reader.until(lambda: reader.page.evaluate("witness.at(-1)") == "7", "it has seen that, too")
         assert reader.page.evaluate("witness") == ["6", "7"]
 
     def test_the_number_is_there_before_the_site_answers(

@@ -166,6 +166,8 @@ def test_storage_that_is_cleared_while_the_page_is_open_is_filled_again(
     cluster.cut_off("c")
     for _ in range(3):
         cluster.a.view(video)
+    # A page that c sends shows 0 at first.
+    cluster.turn_to("a")
     open_at(cluster, viewer, video, "ab")
     viewer.merged(3)
 

@@ -137,6 +137,11 @@ class Viewer:
         return numbers
 
     @property
+    def video(self) -> str:
+        """The video of the page."""
+        return self.number.get_attribute("data-video") or ""
+
+    @property
     def page_node(self) -> str:
         """The node that the page came from."""
         return self.page.locator("html").get_attribute("data-node") or ""

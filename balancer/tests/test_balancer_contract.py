@@ -138,7 +138,7 @@ class TestReads:
             viewer.sendall(b"GET /media/tide.webm HTTP/1.0\r\nHost: x\r\n\r\n")
             received = len(viewer.recv(1000))
             # Longer than a node waits for a client that reads nothing of its other responses.
-            threading.Event().wait(8)
+            threading.Event().wait(4)
             while part := viewer.recv(65536):
                 received += len(part)
         assert received > CLIP_BYTES

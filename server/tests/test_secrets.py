@@ -70,7 +70,7 @@ class TestTheSecretOfACluster:
         old, new = secrets.token_hex(16), secrets.token_hex(16)
         file = secret_file(tmp_path / "secret", old)
         flags = ["--open", "--secret-file", str(file)]
-        with cluster(tmp_path, flags=flags) as nodes:
+        with cluster(tmp_path, "ab", flags=flags) as nodes:
             views = 0
             for lines in (f"{old}\n{new}", f"{new}\n{old}", new):
                 # Each node reads the file only when it starts, so the others keep the lines of the

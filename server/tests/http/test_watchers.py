@@ -152,14 +152,14 @@ class TestAHostileClient:
 
 class TestASlowReader:
     def test_that_takes_its_time_gets_all_of_a_clip(self, busy: Node) -> None:
-        """A distant client reads 1 MB a second. That takes longer than a client may stall."""
+        """A distant client reads 2 MB a second. That takes longer than a client may stall."""
         with closing(connection(busy)) as client:
             client.sendall(b"GET /media/clip.webm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             received, started = 0, time.monotonic()
             while part := client.recv(32_768):
                 received += len(part)
                 # Read no more than such a line would have delivered by now.
-                pause_s = received / 1_000_000 - (time.monotonic() - started)
+                pause_s = received / 2_000_000 - (time.monotonic() - started)
                 threading.Event().wait(max(0.0, pause_s))
         assert received > 2**23
 
