@@ -85,6 +85,7 @@ def brief(slot: str | None) -> str:
 def test_a_stale_reload_is_explained_by_itself(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
+    viewer.page.clock.install()
     cluster.b.view(video)
     wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
     cluster.cut_off("c")
@@ -105,7 +106,8 @@ def test_a_stale_reload_is_explained_by_itself(
         rf"{told_by} (just now|\d+ (s|min) ago)\.",
         said,
     ), said
-    # A screen reader announces this, too.
+    # A screen reader announces this, too, after a quiet time.
+    viewer.page.clock.run_for(20_000)
     expect(viewer.page.get_by_role("status").filter(has_text="Node c, which")).to_have_count(1)
 
     cluster.heal()
