@@ -14,10 +14,11 @@
  */
 
 import { highKey, openKeep } from '../keep.js';
+import { liveTogether } from '../live-together.js';
 import { watchViews } from '../views.js';
 import '../format.js';
 
-// Each costs a connection and some work in the worker.
+// Each costs some work in the worker, and a node sends no more over one connection.
 const MOST_VIDEOS = 100;
 const VIDEO = /^[A-Za-z0-9_-]{1,64}$/;
 // The page around the frame comes first.
@@ -28,6 +29,7 @@ const root = document.documentElement;
 const origins = new Set((root.dataset.origins ?? '').split(' ').filter(Boolean));
 const format = globalThis.viewsFormat(navigator.languages, root.lang);
 const keep = openKeep();
+const together = liveTogether();
 
 /** @type {Map<string, Watched>} */
 const watched = new Map();
@@ -85,7 +87,10 @@ async function watch(video) {
   }
   raise(video, Number(answer.views));
   const events = { raise: (/** @type {number} */ value) => raise(video, value) };
-  now.views = watchViews(video, keep, events, { mergeAfter: idle });
+  now.views = watchViews(video, keep, events, {
+    mergeAfter: idle,
+    connect: (received) => together.follow(video, received),
+  });
 }
 
 /** @param {string} video */
