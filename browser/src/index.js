@@ -7,6 +7,7 @@ import { Backoff, pause } from './backoff.js';
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
+import { settleOverflow } from './overflow.js';
 
 // On average. The time varies, so that pages that a node's return woke up together drift apart
 // again.
@@ -15,6 +16,8 @@ const ANSWER_MS = 5_000;
 const PAGE = 100;
 
 const keep = openKeep();
+await globalThis.viewsKnown?.catch(() => {}); // then the numbers of the HTML stand
+void settleOverflow(keep);
 /** @type {NodeListOf<HTMLElement>} */
 const elements = document.querySelectorAll('[data-video]');
 const numbers = new Map(

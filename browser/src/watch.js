@@ -7,6 +7,7 @@ import { openKeep } from './keep.js';
 import { liveState } from './live-state.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
+import { settleOverflow } from './overflow.js';
 import { onPlay } from './play.js';
 import { watchViews } from './views.js';
 
@@ -14,9 +15,11 @@ const video = byId('views').dataset.video ?? '';
 const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's one <video>
 
 const keep = openKeep();
+await globalThis.viewsKnown?.catch(() => {}); // then the number of the HTML stands
 const number = viewsNumber(byId('views'), keep);
 const live = liveState(byId('live-state'));
 const events = openEventLog();
+void settleOverflow(keep);
 
 /** @param {string} line */
 const log = (line) => events.add({ kind: 'log', line });

@@ -15,6 +15,7 @@
 
 import { highKey, openKeep } from '../keep.js';
 import { liveTogether } from '../live-together.js';
+import { missingViews, rememberViews, settleOverflow } from '../overflow.js';
 import { watchViews } from '../views.js';
 import '../format.js';
 
@@ -30,6 +31,8 @@ const origins = new Set((root.dataset.origins ?? '').split(' ').filter(Boolean))
 const format = globalThis.viewsFormat(navigator.languages, root.lang);
 const keep = openKeep();
 const together = liveTogether();
+const missing = missingViews(keep);
+void missing.then(() => settleOverflow(keep));
 
 /** @type {Map<string, Watched>} */
 const watched = new Map();
@@ -74,6 +77,8 @@ async function watch(video) {
   /** @type {Watched} */
   const now = { highest: globalThis.viewsKept(keep.read(highKey(video))) };
   watched.set(video, now);
+  now.highest = Math.max(now.highest, (await missing).get(highKey(video)) ?? -1);
+  if (watched.get(video) !== now) return; // forgotten meanwhile
   postViews(video);
 
   // Ask first, so that no connection is tried again and again for a video that the site doesn't
@@ -125,8 +130,7 @@ function raise(video, value) {
   const now = watched.get(video);
   if (!now || !Number.isSafeInteger(value) || value <= now.highest) return;
   now.highest = value;
-  const key = highKey(video);
-  if (value > globalThis.viewsKept(keep.read(key))) keep.write(key, String(value));
+  rememberViews(keep, video, value);
   postViews(video);
 }
 
