@@ -29,7 +29,8 @@ openOutbox(keep, {
   log() {},
 }).resume();
 
-// A node may count more videos than this page shows. Don't ask for those after the last one shown.
+// A node may count more videos than this page shows. Don't ask for those before and after them.
+const before = new URLSearchParams(location.search).get('after') ?? '';
 const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
@@ -43,7 +44,7 @@ while (numbers.size) {
 /** Asks for all counts, a page of the list at a time. Returns false when no node could answer. */
 async function ask() {
   try {
-    let after = '';
+    let after = before;
     do {
       const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }) });
       const response = await fetch(`/api/videos?${query}`, {

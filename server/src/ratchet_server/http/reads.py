@@ -68,7 +68,7 @@ def reads(
 
     @blueprint.get("/api/videos")
     async def listed(request: Request) -> HTTPResponse:
-        limit, after = _limit(request), _after(request)
+        limit, after = _limit(request), after_in(request)
         page: list[dict[str, object]] = []
         for video in videos.above(after):
             if len(page) == limit:
@@ -168,7 +168,8 @@ def _limit(request: Request) -> int:
     raise ApiError(400, "bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
-def _after(request: Request) -> str:
+def after_in(request: Request) -> str:
+    """The id after which a page of a list begins; empty for the first page. Raises `ApiError`."""
     after = cast(str, request.args.get("after", ""))
     try:
         return names.video(after) if after else ""
