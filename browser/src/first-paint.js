@@ -3,7 +3,7 @@
 // It is a blocking script in the head. If it came after the number, the browser might paint the
 // page while this script is still loading, and a stale node's smaller number would flash. So it
 // watches the parser from the head: an observer runs right after an element has been inserted, and
-// always before the next frame. It only reads storage; overflow.js is the only writer.
+// always before the next frame. It changes no number in storage: only overflow.js does.
 'use strict';
 
 (() => {
@@ -18,7 +18,8 @@
     const store = window.localStorage;
     if (store.getItem('ratchet:storage') !== 'off') {
       highest = (video) => viewsKept(store.getItem(`ratchet:high:${video}`));
-      isWhole = !store.length || store.getItem('ratchet:whole') !== null;
+      if (!store.length) store.setItem('ratchet:whole', 'yes');
+      isWhole = store.getItem('ratchet:whole') !== null;
     }
   } catch {
     // Refused.
