@@ -150,14 +150,15 @@ class TestHttp:
 
     def test_a_body_that_never_arrives_times_out(self, node: Node) -> None:
         answer = raw(
-            node, b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+            node,
+            b"POST /api/videos/x/views HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 10\r\n\r\nabc",
         )
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "request_timeout"
 
     def test_headers_of_100_kb_are_refused(self, node: Node) -> None:
         answer = raw(
-            node, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+            node, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
         )
         assert int(answer.split(b" ")[1]) in {413, 431}
 
@@ -165,10 +166,10 @@ class TestHttp:
         "request_",
         [b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
          b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
-         b"GET /\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1e3\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
          b"zz\r\n\r\n"],
     )  # fmt: skip
     def test_bytes_that_are_no_request_are_refused(self, node: Node, request_: bytes) -> None:
@@ -511,6 +512,8 @@ ENVIRON = [
     ({"RATCHET_EMBED_ORIGINS": "blog.example"}, "RATCHET_EMBED_ORIGINS"),
     ({"RATCHET_EMBED_ORIGINS": "https://blog.example/"}, "RATCHET_EMBED_ORIGINS"),
     ({"RATCHET_EMBED_ORIGINS": "https://a,*"}, "RATCHET_EMBED_ORIGINS"),
+    ({"RATCHET_ALLOWED_HOSTS": "videos.example:80"}, "RATCHET_ALLOWED_HOSTS"),
+    ({"RATCHET_ALLOWED_HOSTS": "videos.example,*"}, "RATCHET_ALLOWED_HOSTS"),
 ]
 
 

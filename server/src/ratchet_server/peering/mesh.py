@@ -67,6 +67,8 @@ class Mesh:
 
     def settled(self) -> bool:
         self._addresses.look(self._links)
+        if not self._links.by_process() and self._addresses.shared.open:
+            return False
         return all(dialled.tried or dialled.process in self._links for dialled in self.dialled)
 
     def unmet(self, known: Collection[str]) -> int:
@@ -109,12 +111,21 @@ class Mesh:
         process = link.peer.process
         if dialled is None:
             return process != self._me.process
-        if self._addresses.answered(dialled, link.peer):
+        known = process in self._links
+        is_first = dialled.url not in self._addresses.shared.urls
+        if self._addresses.answered(dialled, link.peer, known=known):
+            if dialled.again:
+                return not known
             return self._links.find(process, dialled_only=True) is None
         if dialled.named:
             _log.debug("peer %s is %s, not %s", dialled.url, link.peer.node, dialled.node)
-        else:
+        elif dialled.url not in self._addresses.shared.urls:
             _log.info("peer %s is this node itself: not dialled again", dialled.url)
+        elif is_first:
+            _log.info(
+                "peer %s is this node itself: dialled again, as other nodes may share the address",
+                dialled.url,
+            )
         return False
 
     async def _talk(self, inbox: Inbox, link: Link, dialled: Dialled | None) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ratchet import names
 
 MEMORY: Final = ":memory:"
-# This origin stands for every site.
+# It stands for every site, and for every host name.
 ANY: Final = "*"
 
 # No spaces and no line ends: secrets and addresses are sent in headers.
@@ -33,6 +33,7 @@ _LONG_LABEL: Final = 63
 # A page's Content-Security-Policy lists the sites that may frame it. HAProxy takes 15 KiB of
 # headers in all, and Varnish 8 KiB in one header.
 LONGEST_LIST: Final = 7000
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
@@ -162,6 +163,18 @@ def listed_origins(texts: Sequence[str]) -> tuple[str, ...]:
             f"refuse long ones; list sites of {LONGEST_LIST} characters together, or give {ANY}"
         )
     return sites
+
+
+def hosts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Host names without repetition, or `ANY` alone."""
+    if ANY in texts:
+        if [*texts] != [ANY]:
+            raise SettingError(f"{ANY} means every host; list some hosts, or give {ANY} alone")
+        return (ANY,)
+    for text in texts:
+        if not _HOST.fullmatch(text):
+            raise SettingError(f"a host is a name without a port, not {_shown(text)}")
+    return tuple(dict.fromkeys(text.lower() for text in texts))
 
 
 def secrets(*words: str) -> tuple[str, ...]:
