@@ -184,7 +184,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
     me = Hello(settings.name, secrets.token_hex(8), url)
     replica = Replica(
         me,
-        started_ms=time.time_ns() // 1_000_000,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
         options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),

@@ -1,6 +1,7 @@
 """Bad input of every kind: the node refuses it with a clear reason, and nothing changes."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from testing.wire import (
 )
 
 MAX = 2**53 - 1
+TOO_LATE = time.time_ns() // 1000 + 30 * 3600 * 1_000_000
 OWN = "<the node's own slot>"
 
 
@@ -339,6 +341,22 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
         [HELLO, digest(heard={"x": 2**53 - 1})],
         "before the year 2255",
     ),
+    "a generation of the day after tomorrow": (
+        [HELLO, digest(heard={"x": TOO_LATE})],
+        "hours ahead: its clock or ours is wrong. See OPERATING.md",
+    ),
+    "a slot of the day after tomorrow": (
+        [HELLO, rows(f"x@{TOO_LATE}", 0, 1, ["v", 1, 1])],
+        "hours ahead",
+    ),
+    "more views than a slot can have": (
+        [HELLO, rows("x@1", 0, 1, ["v", MAX, 1])],
+        "x@1 can't have 9007199254740991 views of v yet",
+    ),
+    "more changes than a slot can have": (
+        [HELLO, rows("x@1", 0, MAX, ["v", 1, 1])],
+        "x@1 can't have 9007199254740991 changes yet",
+    ),
     "a fold of an open slot": (
         [HELLO, digest(heard={"x": 5}, closed={"x": 4}, folded={"x": 5})],
         "only closed slots are folded, not x@5",
@@ -430,7 +448,7 @@ class TestPeers:
         slot = str(node.slot)
         with dial(node, "/peer") as peer:
             peer.send(HELLO)
-            peer.send(rows(slot, 0, MAX, ["own", MAX, MAX]))
+            peer.send(rows(slot, 0, 10_000, ["own", 10_000, 10_000]))
             wait_until(lambda: node.slot != slot, "the node counts in another slot")
         # Another process claims to have counted in the node's slot, so the node opens a new one.
         assert node.views("own") == 0

@@ -36,7 +36,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         with dial(node, "/peer") as peer:
             peer.send(hello())
             for n in range(SLOTS):
-                peer.send(rows(f"{'long-name' * 7}@{2**52 + n}", 0, 1, ["big", 1, 1]))
+                peer.send(rows(f"{'long-name' * 7}@{2**50 + n}", 0, 1, ["big", 1, 1]))
             wait_until(lambda: node.views("big") == SLOTS, "the node has all slots")
         yield node
 

@@ -72,7 +72,7 @@ class Gossiped:
 
     def __init__(self) -> None:
         chance = random.Random(1).randrange
-        self._replica = Replica(ME, started_ms=1, chance=chance, now=0.0)
+        self._replica = Replica(ME, wall_ms=lambda: 1, chance=chance, now=0.0)
         self.discovery: Discovery = Gossip(self._replica.peers.alive)
 
     async def start(self, *others: Hello) -> None:

@@ -5,9 +5,12 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import pytest
+from ratchet.generations import Generations
+from ratchet.names import MAX_GENERATION
 
 from testing.links import Links
 from testing.transports import (
@@ -111,6 +114,25 @@ class TestFrames:
             await until(lambda: b.witness.received[a.process] > received, "b has its copy")
             await b.view("x")
             await agree(a, b)
+
+        run(wire, story)
+
+    def test_a_frame_that_cant_be_true_is_dropped_and_ends_nothing(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            await a.view("x", 5)
+            await agree(a, b, c)
+            digest = a.replica.digest()
+            lie = replace(digest, newest=Generations({**digest.newest, "b": MAX_GENERATION}))
+            a.witness.transport.send(lie, [b.process, c.process])
+            await b.view("x")
+            await c.view("x")
+            await connected(a, b, c)
+            await agree(a, b, c)
+            assert a.keeper.value("x") == 7
+            own = b.replica.table.own
+            assert own
+            assert {each.replica.table.newest["b"] for each in (a, b, c)} == {own.generation}
 
         run(wire, story)
 

@@ -40,6 +40,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             unreached=() if early else tuple(one.url for one in unmet if one.tried),
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
+            misunderstood=mesh.misunderstood(),
             full=room.full,
             via=_url_in(request) or replica.me.url,
         )

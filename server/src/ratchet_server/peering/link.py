@@ -19,6 +19,9 @@ MAX_QUEUED: Final = 8 * 2**20
 # receive none. So it sends pings.)
 SILENCE_S: Final = 6.0
 POLICY_VIOLATION: Final = 1008
+# How the reasons begin for which a connection ends each time.
+_IMPLAUSIBLE: Final = "sent what can't be true"
+_INVALID: Final = "sent an invalid frame"
 
 
 class Closed(Exception):
@@ -27,6 +30,10 @@ class Closed(Exception):
 
 class LinkError(Exception):
     """The connection can't go on. The message says why."""
+
+
+class Misunderstanding(LinkError):
+    """One side has sent what the other can't take. It will do so again."""
 
 
 class Socket(Protocol):
@@ -93,7 +100,10 @@ class Link:
             ends = await asyncio.gather(*ways, return_exceptions=True)
         for end in ends:
             if isinstance(end, ConnectionClosed) and end.rcvd and end.rcvd.code == POLICY_VIOLATION:
-                raise LinkError(f"does not understand us: {end.rcvd.reason}")
+                # A peer also closes with this code when we were silent for too long.
+                again = end.rcvd.reason.startswith((_IMPLAUSIBLE, _INVALID))
+                kind = Misunderstanding if again else LinkError
+                raise kind(f"does not understand us: {end.rcvd.reason}")
             # A closed connection is the usual end; the side that dialled it dials again.
             if isinstance(end, Exception) and not isinstance(end, WebSocketException | Closed):
                 raise end
@@ -114,7 +124,13 @@ class Link:
     async def _read(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
         patience_s = None if self.dialled else SILENCE_S
         while True:
-            await receive(_decode(await _receive(self._socket, patience_s)))
+            frame = _decode(await _receive(self._socket, patience_s))
+            try:
+                await receive(frame)
+            except Invalid as error:
+                # A close frame has room for 123 bytes.
+                why = f"{_IMPLAUSIBLE}: {error}. See OPERATING.md"
+                raise Misunderstanding(why) from None
 
 
 async def _receive(socket: Socket, patience_s: float | None) -> str:
@@ -134,4 +150,4 @@ def _decode(text: str) -> Frame:
     try:
         return codec.decode(text)
     except Invalid as error:
-        raise LinkError(f"sent an invalid frame: {error}") from None
+        raise Misunderstanding(f"{_INVALID}: {error}") from None

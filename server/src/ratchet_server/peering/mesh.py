@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from ratchet import codec
 from ratchet.frames import Frame, Hello
@@ -10,9 +12,19 @@ from ratchet.frames import Frame, Hello
 from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
 from ratchet_server.peering.dialler import Dialler
-from ratchet_server.peering.link import POLICY_VIOLATION, Closed, Link, LinkError, Socket
+from ratchet_server.peering.link import (
+    POLICY_VIOLATION,
+    Closed,
+    Link,
+    LinkError,
+    Misunderstanding,
+    Socket,
+)
 from ratchet_server.peering.links import Links
 from ratchet_server.peering.ports import Inbox, Route
+
+# How long a misunderstanding is reported. A peer dials again within seconds.
+REPORT_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +37,8 @@ class Mesh:
         self._addresses = addresses
         self._links = Links()
         self._complaints = Complaints()
+        # By name: the last misunderstanding with a peer, and when it was.
+        self._misunderstood: dict[str, tuple[float, str]] = {}
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
         # None while `run` isn't running.
         self._inbox: Inbox | None = None
@@ -39,6 +53,13 @@ class Mesh:
     def is_open(self) -> bool:
         """Whether this node serves connections that come in."""
         return self._inbox is not None
+
+    def misunderstood(self) -> Mapping[str, str]:
+        """The peers with which each connection breaks off, and why."""
+        since = time.monotonic() - REPORT_S
+        recent = {node: last for node, last in self._misunderstood.items() if last[0] > since}
+        self._misunderstood = recent
+        return {node: why for node, (_, why) in recent.items()}
 
     # -- a transport, see `ports.Transport` ----------------------------------------------------
 
@@ -100,6 +121,8 @@ class Mesh:
                 await self._talk(inbox, link, dialled)
         except LinkError as error:
             loud = link is not None or dialled is None or self._addresses.is_expected(dialled)
+            if link and isinstance(error, Misunderstanding):
+                self._misunderstood[link.peer.node] = time.monotonic(), str(error)
             who = f"{link.peer.node} at {address}" if link else address
             self._complaints.log(who, str(error), loud=loud)
             # A close frame has room for a reason of 123 bytes.
