@@ -8,6 +8,7 @@ import { liveState } from './live-state.js';
 import { openNetwork } from './network.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
+import { settleOverflow } from './overflow.js';
 import { onPlay } from './play.js';
 import { watchViews } from './views.js';
 
@@ -15,10 +16,12 @@ const video = byId('views').dataset.video ?? '';
 const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's one <video>
 
 const keep = openKeep();
+await globalThis.viewsKnown?.catch(() => {}); // then the number of the HTML stands
 const number = viewsNumber(byId('views'), keep);
 const network = openNetwork();
 const live = liveState(byId('live-state'), network);
 const events = openEventLog();
+void settleOverflow(keep);
 
 /** @param {string} line */
 const log = (line) => events.add({ kind: 'log', line });

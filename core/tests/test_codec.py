@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ratchet import codec
+from ratchet import codec, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
     MAX_ROWS,
@@ -268,6 +268,22 @@ def test_a_text_of_any_depth_is_refused_and_never_overflows_the_stack(depth: int
     for text in (f'{{"is": {nested}}}', ROWS % nested, HELLO.replace("1", nested, 1) % (1, 2, 3)):
         with pytest.raises(Invalid):
             codec.decode(text)
+
+
+@pytest.mark.parametrize("brackets", ["]]]]]]]]]", "[[[[[[[[[", "}{", '\\"]', "\\\\"])
+def test_brackets_in_strings_are_no_levels(brackets: str) -> None:
+    text = json.dumps([brackets, {brackets: brackets}])
+    assert strict_json.loads(text, 1000) == [brackets, {brackets: brackets}]
+
+
+@pytest.mark.parametrize(
+    "level", ["[", '{"a":', '["]",', '{"a]}":', '["\\"]",', '["\\\\","]",', "[[],", "[{},"]
+)
+@pytest.mark.parametrize("rest", ["", "]" * 100_000, "}" * 100_000, '"', '\\"' + "]" * 100_000])
+def test_no_way_to_write_many_levels_gets_to_the_parser(level: str, rest: str) -> None:
+    text = level * 100_000 + rest
+    with pytest.raises(Invalid, match="levels"):
+        strict_json.loads(text, len(text))
 
 
 @given(st.text())

@@ -55,6 +55,12 @@ class TestASecret:
         assert sources.read_one("secrets", Namespace(secret_file=str(file)), {}) == (GOOD,)
         assert caplog.messages == []
 
+    def test_that_is_too_long_for_a_header_is_refused(self, tmp_path: Path) -> None:
+        file = secret_file(tmp_path / "secret", "x" * 513)
+        for environ in ({"RATCHET_SECRET": "x" * 513}, {"RATCHET_SECRET_FILE": str(file)}):
+            with pytest.raises(SettingError, match="at most 512 characters"):
+                sources.read_one("secrets", Namespace(), environ)
+
     def test_may_be_followed_by_another_on_a_second_line(self, tmp_path: Path) -> None:
         file = secret_file(tmp_path / "secret", f"{GOOD}\n\n  {GOOD}-2 \n")
         line = Namespace(secret_file=str(file))

@@ -177,12 +177,37 @@ def test_a_change_is_encoded_once_for_all_watchers() -> None:
     async def story() -> None:
         watchers = Watchers("a", snapshot)
         for _ in range(100):
-            watchers.add("x", lambda message: received.append(message), with_node=False)
+            watchers.add(["x"], lambda message: received.append(message), with_node=False)
         encoded.clear()
         received.clear()
         watchers.changed({"x", "y"})
         assert encoded == ["x"]
         assert len(received) == 100
         assert len({id(message) for message in received}) == 1
+
+    asyncio.run(story())
+
+
+def test_a_watcher_of_several_videos_is_one_and_is_told_once_of_the_end() -> None:
+    received: list[Message | None] = []
+
+    def watcher(message: Message | None) -> None:
+        received.append(message)
+
+    async def story() -> None:
+        watchers = Watchers("a", lambda video: Snapshot(video, Counter(), Generations()))
+        watchers.add(["x", "y"], watcher, with_node=True)
+        assert len(watchers) == 1
+        assert [message.video for message in received if message] == ["x", "y"]
+        received.clear()
+        watchers.changed({"y", "z"})
+        assert [message.video for message in received if message] == ["y"]
+        received.clear()
+        watchers.close()
+        assert received == [None]
+        watchers.remove(["x", "y"], watcher, with_node=True)
+        assert len(watchers) == 0
+        watchers.changed({"x"})
+        assert received == [None]
 
     asyncio.run(story())
