@@ -14,7 +14,29 @@ from ratchet.generations import Generations
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 
-VERSION: Final = 1
+
+class Versions(NamedTuple):
+    """The versions of the protocol that a process speaks: all from `oldest` to `newest`."""
+
+    oldest: int
+    newest: int
+
+    def common(self, other: "Versions") -> int | None:
+        """The newest version that both speak; None if there is none."""
+        newest = min(self.newest, other.newest)
+        return newest if newest >= max(self.oldest, other.oldest) else None
+
+    def __str__(self) -> str:
+        if self.oldest == self.newest:
+            return f"version {self.oldest}"
+        return f"versions {self.oldest} to {self.newest}"
+
+
+# What this program speaks.
+#
+# 1: `Hello` has one `version`, and no frame may have other fields than its own.
+# 2: `Hello` has `versions`, and receivers ignore unknown fields (`codec` says in which frames).
+VERSIONS: Final = Versions(1, 2)
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -28,6 +50,7 @@ class Hello:
     node: str
     process: str
     url: str
+    versions: Versions = VERSIONS
 
 
 class Alive(NamedTuple):

@@ -57,10 +57,13 @@ class Mesh:
             await asyncio.gather(*self._welcomed, return_exceptions=True)
 
     def send(self, frame: Frame, to: Collection[str]) -> None:
-        text = codec.encode(frame)
+        texts: dict[int, str] = {}
         for process in to:
             if link := self._links.best(process):
-                link.send(text)
+                version = link.version
+                if version not in texts:
+                    texts[version] = codec.encode(frame, version)
+                link.send(texts[version])
 
     def routes(self) -> Mapping[str, Route]:
         return self._links.by_process()
@@ -74,13 +77,14 @@ class Mesh:
 
     # -- connections ---------------------------------------------------------------------------
 
-    async def welcome(self, socket: Socket, address: str) -> None:
-        """Serve a connection from `address` until it ends. The caller has authorised it, and closes
-        the socket afterwards. Raises `CancelledError` if `run` ends first."""
+    async def welcome(self, socket: Socket, address: str, *, old: bool) -> None:
+        """Serve a connection from `address` until it ends. `old`: see `Link.accept`. The caller has
+        authorised it, and closes the socket afterwards. Raises `CancelledError` if `run` ends
+        first."""
         if self._inbox is None:
             return
         # `run` may cancel this task when it ends. It must not cancel the caller's task.
-        task = asyncio.create_task(self._serve(self._inbox, socket, address, None))
+        task = asyncio.create_task(self._serve(self._inbox, socket, address, None, old=old))
         self._welcomed.add(task)
         task.add_done_callback(self._welcomed.discard)
         try:
@@ -89,11 +93,20 @@ class Mesh:
             return
 
     async def _serve(
-        self, inbox: Inbox, socket: Socket, address: str, dialled: Dialled | None
+        self,
+        inbox: Inbox,
+        socket: Socket,
+        address: str,
+        dialled: Dialled | None,
+        *,
+        old: bool = False,
     ) -> None:
         link: Link | None = None
         try:
-            link = await Link.shake_hands(socket, self._me, dialled=dialled is not None)
+            if dialled:
+                link = await Link.dial(socket, self._me)
+            else:
+                link = await Link.accept(socket, self._me, old=old)
             if self._is_awaited(link, dialled):
                 await self._talk(inbox, link, dialled)
         except LinkError as error:
