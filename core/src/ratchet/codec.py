@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from ratchet import names, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
+    CLUSTERS_SINCE,
     VERSIONS,
     Alive,
     BaseRows,
@@ -137,14 +138,17 @@ def _tuple(build: Callable[..., T], name: str, *parts: Value[Any]) -> Value[T]:
     return Value(_same if plain else write, parse)
 
 
-def _tuples(inner: Value[T]) -> Value[tuple[T, ...]]:
-    """An array of any length."""
+def _tuples(inner: Value[T], most: int | None = None) -> Value[tuple[T, ...]]:
+    """An array of any length, or of `most` parts at most."""
 
     def write(values: tuple[T, ...]) -> object:
         return [inner.write(value) for value in values]
 
     def parse(value: object) -> tuple[T, ...]:
-        return tuple([inner.parse(each) for each in array(value)])
+        given = array(value)
+        if most is not None and len(given) > most:
+            raise Invalid(f"{len(given)} parts are more than {most}")
+        return tuple([inner.parse(each) for each in given])
 
     return Value(_same if inner.write is _same else write, parse)
 
@@ -186,6 +190,8 @@ _ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _
 _ROW: Final = Value[Row](_same, _parse_row)
 _BASE_ROW: Final = _tuple(_entry, "a row", _VIDEO, _NATURAL)
 _VERSIONS: Final = _tuple(Versions, "a range of versions", _NATURAL, _NATURAL)
+ID: Final = _matching("[0-9a-f]{16}", "an id of a cluster is 16 hex digits")
+_IDS: Final = _tuples(ID, most=names.MAX_IDS)
 # In version 1, a hello has the one `version` that its sender speaks.
 _HELLO_WITH_VERSIONS: Final = 2
 
@@ -222,6 +228,9 @@ _FORMS: Final = (
             Field("process", "process", _PROCESS),
             Field("url", "url", _URL),
             Field("versions", "versions", _VERSIONS, since=_HELLO_WITH_VERSIONS),
+            Field("cluster", "cluster", _IDS, CLUSTERS_SINCE),
+            Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
+            Field("joins", "joins", _SWITCH, CLUSTERS_SINCE),
         ),
     ),
     Form(
@@ -236,6 +245,9 @@ _FORMS: Final = (
             Field("lifted_views", "lifted", _map(_NODE, _NATURAL)),
             Field("base_fingerprint", "base", _FINGERPRINT),
             Field("alive", "alive", _map(_PROCESS, _ALIVE)),
+            Field("cluster", "cluster", _IDS, CLUSTERS_SINCE),
+            Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
+            Field("whole", "whole", _tuples(_NODE), CLUSTERS_SINCE),
         ),
     ),
     Form(

@@ -35,8 +35,10 @@ class Versions(NamedTuple):
 # What this program speaks.
 #
 # 1: `Hello` has one `version`, and no frame may have other fields than its own.
-# 2: `Hello` has `versions`, and receivers ignore unknown fields (`codec` says in which frames).
+# 2: `Hello` has `versions`. `Hello` and `Digest` say of which cluster their sender is. Receivers
+#    ignore unknown fields (`codec` says in which frames).
 VERSIONS: Final = Versions(1, 2)
+CLUSTERS_SINCE: Final = 2
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -51,6 +53,16 @@ class Hello:
     process: str
     url: str
     versions: Versions = VERSIONS
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and whether I
+    # join the cluster of the receiver.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    joins: bool = False
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether the sender knows of ids of clusters."""
+        return self.versions.newest >= CLUSTERS_SINCE
 
 
 class Alive(NamedTuple):
@@ -92,6 +104,11 @@ class Digest:
     base_fingerprint: int | None
     # The processes that I am connected to.
     alive: Mapping[str, Alive]
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and until
+    # then, the names that I know to be whole.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    whole: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for lesser, greater, rule in (

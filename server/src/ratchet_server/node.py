@@ -170,8 +170,14 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         started_ms=time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
-        options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
+        options=Options(
+            grace_s=settings.fold_grace_s,
+            retire_after_s=settings.retire_after_s,
+            # A discovery that needs no --peer must be named here, too.
+            sent=bool(settings.peers),
+        ),
     )
+    started = time.monotonic()
     videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
 
@@ -182,9 +188,11 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     discoveries: list[Discovery] = [Static(settings.peers)]
     if settings.discover:
         discoveries.append(Gossip(replica.peers.alive))
+    addresses = Addresses(me, discoveries, replica.table.is_gone)
     mesh = Mesh(
         me,
-        Addresses(me, discoveries, replica.table.is_gone),
+        addresses,
+        replica.identity,
         secret=next(iter(settings.secrets), None),
     )
     routes = Routes([mesh])
@@ -195,6 +203,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
         unmet=lambda: routes.unmet(replica.table.newest),
+        unfound=lambda: addresses.unfound(replica.identity.has_found, time.monotonic() - started),
         show=show,
     )
 

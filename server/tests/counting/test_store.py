@@ -63,7 +63,7 @@ async def read(store: Store) -> Changes:
         for known, entries in zip(maps, maps_of(part), strict=True):
             known.update(entries)
     columns = tuple(ColumnChange(slot, uptos[slot], tuple(rows[slot])) for slot in sorted(uptos))
-    return Changes(columns, tuple(sorted(base)), (), *maps)
+    return Changes(columns, tuple(sorted(base)), (), maps[0], maps[1], maps[2], maps[3])
 
 
 def maps_of(changes: Changes) -> tuple[Mapping[str, int], ...]:
@@ -291,7 +291,9 @@ def histories(draw: st.DrawFn) -> list[Changes]:
             gone.add(slot)
         base = tuple(draw(st.dictionaries(VIDEOS, st.integers(0, 2**40), max_size=2)).items())
         maps = [draw(GENERATIONS) for _ in range(4)]
-        history.append(Changes(tuple(columns), base, tuple(lifts), *maps))
+        history.append(
+            Changes(tuple(columns), base, tuple(lifts), maps[0], maps[1], maps[2], maps[3])
+        )
     return history
 
 
@@ -323,7 +325,7 @@ def model(history: Iterable[Changes]) -> Changes:
         )
         for slot in sorted(uptos)
     )
-    return Changes(columns, tuple(sorted(base.items())), (), *maps)
+    return Changes(columns, tuple(sorted(base.items())), (), maps[0], maps[1], maps[2], maps[3])
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,7 +13,7 @@ from sanic.response import json
 
 from ratchet_server.counting.life import Life
 from ratchet_server.http.room import Room
-from ratchet_server.operator.facts import Facts
+from ratchet_server.operator.facts import Facts, Stranger
 from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.settings import SettingError, check_url
@@ -40,6 +40,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             unreached=() if early else tuple(one.url for one in unmet if one.tried),
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
+            strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in mesh.strangers),
             full=room.full,
             via=_url_in(request) or replica.me.url,
         )

@@ -10,6 +10,8 @@ from ratchet.frames import VERSIONS, Frame, Hello
 from ratchet.names import Invalid
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from ratchet_server.peering.ports import Door
+
 # How many characters may wait for a slow peer. Frames that don't fit are dropped: from a later
 # digest the peer sees which rows it lacks, and requests them.
 MAX_QUEUED: Final = 8 * 2**20
@@ -31,6 +33,10 @@ class Closed(Exception):
 
 class LinkError(Exception):
     """The connection can't go on. The message says why."""
+
+
+class NotYet(LinkError):
+    """The connection can't go on just now. That is nothing to report."""
 
 
 class Socket(Protocol):
@@ -65,23 +71,25 @@ class Link:
         self._filled = asyncio.Event()
 
     @classmethod
-    async def accept(cls, socket: Socket, me: Hello, *, old: bool) -> "Link":
+    async def accept(cls, socket: Socket, door: Door, *, old: bool) -> "Link":
         """Shake hands with a process that has dialled us. `old`: it sent no `VERSIONS_HEADER`, so
         it speaks version 1 alone. Raises `LinkError`."""
+        me = door.introduce(None, given=False)
         await socket.send(codec.encode(me, 1) if old else codec.encode(me))
         return cls(socket, _hello(await _receive(socket, SILENCE_S)), dialled=False)
 
     @classmethod
-    async def dial(cls, socket: Socket, me: Hello) -> "Link":
+    async def dial(cls, socket: Socket, door: Door, *, given: bool) -> "Link":
         """Shake hands with a process that we have dialled. Its hello comes first, so that we know
-        in which form it can read ours. Raises `LinkError`."""
+        in which form it can read ours. `given`: see `Door`. Raises `LinkError`."""
         text = await _receive(socket, SILENCE_S)
         try:
             peer = _hello(text)
         except LinkError:
             # Let it see, too, which versions we speak.
-            await socket.send(codec.encode(me))
+            await socket.send(codec.encode(door.introduce(None, given=given)))
             raise
+        me = door.introduce(peer, given=given)
         await socket.send(codec.encode(me, peer.versions.newest))
         return cls(socket, peer, dialled=True)
 

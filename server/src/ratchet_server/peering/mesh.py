@@ -5,14 +5,23 @@ import logging
 from collections.abc import Collection, Mapping
 
 from ratchet import codec
-from ratchet.frames import Frame, Hello
+from ratchet.frames import Digest, Frame, Hello
+from ratchet.identity import Stranger
 
 from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
 from ratchet_server.peering.dialler import Dialler
-from ratchet_server.peering.link import POLICY_VIOLATION, Closed, Link, LinkError, Socket
+from ratchet_server.peering.link import (
+    POLICY_VIOLATION,
+    Closed,
+    Link,
+    LinkError,
+    NotYet,
+    Socket,
+)
 from ratchet_server.peering.links import Links
-from ratchet_server.peering.ports import Inbox, Route
+from ratchet_server.peering.ports import Door, Inbox, Route
+from ratchet_server.peering.strangers import Met, Strangers
 
 _log = logging.getLogger(__name__)
 
@@ -20,11 +29,13 @@ _log = logging.getLogger(__name__)
 class Mesh:
     """All connections of this node. `run` dials; `welcome` serves a connection that came in."""
 
-    def __init__(self, me: Hello, addresses: Addresses, *, secret: str | None) -> None:
+    def __init__(self, me: Hello, addresses: Addresses, door: Door, *, secret: str | None) -> None:
         self._me = me
+        self._door = door
         self._addresses = addresses
         self._links = Links()
         self._complaints = Complaints()
+        self._strangers = Strangers()
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
         # None while `run` isn't running.
         self._inbox: Inbox | None = None
@@ -34,6 +45,11 @@ class Mesh:
     def dialled(self) -> list[Dialled]:
         """The addresses that this node dials."""
         return self._addresses.all
+
+    @property
+    def strangers(self) -> list[Met]:
+        """The processes of other clusters that have tried to connect, or were dialled, of late."""
+        return self._strangers.recent()
 
     @property
     def is_open(self) -> bool:
@@ -104,13 +120,16 @@ class Mesh:
         link: Link | None = None
         try:
             if dialled:
-                link = await Link.dial(socket, self._me)
+                link = await Link.dial(socket, self._door, given=not dialled.named)
             else:
-                link = await Link.accept(socket, self._me, old=old)
+                link = await Link.accept(socket, self._door, old=old)
+            self._admit(link, address, dialled)
             if self._is_awaited(link, dialled):
                 await self._talk(inbox, link, dialled)
         except LinkError as error:
-            loud = link is not None or dialled is None or self._addresses.is_expected(dialled)
+            loud = not isinstance(error, NotYet) and (
+                link is not None or dialled is None or self._addresses.is_expected(dialled)
+            )
             who = f"{link.peer.node} at {address}" if link else address
             self._complaints.log(who, str(error), loud=loud)
             # A close frame has room for a reason of 123 bytes.
@@ -130,6 +149,19 @@ class Mesh:
             _log.info("peer %s is this node itself: not dialled again", dialled.url)
         return False
 
+    def _admit(self, link: Link, address: str, dialled: Dialled | None) -> None:
+        """Find out whether the peer is of our cluster. Raises `LinkError` if it isn't."""
+        given = dialled is not None and not dialled.named
+        is_me = link.peer.process == self._me.process
+        if not is_me and (why := self._door.admit(link.peer, given=given)):
+            self._refuse(link, address, why)
+
+    def _refuse(self, link: Link, address: str, why: Stranger) -> None:
+        if why.may_change:
+            raise NotYet(str(why))
+        self._strangers.add(link.peer, address, why)
+        raise LinkError(f"is of {why} (ratchet join)")
+
     async def _talk(self, inbox: Inbox, link: Link, dialled: Dialled | None) -> None:
         if dialled:
             dialled.tried = dialled.connected = True
@@ -139,8 +171,14 @@ class Mesh:
             inbox.joined(link.peer)
             # Look at once: by the next regular look, the process may be gone again.
             self._addresses.look(self._links)
+
+        async def receive(frame: Frame) -> None:
+            await inbox.receive(frame, process)
+            if isinstance(frame, Digest) and (why := self._door.stranger(process)):
+                self._refuse(link, dialled.url if dialled else link.peer.url, why)
+
         try:
-            await link.run(lambda frame: inbox.receive(frame, process))
+            await link.run(receive)
         finally:
             if dialled:
                 dialled.connected = False
