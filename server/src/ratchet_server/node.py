@@ -224,7 +224,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life, room),
+            metrics(keeper, routes, watchers, life, room, lambda: len(mesh.strangers)),
             pages(settings, videos, keeper, embedders, gate),
             files.clips(clips),
             files.assets(settings.page),

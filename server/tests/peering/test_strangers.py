@@ -46,13 +46,16 @@ def test_a_node_with_counts_of_its_own_and_a_cluster_stay_apart_until_an_operato
         for node, other in ((a, dev), (dev, a)):
             stranger = {"node": other.name, "url": other.url, "cluster": id_of(other)}
             assert seen(node)["strangers"] == [stranger]
+            assert "ratchet_strangers 1.0" in node.get("/metrics").text
             assert (
                 f"is of another cluster: its id is {id_of(other)}, ours {id_of(node)}" in node.log
             )
             # Not once for each attempt.
             assert node.log.count("is of another cluster") == 1
             assert main(["status", "--check", node.url]) == 1
-            assert f"ratchet join {other.url} --via {node.url}" in capsys.readouterr().out
+            output = capsys.readouterr().out
+            assert f"ratchet join {other.url} --via {node.url}" in output
+            assert "Nobody has ever answered" not in output
         assert dev.get("/api/node").json()["peers"][0]["connected"] is False
         # On purpose.
         ids = {id_of(a), id_of(dev)}

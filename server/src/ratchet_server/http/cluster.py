@@ -31,7 +31,13 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
         early = now - started < UNREACHED_S
-        unmet = [one for one in mesh.dialled if one.node is None and not one.refused]
+        strangers = mesh.strangers
+        strange = {one.url for one in strangers}
+        unmet = [
+            one
+            for one in mesh.dialled
+            if one.node is None and not one.refused and one.url not in strange
+        ]
         facts = Facts(
             state=life.state,
             now=now,
@@ -40,7 +46,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             unreached=() if early else tuple(one.url for one in unmet if one.tried),
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
-            strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in mesh.strangers),
+            strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in strangers),
             full=room.full,
             via=_url_in(request) or replica.me.url,
         )
