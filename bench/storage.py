@@ -26,7 +26,7 @@ from ratchet.slot import Slot
 from ratchet.column import Row
 from ratchet.frames import Hello, Rows
 VIDEOS = 200_000
-replica = Replica(Hello("z", "0" * 16, ""), 1, lambda n: 0, 0.0)
+replica = Replica(Hello("z", "0" * 16, ""), lambda: 1, lambda n: 0, 0.0)
 replica.joined(Hello("a", "1" * 16, ""))
 def used():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()

@@ -1,5 +1,6 @@
 """What the tests of a cluster's life share: load, folds that come soon, and the final check."""
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -58,9 +59,13 @@ def folded_all(node: Node) -> bool:
 
 
 def wait_for_folds(nodes: Iterable[Node]) -> None:
-    """Wait until each of `nodes` has folded all closed slots."""
+    """Wait until each of `nodes` has folded all closed slots. A failure says what is in the way."""
     for node in nodes:
-        wait_until(partial(folded_all, node), f"{node.name} has folded all closed slots")
+        try:
+            wait_until(partial(folded_all, node), f"{node.name} has folded all closed slots")
+        except AssertionError as error:
+            folds = node.get("/api/cluster").json()["folds"]
+            raise AssertionError(f"{error}; these are in the way: {json.dumps(folds)}") from None
 
 
 def handed_over(node: Node) -> bool:

@@ -2,13 +2,16 @@
 
 import random
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from ratchet import codec
 from ratchet.frames import WantBase
+from websockets.sync.client import ClientConnection
 
 from testing.nodes import PATIENCE_S, Node
-from testing.wire import dial, hello, receive_kind, want
+from testing.wire import dial, digest, hello, receive_kind, want
 
 # The node name under which a tape records and plays. It never counts.
 NAME: Final = "tape"
@@ -25,8 +28,7 @@ class Tape:
 
     def record(self, node: Node) -> None:
         """Request everything that `node` has, and keep the answers."""
-        with dial(node, "/peer") as wire:
-            wire.send(hello(NAME, process=secrets.token_hex(8)))
+        with _visit(node) as wire:
             slots = receive_kind(wire, "digest")["slots"]
             for question in [*(want(slot, 0) for slot in slots), codec.encode(WantBase(0))]:
                 wire.send(question)
@@ -38,8 +40,7 @@ class Tape:
 
     def play(self, node: Node) -> None:
         """Send some of the recorded frames to `node`."""
-        with dial(node, "/peer") as wire:
-            wire.send(hello(NAME, process=secrets.token_hex(8)))
+        with _visit(node) as wire:
             for text in self._chance.sample(self._frames, min(30, len(self._frames))):
                 wire.send(text)
             # A node handles frames in order: when it answers this one, it has handled the others.
@@ -53,3 +54,15 @@ class Tape:
             self._frames.append(text)
         else:
             self._frames[self._chance.randrange(KEPT)] = text
+
+
+@contextmanager
+def _visit(node: Node) -> Iterator[ClientConnection]:
+    """A connection to `node` of a process that has no slot and is about to leave.
+
+    If it did not leave, its name would be missing afterwards, and no node would fold a slot.
+    """
+    with dial(node, "/peer") as wire:
+        wire.send(hello(NAME, process=secrets.token_hex(8)))
+        wire.send(digest(heard={NAME: 0}, closed={NAME: 0}))
+        yield wire

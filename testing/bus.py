@@ -6,12 +6,14 @@ hello arrives. It leaves when it is silent for some heartbeats, or when it says 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ratchet import codec
 from ratchet.frames import Frame, Hello
+from ratchet.names import Invalid
 from ratchet_server.peering.ports import Inbox, Route
 
 # Shorter than on a real bus, because tests wait for silence.
@@ -23,6 +25,8 @@ SILENCE: Final = 20
 # theirs.
 ECHOES: Final = 3
 MAX_QUEUED: Final = 10_000
+
+_log = logging.getLogger(__name__)
 
 
 class Message(NamedTuple):
@@ -157,8 +161,15 @@ class BusTransport:
                 if frame is None:
                     self._leave(sender, inbox)
                 else:
-                    await inbox.receive(frame, sender)
+                    await _deliver(frame, sender, inbox)
 
     def _leave(self, process: str, inbox: Inbox) -> None:
         del self._peers[process]
         inbox.left(process)
+
+
+async def _deliver(frame: Frame, sender: str, inbox: Inbox) -> None:
+    try:
+        await inbox.receive(frame, sender)
+    except Invalid as error:
+        _log.warning("process %s sent what can't be true: %s", sender, error)

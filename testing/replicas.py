@@ -28,7 +28,7 @@ class Replicas:
         number = next(self._started)
         replica = Replica(
             Hello(name, f"{number:016x}", f"http://{name}.example:1234"),
-            BEGIN_MS + int(self.now * 1000),
+            lambda: BEGIN_MS + int(self.now * 1000),
             lambda _: number,
             self.now,
             self._options,

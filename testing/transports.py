@@ -175,7 +175,7 @@ class Member:
         self.routes = Routes([self.witness])
         self.replica = Replica(
             me,
-            started_ms=time.time_ns() // 1_000_000,
+            wall_ms=lambda: time.time_ns() // 1_000_000,
             chance=random.SystemRandom().randrange,
             now=time.monotonic(),
         )

@@ -105,11 +105,12 @@ class World:
     ) -> Node:
         """Start a process. `clock_ms`: its wall clock, if it is wrong. `alone`: without peers."""
         self._started += 1
-        wall = BEGIN_MS + int(self.now * 1000) if clock_ms is None else clock_ms
+        started, began_ms = self.now, BEGIN_MS + int(self.now * 1000)
+        began_ms = began_ms if clock_ms is None else clock_ms
         me = Hello(name, f"{self._started << 32:016x}", "")
         replica = Replica(
             me,
-            wall,
+            lambda: began_ms + int((self.now - started) * 1000),
             _unlike(self._started),
             self.now,
             self._options,
@@ -374,7 +375,7 @@ def meet(*names: str) -> tuple[World, list[Node]]:
 def single(name: str, chunk: int = DEFAULTS.max_rows) -> Replica:
     """A replica without a world around it."""
     me = Hello(name, f"{ord(name):016x}", "")
-    return Replica(me, 1, lambda _: 0, 0.0, Options(max_rows=chunk))
+    return Replica(me, lambda: 1, lambda _: 0, 0.0, Options(max_rows=chunk))
 
 
 def values(world: World) -> set[int]:

@@ -89,7 +89,7 @@ class World:
         self._processes += 1
         replica = Replica(
             Hello(node.name, f"{self._processes:016x}", f"http://{node.name}:1"),
-            1_763_800_000_000 + int(1000 * self.now),
+            lambda: 1_763_800_000_000 + int(1000 * self.now),
             self.chance.randrange,
             self.now,
             Options(sent=bool(node.given)),

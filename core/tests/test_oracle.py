@@ -66,7 +66,7 @@ def test_numbers_as_strings_are_refused_and_not_joined(slots: str) -> None:
 
 
 def test_a_stored_replica_of_5_and_7_counts_on_to_13() -> None:
-    replica = Replica(Hello("a", "0" * 16, ""), 1, lambda _: 0, 0.0)
+    replica = Replica(Hello("a", "0" * 16, ""), lambda: 1, lambda _: 0, 0.0)
     replica.table.restore(
         Changes(
             (

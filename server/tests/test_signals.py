@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ import pytest
 from ratchet_server import signals
 from ratchet_server.__main__ import INTERRUPTED
 
-from testing.nodes import HOST, Node, wait_until
+from testing.nodes import HOST, Node, free_port, wait_until
+from testing.processes import running
 
 # All steps of a start are within the first second: the imports, the data, the mesh. Each signal is
 # sent at every third of these moments.
@@ -77,6 +80,50 @@ class TestANode:
                 os.kill(node.pid, number)
                 time.sleep(0.002)
             ended_well(node)
+
+
+class TestSighup:
+    @pytest.mark.parametrize("ignored", [False, True], ids=["as usual", "with nohup"])
+    def test_makes_a_node_read_its_clips_at_every_moment(
+        self, tmp_path: Path, ignored: bool
+    ) -> None:
+        (tmp_path / "tide.webm").write_bytes(b"clip")
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        try:
+            with Node("a", tmp_path, flags=["--media", str(tmp_path)]) as node:
+                pid = node.spawn().pid
+                wait_until(lambda: has_imported(pid, "_asyncio"), "it imports")
+                for _ in range(20):
+                    os.kill(pid, signal.SIGHUP)
+                    time.sleep(0.05)
+                node.wait_for_log("ready: ")
+                (tmp_path / "new.webm").write_bytes(b"clip")
+                os.kill(pid, signal.SIGHUP)
+                node.wait_for_log("added 1 (new)")
+                assert node.get("/watch/new").status_code == 200
+                assert node.stop() == 0
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_stops_a_node_whose_terminal_has_closed(self, tmp_path: Path) -> None:
+        keyboard, terminal = pty.openpty()
+        (tmp_path / "tide.webm").write_bytes(b"clip")
+        command = [sys.executable, "-m", "ratchet_server", "node", "--name", "a"]
+        command += ["--media", str(tmp_path), "--data", ":memory:", "--port", str(free_port())]
+
+        def take_the_terminal() -> None:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+        log = tmp_path / "log"
+        with running(command, log, preexec_fn=take_the_terminal, stdin=terminal) as process:
+            os.close(terminal)
+            wait_until(lambda: "ready: " in log.read_text(), "the node serves")
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: "as before" in log.read_text(), "the node has read its clips")
+            os.close(keyboard)
+            assert process.wait(20) == 0
+            assert "Traceback" not in log.read_text()
 
 
 class TestOtherCommands:

@@ -176,7 +176,7 @@ class World:
             Hello(name, f"{number << 32:016x}", ""),
             # The wall clock and chance only have to make generations differ. So the lesson can use
             # a@1, a@2, …
-            started_ms=node.starts,
+            wall_ms=lambda: node.starts,
             chance=lambda _: 0,
             now=self._now,
             options=Options(grace_s=GRACE_S),

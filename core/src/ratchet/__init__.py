@@ -23,6 +23,7 @@ them in this order:
 
     frames       the messages between replicas
     codec        frames as text
+    bounds       what can be true of others, by our own clock
     options      what can be chosen for a replica
     peers        the processes that are connected
     transfers    which rows were asked for, and whom

@@ -10,7 +10,7 @@ The members are all that may have rows which no other node has:
 
 - the connected processes, and the processes that our peers are connected to;
 - every name whose newest slot is not closed, even if no process of it is alive;
-- the nodes at addresses that we were given, if no node has ever answered there;
+- the nodes at addresses that we were given, if we may never have met them;
 - the processes that were dismissed less than a grace ago, perhaps by mistake (`Dismissed`).
 
 The grace is for processes that are cut off from all others when their slot is closed. Within the
@@ -37,7 +37,7 @@ class Obstacle(NamedTuple):
     - `grace`: `node` may come back, as its slot has not been closed for long enough. It is the name
       that is folded, or another one. `amount` seconds are left.
     - `missing`: the slot of `node` is open, and there was no sign of life for `amount` seconds.
-    - `unmet`: at `amount` addresses that we were given, no node has ever answered.
+    - `unmet`: at `amount` addresses that we were given, there may be nodes that we have never met.
     - `indirect`: `node` is alive, but not connected to us.
     - `unaware`: no digest of `node` has named the closing yet.
     - `behind`: `node` and we are `amount` changes apart.
@@ -71,7 +71,7 @@ class View(NamedTuple):
     # For how many seconds each closed slot has been known to be closed.
     closed_s: Mapping[Slot, float]
     grace_s: float
-    # At how many of the given addresses no node has ever answered.
+    # At how many of the given addresses there may be nodes that we have never met.
     unmet: int
 
 

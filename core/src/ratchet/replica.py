@@ -24,6 +24,7 @@ one part alone is called there: `table.restore`, `talk.caught_up`, `cluster.reti
 
 from collections.abc import Callable
 
+from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
 from ratchet.frames import Digest, Frame, Hello, Rows, Send
@@ -46,12 +47,13 @@ class Replica:
     def __init__(
         self,
         me: Hello,
-        started_ms: int,
+        wall_ms: Callable[[], int],
         chance: Callable[[int], int],
         now: float,
         options: Options = DEFAULTS,
     ) -> None:
-        """An empty replica. `started_ms` and `chance`: see `slot.new_generation`."""
+        """An empty replica. `wall_ms` returns the wall clock's time, in milliseconds since 1970.
+        `chance`: see `slot.new_generation`."""
         self.me = me
         self.table = table = Table()
         self.peers = peers = Peers(me.process)
@@ -61,8 +63,9 @@ class Replica:
         self.journal = journal = Journal(table, options.max_lifted)
         self.talk = talk = Talk(table, journal, peers, me.process, options)
         self.cluster = Cluster(table, journal, peers, talk, members, notices, me.node, options)
-        self.tenure = Tenure(table, journal, peers, notices, me.node, started_ms, chance)
+        self.tenure = Tenure(table, journal, peers, notices, me.node, wall_ms(), chance)
         self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
+        self.bounds = Bounds(wall_ms)
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.
         self._confirm = False
@@ -122,8 +125,17 @@ class Replica:
 
     def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
         """A frame came from a connected peer: call `joined` first. What to answer. If the peer is
-        an `identity.stranger` then, end the connection."""
+        an `identity.stranger` then, end the connection.
+
+        Raises `bounds.Implausible` if the frame claims what can't be true; nothing has changed
+        then.
+        """
         self._now = now
+        try:
+            self.bounds.check(frame)
+        except Implausible:
+            self.tenure.doubt(now)
+            raise
         if isinstance(frame, Digest):
             self.identity.learn(frame, process)
         if self.identity.stranger(process):

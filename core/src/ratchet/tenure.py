@@ -8,7 +8,9 @@
 
 - WAITING: no slot yet. Views wait. The slot opens at the first contact with a peer, so that its
   generation is above all that any peer knows of this name, also on an empty disk with the clock
-  set back; or after `ALONE_S` without a peer.
+  set back; or after `ALONE_S` without a peer. If a peer claims what can't be true, our own clock
+  may be the wrong one. Then a process on an empty disk goes on waiting: its slot might be below
+  one that was folded long ago, and its views would be lost.
 - OPEN: the slot is ours, and views count. If somebody else holds it higher than we do (*taken*:
   the disk was set back under us, or two starts drew one generation), we go on in a new slot.
 - RIVALLED: our slot was closed, or we received a newer generation of our name (*lost*). Views wait.
@@ -36,6 +38,9 @@ ALONE_S: Final = 2.0
 # How long a rivalled process waits to hear that its rival is alive: a heartbeat of the rival to a
 # peer, one of that peer to us, and one to spare.
 RIVAL_S: Final = 3.0
+# How long a process that knows no slot of its name waits for a peer that it can believe, after it
+# has received from a peer what can't be true: the peer sends that again within seconds.
+DOUBT_S: Final = 10.0
 # It waits twice as long each time. Two processes of one name that hear of each other over several
 # nodes, and so never hear each other alive, would open slots in turns.
 MAX_PATIENCE_S: Final = 300.0
@@ -113,11 +118,19 @@ class Tenure:
         self._begun: float | None = None
         self._rivalled_since: float | None = None
         self._patience_s = RIVAL_S
+        # Until when our clock is in doubt.
+        self._doubted_until = 0.0
 
     @property
     def writable(self) -> Slot | None:
         """The slot that views count in now. None: they wait, or are refused."""
         return self._table.own if self.state is State.OPEN else None
+
+    def in_doubt(self, now: float) -> bool:
+        """Whether views can't count because our clock, or that of a peer, is wrong."""
+        # If we know a slot of our name, ours will be above it.
+        is_new = not self._table.newest.get(self._node)
+        return self.state is State.WAITING and is_new and now < self._doubted_until
 
     @property
     def left(self) -> Slot | None:
@@ -132,6 +145,10 @@ class Tenure:
         """A peer has said what it knows of our name, and the table has joined it."""
         if self._move(Event.MET):
             self._open()
+
+    def doubt(self, now: float) -> None:
+        """A peer has claimed what can't be true, unless our clock is wrong."""
+        self._doubted_until = now + DOUBT_S
 
     def taken(self, by: str) -> None:
         """The node `by` holds our slot higher than we do."""
@@ -157,8 +174,9 @@ class Tenure:
         if self._begun is None:
             self._begun = now
         if self.state is State.WAITING and now >= self._begun + ALONE_S:
-            self._move(Event.ALONE)
-            self._open()
+            if not self.in_doubt(now):
+                self._move(Event.ALONE)
+                self._open()
         elif self.state is State.RIVALLED:
             self._face_the_rival(now)
 

@@ -17,6 +17,10 @@ from simulation.world import Setup, World
 
 # How many steps a run has by default.
 STEPS: Final = 70
+# How many hours a clock is wrong that begins in 1970. (A clock that is more than a day wrong cuts
+# its node off, unless it is as wrong as this: see `ratchet.bounds`.)
+IN_1970: Final = -500_000.0
+_CLOCKS_H: Final = [0, 0, 0, 0, -1, IN_1970, 5, 0.001]
 
 
 def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
@@ -91,7 +95,7 @@ class Chooser:
             (4, self._partition),
             (4, lambda: step("heal")),
             (3, lambda: step("crash", self._up())),
-            (6, lambda: step("start", self._down(), rng.choice([0, 0, 0, 0, -1, -800, 5, 0.001]))),
+            (6, lambda: step("start", self._down(), rng.choice(_CLOCKS_H))),
             (1, lambda: step("wipe", self._any())),
             (2, lambda: step("backup", self._up())),
             (1, lambda: step("restore", self._any())),
@@ -205,7 +209,7 @@ class Chooser:
             yield self._short()
             yield step("old-twin", node)
         else:
-            yield step("twin", node, rng.choice([0, 0, -1, -1000, 5]))
+            yield step("twin", node, rng.choice([0, 0, -1, IN_1970, 5]))
         if rng.random() < 0.5:
             yield step("isolate", rng.choice([node, node + "+"]))
         yield from self._some_views(node)
@@ -229,7 +233,7 @@ class Chooser:
         yield step(rng.choice(["restore", "wipe"]), node)
         if rng.random() < 0.4:
             yield self._partition()
-        yield step("start", node, rng.choice([0, 0, -2, -1000]))
+        yield step("start", node, rng.choice([0, 0, -2, IN_1970]))
         yield from self._some_views(node)
         yield self._short()
 
@@ -441,7 +445,7 @@ class Chooser:
     def _clocks(self) -> Iterator[Step]:
         """A node starts again with its clock ahead, then set back."""
         node = self._up()
-        for clock_h in (5.0, -1.0, -900.0):
+        for clock_h in (5.0, -1.0, IN_1970):
             yield from self._some_views(node)
             yield step("crash", node)
             yield step("start", node, clock_h)

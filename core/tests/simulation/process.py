@@ -44,7 +44,7 @@ class Process:
         place: str,
         number: int,
         disk: Disk,
-        wall_ms: int,
+        wall_ms: Callable[[], int],
         now: float,
         habits: Habits,
         seed: int,

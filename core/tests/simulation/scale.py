@@ -11,7 +11,7 @@ import sys
 from collections import Counter as Tally
 from collections.abc import Iterable
 from functools import partial
-from operator import mod
+from operator import add, mod
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
@@ -63,7 +63,7 @@ class Cluster:
         self.replicas = {
             process: Replica(
                 Hello(f"node-{number:04}", process, f"http://node-{number:04}.example:1234"),
-                1_763_800_000_000 + number,
+                partial(add, 1_763_800_000_000, number),
                 partial(mod, number),
                 0.0,
             )

@@ -236,7 +236,10 @@ class World:
         self.started[place] += 1
         self.stir()
         now = self.agenda.now
-        wall_ms = max(1, BEGIN_MS + int(1000 * (now + 3600 * clock_h)))
+
+        def wall_ms() -> int:
+            return max(1, BEGIN_MS + int(1000 * (self.agenda.now + 3600 * clock_h)))
+
         process = Process(
             place, self.started[place], disk, wall_ms, now, self.setup.habits, self.setup.seed
         )

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, cast
 
 from ratchet_server.log_throttle import OneLine, Ration
@@ -67,6 +68,17 @@ def _node(arguments: argparse.Namespace) -> int:
         return node.run(settings)
     except node.NodeError as error:
         return _failed(error)
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    from ratchet_server import repair
+
+    try:
+        plan = repair.plan(arguments.drop, arguments.rename, arguments.set)
+        repair.run(arguments.folder, plan, do=arguments.yes)
+    except (repair.RepairError, OutputError) as error:
+        return _failed(error)
+    return OK
 
 
 def _operate(arguments: argparse.Namespace) -> int:
@@ -166,9 +178,32 @@ def _parser() -> argparse.ArgumentParser:
     join.add_argument("other", metavar="URL", help="http://host:port of a node of one cluster")
     join.add_argument("--via", dest="url", required=True, metavar="URL",
                       help="http://host:port of a node of the other")  # fmt: skip
+    _add_repair(commands)
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser
+
+
+def _add_repair(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    repair = commands.add_parser(
+        "repair",
+        help="take wrong numbers out of the data of a node that doesn't run",
+        description="Counts never fall, so a wrong number stays until it is out of the data of all "
+        "nodes. Stop all nodes, give the same command at each, and start them again: OPERATING.md "
+        "has the steps. Without --yes it only shows what the data has, what in it can't be true, "
+        "and what would change. It keeps the old file beside the new one.",
+    )
+    repair.add_argument("folder", metavar="DIR", type=Path, help="the node's --data")
+    repair.add_argument("--drop", metavar="SLOT|NAME", action="append", default=[],
+                        help="take out a slot (b@17), or a node with all its slots; may be "
+                        "repeated, like --rename and --set")  # fmt: skip
+    repair.add_argument("--rename", metavar="SLOT=SLOT", action="append", default=[],
+                        help="keep the views of a slot of the future, in a slot of the "
+                        "past")  # fmt: skip
+    repair.add_argument("--set", metavar="PLACE/VIDEO=VIEWS", action="append", default=[],
+                        help="set a number; PLACE is a slot, or the word base")  # fmt: skip
+    repair.add_argument("--yes", action="store_true", help="do it")
+    repair.set_defaults(run=_repair)
 
 
 def _operators(

@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +29,16 @@ from ratchet_server.counting.readiness import Readiness
 from ratchet_server.counting.refusals import Stopping
 from ratchet_server.counting.store import Store
 from ratchet_server.crash_points import reached
-from ratchet_server.http import catalogue, files
+from ratchet_server.http import files
 from ratchet_server.http.app import App, application
-from ratchet_server.http.catalogue import Video
+from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.cluster import cluster
+from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
+from ratchet_server.http.hosts import Hosts
 from ratchet_server.http.metrics import metrics
 from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
@@ -44,6 +46,7 @@ from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
 from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
+from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.videos import Videos
@@ -73,31 +76,33 @@ def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
     try:
         # Check everything that can be wrong here, before the node writes anything.
-        clips = catalogue.read(settings.media)
+        catalogue = Catalogue(settings.media)
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
             path = None
             if isinstance(settings.data, Path):
                 path = stack.enter_context(datadir.locked(settings.data))
             runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
-            return runner.run(_live(settings, clips, path, sock))
+            return runner.run(_live(settings, catalogue, path, sock))
     except (DataError, ListenError, SettingError) as error:
         raise NodeError(str(error)) from None
 
 
 async def _live(
-    settings: Settings, clips: Mapping[str, Video], path: Path | None, sock: socket.socket
+    settings: Settings, catalogue: Catalogue, path: Path | None, sock: socket.socket
 ) -> int:
     """The life of the node: listen, load, count, stop."""
     url = url_of(sock)
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        node = _node(settings, clips, store, settings.advertise or url)
+        node = _node(settings, catalogue, store, url)
         keeper, departure = node.keeper, node.departure
         # Listen for signals first, because a signal must stop a node that is still starting, too.
-        stack.enter_context(_signals(departure, settings.on_term))
+        stack.enter_context(_signals(departure, settings.on_term, catalogue))
         stop_requested = await stack.enter_async_context(_task(departure.stop_requested.wait()))
+        # Responses that have begun go on for a while when the node stops, also with others' clips.
+        stack.push_async_callback(node.elsewhere.close)
         reached("start-listening")
         await stack.enter_async_context(serving(node.app, sock, node.watchers, departure))
 
@@ -119,7 +124,14 @@ async def _live(
         work = asyncio.create_task(keeper.run())
         discoveries = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
         readiness = _become_ready(node, url, settings.join_timeout_s)
-        for part in (node.routes.run(keeper), node.freezes.run(), *discoveries, readiness):
+        for part in (
+            node.routes.run(keeper),
+            node.freezes.run(),
+            catalogue.run(),
+            node.elsewhere.run(),
+            *discoveries,
+            readiness,
+        ):
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
@@ -155,19 +167,24 @@ class _Node:
     readiness: Readiness
     departure: Departure
     videos: Videos
+    elsewhere: Elsewhere
     watchers: Watchers
     freezes: Freezes
     app: App
 
 
-def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str) -> _Node:
-    """Make every part, with the parts that it needs. `url`: where peers reach this node."""
-    if not clips and not settings.open:
-        _log.warning("this node counts no video: give it --media with clips, or --open")
+def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str) -> _Node:
+    """Make every part, with the parts that it needs. `listening`: the URL of the socket."""
+    # Where peers reach this node.
+    url = settings.advertise or listening
+    if settings.media is None and not settings.open:
+        _log.warning(
+            "this node counts only the videos of other nodes: give it --media with clips, or --open"
+        )
     me = Hello(settings.name, secrets.token_hex(8), url)
     replica = Replica(
         me,
-        started_ms=time.time_ns() // 1_000_000,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
         options=Options(
@@ -178,8 +195,21 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         ),
     )
     started = time.monotonic()
-    videos = Videos(clips, open_to_any=settings.open, most=settings.max_videos)
     watchers = Watchers(settings.name, replica.table.snapshot)
+
+    shared = Shared(catalogue)
+    elsewhere = Elsewhere(
+        settings.name,
+        shared,
+        connected=lambda: urls_of_connected(routes, mesh),
+        is_gone=replica.table.is_gone,
+    )
+    videos = Videos(
+        lambda: catalogue.videos,
+        lambda: elsewhere.videos,
+        open_to_any=settings.open,
+        most=settings.max_videos,
+    )
 
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
@@ -213,11 +243,13 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
     life = Life(readiness, departure)
     gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
+    hosts = Hosts.of_node(settings.allowed_hosts, host=settings.host, url=url, listening=listening)
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         room,
+        hosts,
         signed=(
             reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
@@ -226,7 +258,8 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
             peer(mesh, guard),
             metrics(keeper, routes, watchers, life, room, lambda: len(mesh.strangers)),
             pages(settings, videos, keeper, embedders, gate),
-            files.clips(clips),
+            shared_catalogue(shared),
+            files.clips(catalogue, elsewhere),
             files.assets(settings.page),
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
@@ -241,6 +274,7 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
         readiness,
         departure,
         videos,
+        elsewhere,
         watchers,
         freezes,
         app,
@@ -249,8 +283,12 @@ def _node(settings: Settings, clips: Mapping[str, Video], store: Store, url: str
 
 async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
     """Wait until the node has caught up, or for `timeout_s`, and then announce that it is ready."""
+
+    def settled() -> bool:
+        return node.routes.settled() and node.elsewhere.settled()
+
     in_time = await node.readiness.wait(
-        node.routes.settled, node.keeper.replica.talk.caught_up, timeout_s=timeout_s
+        settled, node.keeper.replica.talk.caught_up, timeout_s=timeout_s
     )
     if not in_time:
         _log.warning(
@@ -264,11 +302,15 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
 
 
 @contextlib.contextmanager
-def _signals(departure: Departure, on_term: OnTerm) -> Iterator[None]:
-    """Inside, a signal stops the node. A second signal makes it skip all waits."""
+def _signals(departure: Departure, on_term: OnTerm, catalogue: Catalogue) -> Iterator[None]:
+    """Inside, a signal stops the node, or makes it read its catalogue. A second signal that stops
+    makes it skip all waits."""
     loop = asyncio.get_running_loop()
 
     def handle(number: int) -> None:
+        if number == signals.READ_AGAIN and not signals.terminal_is_gone():
+            catalogue.read_now()
+            return
         if departure.stop_requested.is_set():
             departure.hurry()
         leave = number == signal.SIGQUIT or (number == signal.SIGTERM and on_term == "leave")

@@ -219,7 +219,7 @@ class TestInBoundedTime:
         """Here a balancer sends no more checks, and a peer and a watcher hang."""
         assert ready(a)
         with socket.create_connection((HOST, a.port)) as hangs:
-            hangs.sendall(b"GET /api/videos/x/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            hangs.sendall(b"GET /api/videos/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert hangs.recv(12) == b"HTTP/1.1 200"
             b.pause()
             try:

@@ -39,7 +39,7 @@ def _keeper(
     wall_clock: Callable[[], float] = time.time,
 ) -> Keeper:
     """A keeper whose slot is open at once: its clock starts late, so it need not wait for peers."""
-    replica = Replica(Hello("a", PROCESS, ""), 1, random.Random(1).randrange, 0.0)
+    replica = Replica(Hello("a", PROCESS, ""), lambda: 1, random.Random(1).randrange, 0.0)
     replica.tick(0.0)
     return Keeper(replica, store, key_lifetime_s=key_lifetime_s, clock=clock, wall_clock=wall_clock)
 

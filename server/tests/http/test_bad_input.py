@@ -1,6 +1,7 @@
 """Bad input of every kind: the node refuses it with a clear reason, and nothing changes."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from testing.wire import (
 )
 
 MAX = 2**53 - 1
+TOO_LATE = time.time_ns() // 1000 + 30 * 3600 * 1_000_000
 OWN = "<the node's own slot>"
 
 
@@ -150,14 +152,15 @@ class TestHttp:
 
     def test_a_body_that_never_arrives_times_out(self, node: Node) -> None:
         answer = raw(
-            node, b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+            node,
+            b"POST /api/videos/x/views HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 10\r\n\r\nabc",
         )
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "request_timeout"
 
     def test_headers_of_100_kb_are_refused(self, node: Node) -> None:
         answer = raw(
-            node, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+            node, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
         )
         assert int(answer.split(b" ")[1]) in {413, 431}
 
@@ -165,10 +168,10 @@ class TestHttp:
         "request_",
         [b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
          b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
-         b"GET /\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
-         b"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1e3\r\n\r\n",
+         b"POST /api/videos/x/views HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
          b"zz\r\n\r\n"],
     )  # fmt: skip
     def test_bytes_that_are_no_request_are_refused(self, node: Node, request_: bytes) -> None:
@@ -338,6 +341,22 @@ FRAMES: dict[str, tuple[list[str | bytes], str]] = {
         [HELLO, digest(heard={"x": 2**53 - 1})],
         "before the year 2255",
     ),
+    "a generation of the day after tomorrow": (
+        [HELLO, digest(heard={"x": TOO_LATE})],
+        "hours ahead: its clock or ours is wrong. See OPERATING.md",
+    ),
+    "a slot of the day after tomorrow": (
+        [HELLO, rows(f"x@{TOO_LATE}", 0, 1, ["v", 1, 1])],
+        "hours ahead",
+    ),
+    "more views than a slot can have": (
+        [HELLO, rows("x@1", 0, 1, ["v", MAX, 1])],
+        "x@1 can't have 9007199254740991 views of v yet",
+    ),
+    "more changes than a slot can have": (
+        [HELLO, rows("x@1", 0, MAX, ["v", 1, 1])],
+        "x@1 can't have 9007199254740991 changes yet",
+    ),
     "a fold of an open slot": (
         [HELLO, digest(heard={"x": 5}, closed={"x": 4}, folded={"x": 5})],
         "only closed slots are folded, not x@5",
@@ -429,7 +448,7 @@ class TestPeers:
         slot = str(node.slot)
         with dial(node, "/peer") as peer:
             peer.send(HELLO)
-            peer.send(rows(slot, 0, MAX, ["own", MAX, MAX]))
+            peer.send(rows(slot, 0, 10_000, ["own", 10_000, 10_000]))
             wait_until(lambda: node.slot != slot, "the node counts in another slot")
         # Another process claims to have counted in the node's slot, so the node opens a new one.
         assert node.views("own") == 0
@@ -511,6 +530,8 @@ ENVIRON = [
     ({"RATCHET_EMBED_ORIGINS": "blog.example"}, "RATCHET_EMBED_ORIGINS"),
     ({"RATCHET_EMBED_ORIGINS": "https://blog.example/"}, "RATCHET_EMBED_ORIGINS"),
     ({"RATCHET_EMBED_ORIGINS": "https://a,*"}, "RATCHET_EMBED_ORIGINS"),
+    ({"RATCHET_ALLOWED_HOSTS": "videos.example:80"}, "RATCHET_ALLOWED_HOSTS"),
+    ({"RATCHET_ALLOWED_HOSTS": "videos.example,*"}, "RATCHET_ALLOWED_HOSTS"),
 ]
 
 

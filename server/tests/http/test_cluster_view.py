@@ -267,7 +267,12 @@ class TestANodeThatStarts:
                 assert page.status_code == 200 or page.json()["error"] == "no_page"
 
     def test_advises_with_the_url_at_which_the_client_reached_it(self, tmp_path: Path) -> None:
-        with cluster(tmp_path, advertise=lambda node: f"http://{node.name}.invalid:1") as nodes:
+        any_host = {"RATCHET_ALLOWED_HOSTS": "*"}
+
+        def elsewhere(node: Node) -> str:
+            return f"http://{node.name}.invalid:1"
+
+        with cluster(tmp_path, advertise=elsewhere, environ=any_host) as nodes:
             wait_until(lambda: all_count(nodes), "all count")
             nodes["c"].kill9()
             wait_until(lambda: member(nodes["a"], "c")["state"] == "missing", "a misses c")

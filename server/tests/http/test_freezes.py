@@ -24,7 +24,7 @@ def _connect(node: Node) -> socket.socket:
 
 
 def _send_view(client: socket.socket) -> None:
-    head = f"POST /api/videos/x/views HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key()}\r\n"
+    head = f"POST /api/videos/x/views HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: {key()}\r\n"
     client.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
 
 

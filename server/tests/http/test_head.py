@@ -3,12 +3,11 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from ratchet_server.counting.store import Store
-from ratchet_server.http.catalogue import Video
+from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.node import _node
 from ratchet_server.settings import MEMORY, Settings
 from sanic_routing.route import Route
@@ -33,6 +32,7 @@ PATHS = {
     "/api/videos/<video:str>/events": "/api/videos/tide/events",
     "/api/node": "/api/node",
     "/api/cluster": "/api/cluster",
+    "/api/catalogue": "/api/catalogue",
     "/healthz": "/healthz",
     "/readyz": "/readyz",
     "/metrics": "/metrics",
@@ -58,11 +58,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node.start()
 
 
-def test_every_route_is_tried(tmp_path: Path) -> None:
+def test_every_route_is_tried() -> None:
     async def routes() -> list[Route]:
         store = await Store.open(None)
-        clip = Video("tide", "", "", tmp_path / "tide.webm", None)
-        app = _node(Settings(name="a", data=MEMORY), {"tide": clip}, store, "http://x:1").app
+        app = _node(Settings(name="a", data=MEMORY), Catalogue(None), store, "http://x:1").app
         await store.close()
         return [*app.router.routes]
 
@@ -79,10 +78,10 @@ def readable(route: Route) -> bool:
 def test_head_has_the_headers_of_get_and_no_body(shop: Node, path: str) -> None:
     with HTTP.stream("GET", shop.url + path) as get:
         assert get.status_code == 200
-    request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
+    request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
     # Send a second request on the connection: if the first had a body, it would come before the
     # second response.
-    second = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    second = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     head, _, rest = raw(shop, f"{request}\r\n{second}".encode()).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     assert status == "HTTP/1.1 200 OK"
@@ -116,7 +115,7 @@ def test_head_of_an_event_stream_watches_nothing(shop: Node) -> None:
 
 def test_head_opens_no_websocket(shop: Node) -> None:
     request = (
-        b"HEAD /api/videos/tide/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"HEAD /api/videos/tide/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )

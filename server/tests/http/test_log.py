@@ -36,7 +36,14 @@ def written(node: Node, work: Callable[[], object]) -> str:
 
 
 def request(target: bytes, *headers: bytes, body: bytes = b"") -> bytes:
-    lines = [b"GET " + target + b" HTTP/1.1", b"Host: x", b"Connection: close", *headers, b"", body]
+    lines = [
+        b"GET " + target + b" HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: close",
+        *headers,
+        b"",
+        body,
+    ]
     return b"\r\n".join(lines)
 
 
@@ -86,7 +93,9 @@ class TestALineThatAClientProvokes:
 
 def refused_from(node: Node, address: str, path: str) -> None:
     """Call as an operator without the secret, from this address of the machine."""
-    call = f"POST /api/node/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    call = (
+        f"POST /api/node/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    )
     with socket.create_connection((HOST, node.port), PATIENCE_S, (address, 0)) as client:
         client.sendall(call)
         assert client.recv(12) == b"HTTP/1.1 401"

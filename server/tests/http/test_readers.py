@@ -57,7 +57,7 @@ def reader(node: Node, path: str, buffer: int = 4096) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.settimeout(PATIENCE_S)
     client.connect((HOST, node.port))
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     return client
 
 
@@ -91,14 +91,14 @@ class TestManyThatNeverRead:
             for _ in range(20):
                 client = stack.enter_context(closing(socket.create_connection((HOST, shop.port))))
                 client.sendall(
-                    b"GET /media/long.webm HTTP/1.1\r\nHost: x\r\nRange: bytes=1-\r\n\r\n"
+                    b"GET /media/long.webm HTTP/1.1\r\nHost: localhost\r\nRange: bytes=1-\r\n\r\n"
                 )
                 assert select.select([client], [], [], PATIENCE_S)[0]
             assert shop.memory_kib < before + MEMORY_KIB
 
     def test_may_send_head_for_which_the_node_reads_nothing(self, shop: Node) -> None:
         before = shop.memory_kib
-        request = b"HEAD /media/long.webm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        request = b"HEAD /media/long.webm HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         assert f"content-length: {CLIP_BYTES}\r\n".encode() in raw(shop, request).lower()
         assert shop.memory_kib < before + MEMORY_KIB // 8
 

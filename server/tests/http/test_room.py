@@ -17,10 +17,11 @@ FILES = (64, 128)
 MANY = 150
 
 UPGRADE = (
-    b"GET /api/videos/x/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /api/videos/x/live HTTP/1.1\r\nHost: localhost\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-STREAM = b"GET /api/videos/x/events HTTP/1.1\r\nHost: x\r\n\r\n"
+STREAM = b"GET /api/videos/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ class TestIdleConnections:
             serves(node, tmp_path)
 
     def test_in_the_middle_of_a_request_make_room_too(self, node: Node, tmp_path: Path) -> None:
-        with clients(node, 2 * MANY, b"GET /healthz HTTP/1.1\r\nHost: x\r\n"):
+        with clients(node, 2 * MANY, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"):
             serves(node, tmp_path)
 
 

@@ -85,7 +85,7 @@ class Clients:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
             sock.setblocking(False)
             await loop.sock_connect(sock, self._address)
-            request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             await loop.sock_sendall(sock, request.encode())
             client = Client(sock)
             # The response has begun.

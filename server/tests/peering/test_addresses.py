@@ -5,6 +5,7 @@ from ratchet.frames import Alive, Hello
 from ratchet_server.peering.addresses import MOST, SHARED_S, Addresses, Dialled
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.ports import Address, Discovery
+from ratchet_server.peering.shared import ENOUGH, OFTEN_S, SELDOM_S
 from ratchet_server.peering.static import Static
 
 ME = Hello("a", "0", "http://a:1")
@@ -30,7 +31,7 @@ class TestAddresses:
         return next(one for one in addresses.all if not one.named)
 
     def answer(self, dialled: Dialled, addresses: Addresses, node: str, process: str) -> bool:
-        return addresses.answered(dialled, Hello(node, process, "http://elsewhere:1"))
+        return addresses.answered(dialled, Hello(node, process, "http://elsewhere:1"), known=False)
 
     def test_a_given_address_is_not_learned(self, addresses: Addresses) -> None:
         self.alive = {"1": Alive("b", None, "http://b:1")}
@@ -147,7 +148,7 @@ class TestUnnamedAddresses:
         """A node has answered at b's address, and none at c's."""
         self.gone, self.names = set(), Names("http://b:1", "http://c:1")
         addresses = Addresses(ME, [self.names], lambda node: node in self.gone)
-        assert addresses.answered(addresses.all[0], Hello("b", "1", "http://b:1"))
+        assert addresses.answered(addresses.all[0], Hello("b", "1", "http://b:1"), known=False)
         return addresses
 
     def dialled(self, addresses: Addresses, *linked: str) -> list[str]:
@@ -186,7 +187,7 @@ class TestUnmet:
         self, addresses: Addresses
     ) -> None:
         assert addresses.unmet(["a"]) == 3
-        addresses.answered(addresses.all[0], Hello("b", "1", ""))
+        addresses.answered(addresses.all[0], Hello("b", "1", ""), known=False)
         assert addresses.unmet(["a", "b"]) == 2
         # That node stays met, whatever happens to it.
         addresses.look(())
@@ -199,8 +200,72 @@ class TestUnmet:
         assert addresses.unmet(["a", "b", "d", "e", "f"]) == 0
 
     def test_leaves_out_the_address_of_this_very_process(self, addresses: Addresses) -> None:
-        addresses.answered(addresses.all[0], ME)
+        first = addresses.all[0]
+        addresses.answered(first, Hello("a", ME.process, first.url), known=False)
         assert addresses.unmet(["a"]) == 2
+
+
+class TestASharedAddress:
+    """An address where nodes answer that have URLs of their own."""
+
+    @pytest.fixture
+    def addresses(self) -> Addresses:
+        return Addresses(ME, [Static(["http://all:1"])], lambda _node: False)
+
+    def ask(self, addresses: Addresses, node: str, *, known: bool) -> bool:
+        again = Dialled(Address("http://all:1"), again=True)
+        hello = ME if node == "a" else Hello(node, node, f"http://{node}:1")
+        return addresses.answered(again, hello, known=known)
+
+    def test_counts_as_unmet_until_enough_answers_in_a_row_brought_nobody_new(
+        self, addresses: Addresses
+    ) -> None:
+        assert addresses.unmet(["a"]) == 1
+        for known, node in [(False, "b"), *[(True, "b")] * (ENOUGH - 1), (False, "c")]:
+            assert self.ask(addresses, node, known=known)
+            assert addresses.unmet("abc") == 1
+        for _ in range(ENOUGH):
+            assert addresses.shared.pause_s("http://all:1") == OFTEN_S
+            assert addresses.unmet("abc") == 1
+            self.ask(addresses, "b", known=True)
+        assert addresses.unmet("abc") == 0
+        assert addresses.shared.pause_s("http://all:1") == SELDOM_S
+
+    def test_is_asked_again_when_this_very_process_answers(self, addresses: Addresses) -> None:
+        assert not addresses.answered(addresses.all[0], ME, known=False)
+        assert addresses.all == []
+        assert [*addresses.shared.urls] == ["http://all:1"]
+        for _ in range(ENOUGH - 1):
+            assert addresses.unmet(["a"]) == 1
+            assert not self.ask(addresses, "a", known=False)
+        assert addresses.unmet(["a"]) == 0
+
+    def test_stays_dialled_when_this_very_process_answers_another_ask(
+        self, addresses: Addresses
+    ) -> None:
+        hello = Hello("b", "b", "http://b:1")
+        assert addresses.answered(addresses.all[0], hello, known=False)
+        assert not self.ask(addresses, "a", known=False)
+        assert [one.node for one in addresses.all] == ["b"]
+
+    def test_is_one_only_if_the_node_there_does_not_call_it_its_own(
+        self, addresses: Addresses
+    ) -> None:
+        own = Hello("b", "b", "http://all:1")
+        assert addresses.answered(addresses.all[0], own, known=False)
+        assert not addresses.shared.urls
+        assert addresses.unmet("ab") == 0
+
+    def test_is_forgotten_when_no_discovery_sees_it_any_more(self) -> None:
+        names = Names("http://all:1")
+        addresses = Addresses(ME, [names], lambda _node: False)
+        self.ask(addresses, "b", known=False)
+        names.urls = ()
+        addresses.look(())
+        assert [*addresses.shared.urls] == ["http://all:1"]
+        names.urls = ("http://b:1",)
+        addresses.look(())
+        assert not addresses.shared.urls
 
 
 class TestUnfound:
@@ -211,7 +276,8 @@ class TestUnfound:
         return Addresses(ME, [Static(["http://b:1", "http://all:1/"])], lambda _node: False)
 
     def answer(self, addresses: Addresses, url: str, hello: Hello) -> None:
-        addresses.answered(next(one for one in addresses.all if one.url == url), hello)
+        dialled = next(one for one in addresses.all if one.url == url)
+        addresses.answered(dialled, hello, known=False)
 
     def test_counts_those_where_nobody_of_the_cluster_has_answered(
         self, addresses: Addresses
@@ -228,6 +294,11 @@ class TestUnfound:
         for hello in (ME, Hello("b", "1", "http://b:1")):
             fresh = Addresses(ME, [Static(["http://all:1/"])], lambda _node: False)
             self.answer(fresh, "http://all:1", hello)
+            # It is asked again until that has brought nobody new for some times.
+            assert fresh.unfound(lambda _process: True, SHARED_S) == 1
+            for _ in range(ENOUGH):
+                again = Dialled(Address("http://all:1"), again=True)
+                fresh.answered(again, hello, known=True)
             assert fresh.unfound(lambda _process: True, SHARED_S - 1) == 1
             assert fresh.unfound(lambda _process: True, SHARED_S) == 0
 

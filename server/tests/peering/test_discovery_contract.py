@@ -72,7 +72,7 @@ class Gossiped:
 
     def __init__(self) -> None:
         chance = random.Random(1).randrange
-        self._replica = Replica(ME, started_ms=1, chance=chance, now=0.0)
+        self._replica = Replica(ME, wall_ms=lambda: 1, chance=chance, now=0.0)
         self.discovery: Discovery = Gossip(self._replica.peers.alive)
 
     async def start(self, *others: Hello) -> None:
@@ -189,7 +189,7 @@ class TestEveryDiscovery:
             await world.start(B, C)
             addresses = Addresses(ME, [world.discovery], lambda _node: False)
             first = next(one for one in addresses.all if one.url == B.url)
-            assert not addresses.answered(first, ME)
+            assert not addresses.answered(first, ME, known=False)
             assert dialled(addresses) == [C.url]
 
         run(world, story)
@@ -277,5 +277,5 @@ class TestGivenAddresses:
     def test_are_dialled_whichever_node_answers_there(self) -> None:
         addresses = Addresses(ME, [Static([B.url])], lambda _node: True)
         for hello in (B, C):
-            assert addresses.answered(addresses.all[0], hello)
+            assert addresses.answered(addresses.all[0], hello, known=False)
             assert dialled(addresses) == [B.url]

@@ -13,6 +13,7 @@ from ratchet_server.peering.mesh import Mesh
 
 from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
 from testing.transports import OpenDoor
+from testing.vip import virtual_ip
 
 ME = Hello("a", "a" * 16, "http://a:1")
 
@@ -106,6 +107,23 @@ class TestACluster:
                 {"a": True},
                 {"a": True},
             ]
+
+    def test_is_one_cluster_whoever_first_answers_at_an_address_that_all_share(
+        self, tmp_path: Path
+    ) -> None:
+        with ExitStack() as stack:
+            nodes = [stack.enter_context(Node(name, tmp_path)) for name in "abcde"]
+            a, b, c, d, e = nodes
+            # a and b find each other, c and d find each other, and e finds itself.
+            for node, first in ((a, b), (b, a), (c, d), (d, c), (e, e)):
+                node.peers = [stack.enter_context(virtual_ip(nodes, first=[first]))]
+            for node in nodes:
+                node.spawn()
+            for node in nodes:
+                node.wait_for_log("ready: ")
+            wait_until(lambda: connected(nodes), "all are connected to all")
+            # The address is asked for ever. That is nothing to warn of.
+            assert not any("WARNING" in node.log for node in nodes)
 
 
 class TestANodeThatStarts:

@@ -5,9 +5,12 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import pytest
+from ratchet.generations import Generations
+from ratchet.names import MAX_GENERATION
 
 from testing.links import Links
 from testing.transports import (
@@ -114,6 +117,25 @@ class TestFrames:
 
         run(wire, story)
 
+    def test_a_frame_that_cant_be_true_is_dropped_and_ends_nothing(self, wire: Wire) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            await a.view("x", 5)
+            await agree(a, b, c)
+            digest = a.replica.digest()
+            lie = replace(digest, newest=Generations({**digest.newest, "b": MAX_GENERATION}))
+            a.witness.transport.send(lie, [b.process, c.process])
+            await b.view("x")
+            await c.view("x")
+            await connected(a, b, c)
+            await agree(a, b, c)
+            assert a.keeper.value("x") == 7
+            own = b.replica.table.own
+            assert own
+            assert {each.replica.table.newest["b"] for each in (a, b, c)} == {own.generation}
+
+        run(wire, story)
+
 
 class TestMembership:
     def test_a_cut_heals(self, wire: Wire) -> None:
@@ -189,7 +211,7 @@ class TestANodeThatStarts:
             assert lone.routes.unmet(["a"]) > 0
             await cluster.stop("a")
             a, b, _ = await cluster.three()
-            assert [one.routes.unmet(NAMES) for one in (a, b)] == [0, 0]
+            await until(lambda: all(one.routes.unmet(NAMES) == 0 for one in (a, b)), "all have met")
             await cluster.stop("c")
             await connected(a, b)
             assert [one.routes.unmet(NAMES) for one in (a, b)] == [0, 0]

@@ -8,6 +8,7 @@ the log should hold.
                                       the old one
     ratchet.damaged-<time>.sqlite     an old one that was damaged, for people to look at
     ratchet.version-<n>-<time>.sqlite an old one of an earlier version of the program
+    ratchet.repaired-<time>.sqlite    an old one out of which an operator took wrong numbers
 """
 
 import os

@@ -12,17 +12,21 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import compress
+from itertools import compress, islice
 from typing import Final, NamedTuple
 
+from ratchet.bounds import Implausible
 from ratchet.changes import Changes
 from ratchet.frames import Frame, Hello, Send
+from ratchet.names import MAX_COUNT
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
 from ratchet_server.counting.failures import NothingWritten
 from ratchet_server.counting.health import Health
 from ratchet_server.counting.refusals import (
+    ClockInDoubt,
+    CountFull,
     KeyReused,
     NoPeer,
     NotCounted,
@@ -43,6 +47,8 @@ TICK_S: Final = 0.25
 MEMORY_COMMIT_S: Final = 0.02
 # How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
+# How many numbers that can't be true a node logs when it starts.
+MAX_FAULTS: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +159,11 @@ class Keeper:
         """
         if self._refusal:
             raise self._refusal
+        if self.replica.tenure.in_doubt(self._clock()):
+            raise ClockInDoubt
         if ack == "memory" and key is None and self.replica.counting:
+            if self._is_full(video):
+                raise CountFull
             self.replica.count(video, answered=True)
             if not self._answered_early:
                 self._answered_early = True
@@ -170,7 +180,10 @@ class Keeper:
         return await answer
 
     async def receive(self, frame: Frame, process: str) -> None:
-        """Merge a peer's frame. Returns once that is done, so that a peer can't outpace us."""
+        """Merge a peer's frame. Returns once that is done, so that a peer can't outpace us.
+
+        Raises `Implausible` if the frame claims what can't be true; nothing has changed then.
+        """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._received.append(_Received(frame, process, done))
         self._wake.set()
@@ -214,9 +227,19 @@ class Keeper:
 
     async def load(self) -> None:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
+        table, bounds = self.replica.table, self.replica.bounds
         async for part in self._store.load():
-            self.replica.table.restore(part)
+            table.restore(part)
         await self._health.mend()
+        # A node on a machine whose clock is behind must start all the same, and go on when somebody
+        # sets the clock.
+        faults = await asyncio.to_thread(lambda: [*islice(bounds.faults(table), MAX_FAULTS)])
+        for fault in faults:
+            _log.error(
+                "the data has a number that can't be true: %s. Other nodes refuse it: set the "
+                'clock, or see "Numbers that can\'t be true" in OPERATING.md',
+                fault.text,
+            )
 
     async def run(self) -> None:
         """Work until `end`. Raises `DataError` if the disk fails; then the process must end."""
@@ -253,12 +276,19 @@ class Keeper:
         for frame, process, done in received:
             # The peer may have left while its frame waited here.
             if process in self.replica.peers.by_process:
-                sends += self.replica.receive(frame, process, self._clock())
+                try:
+                    sends += self.replica.receive(frame, process, self._clock())
+                except Implausible as error:
+                    if not done.done():
+                        done.set_exception(error)
             if not done.done():
                 done.set_result(None)
         self._send(sends)
         self._show_changes()
         self._take_notices()
+        if self.replica.tenure.in_doubt(self._clock()):
+            views, self._views = self._views, []
+            _refuse(views, ClockInDoubt)
         await self._write()
         self._answer_shared()
         if self.replica.table.lifting:
@@ -283,7 +313,7 @@ class Keeper:
                     if changes := self._changes(views, new):
                         await transaction.write(changes)
             else:
-                new = [True] * len(views)
+                new = [self._is_countable(view) for view in views]
                 if changes := self._changes(views, new):
                     async with self._store.transaction() as transaction:
                         await transaction.write(changes)
@@ -353,6 +383,17 @@ class Keeper:
         if self.replica.table.lifting:
             reached("fold-decided")
 
+    def _is_full(self, video: str) -> bool:
+        """Whether one more view of `video` would change nothing."""
+        return self.value(video) >= MAX_COUNT
+
+    def _is_countable(self, view: _View) -> bool:
+        """Whether one more view of the video changes its number. If not, refuse it."""
+        if self._is_full(view.video):
+            _refuse_one(view.answer, CountFull())
+            return False
+        return True
+
     def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
         for view in compress(views, new):
             self.replica.count(view.video)
@@ -368,12 +409,16 @@ class Keeper:
         known = dict(await transaction.known_keys(keys, now_s))
         fresh: dict[str, str] = {}
         new = []
-        for video, key, on_peers, answer in views:
+        for view in views:
+            video, key, on_peers, answer = view
             first_video = known.get(key) if key else None
             if on_peers and first_video is None and not self.replica.peers.by_process:
                 # Refuse only after the look-up. If the key had come before, its view has counted
                 # already, and this refusal would deny that.
                 _refuse_one(answer, NoPeer())
+                new.append(False)
+                continue
+            if first_video is None and not self._is_countable(view):
                 new.append(False)
                 continue
             new.append(first_video is None)

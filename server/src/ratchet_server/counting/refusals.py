@@ -40,6 +40,14 @@ class DataLost(NotCounted):
     """The files with the data were deleted, moved or damaged while the node runs."""
 
 
+class ClockInDoubt(NotCounted):
+    """The clocks of this machine and of a peer are so far apart that one of them is wrong."""
+
+
+class CountFull(NotCounted):
+    """The video has as many views as a number can hold: somebody has raised it by mistake."""
+
+
 class NoPeer(NotCounted):
     """The request has `ack=peers`, and no peer is connected."""
 

@@ -127,9 +127,9 @@ class Store:
         """Whether an earlier version of the program has written the file."""
         return self._version < schema.VERSION
 
-    async def renew(self, everything: Iterable[Changes]) -> Path | None:
+    async def renew(self, everything: Iterable[Changes], why: str | None = None) -> Path | None:
         """Write `everything` into a new file, with the keys of the old one, and go on with that.
-        Return where the old file is now, if it is anywhere.
+        Return where the old file is now, if it is anywhere. `why` is a part of its name.
 
         Raises `NothingWritten`; then the old file is where it was. Raises `DataError`.
         """
@@ -156,7 +156,7 @@ class Store:
             # SQLite deletes it once everything that it holds is in the database.
             files.new(self._path)
             raise StoreFullError
-        aside = _aside(f"version-{self._version}" if self.is_old else "damaged")
+        aside = _aside(why or (f"version-{self._version}" if self.is_old else "damaged"))
         # SQLite deletes the log of a file that it closes, by its name: close the old one first.
         with suppress(sqlite3.Error, DBAPIError):
             await self.close()

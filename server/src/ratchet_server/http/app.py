@@ -12,6 +12,7 @@ from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.errors import NODE_HEADER, JsonErrors
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.head_router import HeadRouter
+from ratchet_server.http.hosts import Hosts
 from ratchet_server.http.room import Room
 
 App = Sanic[Any, Any]
@@ -30,6 +31,7 @@ def application(
     name: str,
     gate: Gate,
     room: Room,
+    hosts: Hosts,
     *,
     signed: Iterable[Blueprint],
     unsigned: Iterable[Blueprint],
@@ -58,6 +60,10 @@ def application(
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     defaults = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}
     app.error_handler = JsonErrors(defaults, gate.close_if_stopping)
+
+    if hosts.are_checked:
+        # For every path, also for those where there is nothing.
+        app.on_request(hosts.check)
 
     async def sign(request: Request, response: BaseHTTPResponse) -> None:
         gate.close_if_stopping(request)

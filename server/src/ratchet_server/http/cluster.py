@@ -47,6 +47,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
             strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in strangers),
+            misunderstood=mesh.misunderstood(),
             full=room.full,
             via=_url_in(request) or replica.me.url,
         )

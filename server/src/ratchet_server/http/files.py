@@ -2,7 +2,7 @@
 
 import mimetypes
 import re
-from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,12 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
-from ratchet_server.http.catalogue import Video
+from ratchet_server.http.catalogue import Catalogue
+from ratchet_server.http.elsewhere import Elsewhere
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freshness import still_fresh
-from ratchet_server.http.sending import send_file
+from ratchet_server.http.relaying import pass_on
+from ratchet_server.http.sending import Gone, send_file
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
@@ -28,21 +30,16 @@ _TYPES: Final = {
 }
 
 
-def clips(videos: Mapping[str, Video]) -> Blueprint:
-    """`/media/{video}.webm`, with byte ranges, and its poster."""
+def clips(catalogue: Catalogue, elsewhere: Elsewhere) -> Blueprint:
+    """`/media/{video}.webm`, with byte ranges, and its poster; those of other nodes, too."""
     blueprint = Blueprint("clips")
-    # One route for all clips: with a route for each, Sanic's router would need seconds to prepare
-    # some hundreds.
-    known = {
-        path.name: path for video in videos.values() for path in (video.clip, video.poster) if path
-    }
 
     @blueprint.get("/media/<name:str>")
     async def clip(request: Request, name: str) -> HTTPResponse | None:
-        path = known.get(name)
-        if path is None:
-            raise ApiError(404, "not_found", "There is no such clip; /api/videos lists the videos.")
-        return await send_file(request, path, _type(path), headers.clip())
+        if path := catalogue.path(name):
+            with suppress(Gone):
+                return await send_file(request, path, _type(path), headers.clip())
+        return await pass_on(request, elsewhere, name, _type(Path(name)))
 
     return blueprint
 

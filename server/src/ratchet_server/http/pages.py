@@ -70,8 +70,8 @@ def pages(
             "title": video.title,
             "description": video.description,
             "views": keeper.value(video.id),
-            "clip": f"/media/{video.clip.name}",
-            "poster": f"/media/{video.poster.name}" if video.poster else None,
+            "clip": f"/media/{video.id}{video.clip}",
+            "poster": f"/media/{video.id}{video.poster}" if video.poster else None,
         }
 
     @blueprint.get("/")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ratchet_server.counting.refusals import (
+    ClockInDoubt,
+    CountFull,
     DataLost,
     DiskFull,
     KeyReused,
@@ -71,6 +73,19 @@ ERRORS: Final[Mapping[type[Refusal], Error]] = {
         "The files with this node's data were deleted, moved or damaged, so it did not count the "
         "view; its log says how to mend it. Send the view to another node.",
         1,
+    ),
+    ClockInDoubt: Error(
+        503,
+        "clock_in_doubt",
+        "This machine's clock or that of another node is more than a day wrong, so this node did "
+        "not count the view; set the clock, or send the view to another node.",
+        1,
+    ),
+    CountFull: Error(
+        507,
+        "count_full",
+        "The number of this video is the largest that there is, so this node did not count the "
+        "view. No video has so many views: OPERATING.md says how to mend the number.",
     ),
     NoPeer: Error(
         503,

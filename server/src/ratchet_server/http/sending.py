@@ -27,6 +27,13 @@ class Changed(Exception):
     """The file has changed since the response began."""
 
 
+class Gone(ApiError):
+    """Somebody has deleted the file."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "This file is gone.")
+
+
 @dataclass(frozen=True)
 class File:
     """A file as it was at a `look`. It isn't kept open, because a client may take hours."""
@@ -74,7 +81,7 @@ async def send_file(
     try:
         file = await asyncio.to_thread(File.look, path)
     except FileNotFoundError:
-        raise ApiError(404, "not_found", "This file is gone.") from None
+        raise Gone from None
     modified = formatdate(file.modified_s, usegmt=True)
     etag = etag or f'"{file.modified_s:x}-{file.size:x}"'
     sent = {"Last-Modified": modified, "ETag": etag, "Accept-Ranges": "bytes", **headers}

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from sanic.application.state import ApplicationServerInfo
+from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
 from ratchet_server.counting.departure import Departure
@@ -60,6 +62,9 @@ async def serving(
         sock=sock, protocol=BoundedProtocol, backlog=BACKLOG, access_log=False
     )
     assert server is not None
+    # Without this, Sanic sends an empty `alt-svc` with each response. It leaves the header out if
+    # it knows that it serves a single version of HTTP.
+    app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
     try:
         await server.startup()
         yield

@@ -1,6 +1,8 @@
-"""The videos that this node counts and lists: those of the catalogue or, on an open node, any."""
+"""The videos that this node counts and lists: those of the catalogues or, on an open node, any."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import groupby
 from urllib.parse import unquote
 
 from ratchet import names
@@ -11,16 +13,36 @@ from ratchet_server.http.listing import Listing
 
 
 class Videos:
-    """`clips`: the videos of the catalogue by id, in the order of their ids.
+    """`own`: the videos in this node's catalogue now, by id. `elsewhere`: those of other nodes.
     `most`: how many videos an open node counts."""
 
-    def __init__(self, clips: Mapping[str, Video], *, open_to_any: bool, most: int) -> None:
-        self.clips = clips
+    def __init__(
+        self,
+        own: Callable[[], Mapping[str, Video]],
+        elsewhere: Callable[[], Mapping[str, Video]],
+        *,
+        open_to_any: bool,
+        most: int,
+    ) -> None:
+        self._own = own
+        self._elsewhere = elsewhere
+        # The catalogues that `clips` was made of, and the result.
+        self._joined: tuple[Mapping[str, Video], Mapping[str, Video]] = ({}, {})
+        self._clips: Mapping[str, Video] = {}
         self._most = most
         self._open = open_to_any
-        # What an open node lists: its catalogue, and every video with views.
-        self._listed = Listing()
-        self._listed.add(clips)
+        # The videos with views. An open node lists them, too.
+        self._viewed = Listing()
+
+    @property
+    def clips(self) -> Mapping[str, Video]:
+        """The videos with clips, here or on other nodes, in the order of their ids."""
+        own, elsewhere = self._own(), self._elsewhere()
+        if self._joined[0] is not own or self._joined[1] is not elsewhere:
+            # Where both have a video, this node's titles count.
+            self._clips = dict(sorted({**elsewhere, **own}.items()))
+            self._joined = own, elsewhere
+        return self._clips
 
     def known(self, video: str) -> str:
         """The id that a path names, if this node counts it. Raises `ApiError` if not."""
@@ -43,7 +65,12 @@ class Videos:
         there must be a limit for a client that invents ids.
         """
         video = self.known(video)
-        if self._open and len(self._listed) >= self._most and video not in self._listed:
+        if (
+            self._open
+            and len(self._viewed) >= self._most
+            and video not in self._viewed
+            and video not in self.clips
+        ):
             raise ApiError(
                 507,
                 "too_many_videos",
@@ -55,10 +82,11 @@ class Videos:
     def counted(self, videos: Iterable[str]) -> None:
         """Note that these videos have views now, so that an open node lists them."""
         if self._open:
-            self._listed.add(videos)
+            self._viewed.add(videos)
 
     def above(self, after: str) -> Iterator[str]:
         """The ids of all videos above `after`, in order."""
-        if self._open:
-            return self._listed.above(after)
-        return (video for video in self.clips if video > after)
+        clips = (video for video in self.clips if video > after)
+        if not self._open:
+            return clips
+        return (video for video, _ in groupby(merge(clips, self._viewed.above(after))))

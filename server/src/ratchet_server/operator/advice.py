@@ -26,6 +26,7 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
     node."""
     here = members[0].node
     return (
+        *_misunderstood(here, facts),
         *_missing(here, members, folds, facts),
         *_indirect(here, members),
         *_twice(members),
@@ -36,10 +37,24 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
     )
 
 
+def _misunderstood(here: str, facts: Facts) -> Iterator[Advice]:
+    for node, why in facts.misunderstood.items():
+        yield Advice(
+            f"{here} and {node} break off each connection: {node} {why}. Look at the clocks of "
+            "both machines (date -u). If they are right, one node's data has to be repaired: see "
+            '"Numbers that can\'t be true" in OPERATING.md.'
+        )
+
+
 def _missing(
     here: str, members: Sequence[Member], folds: Sequence[Fold], facts: Facts
 ) -> Iterator[Advice]:
-    missing = {one.node: one for one in members if one.state == "missing"}
+    # These nodes are there, and must not be retired.
+    missing = {
+        one.node: one
+        for one in members
+        if one.state == "missing" and one.node not in facts.misunderstood
+    }
     present = {one.node for one in members} - missing.keys()
     # Otherwise a node that is cut off itself would advise to retire all others.
     cut_off = len(missing) > len(present)

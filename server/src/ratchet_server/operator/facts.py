@@ -33,6 +33,8 @@ class Facts:
     # The addresses whose last response was a refusal, and its status.
     refusing: Mapping[str, int] = field(default_factory=dict)
     strangers: tuple[Stranger, ...] = ()
+    # The peers that send what this node can't take, or that can't take what it sends; and why.
+    misunderstood: Mapping[str, str] = field(default_factory=dict)
     # Whether this node has refused connections in the last minute, because it had no room.
     full: bool = False
     # An address at which the operator can reach this node. The suggested commands use it.

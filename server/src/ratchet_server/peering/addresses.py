@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from ratchet.frames import Hello
 
 from ratchet_server.peering.ports import Address, Discovery
+from ratchet_server.peering.shared import Shared
 from ratchet_server.settings import SettingError, check_url
 
 # The largest number of addresses that only peers report. A full mesh makes no sense at this size.
@@ -36,6 +37,8 @@ class Dialled:
     refused: int | None = None
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
+    # Whether this is one ask at a shared address: see `shared`.
+    again: bool = False
 
     @property
     def url(self) -> str:
@@ -82,12 +85,18 @@ class Addresses:
         self._own: set[str] = set()
         # Pairs of a process and an address where it turned out not to be.
         self._refuted: set[tuple[str | None, str]] = set()
+        self._shared = Shared()
         self.look(())
 
     @property
     def all(self) -> list[Dialled]:
         """The addresses to be dialled now."""
         return [*self._dialled.values()]
+
+    @property
+    def shared(self) -> Shared:
+        """The addresses at which to ask again, because they may lead to several nodes."""
+        return self._shared
 
     def is_expected(self, dialled: Dialled) -> bool:
         """Whether a node of this cluster is surely at this address."""
@@ -97,13 +106,15 @@ class Addresses:
         """How many expected addresses may have a node that is unknown here.
 
         An address that has not answered may belong to any of the `known` names that have not
-        answered at another address. So each of these names accounts for one address.
+        answered at another address. So each of these names accounts for one address. But it does
+        not account for a shared address: there may be any number of nodes.
         """
         urls = self._expected()
         expected = [dialled for dialled in self.all if dialled.url in urls]
         answered = {dialled.answer.node for dialled in expected if dialled.answer}
         away = {*known} - answered - {self._me.node}
-        return max(0, sum(not dialled.answer for dialled in expected) - len(away))
+        unanswered = max(0, sum(not dialled.answer for dialled in expected) - len(away))
+        return unanswered + len(self._shared.open & urls)
 
     def unfound(self, has_found: Callable[[str], bool], up_s: float) -> int:
         """At how many expected addresses this node has not found its cluster yet. `has_found`: see
@@ -118,7 +129,8 @@ class Addresses:
             dialled = self._dialled.get(url)
             hello = self._me if url in self._own else dialled and dialled.answer
             if hello and (hello is self._me or has_found(hello.process)):
-                found += hello.url.rstrip("/") == url or up_s >= SHARED_S
+                alone = hello.url.rstrip("/") == url
+                found += alone or (url not in self._shared.open and up_s >= SHARED_S)
         return len(expected) - found
 
     def look(self, linked: Container[str | None]) -> None:
@@ -133,22 +145,27 @@ class Addresses:
                 del self._dialled[dialled.url]
         for address in look.seen:
             self._learn(address, look)
+        if look.seen:
+            self._shared.keep({address.url for address in look.seen})
 
-    def answered(self, dialled: Dialled, hello: Hello) -> bool:
+    def answered(self, dialled: Dialled, hello: Hello, *, known: bool) -> bool:
         """Note the hello from this address. Returns whether this node should talk to the sender.
 
         If this very process answers at an address, the address is dropped for ever. If another node
         answers than the one that the discovery names, the address is dropped while the named
-        process lives.
+        process lives. If the sender has another URL than an address that names no node, the address
+        may be shared. `known`: whether this node is connected to the sender.
         """
         is_me = hello.process == self._me.process
         if dialled.named and (is_me or hello.node != dialled.node):
             self._refute(dialled)
             return False
+        if not dialled.named and hello.url not in {"", dialled.url}:
+            self._shared.answered(dialled.url, known=known or is_me)
         dialled.answer = hello
-        if is_me:
+        if is_me and self._dialled.get(dialled.url) is dialled:
             self._own.add(dialled.url)
-            self._dialled.pop(dialled.url, None)
+            del self._dialled[dialled.url]
         return not is_me
 
     def _refute(self, dialled: Dialled) -> None:

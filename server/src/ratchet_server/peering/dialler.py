@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final, TypeVar
 
 import websockets
 from ratchet import codec
@@ -16,6 +16,8 @@ from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
 from ratchet_server.peering.link import VERSIONS_HEADER, VERSIONS_HERE, Socket
 from ratchet_server.peering.links import Links
+from ratchet_server.peering.ports import Address
+from ratchet_server.peering.shared import OFTEN_S
 
 # How long to wait before dialling again, at first and at most. The time doubles at each failure. A
 # random part spreads the attempts: otherwise all peers of a node that comes back would dial it at
@@ -27,8 +29,13 @@ LOOK_S: Final = 0.25
 # The status with which a peer responds while it is still reading its data.
 NOT_YET: Final = 503
 
+# How many connections one shared address may have or try at once.
+MOST_ASKS: Final = 16
+
 # Serves a connection to its end. It raises the errors of the socket.
 Serve = Callable[[Socket, Dialled], Awaitable[None]]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -47,17 +54,21 @@ class Dialler:
             self._headers["Authorization"] = f"Bearer {secret}"
 
     async def run(self, serve: Serve) -> None:
-        """Dial every address and dial again whenever a connection ends, until cancelled."""
-        tasks: dict[Dialled, asyncio.Task[None]] = {}
+        """Dial every address and dial again whenever a connection ends, until cancelled. Ask again
+        at shared addresses."""
+        tasks: dict[Dialled | str, asyncio.Task[None]] = {}
         try:
             while True:
                 self._addresses.look(self._links)
-                current = self._addresses.all
-                for dialled in current:
-                    if dialled not in tasks:
-                        tasks[dialled] = asyncio.create_task(self._keep_dialling(dialled, serve))
-                for dialled in tasks.keys() - {*current}:
-                    task = tasks.pop(dialled)
+                dialled, shared = self._addresses.all, self._addresses.shared.urls
+                for each in dialled:
+                    if each not in tasks:
+                        tasks[each] = asyncio.create_task(self._keep_dialling(each, serve))
+                for url in shared:
+                    if url not in tasks:
+                        tasks[url] = asyncio.create_task(self._keep_asking(url, serve))
+                for over in tasks.keys() - {*dialled, *shared}:
+                    task = tasks.pop(over)
                     task.cancel()
                     await asyncio.wait((task,))
                 for task in tasks.values():
@@ -65,55 +76,76 @@ class Dialler:
                         task.result()
                 await asyncio.sleep(LOOK_S)
         finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await _end(tasks.values())
 
     async def _keep_dialling(self, dialled: Dialled, serve: Serve) -> None:
-        url = dialled.url.replace("http", "ws", 1) + "/peer"
         clock = asyncio.get_running_loop().time
         pause_s = BACKOFF_S[0]
         while True:
             await self._until_needed(dialled)
             began = clock()
-            not_yet = False
-            try:
-                async with websockets.connect(
-                    url,
-                    additional_headers=self._headers,
-                    # Use no proxy from the environment between nodes. Use no compression: with it
-                    # a peer could exhaust our memory. The pings notice a dead connection.
-                    proxy=None,
-                    compression=None,
-                    max_size=codec.MAX_TEXT,
-                    open_timeout=OPEN_TIMEOUT_S,
-                    ping_interval=HEARTBEAT_S,
-                    ping_timeout=3 * HEARTBEAT_S,
-                    close_timeout=HEARTBEAT_S,
-                ) as socket:
-                    dialled.refused = None
-                    reached("peer-dialled")
-                    await serve(socket, dialled)
-            except InvalidStatus as error:
-                status = error.response.status_code
-                not_yet = status == NOT_YET
-                dialled.refused = None if not_yet else status
-                if not not_yet:
-                    what = f"refused us: {status} (the same secret?)"
-                    loud = self._addresses.is_expected(dialled)
-                    self._complaints.log(dialled.url, what, loud=loud)
-            except (OSError, ValueError, WebSocketException, TimeoutError) as error:
-                dialled.refused = None
-                _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
+            status = await self._dial(dialled, serve)
             if dialled not in self._addresses.all:
                 return
             # If a peer is still reading its data, it doesn't count as tried: it will accept a
             # connection soon, and a node that starts waits for that.
-            dialled.tried |= not not_yet
+            dialled.tried |= status != NOT_YET
             if clock() - began > BACKOFF_S[1]:
                 pause_s = BACKOFF_S[0]
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, BACKOFF_S[1])
+
+    async def _keep_asking(self, url: str, serve: Serve) -> None:
+        """Dial a shared address again and again. A connection to a new process stays."""
+        asks: set[asyncio.Task[int | None]] = set()
+        try:
+            while True:
+                pause_s = self._addresses.shared.pause_s(url)
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                if len(asks) < MOST_ASKS:
+                    ask = Dialled(Address(url), again=True)
+                    asks.add(asyncio.create_task(self._dial(ask, serve)))
+                    await asyncio.wait(asks, timeout=OFTEN_S)
+                for ended in [ask for ask in asks if ask.done()]:
+                    asks.discard(ended)
+                    ended.result()
+        finally:
+            await _end(asks)
+
+    async def _dial(self, dialled: Dialled, serve: Serve) -> int | None:
+        """Dial once, and serve the connection to its end. Returns the HTTP status with which the
+        peer refused, None if it did not refuse."""
+        try:
+            async with websockets.connect(
+                dialled.url.replace("http", "ws", 1) + "/peer",
+                additional_headers=self._headers,
+                # Use no proxy from the environment between nodes. Use no compression: with it
+                # a peer could exhaust our memory. The pings notice a dead connection.
+                proxy=None,
+                compression=None,
+                max_size=codec.MAX_TEXT,
+                open_timeout=OPEN_TIMEOUT_S,
+                ping_interval=HEARTBEAT_S,
+                ping_timeout=3 * HEARTBEAT_S,
+                close_timeout=HEARTBEAT_S,
+            ) as socket:
+                dialled.refused = None
+                reached("peer-dialled")
+                await serve(socket, dialled)
+        except InvalidStatus as error:
+            status = error.response.status_code
+            if status == NOT_YET:
+                dialled.refused = None
+            else:
+                dialled.refused = status
+                what = f"refused us: {status} (the same secret?)"
+                loud = self._addresses.is_expected(dialled)
+                self._complaints.log(dialled.url, what, loud=loud)
+            return status
+        except (OSError, ValueError, WebSocketException, TimeoutError) as error:
+            dialled.refused = None
+            _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
+        return None
 
     async def _until_needed(self, dialled: Dialled) -> None:
         """Wait while another link to the process at this address is up.
@@ -123,3 +155,9 @@ class Dialler:
         """
         while link := self._links.find(dialled.process, dialled_only=not dialled.named):
             await link.ended.wait()
+
+
+async def _end(tasks: Collection[asyncio.Task[T]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

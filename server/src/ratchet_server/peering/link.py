@@ -25,6 +25,9 @@ POLICY_VIOLATION: Final = 1008
 # again what is in `Hello`, because version 1 refuses a hello that has more than it knows.
 VERSIONS_HEADER: Final = "Ratchet-Versions"
 VERSIONS_HERE: Final = f"{VERSIONS.oldest}-{VERSIONS.newest}"
+# How the reasons begin for which a connection ends each time.
+_IMPLAUSIBLE: Final = "sent what can't be true"
+_INVALID: Final = "sent an invalid frame"
 
 
 class Closed(Exception):
@@ -37,6 +40,10 @@ class LinkError(Exception):
 
 class NotYet(LinkError):
     """The connection can't go on just now. That is nothing to report."""
+
+
+class Misunderstanding(LinkError):
+    """One side has sent what the other can't take. It will do so again."""
 
 
 class Socket(Protocol):
@@ -119,7 +126,10 @@ class Link:
             ends = await asyncio.gather(*ways, return_exceptions=True)
         for end in ends:
             if isinstance(end, ConnectionClosed) and end.rcvd and end.rcvd.code == POLICY_VIOLATION:
-                raise LinkError(f"does not understand us: {end.rcvd.reason}")
+                # A peer also closes with this code when we were silent for too long.
+                again = end.rcvd.reason.startswith((_IMPLAUSIBLE, _INVALID))
+                kind = Misunderstanding if again else LinkError
+                raise kind(f"does not understand us: {end.rcvd.reason}")
             # A closed connection is the usual end; the side that dialled it dials again.
             if isinstance(end, Exception) and not isinstance(end, WebSocketException | Closed):
                 raise end
@@ -140,7 +150,13 @@ class Link:
     async def _read(self, receive: Callable[[Frame], Awaitable[None]]) -> None:
         patience_s = None if self.dialled else SILENCE_S
         while True:
-            await receive(_decode(await _receive(self._socket, patience_s)))
+            frame = _decode(await _receive(self._socket, patience_s))
+            try:
+                await receive(frame)
+            except Invalid as error:
+                # A close frame has room for 123 bytes.
+                why = f"{_IMPLAUSIBLE}: {error}. See OPERATING.md"
+                raise Misunderstanding(why) from None
 
 
 async def _receive(socket: Socket, patience_s: float | None) -> str:
@@ -167,4 +183,4 @@ def _decode(text: str) -> Frame:
     try:
         return codec.decode(text)
     except Invalid as error:
-        raise LinkError(f"sent an invalid frame: {error}") from None
+        raise Misunderstanding(f"{_INVALID}: {error}") from None

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from ratchet import codec
 from ratchet.frames import Digest, Frame, Hello
@@ -16,12 +18,16 @@ from ratchet_server.peering.link import (
     Closed,
     Link,
     LinkError,
+    Misunderstanding,
     NotYet,
     Socket,
 )
 from ratchet_server.peering.links import Links
 from ratchet_server.peering.ports import Door, Inbox, Route
 from ratchet_server.peering.strangers import Met, Strangers
+
+# How long a misunderstanding is reported. A peer dials again within seconds.
+REPORT_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +42,8 @@ class Mesh:
         self._links = Links()
         self._complaints = Complaints()
         self._strangers = Strangers()
+        # By name: the last misunderstanding with a peer, and when it was.
+        self._misunderstood: dict[str, tuple[float, str]] = {}
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
         # None while `run` isn't running.
         self._inbox: Inbox | None = None
@@ -55,6 +63,13 @@ class Mesh:
     def is_open(self) -> bool:
         """Whether this node serves connections that come in."""
         return self._inbox is not None
+
+    def misunderstood(self) -> Mapping[str, str]:
+        """The peers with which each connection breaks off, and why."""
+        since = time.monotonic() - REPORT_S
+        recent = {node: last for node, last in self._misunderstood.items() if last[0] > since}
+        self._misunderstood = recent
+        return {node: why for node, (_, why) in recent.items()}
 
     # -- a transport, see `ports.Transport` ----------------------------------------------------
 
@@ -86,6 +101,8 @@ class Mesh:
 
     def settled(self) -> bool:
         self._addresses.look(self._links)
+        if not self._links.by_process() and self._addresses.shared.open:
+            return False
         return all(dialled.tried or dialled.process in self._links for dialled in self.dialled)
 
     def unmet(self, known: Collection[str]) -> int:
@@ -130,6 +147,8 @@ class Mesh:
             loud = not isinstance(error, NotYet) and (
                 link is not None or dialled is None or self._addresses.is_expected(dialled)
             )
+            if link and isinstance(error, Misunderstanding):
+                self._misunderstood[link.peer.node] = time.monotonic(), str(error)
             who = f"{link.peer.node} at {address}" if link else address
             self._complaints.log(who, str(error), loud=loud)
             # A close frame has room for a reason of 123 bytes.
@@ -141,12 +160,21 @@ class Mesh:
         process = link.peer.process
         if dialled is None:
             return process != self._me.process
-        if self._addresses.answered(dialled, link.peer):
+        known = process in self._links
+        is_first = dialled.url not in self._addresses.shared.urls
+        if self._addresses.answered(dialled, link.peer, known=known):
+            if dialled.again:
+                return not known
             return self._links.find(process, dialled_only=True) is None
         if dialled.named:
             _log.debug("peer %s is %s, not %s", dialled.url, link.peer.node, dialled.node)
-        else:
+        elif dialled.url not in self._addresses.shared.urls:
             _log.info("peer %s is this node itself: not dialled again", dialled.url)
+        elif is_first:
+            _log.info(
+                "peer %s is this node itself: dialled again, as other nodes may share the address",
+                dialled.url,
+            )
         return False
 
     def _admit(self, link: Link, address: str, dialled: Dialled | None) -> None:

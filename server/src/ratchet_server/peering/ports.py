@@ -42,6 +42,9 @@ class Inbox(Protocol):
 
         Await it before you read the next frame from the same connection. So a fast peer waits for
         this node. If this call is cancelled, the frame may be merged or not.
+
+        Raises `ratchet.names.Invalid` if the frame claims what can't be true. The frame is not
+        merged then. Log the reason, and go on as after text that is no frame.
         """
 
     def left(self, process: str) -> None:

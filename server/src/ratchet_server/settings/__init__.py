@@ -93,6 +93,9 @@ class Settings:
         many=True, help="sites that may show counts: https://blog.example, or * for all")] = ()
     count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
         many=True, help="other sites whose pages may count views")] = ()
+    allowed_hosts: Annotated[tuple[str, ...], Setting("RATCHET_ALLOWED_HOSTS", "", values.hosts,
+        many=True, unset="any; on loopback its own",
+        help="host names to which the node answers, or * for any")] = ()
     panel: Annotated[bool, Setting("RATCHET_PANEL", "", values.yes_or_no,
         "the debug panel on the watch page: yes or no")] = False
     page: Annotated[Path | None, Setting("RATCHET_PAGE", "", values.built_page, unset="packaged",

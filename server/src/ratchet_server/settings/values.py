@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ratchet import names
 
 MEMORY: Final = ":memory:"
-# This origin stands for every site.
+# It stands for every site, and for every host name.
 ANY: Final = "*"
 
 # No spaces and no line ends: secrets and addresses are sent in headers.
@@ -25,6 +25,7 @@ _YEAR_S: Final = 365 * 86400
 # No IPv6, because a Content-Security-Policy can't name IPv6 hosts. Host names are in the form that
 # browsers send.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
@@ -140,6 +141,18 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
             raise SettingError(f"{ANY} means every site; list some sites, or give {ANY} alone")
         return (ANY,)
     return tuple(dict.fromkeys(map(origin, texts)))
+
+
+def hosts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Host names without repetition, or `ANY` alone."""
+    if ANY in texts:
+        if [*texts] != [ANY]:
+            raise SettingError(f"{ANY} means every host; list some hosts, or give {ANY} alone")
+        return (ANY,)
+    for text in texts:
+        if not _HOST.fullmatch(text):
+            raise SettingError(f"a host is a name without a port, not {_shown(text)}")
+    return tuple(dict.fromkeys(text.lower() for text in texts))
 
 
 def secrets(*words: str) -> tuple[str, ...]:
