@@ -21,6 +21,7 @@ from ratchet.frames import (
     Have,
     Hello,
     Rows,
+    Versions,
     Want,
     WantBase,
 )
@@ -103,7 +104,9 @@ def _digests(draw: st.DrawFn) -> Digest:
 
 
 frames: Final[st.SearchStrategy[Frame]] = st.one_of(
-    st.builds(Hello, nodes, processes, urls),
+    st.builds(
+        Hello, nodes, processes, urls, st.builds(Versions, st.integers(0, 2), st.integers(2, 9))
+    ),
     _digests(),
     st.builds(Have, slots, counts),
     st.builds(Want, slots, counts, counts),

@@ -28,8 +28,9 @@ class Changes(NamedTuple):
     """What must be on disk before the replica claims it, in the order of writing.
 
     First write the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of
-    `lifts`. Then the entries of the four maps, by larger-of. A store returns the same form, in as
-    many parts as it likes: the maps first, and nothing in `lifts`.
+    `lifts`. Then the entries of the four maps, by larger-of. Then the ids, by union, and `settled`,
+    if it is set. A store returns the same form, in as many parts as it likes: the maps and ids
+    first, and nothing in `lifts`.
     """
 
     columns: tuple[ColumnChange, ...] = ()
@@ -40,3 +41,6 @@ class Changes(NamedTuple):
     closed: Mapping[str, int] = {}
     folded: Mapping[str, int] = {}
     lifted_views: Mapping[str, int] = {}
+    # See `identity`.
+    ids: frozenset[str] = frozenset()
+    settled: bool = False

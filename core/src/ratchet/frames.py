@@ -14,7 +14,31 @@ from ratchet.generations import Generations
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 
-VERSION: Final = 1
+
+class Versions(NamedTuple):
+    """The versions of the protocol that a process speaks: all from `oldest` to `newest`."""
+
+    oldest: int
+    newest: int
+
+    def common(self, other: "Versions") -> int | None:
+        """The newest version that both speak; None if there is none."""
+        newest = min(self.newest, other.newest)
+        return newest if newest >= max(self.oldest, other.oldest) else None
+
+    def __str__(self) -> str:
+        if self.oldest == self.newest:
+            return f"version {self.oldest}"
+        return f"versions {self.oldest} to {self.newest}"
+
+
+# What this program speaks.
+#
+# 1: `Hello` has one `version`, and no frame may have other fields than its own.
+# 2: `Hello` has `versions`. `Hello` and `Digest` say of which cluster their sender is. Receivers
+#    ignore unknown fields (`codec` says in which frames).
+VERSIONS: Final = Versions(1, 2)
+CLUSTERS_SINCE: Final = 2
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -28,6 +52,17 @@ class Hello:
     node: str
     process: str
     url: str
+    versions: Versions = VERSIONS
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and whether I
+    # join the cluster of the receiver.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    joins: bool = False
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether the sender knows of ids of clusters."""
+        return self.versions.newest >= CLUSTERS_SINCE
 
 
 class Alive(NamedTuple):
@@ -69,6 +104,11 @@ class Digest:
     base_fingerprint: int | None
     # The processes that I am connected to.
     alive: Mapping[str, Alive]
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and until
+    # then, the names that I know to be whole.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    whole: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for lesser, greater, rule in (

@@ -69,6 +69,9 @@ class Observation:
     base_views: int
     # Equal on two replicas exactly when their counts are.
     fingerprint: str
+    # The id that stands for the cluster, None before there is one; see `identity`.
+    cluster: str | None
+    settled: bool
 
 
 def observe(
@@ -101,6 +104,8 @@ def observe(
         base_videos=len(table.base),
         base_views=max(0, sum(table.lifted_views.values()) - lifting),
         fingerprint=table.fingerprint(),
+        cluster=min(table.ids, default=None),
+        settled=table.settled,
     )
 
 

@@ -21,6 +21,8 @@ class Options:
     max_slots: int = 5000
     # Rows that one transaction lifts into the base. Views wait meanwhile.
     max_lifted: int = 2000
+    # Whether the operator has given us addresses of other nodes: see `identity`.
+    sent: bool = False
 
 
 DEFAULTS = Options()

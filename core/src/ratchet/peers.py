@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ratchet.base import Base
-from ratchet.frames import NOTHING, Alive, Digest, Extent, Hello
+from ratchet.frames import NOTHING, VERSIONS, Alive, Digest, Extent, Hello
 from ratchet.generations import Generations
 from ratchet.slot import Slot
 
@@ -25,6 +25,11 @@ class Peer:
     confirmed: dict[Slot, int] = field(default_factory=dict)
     # Its base differs from ours, and has not been fetched to its end.
     base_due: bool = True
+
+    @property
+    def version(self) -> int:
+        """The version of the protocol in which we talk: the newest that both speak."""
+        return self.hello.versions.common(VERSIONS) or VERSIONS.oldest
 
     @property
     def slot(self) -> Slot | None:

@@ -82,6 +82,9 @@ class Talk:
             lifted_views=dict(table.lifted_views),
             base_fingerprint=table.base.fingerprint if settled else None,
             alive=self._peers.connected(),
+            cluster=table.claimed_ids(),
+            settled=table.settled_on_disk,
+            whole=() if table.settled else tuple(sorted(table.whole)),
         )
 
     def extents(self, now: float) -> dict[Slot, Extent]:

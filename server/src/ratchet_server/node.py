@@ -187,8 +187,14 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         wall_ms=lambda: time.time_ns() // 1_000_000,
         chance=random.SystemRandom().randrange,
         now=time.monotonic(),
-        options=Options(grace_s=settings.fold_grace_s, retire_after_s=settings.retire_after_s),
+        options=Options(
+            grace_s=settings.fold_grace_s,
+            retire_after_s=settings.retire_after_s,
+            # A discovery that needs no --peer must be named here, too.
+            sent=bool(settings.peers),
+        ),
     )
+    started = time.monotonic()
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     shared = Shared(catalogue)
@@ -212,9 +218,11 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
     discoveries: list[Discovery] = [Static(settings.peers)]
     if settings.discover:
         discoveries.append(Gossip(replica.peers.alive))
+    addresses = Addresses(me, discoveries, replica.table.is_gone)
     mesh = Mesh(
         me,
-        Addresses(me, discoveries, replica.table.is_gone),
+        addresses,
+        replica.identity,
         secret=next(iter(settings.secrets), None),
     )
     routes = Routes([mesh])
@@ -225,6 +233,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
         unmet=lambda: routes.unmet(replica.table.newest),
+        unfound=lambda: addresses.unfound(replica.identity.has_found, time.monotonic() - started),
         show=show,
     )
 
@@ -247,7 +256,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life, room),
+            metrics(keeper, routes, watchers, life, room, lambda: len(mesh.strangers)),
             pages(settings, videos, keeper, embedders, gate),
             shared_catalogue(shared),
             files.clips(catalogue, elsewhere),

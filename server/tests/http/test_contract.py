@@ -234,7 +234,7 @@ class TestTheNode:
             state, slot = node.get("/api/node").json(), node.slot
         assert set(state) == {
             "node", "generation", "ready", "draining", "peers", "known", "closed", "folded",
-            "digest",
+            "digest", "cluster",
         }  # fmt: skip
         assert state["node"] == "a"
         assert f"a@{state['generation']}" == slot

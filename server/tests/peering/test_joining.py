@@ -12,6 +12,7 @@ from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
 
 from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
+from testing.transports import OpenDoor
 from testing.vip import virtual_ip
 
 ME = Hello("a", "a" * 16, "http://a:1")
@@ -144,7 +145,7 @@ class TestANodeThatStarts:
 
         async def story() -> None:
             addresses = Addresses(ME, [Gossip(lambda: alive)], lambda _node: False)
-            mesh = Mesh(ME, addresses, secret=None)
+            mesh = Mesh(ME, addresses, OpenDoor(ME), secret=None)
             running = asyncio.create_task(mesh.run(Nobody()))
             assert mesh.settled()
             alive["1"] = Alive("c", None, nobody)

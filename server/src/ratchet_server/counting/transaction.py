@@ -51,6 +51,10 @@ class Transaction:
             for entry in entries.items()
         ]
         await self._execute_many(schema.PUT_GENERATION, entries)
+        cluster = [("id", each) for each in changes.ids]
+        if changes.settled:
+            cluster.append(("settled", ""))
+        await self._execute_many(schema.PUT_CLUSTER, cluster)
 
     async def _lift(self, lift: Lift) -> None:
         slot_id = await self._slot_id(lift.slot)

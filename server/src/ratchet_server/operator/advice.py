@@ -32,6 +32,7 @@ def advice(members: Sequence[Member], folds: Sequence[Fold], facts: Facts) -> tu
         *_twice(members),
         *_refused(here, facts),
         *_unready(facts.unready),
+        *_strangers(here, facts),
         *_unreached(here, facts.unreached),
         *_full(here, facts),
     )
@@ -121,6 +122,17 @@ def _unready(urls: Sequence[str]) -> Iterator[Advice]:
         yield Advice(
             f"The node at {url} is not ready (503). If it is still reading its data, wait. "
             "Otherwise look at its log, or take the address out of --peer."
+        )
+
+
+def _strangers(here: str, facts: Facts) -> Iterator[Advice]:
+    for one in facts.strangers:
+        yield Advice(
+            f"{one.node} ({one.url or 'at an unknown address'}) is of another cluster, "
+            f"{one.cluster}, so {here} and {one.node} don't talk. If it should not be here, take "
+            "its address out of --peer, or give the other cluster another secret. If the two "
+            "should be one cluster, join them. Their counts are then added up, for good:",
+            f"ratchet join {one.url or 'URL'} --via {facts.via}",
         )
 
 

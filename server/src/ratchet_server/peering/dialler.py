@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from ratchet_server.crash_points import reached
 from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
-from ratchet_server.peering.link import Socket
+from ratchet_server.peering.link import VERSIONS_HEADER, VERSIONS_HERE, Socket
 from ratchet_server.peering.links import Links
 from ratchet_server.peering.ports import Address
 from ratchet_server.peering.shared import OFTEN_S
@@ -49,7 +49,9 @@ class Dialler:
         self._addresses = addresses
         self._links = links
         self._complaints = complaints
-        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self._headers = {VERSIONS_HEADER: VERSIONS_HERE}
+        if secret:
+            self._headers["Authorization"] = f"Bearer {secret}"
 
     async def run(self, serve: Serve) -> None:
         """Dial every address and dial again whenever a connection ends, until cancelled. Ask again
