@@ -24,7 +24,8 @@
   } catch {
     // Refused.
   }
-  if (!isWhole) globalThis.viewsKnown = readOthers().finally(showAll);
+  // It never rejects: if the others can't be read, the numbers of the HTML stand.
+  if (!isWhole) globalThis.viewsKnown = readOthers().then(showAll, showAll);
 
   async function readOthers() {
     const { readOverflow } = await import('./overflow.js');

@@ -16,7 +16,7 @@ const ANSWER_MS = 5_000;
 const PAGE = 100;
 
 const keep = openKeep();
-await globalThis.viewsKnown?.catch(() => {}); // then the numbers of the HTML stand
+await globalThis.viewsKnown;
 void settleOverflow(keep);
 /** @type {NodeListOf<HTMLElement>} */
 const elements = document.querySelectorAll('[data-video]');

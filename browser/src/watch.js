@@ -16,7 +16,7 @@ const video = byId('views').dataset.video ?? '';
 const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's one <video>
 
 const keep = openKeep();
-await globalThis.viewsKnown?.catch(() => {}); // then the number of the HTML stands
+await globalThis.viewsKnown;
 const number = viewsNumber(byId('views'), keep);
 const network = openNetwork();
 const live = liveState(byId('live-state'), network);
