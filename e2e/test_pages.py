@@ -354,6 +354,51 @@ def test_the_number_is_said_politely_and_not_at_each_tick_but_her_own_view_at_on
     expect(said).to_have_text("7 views")
 
 
+def test_a_list_of_many_clips_comes_page_by_page_and_back_leads_to_the_same_place(
+    tmp_path: Path, new_tab: NewTab
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    clips = [f"clip-{n:03}" for n in range(130)]
+    for clip in clips:
+        (media / f"{clip}.webm").symlink_to(MEDIA / "tide.webm")
+    with Node("a", tmp_path, flags=("--media", str(media))) as node:
+        tab = new_tab(PHONE)
+        page = tab.page
+        page.goto(node.start().url)
+        shown = page.locator("#main [data-video]")
+        more = page.get_by_role("link", name="More clips")
+
+        def videos() -> list[str]:
+            found: list[str] = shown.evaluate_all("all => all.map(each => each.dataset.video)")
+            return found
+
+        assert videos() == clips[:60]
+        more.click()
+        page.wait_for_url("**/?after=clip-059")
+        assert videos() == clips[60:120]
+        node.view("clip-100")
+        expect(page.locator("[data-video=clip-100]")).to_have_text("1")
+        page.screenshot(path=SHOTS / "list-page-2.png", full_page=True)
+        assert tab.violations() == []
+        more.click()
+        page.wait_for_url("**/?after=clip-119")
+        assert videos() == clips[120:]
+        expect(more).to_have_count(0)
+        page.screenshot(path=SHOTS / "list-last-page.png", full_page=True)
+
+        page.go_back()
+        page.wait_for_url("**/?after=clip-059")
+        expect(more).to_be_in_viewport()  # where she was
+        page.get_by_role("link", name="From the start").click()
+        page.wait_for_url(f"{node.url}/")
+        assert videos() == clips[:60]
+
+        page.goto(f"{node.url}/?after=zz")
+        expect(page.get_by_role("main")).to_contain_text("There are no more clips.")
+        assert node.get("/?after=%20").status_code == 400
+
+
 def test_a_catalogue_without_clips_says_so(tmp_path: Path, new_tab: NewTab) -> None:
     with Node("a", tmp_path, flags=("--open",)) as node:
         page = new_tab().page

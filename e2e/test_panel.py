@@ -85,6 +85,7 @@ def brief(slot: str | None) -> str:
 def test_a_stale_reload_is_explained_by_itself(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
+    viewer.page.clock.install()
     cluster.b.view(video)
     wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
     cluster.cut_off("c")
@@ -105,7 +106,8 @@ def test_a_stale_reload_is_explained_by_itself(
         rf"{told_by} (just now|\d+ (s|min) ago)\.",
         said,
     ), said
-    # A screen reader announces this, too.
+    # A screen reader announces this, too, after a quiet time.
+    viewer.page.clock.run_for(20_000)
     expect(viewer.page.get_by_role("status").filter(has_text="Node c, which")).to_have_count(1)
 
     cluster.heal()
@@ -122,10 +124,11 @@ def test_storage_off_and_pauses_are_said(cluster: Cluster, video: str, viewer: V
     viewer.panel_says("notes", "Storage is off: a reload begins with what its node says.")
     press(viewer, "pause")
     viewer.panel_says("notes", "You have paused the messages")
-    viewer.page.context.set_offline(True)
+    viewer.turns_online(True)
+    viewer.turns_online(False)
     press(viewer, "pause")
     viewer.panel_says("notes", "This browser is offline")
-    viewer.page.context.set_offline(False)
+    viewer.turns_online(True)
     expect(part(viewer, "notes").locator("li")).to_have_count(1)
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Page, expect
 
 from e2e.cluster import Cluster
 from e2e.conftest import NewViewer
@@ -34,9 +34,21 @@ _VERSION: Final = """async () => {
 _WRITE: Final = "([key, value]) => localStorage.setItem(key, value)"
 
 
-def away(page: Page, cluster: Cluster) -> None:
+# Another script of the site leaves no room at all.
+_FILL: Final = """() => {
+  let text = '';
+  for (let size = 2 ** 23; size >= 1; size /= 2) {
+    try {
+      localStorage.setItem('filled', text + 'x'.repeat(size));
+      text += 'x'.repeat(size);
+    } catch {} // then half of it
+  }
+}"""
+
+
+def away(page: Page, cluster: Cluster, *, balanced: bool = False) -> None:
     """Go to a page of the same site that merges nothing: then the test can change the storage."""
-    page.goto(f"{cluster.a.url}/healthz")
+    page.goto(f"{cluster.url if balanced else cluster.a.url}/healthz")
 
 
 def devtools(viewer: Viewer) -> CDPSession:
@@ -67,6 +79,40 @@ def test_a_full_disk_is_reported_and_survived(cluster: Cluster, video: str, view
     viewer.panel_says("storage", "indexeddb")
     assert viewer.shown == [2]
     assert not viewer.complaints
+
+
+def test_local_storage_that_others_have_filled_does_not_make_the_first_paint_show_less(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    away(viewer.page, cluster, balanced=True)
+    viewer.page.evaluate(_FILL)
+    cluster.cut_off("c")
+    for _ in range(3):
+        cluster.a.view(video)
+    open_at(cluster, viewer, video, "ab")
+    viewer.merged(3)
+    viewer.panel_says("storage", "indexeddb")
+
+    assert set(reload_at(cluster, viewer, "c")) == {3}
+    another = Viewer(viewer.page.context)
+    cluster.turn_to("c")
+    another.open(cluster.url, video)
+    assert another.page_node == "c"
+    another.merged(3)
+    assert another.shown == [3]
+    cluster.turn_to("c")
+    another.page.goto(cluster.url)
+    assert another.page_node == "c"
+    shown = another.page.locator(f'[data-video="{video}"]')
+    expect(shown).to_have_text("3")
+
+    # There is room again, and the page needs IndexedDB no more.
+    another.page.evaluate("localStorage.removeItem('filled')")
+    another.open(cluster.url, video)
+    another.page.wait_for_function("() => localStorage.getItem('ratchet:whole')")
+    mark = another.page.evaluate("key => localStorage.getItem(key)", f"ratchet:high:{video}")
+    assert mark == "3"
+    assert not viewer.complaints + another.complaints
 
 
 @pytest.mark.parametrize(
@@ -166,6 +212,8 @@ def test_storage_that_is_cleared_while_the_page_is_open_is_filled_again(
     cluster.cut_off("c")
     for _ in range(3):
         cluster.a.view(video)
+    # A page that c sends shows 0 at first.
+    cluster.turn_to("a")
     open_at(cluster, viewer, video, "ab")
     viewer.merged(3)
 

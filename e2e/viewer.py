@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import (
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 WITNESS: Final = Path(__file__).with_name("witness.js")
 # Long enough to start Pyodide on a busy machine.
@@ -34,6 +42,7 @@ class Viewer:
         # The keys with which the page sent her views, one for each attempt.
         self.sent: list[str] = []
         self.page.on("request", self._request)
+        self._network: CDPSession | None = None
         self.number: Locator = self.page.get_by_test_id("views")
 
     def _console(self, message: ConsoleMessage) -> None:
@@ -77,6 +86,16 @@ class Viewer:
         )
         return answer
 
+    def turns_online(self, online: bool) -> None:
+        """Give her browser a network, or take it away. (On a machine without a network, a browser
+        calls itself offline from the beginning. So there it has to turn online first.)"""
+        if not self._network:
+            self._network = self.page.context.new_cdp_session(self.page)
+            self._network.send("Network.enable")
+        # With a network that is perfect, the browser would again say what it finds on this machine.
+        speed = {"latency": 1, "downloadThroughput": -1, "uploadThroughput": -1}
+        self._network.send("Network.emulateNetworkConditions", {"offline": not online, **speed})
+
     def has_sent(self, attempts: int) -> None:
         """Wait until the page has sent her views in this many attempts."""
         while len(self.sent) < attempts:
@@ -116,6 +135,11 @@ class Viewer:
             }"""
         )
         return numbers
+
+    @property
+    def video(self) -> str:
+        """The video of the page."""
+        return self.number.get_attribute("data-video") or ""
 
     @property
     def page_node(self) -> str:

@@ -10,4 +10,5 @@ lock() {
 lock ../server/pyproject.toml --no-emit-package ratchet-core -o run.txt
 lock build.in -c run.txt -o build.txt
 lock test.in -o test.txt
+lock pyodide.in -o pyodide.txt
 lock npm.in -o npm.txt

@@ -63,6 +63,22 @@ class Wire(Protocol):
         """Let everything pass again."""
 
 
+class OpenDoor:
+    """A door through which everybody may come: see `ports.Door`."""
+
+    def __init__(self, me: Hello) -> None:
+        self._me = me
+
+    def introduce(self, peer: Hello | None, *, given: bool) -> Hello:  # noqa: ARG002
+        return self._me
+
+    def admit(self, peer: Hello, *, given: bool) -> None:
+        pass
+
+    def stranger(self, process: str) -> None:
+        pass
+
+
 class MeshWire:
     """Websockets through links that can be cut."""
 
@@ -79,7 +95,8 @@ class MeshWire:
     @asynccontextmanager
     async def transport(self, me: Hello) -> AsyncIterator[Transport]:
         given = Static(link.url for (near, _), link in self._links.items() if near == me.node)
-        mesh = Mesh(me, Addresses(me, [given], lambda _node: False), secret=None)
+        addresses = Addresses(me, [given], lambda _node: False)
+        mesh = Mesh(me, addresses, OpenDoor(me), secret=None)
         with listen(HOST, self._ports[me.node]) as sock:
             async with _served(mesh, me, sock):
                 yield mesh

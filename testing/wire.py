@@ -126,8 +126,9 @@ def raw(node: Node, request: bytes) -> bytes:
 
 
 def hello(node: str = "x", *, process: str = PROCESS, version: object = 1) -> str:
-    """The first frame of a peer."""
-    return _frame(Hello("x", PROCESS, ""), node=node, process=process, version=version)
+    """The first frame of a peer that speaks version 1 alone."""
+    frame = json.loads(codec.encode(Hello("x", PROCESS, ""), 1))
+    return json.dumps(frame | {"node": node, "process": process, "version": version})
 
 
 def digest(

@@ -60,7 +60,8 @@ def answers(address: str, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
+def start_cluster(kind: str, folder: Path, *, more: str = "") -> Iterator[Cluster]:
+    """`more`: a line for the frontend in HAProxy's configuration."""
     with contextlib.ExitStack() as stack:
         nodes = []
         for name in "abc":
@@ -80,6 +81,9 @@ def start_cluster(kind: str, folder: Path) -> Iterator[Cluster]:
                 command = balancer.haproxy(given, bind, folder)
             except balancer.Unusable as reason:
                 pytest.skip(f"the real balancer can't run here: {reason}")
+            file = folder / "haproxy.cfg"
+            own = f"bind {bind}\n"
+            file.write_text(file.read_text().replace(own, f"{own}    {more}\n"))
         else:
             command = balancer.stand_in(given, bind)
         stack.enter_context(running(command, folder / "balancer.log"))

@@ -1,4 +1,4 @@
-"""Every test that uses a cluster runs twice: behind HAProxy, and behind the stand-in."""
+"""Tests that use these fixtures run twice: behind HAProxy, and behind the stand-in."""
 
 from __future__ import annotations
 

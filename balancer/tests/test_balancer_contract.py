@@ -10,6 +10,7 @@ import socket
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -55,6 +56,21 @@ def error_of(response: httpx.Response) -> str:
     return str(body["error"])
 
 
+@pytest.fixture(scope="module")
+def silent(cluster: Cluster) -> Iterator[list[socket.socket]]:
+    """Clients that wait from the first test on: one says nothing, one sends half a request, and one
+    makes no second request."""
+    requests = (b"", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for sent in requests:
+            client = socket.create_connection(_address(cluster), timeout=20)
+            clients.append(stack.enter_context(client))
+            client.sendall(sent)
+        yield clients
+
+
+@pytest.mark.usefixtures("silent")
 class TestReads:
     def test_reloads_of_a_page_take_turns(self, cluster: Cluster) -> None:
         names = cluster.fetch_from(9, "/watch/tide")
@@ -96,6 +112,14 @@ class TestReads:
             assert client.get("/assets/lacks-abc/watch.js").status_code == 404
             assert client.get("/watch/lacks-abc").status_code == 404
 
+    def test_a_file_that_no_node_has_costs_few_requests(self, cluster: Cluster) -> None:
+        path = f"/assets/lacks-abc/{uuid.uuid4().hex}.js"
+        with cluster.client() as client:
+            assert client.get(path).status_code == 404
+        cost = [node.seen().count(f"GET {path}") for node in cluster.nodes]
+        assert min(cost) >= 1
+        assert max(cost) <= 4
+
     def test_a_read_goes_to_another_node_if_the_first_goes_away(self, cluster: Cluster) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/lost")) == {"b", "c"}
 
@@ -114,7 +138,7 @@ class TestReads:
             viewer.sendall(b"GET /media/tide.webm HTTP/1.0\r\nHost: x\r\n\r\n")
             received = len(viewer.recv(1000))
             # Longer than a node waits for a client that reads nothing of its other responses.
-            threading.Event().wait(8)
+            threading.Event().wait(4)
             while part := viewer.recv(65536):
                 received += len(part)
         assert received > CLIP_BYTES
@@ -338,6 +362,16 @@ class TestGarbage:
     ) -> None:
         assert send_raw(cluster, sent)[0] == 400
         assert "-" not in cluster.fetch_from(1, "/")
+
+
+class TestSilence:
+    def test_a_client_that_sends_no_request_is_cut_off(self, silent: list[socket.socket]) -> None:
+        # The clients have waited since the first test, so this test need not wait for long.
+        for client in silent:
+            received = b""
+            while part := client.recv(65536):
+                received += part
+            assert received.count(b"HTTP/1.1 ") <= 2
 
 
 class TestFailures:

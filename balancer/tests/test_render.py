@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from ratchet_server.http.bounded_protocol import PATIENT
 from ratchet_server.open_files import MOST
 
 
-def render(*arguments: str) -> subprocess.CompletedProcess[str]:
+def render(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", str(balancer.RENDER), *arguments], capture_output=True, text=True, check=False
+        ["sh", str(balancer.RENDER), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environ,
     )
 
 
@@ -44,6 +49,13 @@ def test_a_node_may_have_as_many_connections_as_the_balancer_lets_in() -> None:
     lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
     most = next(int(line[1]) for line in lines if line[:1] == ["maxconn"])
     assert most * 1.2 <= MOST
+
+
+def test_one_client_has_a_small_share_of_the_connections() -> None:
+    lines = [line.split() for line in render("a:1", "*:80").stdout.splitlines()]
+    share = next(int(line[-2]) for line in lines if "sc_conn_cur(0)" in line)
+    most = next(int(line[1]) for line in lines if line[:1] == ["maxconn"])
+    assert share * 8 == most
 
 
 @pytest.mark.parametrize(
@@ -104,6 +116,24 @@ def test_bad_input_is_named_and_nothing_is_rendered(nodes: str, bind: str, compl
     result = render(nodes, bind)
     assert (result.returncode, result.stdout) == (2, "")
     assert complaint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("RATCHET_CLIENT_CONNECTIONS", "0"),
+        ("RATCHET_CLIENT_CONNECTIONS", "many"),
+        ("RATCHET_CLIENT_CONNECTIONS", "1 }\n"),
+        ("RATCHET_CLIENT_CONNECTIONS", "100000"),
+        ("RATCHET_PROXIES", "cdn.example"),
+        ("RATCHET_PROXIES", "10.0.0.1\n"),
+        ("RATCHET_PROXIES", "10.0.0.1 -f"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(variable: str, text: str) -> None:
+    result = render("a:1", "*:80", **{variable: text})
+    assert (result.returncode, result.stdout) == (2, "")
+    assert variable in result.stderr
 
 
 def test_without_arguments_it_prints_its_usage() -> None:

@@ -7,6 +7,7 @@ import { Backoff, pause } from './backoff.js';
 import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
+import { settleOverflow } from './overflow.js';
 
 // On average. The time varies, so that pages that a node's return woke up together drift apart
 // again.
@@ -15,6 +16,8 @@ const ANSWER_MS = 5_000;
 const PAGE = 100;
 
 const keep = openKeep();
+await globalThis.viewsKnown;
+void settleOverflow(keep);
 /** @type {NodeListOf<HTMLElement>} */
 const elements = document.querySelectorAll('[data-video]');
 const numbers = new Map(
@@ -26,7 +29,8 @@ openOutbox(keep, {
   log() {},
 }).resume();
 
-// A node may count more videos than this page shows. Don't ask for those after the last one shown.
+// A node may count more videos than this page shows. Don't ask for those before and after them.
+const before = new URLSearchParams(location.search).get('after') ?? '';
 const last = [...numbers.keys()].sort().at(-1) ?? '';
 const backoff = new Backoff();
 while (numbers.size) {
@@ -40,7 +44,7 @@ while (numbers.size) {
 /** Asks for all counts, a page of the list at a time. Returns false when no node could answer. */
 async function ask() {
   try {
-    let after = '';
+    let after = before;
     do {
       const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }) });
       const response = await fetch(`/api/videos?${query}`, {

@@ -1,19 +1,25 @@
 // Shows under the number since when no message has come. Shows nothing while all is well.
 
-/** @import { Silence } from './live.js' */
+/**
+ * @import { Silence } from './live.js'
+ * @import { Network } from './network.js'
+ */
 
 // Reconnecting takes a moment, and viewers need not read about it.
 const AFTER_MS = 4_000;
 
-/** @param {HTMLElement} element */
-export function liveState(element) {
+/**
+ * @param {HTMLElement} element
+ * @param {Network} network
+ */
+export function liveState(element, network) {
   const time = clock();
   /** @type {Date | undefined} */
   let since;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
   const show = () => {
-    const why = navigator.onLine ? 'Not connected' : 'Offline';
+    const why = network.isOffline() ? 'Offline' : 'Not connected';
     element.textContent = `${why} since ${time.format(since)}. This is the last number received.`;
   };
   return {

@@ -1,4 +1,4 @@
-// Follows one video's snapshots: over a websocket, else server-sent events, else by polling.
+// Follows videos' snapshots, all over one connection: over a websocket, else server-sent events, else by polling.
 //
 // If a transport delivers nothing, the next one is tried. When a transport that has delivered ends,
 // the best one is tried again. A fallback ends by itself: soon at first, because the node may only
@@ -37,7 +37,7 @@ const LASTED_MS = 5_000;
  * @property {() => void} stop for good
  *
  * @typedef {object} Connection one connection, or one spell of polling
- * @property {string} video
+ * @property {readonly string[]} videos at least one
  * @property {string} node which node to ask the balancer for; empty for any
  * @property {(text: string, node?: string) => void} received
  * @property {number} stay_ms how long a fallback stays before it ends itself
@@ -56,21 +56,21 @@ const TRANSPORTS = [
 ];
 
 /**
- * Follows `video` until it is stopped.
+ * Follows `videos` until it is stopped.
  *
- * @param {string} video
+ * @param {readonly string[]} videos at least one
  * @param {LiveEvents} events
  * @param {string} [node] which one to ask the balancer for at first
- * @returns {Live}
+ * @returns {Live & {change: (videos: readonly string[]) => void}} `change`: follow these instead
  */
-export function follow(video, events, node = '') {
-  const follower = new Follower(video, events, node);
+export function follow(videos, events, node = '') {
+  const follower = new Follower(videos, events, node);
   void follower.run();
   return follower;
 }
 
 class Follower {
-  #video;
+  #videos;
   #events;
   #node;
   #backoff = new Backoff();
@@ -85,12 +85,12 @@ class Follower {
   #attention;
 
   /**
-   * @param {string} video
+   * @param {readonly string[]} videos
    * @param {LiveEvents} events
    * @param {string} node
    */
-  constructor(video, events, node) {
-    this.#video = video;
+  constructor(videos, events, node) {
+    this.#videos = videos;
     this.#events = events;
     this.#node = node;
     this.#attention = onAttention({
@@ -121,6 +121,12 @@ class Follower {
   pin(node) {
     this.#node = node;
     this.#anew();
+  }
+
+  /** @param {readonly string[]} videos */
+  change(videos) {
+    this.#videos = videos;
+    this.#now.abort(); // and connect again, by the same transport
   }
 
   stop() {
@@ -173,7 +179,7 @@ class Follower {
     let delivered = false;
     try {
       await connect({
-        video: this.#video,
+        videos: this.#videos,
         node: this.#node,
         received: (text, node) => {
           if (signal.aborted) return;
@@ -199,9 +205,9 @@ class Follower {
  * @param {Connection} connection
  * @returns {Promise<void>}
  */
-function byWebSocket({ video, node, received, signal }) {
+function byWebSocket({ videos, node, received, signal }) {
   return new Promise((resolve) => {
-    const url = new URL(address(video, 'live', node), location.href);
+    const url = new URL(address(videos, 'live', node), location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = new WebSocket(url);
     let timer = setTimeout(end, CONNECT_MS);
@@ -226,9 +232,9 @@ function byWebSocket({ video, node, received, signal }) {
  * @param {Connection} connection
  * @returns {Promise<void>}
  */
-function byEvents({ video, node, received, stay_ms, signal }) {
+function byEvents({ videos, node, received, stay_ms, signal }) {
   return new Promise((resolve) => {
-    const source = new EventSource(address(video, 'events', node));
+    const source = new EventSource(address(videos, 'events', node));
     let connected = false;
     let timer = setTimeout(end, CONNECT_MS);
     function end() {
@@ -253,26 +259,33 @@ function byEvents({ video, node, received, stay_ms, signal }) {
  * @param {Connection} connection
  * @returns {Promise<void>}
  */
-async function byPolling({ video, node, received, stay_ms, signal }) {
+async function byPolling({ videos, node, received, stay_ms, signal }) {
   const end_ms = performance.now() + stay_ms;
   while (performance.now() < end_ms && !signal.aborted) {
-    const response = await fetch(address(video, 'snapshot', node), {
-      cache: 'no-store',
-      signal: AbortSignal.timeout(CONNECT_MS),
-    });
-    if (!response.ok) return;
-    received(await response.text(), response.headers.get('X-Ratchet-Node') ?? '');
+    let delivered = false;
+    for (const video of videos) {
+      if (signal.aborted) return;
+      const response = await fetch(address([video], 'snapshot', node), {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(CONNECT_MS),
+      });
+      if (!response.ok) continue; // the node may not know this video yet
+      received(await response.text(), response.headers.get('X-Ratchet-Node') ?? '');
+      delivered = true;
+    }
+    if (!delivered) return;
     await pause(POLL_MS * (0.5 + Math.random()), signal);
   }
 }
 
 /**
- * @param {string} video
+ * @param {readonly string[]} videos
  * @param {'live' | 'events' | 'snapshot'} resource
  * @param {string} node
  */
-function address(video, resource, node) {
+function address([video, ...others], resource, node) {
   const query = new URLSearchParams({ with: 'node', ...(node && { node }) });
+  for (const other of others) query.append('also', other);
   return `/api/videos/${video}/${resource}?${query}`;
 }
 

@@ -4,6 +4,7 @@
 
 import { announcer } from './announce.js';
 import { highKey } from './keep.js';
+import { rememberViews } from './overflow.js';
 import './format.js';
 
 // Long enough to be seen as counting, too short to be waited for.
@@ -31,14 +32,13 @@ export function viewsNumber(element, keep) {
   const format = globalThis.viewsFormat(navigator.languages, document.documentElement.lang);
   const region = element.closest('.count')?.querySelector('[role="status"]') ?? null;
   const announcement = announcer(region);
-  const key = highKey(element.dataset.video ?? '');
+  const video = element.dataset.video ?? '';
+  const key = highKey(video);
   let target = Number(element.dataset.value);
   let shown = target;
   let frame = 0;
 
-  const remember = () => {
-    if (target > globalThis.viewsKept(keep.read(key))) keep.write(key, String(target));
-  };
+  const remember = () => rememberViews(keep, video, target);
 
   /** @param {number} value */
   const show = (value) => {

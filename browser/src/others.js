@@ -7,6 +7,7 @@ import { openKeep } from './keep.js';
 import { viewsNumber } from './number.js';
 
 const keep = openKeep();
+await globalThis.viewsKnown;
 /** @type {NodeListOf<HTMLElement>} */
 const numbers = document.querySelectorAll('.others [data-video]');
 for (const element of numbers) viewsNumber(element, keep);

@@ -28,6 +28,8 @@ import { ownValue } from './own-value.js';
  * @param {ViewsEvents} events
  * @param {object} [options]
  * @param {string} [options.node] which node to ask the balancer for at first
+ * @param {(events: LiveEvents) => Live} [options.connect] follows the video, if its messages come over a
+ *   connection that the page has already
  * @param {Promise<unknown>} [options.mergeAfter] loads Python only when this resolves, so that it does
  *   not delay the clip. Until then the highest number of any one message is shown
  * @returns {Views}
@@ -36,7 +38,11 @@ export function watchViews(
   video,
   keep,
   events,
-  { node = '', mergeAfter = Promise.resolve() } = {},
+  {
+    node = '',
+    mergeAfter = Promise.resolve(),
+    connect = (received) => follow([video], received, node),
+  } = {},
 ) {
   const nothing = () => {};
   /** The last snapshot before there was a counter. @type {[text: string, node: string] | undefined} */
@@ -58,19 +64,15 @@ export function watchViews(
     if (early) counter.merge(...early);
   });
 
-  const live = follow(
-    video,
-    {
-      received(text, from, transport) {
-        events.raise(ownValue(text));
-        if (counter) counter.merge(text, from);
-        else early = [text, from];
-        events.received?.(text, from, transport);
-      },
-      lost: events.lost ?? nothing,
+  const live = connect({
+    received(text, from, transport) {
+      events.raise(ownValue(text));
+      if (counter) counter.merge(text, from);
+      else early = [text, from];
+      events.received?.(text, from, transport);
     },
-    node,
-  );
+    lost: events.lost ?? nothing,
+  });
   return {
     live,
     counter: {

@@ -5,8 +5,10 @@ import { byId } from './elements.js';
 import { openEventLog } from './event-log.js';
 import { openKeep } from './keep.js';
 import { liveState } from './live-state.js';
+import { openNetwork } from './network.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
+import { settleOverflow } from './overflow.js';
 import { onPlay } from './play.js';
 import { watchViews } from './views.js';
 
@@ -14,9 +16,12 @@ const video = byId('views').dataset.video ?? '';
 const player = /** @type {HTMLVideoElement} */ (byId('player')); // the page's one <video>
 
 const keep = openKeep();
+await globalThis.viewsKnown;
 const number = viewsNumber(byId('views'), keep);
-const live = liveState(byId('live-state'));
+const network = openNetwork();
+const live = liveState(byId('live-state'), network);
 const events = openEventLog();
+void settleOverflow(keep);
 
 /** @param {string} line */
 const log = (line) => events.add({ kind: 'log', line });
@@ -28,6 +33,7 @@ const views = watchViews(
   {
     raise: number.raise,
     received(text, from, transport) {
+      network.received();
       live.received();
       events.add({ kind: 'received', text, node: from, transport });
     },
@@ -69,5 +75,13 @@ if (panel) {
     log(`the panel did not load: ${error}`),
   );
   toggle.hidden = !loaded;
-  loaded?.openPanel(byId('panel'), toggle, { video, node, playground, keep, views, events });
+  loaded?.openPanel(byId('panel'), toggle, {
+    video,
+    node,
+    playground,
+    keep,
+    views,
+    events,
+    network,
+  });
 }

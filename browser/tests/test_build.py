@@ -160,15 +160,19 @@ def test_the_page_has_no_inline_script_or_style_and_no_eval(page: Path) -> None:
 
 
 def test_the_first_paint_reads_the_keys_that_the_page_writes() -> None:
-    first, keep, number = (
-        (BROWSER / "src" / name).read_text() for name in ("first-paint.js", "keep.js", "number.js")
+    first, keep, overflow = (
+        (BROWSER / "src" / name).read_text()
+        for name in ("first-paint.js", "keep.js", "overflow.js")
     )
     assert "PREFIX = 'ratchet:'" in keep
     assert "SWITCH = 'storage'" in keep
     assert "ratchet:storage" in first
     assert "`high:${" in keep
-    assert "highKey(" in number
+    assert "highKey(" in overflow
     assert "`ratchet:high:${" in first
+    assert "WHOLE = 'whole'" in overflow
+    assert "'ratchet:whole'" in first
+    assert "get(`high:${" in first
 
 
 def test_the_lock_of_npm_names_no_address() -> None:

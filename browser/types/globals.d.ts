@@ -4,6 +4,10 @@
 declare var viewsKept: (text: string | null) => number;
 declare var viewsFormat: (languages: readonly string[], pageLanguage: string) => ViewsFormat;
 
+// first-paint.js defines it while it waits for numbers that local storage lacks. It resolves when the
+// page shows them.
+declare var viewsKnown: Promise<void> | undefined;
+
 interface ViewsFormat {
   /** `1,234,567` */
   exact: (views: number) => string;

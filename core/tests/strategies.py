@@ -1,7 +1,8 @@
 """Hypothesis strategies for the core's values: few names and small numbers, so that they collide.
 
 A failing random test prints a `@reproduce_failure` line; replay the test with it. To search deeper
-than an ordinary run, use ``RATCHET_HYPOTHESIS=deep pytest core/tests``.
+than an ordinary run, use ``RATCHET_HYPOTHESIS=deep pytest core/tests``. (``short`` is for machines
+on which an ordinary run takes too long.)
 """
 
 import os
@@ -20,6 +21,7 @@ from ratchet.frames import (
     Have,
     Hello,
     Rows,
+    Versions,
     Want,
     WantBase,
 )
@@ -28,6 +30,7 @@ from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
+settings.register_profile("short", max_examples=15, deadline=None, print_blob=True)
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("deep", max_examples=3000, deadline=None, print_blob=True)
 PROFILE: Final = os.environ.get("RATCHET_HYPOTHESIS", "quick")
@@ -111,7 +114,9 @@ def _digests(draw: st.DrawFn) -> Digest:
 
 
 frames: Final[st.SearchStrategy[Frame]] = st.one_of(
-    st.builds(Hello, nodes, processes, urls),
+    st.builds(
+        Hello, nodes, processes, urls, st.builds(Versions, st.integers(0, 2), st.integers(2, 9))
+    ),
     _digests(),
     st.builds(Have, slots, counts),
     st.builds(Want, slots, counts, counts),

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ratchet import codec
+from ratchet import codec, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
     MAX_ROWS,
@@ -19,6 +19,7 @@ from ratchet.frames import (
     Have,
     Hello,
     Rows,
+    Versions,
     Want,
     WantBase,
 )
@@ -34,6 +35,9 @@ ROWS: Final = (
 )
 BASE: Final = '{"is": "base", "folded": {}, "start": 0, "total": 1, "rows": %s}'
 HELLO: Final = '{"is": "hello", "version": 1, "node": %s, "process": %s, "url": %s}'
+SPEAKS: Final = (
+    '{"is": "hello", "versions": %s, "node": "a", "process": "0123456789abcdef", "url": ""}'
+)
 DIGEST: Final = (
     '{"is": "digest", "slot": null, "slots": %s, "heard": %s, "closed": {}, "folded": {}, '
     '"lifted": {"a": 9}, "base": %s, "alive": {"0123456789abcdef": ["b", null, ""]}}'
@@ -58,9 +62,9 @@ def test_decoding_an_encoded_frame_gives_the_same_frame(frame: Frame) -> None:
     [
         (
             HELLO % ('"a"', PROCESS, '"http://127.0.0.1:1234"'),
-            Hello("a", "0123456789abcdef", "http://127.0.0.1:1234"),
+            Hello("a", "0123456789abcdef", "http://127.0.0.1:1234", Versions(1, 1)),
         ),
-        (HELLO % ('"a"', PROCESS, '""'), Hello("a", "0123456789abcdef", "")),
+        (SPEAKS % "[1, 7]", Hello("a", "0123456789abcdef", "", Versions(1, 7))),
         (
             DIGEST % (f'{{"a@7": [{2**53 - 1}, {FINGERPRINT}], "b@1": [3, null]}}', '{"a": 0}',
                       FINGERPRINT),
@@ -128,15 +132,23 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "a key twice": ('{"is": "want", "slot": "a@7", "above": 1, "above": 2}', "twice"),
     "a slot twice": (DIGEST % ('{"a@7": 1, "a@7": 2}', "{}", FINGERPRINT), "twice"),
     "a missing field": ('{"is": "want", "slot": "a@7"}', "is, slot, above, number was expected"),
-    "an unknown field": ('{"is": "want", "slot": "a@7", "above": 1, "x": 1}', "above, x"),
-    "a field of another kind": ('{"is": "want-base", "start": 1, "slot": "a@7"}', "start, slot"),
+    "rows with an unknown field": ((ROWS % "[]").replace("{", '{"x": 1, ', 1), "x, is, slot"),
+    "a base with an unknown field": ((BASE % "[]").replace("{", '{"x": 1, ', 1), "x, is, folded"),
     # Hello
-    "version 2": (HELLO.replace("1,", "2,", 1) % ('"a"', PROCESS, '""'), "version 1, not 2"),
-    "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'), "version 1, not 0"),
+    "version 3": (HELLO.replace("1,", "3,", 1) % ('"a"', PROCESS, '""'),
+                  "this node speaks versions 1 to 2 of the protocol, the sender version 3: "
+                  "upgrade this node"),
+    "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'),
+                  "the sender version 0: upgrade the sender"),
     "version true": (HELLO.replace("1,", "true,", 1) % ('"a"', PROCESS, '""'), "not True"),
     "version as text": (HELLO.replace("1,", '"1",', 1) % ('"a"', PROCESS, '""'), "not '1'"),
-    "no version": ('{"is": "hello", "node": "a"}', "version 1, not None"),
-    "a later version with more fields": ('{"is": "hello", "version": 9, "zone": "eu"}', "not 9"),
+    "no version": ('{"is": "hello", "node": "a"}', "not None"),
+    "a later version in another form": ('{"is": "hello", "versions": [9, 11], "zone": "eu"}',
+                                        "the sender versions 9 to 11: upgrade this node"),
+    "versions that are no range": (SPEAKS % "[2, 1]", "the sender versions 2 to 1"),
+    "one of versions": (SPEAKS % "[1]", "a range of versions has 2 parts"),
+    "versions as a number": (SPEAKS % "1", "an array was expected"),
+    "versions that are null": (SPEAKS % "null", "an array was expected"),
     "a node in capitals": (HELLO % ('"A"', PROCESS, '""'), "a node name is"),
     "an empty node": (HELLO % ('""', PROCESS, '""'), "a node name is"),
     "a node of 64": (HELLO % (f'"{"a" * 64}"', PROCESS, '""'), "a node name is"),
@@ -256,6 +268,42 @@ def test_the_message_is_one_short_line_that_a_log_can_take(text: str) -> None:
     message.encode()
 
 
+@given(frames.filter(lambda frame: not isinstance(frame, Rows | BaseRows)), json_values)
+def test_fields_of_a_later_version_are_ignored(frame: Frame, value: object) -> None:
+    """But not in `rows` and `base`: see `HOSTILE`."""
+    text = json.loads(codec.encode(frame)) | {"later": value}
+    try:
+        decoded = codec.decode(json.dumps(text))
+    except Invalid as error:
+        # No version's frame has numbers that this version can't hold.
+        assert "whole numbers" in str(error) or "not JSON" in str(error)  # noqa: PT017
+    else:
+        assert decoded == frame
+
+
+def test_a_hello_for_version_1_has_the_fields_of_version_1() -> None:
+    hello = Hello("a", "0123456789abcdef", "")
+    fields = json.loads(codec.encode(hello, 1))
+    assert [*fields] == ["is", "version", "node", "process", "url"]
+    assert fields["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "common"),
+    [
+        (Versions(1, 1), Versions(1, 1), 1),
+        (Versions(1, 3), Versions(2, 5), 3),
+        (Versions(2, 5), Versions(1, 3), 3),
+        (Versions(1, 2), Versions(3, 4), None),
+        (Versions(3, 4), Versions(1, 2), None),
+    ],
+)
+def test_two_nodes_speak_the_newest_version_that_both_know(
+    ours: Versions, theirs: Versions, common: int | None
+) -> None:
+    assert ours.common(theirs) == common
+
+
 def test_1000_rows_are_not_too_many() -> None:
     rows = tuple(Row("v" * 64, 2**53 - 1, 2**52 + seq) for seq in range(MAX_ROWS))
     frame = Rows(Slot("a" * 63, MAX_GENERATION), 0, 2**53 - 1, True, rows)
@@ -268,6 +316,22 @@ def test_a_text_of_any_depth_is_refused_and_never_overflows_the_stack(depth: int
     for text in (f'{{"is": {nested}}}', ROWS % nested, HELLO.replace("1", nested, 1) % (1, 2, 3)):
         with pytest.raises(Invalid):
             codec.decode(text)
+
+
+@pytest.mark.parametrize("brackets", ["]]]]]]]]]", "[[[[[[[[[", "}{", '\\"]', "\\\\"])
+def test_brackets_in_strings_are_no_levels(brackets: str) -> None:
+    text = json.dumps([brackets, {brackets: brackets}])
+    assert strict_json.loads(text, 1000) == [brackets, {brackets: brackets}]
+
+
+@pytest.mark.parametrize(
+    "level", ["[", '{"a":', '["]",', '{"a]}":', '["\\"]",', '["\\\\","]",', "[[],", "[{},"]
+)
+@pytest.mark.parametrize("rest", ["", "]" * 100_000, "}" * 100_000, '"', '\\"' + "]" * 100_000])
+def test_no_way_to_write_many_levels_gets_to_the_parser(level: str, rest: str) -> None:
+    text = level * 100_000 + rest
+    with pytest.raises(Invalid, match="levels"):
+        strict_json.loads(text, len(text))
 
 
 @given(st.text())

@@ -1,11 +1,12 @@
 """Names that have gone are forgotten: a floor stands for all of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from ratchet import codec, snapshot, strict_json
 from ratchet.changes import Changes
-from ratchet.frames import Digest
+from ratchet.frames import Digest, Versions
 from ratchet.generations import Generations
 from ratchet.names import Invalid
 from ratchet.passive import Passive
@@ -103,6 +104,16 @@ class TestNamesThatHaveGone:
         world.start("c", disk)
         world.settle()
         assert listed(a) == listed(b) == {"a", "b", "c"}
+
+    def test_stay_while_a_member_knows_no_floors(self) -> None:
+        world = quick()
+        a, b = world.meet("a", "b")
+        pass_by(world, "x", "y", "z")
+        for one, other in ((a, b), (b, a)):
+            peer = one.replica.peers.by_process[other.process]
+            peer.hello = replace(peer.hello, versions=Versions(1, 1))
+        grow_old(world)
+        assert {"x", "y", "z"} < listed(a)
 
     def test_stay_while_a_member_sends_nothing(self) -> None:
         world = quick()

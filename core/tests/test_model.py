@@ -299,10 +299,8 @@ class ModelWithSmallFrames(Model):
     rows_in_a_frame = 3
 
 
-_deep: Final = PROFILE == "deep"
-_settings: Final = settings(
-    max_examples=1500 if _deep else 60, stateful_step_count=200 if _deep else 60
-)
+_examples, _steps = {"short": (5, 40), "quick": (60, 60), "deep": (1500, 200)}[PROFILE]
+_settings: Final = settings(max_examples=_examples, stateful_step_count=_steps)
 TestModel = Model.TestCase
 TestModel.settings = _settings
 TestModelWithSmallFrames = ModelWithSmallFrames.TestCase

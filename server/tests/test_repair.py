@@ -245,3 +245,20 @@ class TestTheCommand:
     def test_refuses_a_folder_without_data(self, refused: Refused, tmp_path: Path) -> None:
         assert "name the folder that the node has as its --data" in refused("repair", str(tmp_path))
         assert not [*tmp_path.iterdir()]
+
+
+def test_a_repaired_node_is_still_of_its_cluster(tmp_path: Path) -> None:
+    ids = frozenset({"00000000000000aa", "00000000000000bb"})
+    changes = Changes(columns=(rows(FOREIGN, tide=3),), ids=ids, settled=True)
+    folder = fill(tmp_path / "data", changes)
+    assert main(["repair", str(folder), "--drop", str(FOREIGN), "--yes"]) == 0
+
+    async def story() -> None:
+        store = await Store.open(folder / DATABASE)
+        parts = [part async for part in store.load()]
+        await store.close()
+        assert frozenset().union(*(part.ids for part in parts)) == ids
+        assert any(part.settled for part in parts)
+        assert not any(part.columns for part in parts)
+
+    asyncio.run(story())

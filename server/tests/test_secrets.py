@@ -55,6 +55,12 @@ class TestASecret:
         assert sources.read_one("secrets", Namespace(secret_file=str(file)), {}) == (GOOD,)
         assert caplog.messages == []
 
+    def test_that_is_too_long_for_a_header_is_refused(self, tmp_path: Path) -> None:
+        file = secret_file(tmp_path / "secret", "x" * 513)
+        for environ in ({"RATCHET_SECRET": "x" * 513}, {"RATCHET_SECRET_FILE": str(file)}):
+            with pytest.raises(SettingError, match="at most 512 characters"):
+                sources.read_one("secrets", Namespace(), environ)
+
     def test_may_be_followed_by_another_on_a_second_line(self, tmp_path: Path) -> None:
         file = secret_file(tmp_path / "secret", f"{GOOD}\n\n  {GOOD}-2 \n")
         line = Namespace(secret_file=str(file))
@@ -70,7 +76,7 @@ class TestTheSecretOfACluster:
         old, new = secrets.token_hex(16), secrets.token_hex(16)
         file = secret_file(tmp_path / "secret", old)
         flags = ["--open", "--secret-file", str(file)]
-        with cluster(tmp_path, flags=flags) as nodes:
+        with cluster(tmp_path, "ab", flags=flags) as nodes:
             views = 0
             for lines in (f"{old}\n{new}", f"{new}\n{old}", new):
                 # Each node reads the file only when it starts, so the others keep the lines of the

@@ -14,10 +14,12 @@
  */
 
 import { highKey, openKeep } from '../keep.js';
+import { liveTogether } from '../live-together.js';
+import { missingViews, rememberViews, settleOverflow } from '../overflow.js';
 import { watchViews } from '../views.js';
 import '../format.js';
 
-// Each costs a connection and some work in the worker.
+// Each costs some work in the worker, and a node sends no more over one connection.
 const MOST_VIDEOS = 100;
 const VIDEO = /^[A-Za-z0-9_-]{1,64}$/;
 // The page around the frame comes first.
@@ -28,6 +30,9 @@ const root = document.documentElement;
 const origins = new Set((root.dataset.origins ?? '').split(' ').filter(Boolean));
 const format = globalThis.viewsFormat(navigator.languages, root.lang);
 const keep = openKeep();
+const together = liveTogether();
+const missing = missingViews(keep);
+void missing.then(() => settleOverflow(keep));
 
 /** @type {Map<string, Watched>} */
 const watched = new Map();
@@ -72,6 +77,8 @@ async function watch(video) {
   /** @type {Watched} */
   const now = { highest: globalThis.viewsKept(keep.read(highKey(video))) };
   watched.set(video, now);
+  now.highest = Math.max(now.highest, (await missing).get(highKey(video)) ?? -1);
+  if (watched.get(video) !== now) return; // forgotten meanwhile
   postViews(video);
 
   // Ask first, so that no connection is tried again and again for a video that the site doesn't
@@ -85,7 +92,10 @@ async function watch(video) {
   }
   raise(video, Number(answer.views));
   const events = { raise: (/** @type {number} */ value) => raise(video, value) };
-  now.views = watchViews(video, keep, events, { mergeAfter: idle });
+  now.views = watchViews(video, keep, events, {
+    mergeAfter: idle,
+    connect: (received) => together.follow(video, received),
+  });
 }
 
 /** @param {string} video */
@@ -120,8 +130,7 @@ function raise(video, value) {
   const now = watched.get(video);
   if (!now || !Number.isSafeInteger(value) || value <= now.highest) return;
   now.highest = value;
-  const key = highKey(video);
-  if (value > globalThis.viewsKept(keep.read(key))) keep.write(key, String(value));
+  rememberViews(keep, video, value);
   postViews(video);
 }
 

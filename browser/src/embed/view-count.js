@@ -6,7 +6,11 @@
 // The element shows the number in the page's own font and the reader's language. Until a number is
 // known, it shows its content. `compact` shortens the number (1.2M).
 //
-// One hidden frame of SITE does all the work, for all elements of the page: it connects, merges and
+// A page may show counts of several sites. An element belongs to the script before it, or to the
+// site that it names: <view-count site="https://SITE" video="tide">. The first of the scripts that
+// runs does the work for all.
+//
+// One hidden frame of SITE does all the work, for all its elements on the page: it connects, merges and
 // stores. So this script needs no library, and opens no socket and no worker on the page's own
 // site. It only keeps one entry for each video in that site's local storage: the highest number
 // shown. After a reload, the element shows this number at once, and never a smaller one.
@@ -23,15 +27,19 @@
 
 (() => {
   const NAME = 'view-count';
+  const PATH = '/view-count.js';
   // The longest time from the frame's load event to its first message.
   const SILENT_MS = 5_000;
   const SLOW_MS = 30_000;
   // How long to wait before the frame of a site that did not answer is opened again: at first, at
   // most.
-  let again_ms = 5_000;
+  const AGAIN_MS = 5_000;
   const MOST_AGAIN_MS = 10 * 60_000;
   // An element that moves within its page is away for a moment, less than this.
   const GONE_MS = 1_000;
+  // An image that never comes must not keep the counts away.
+  const COMPLETE_MS = 10_000;
+  const IDLE_MS = 1_000;
   // For screen readers only. (A page's policy does not forbid a style that a script sets.)
   const UNSEEN =
     'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
@@ -44,8 +52,8 @@
     warn('load its script by a plain <script async src>, so that it knows its site.');
     return;
   }
-  const SITE = new URL(script.src).origin;
-  if (customElements.get(NAME)) return; // loaded twice
+  const OWN = new URL(script.src).origin;
+  if (customElements.get(NAME)) return; // loaded twice, or from another site, too
 
   /**
    * @typedef {object} Known what the frame has sent of a video
@@ -53,23 +61,6 @@
    * @property {string} exact
    * @property {string} short
    */
-
-  /** @type {Map<string, Set<ViewCount>>} */
-  const elements = new Map();
-  /** @type {Map<string, Known>} */
-  const known = new Map();
-  /** @type {HTMLIFrameElement | undefined} */
-  let frame;
-  let loaded = false;
-  let answered = false;
-  let warned = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let silence;
-
-  // -- what this browser remembers for this page's site ------------------------------------------
-
-  /** @param {string} video */
-  const keyOf = (video) => `ratchet:${NAME}:${SITE}/${video}`;
 
   /**
    * What this value says of a video, if it is well-formed.
@@ -91,141 +82,295 @@
     return typeof value === 'string' && value.length < 100;
   }
 
-  /** @param {string} video */
-  function remembered(video) {
-    try {
-      return knownIn(JSON.parse(localStorage.getItem(keyOf(video)) ?? 'null'));
-    } catch {
-      return undefined; // refused, or no JSON: then the frame will send it
+  // A script of the page may compare the whole document with what it has rendered (React 18 does),
+  // and throw the document away if it finds a node that it does not know. Such scripts have run when
+  // the page is loaded and has nothing left to do.
+  let isComplete = false;
+  const completed = new Promise((resolve) => {
+    if (document.readyState === 'complete') resolve(undefined);
+    addEventListener('load', resolve, { once: true });
+    setTimeout(resolve, COMPLETE_MS);
+  })
+    .then(
+      () =>
+        new Promise((resolve) => {
+          if ('requestIdleCallback' in globalThis)
+            requestIdleCallback(resolve, { timeout: IDLE_MS });
+          else setTimeout(resolve);
+        }),
+    )
+    .then(() => {
+      isComplete = true;
+    });
+
+  /** A counting site: its frame, what the frame has sent, and the elements that show it. */
+  class Site {
+    #origin;
+    /** @type {Map<string, Set<ViewCount>>} */
+    #elements = new Map();
+    /** @type {Map<string, Known>} */
+    #known = new Map();
+    /** @type {HTMLIFrameElement | undefined} */
+    #frame;
+    #loaded = false;
+    #answered = false;
+    #warned = false;
+    #again_ms = AGAIN_MS;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #silence;
+
+    /** @param {string} origin */
+    constructor(origin) {
+      this.#origin = origin;
+      addEventListener('message', (event) => this.#receive(event));
+      addEventListener('storage', ({ key }) => {
+        for (const video of this.#elements.keys()) {
+          const now = key === this.#keyOf(video) ? this.#remembered(video) : undefined;
+          if (now) this.#raise(video, now);
+        }
+      });
     }
-  }
 
-  /**
-   * @param {string} video
-   * @param {Known} now
-   */
-  function remember(video, now) {
-    try {
-      // Another tab may know a higher number.
-      if (now.views < (remembered(video)?.views ?? 0)) return;
-      localStorage.setItem(keyOf(video), JSON.stringify(now));
-    } catch {
-      // Refused, or full: the frame has its own storage.
+    /** @param {string} video */
+    known(video) {
+      return this.#known.get(video);
     }
-  }
 
-  /**
-   * Shows it, unless a higher number is shown already.
-   *
-   * @param {string} video
-   * @param {Known} now
-   */
-  function raise(video, now) {
-    if (now.views < (known.get(video)?.views ?? 0)) return;
-    known.set(video, now);
-    for (const element of elements.get(video) ?? []) element.show(now);
-  }
+    /**
+     * @param {ViewCount} element
+     * @param {string} video
+     */
+    join(element, video) {
+      const group = this.#elements.get(video) ?? new Set();
+      this.#elements.set(video, group.add(element));
+      this.#needFrame();
+      if (group.size > 1) return;
+      const now = this.#remembered(video);
+      if (now) this.#raise(video, now);
+      this.#post({ watch: video });
+    }
 
-  // -- the frame ---------------------------------------------------------------------------------
+    /**
+     * @param {ViewCount} element
+     * @param {string} video
+     */
+    leave(element, video) {
+      const group = this.#elements.get(video);
+      if (!group?.delete(element)) return;
+      setTimeout(() => {
+        if (group.size || this.#elements.get(video) !== group) return;
+        this.#elements.delete(video);
+        this.#post({ forget: video });
+      }, GONE_MS);
+    }
 
-  /**
-   * Sends a message to the frame, whatever its origin is: the browser may have put an error page
-   * into the frame, and the message is no secret.
-   *
-   * @param {{watch: string} | {forget: string}} message
-   */
-  function post(message) {
-    if (loaded) frame?.contentWindow?.postMessage(message, '*');
-  }
+    // -- what this browser remembers for this page's site ----------------------------------------
 
-  function openFrame() {
-    frame = document.createElement('iframe');
-    frame.title = 'view counts';
-    frame.tabIndex = -1;
-    frame.referrerPolicy = 'no-referrer';
-    // The sandbox lets the frame do its own work, and nothing to this page. (If the frame had this
-    // page's origin, a sandbox with both permissions would protect nothing.)
-    if (SITE !== location.origin) frame.setAttribute('sandbox', 'allow-scripts allow-same-origin');
-    // `important`, because the page may have a rule of its own for its frames.
-    frame.style.setProperty('display', 'none', 'important');
-    frame.onload = () => {
-      loaded = true;
-      expectMessage(SILENT_MS);
-      for (const video of elements.keys()) post({ watch: video });
+    /** @param {string} video */
+    #keyOf(video) {
+      return `ratchet:${NAME}:${this.#origin}/${video}`;
+    }
+
+    /** @param {string} video */
+    #remembered(video) {
+      try {
+        return knownIn(JSON.parse(localStorage.getItem(this.#keyOf(video)) ?? 'null'));
+      } catch {
+        return undefined; // refused, or no JSON: then the frame will send it
+      }
+    }
+
+    /**
+     * @param {string} video
+     * @param {Known} now
+     */
+    #remember(video, now) {
+      try {
+        // Another tab may know a higher number.
+        if (now.views < (this.#remembered(video)?.views ?? 0)) return;
+        localStorage.setItem(this.#keyOf(video), JSON.stringify(now));
+      } catch {
+        // Refused, or full: the frame has its own storage.
+      }
+    }
+
+    /**
+     * Shows it, unless a higher number is shown already.
+     *
+     * @param {string} video
+     * @param {Known} now
+     */
+    #raise(video, now) {
+      if (now.views < (this.#known.get(video)?.views ?? 0)) return;
+      this.#known.set(video, now);
+      for (const element of this.#elements.get(video) ?? []) element.show(now);
+    }
+
+    // -- the frame -------------------------------------------------------------------------------
+
+    /**
+     * Opens the frame once the page is complete and somebody can see it: a page in the background
+     * costs nothing.
+     */
+    #needFrame = () => {
+      if (document.hidden) {
+        document.addEventListener('visibilitychange', this.#needFrame, { once: true });
+      } else if (!isComplete) {
+        void completed.then(this.#needFrame);
+      } else if (this.#frame && !this.#frame.isConnected) {
+        this.#closeFrame(); // a script of the page has removed it
+      } else if (!this.#frame && this.#elements.size) {
+        this.#openFrame();
+      }
     };
-    frame.src = `${SITE}/embed`;
-    // Not into the body: scripts may replace its content.
-    document.documentElement.append(frame);
-    expectMessage(SLOW_MS);
-  }
 
-  /** @param {number} within_ms */
-  function expectMessage(within_ms) {
-    clearTimeout(silence);
-    if (answered) return;
-    silence = setTimeout(() => {
-      if (!warned)
-        warn(
-          `${SITE} does not answer this page. It may be down; or its RATCHET_EMBED_ORIGINS does not ` +
-            `name ${location.origin}; or this page's own policy allows no frame of it (frame-src).`,
-        );
-      warned = true;
-      // The site may be back later. Try ever more seldom: if the page is not listed, no answer will
-      // come.
-      silence = setTimeout(closeFrame, again_ms * (0.5 + Math.random()));
-      again_ms = Math.min(2 * again_ms, MOST_AGAIN_MS);
-      addEventListener('online', closeFrame, { once: true });
-    }, within_ms);
-  }
+    #openFrame() {
+      const frame = document.createElement('iframe');
+      frame.title = 'view counts';
+      frame.tabIndex = -1;
+      frame.referrerPolicy = 'no-referrer';
+      // The sandbox lets the frame do its own work, and nothing to this page. (If the frame had this
+      // page's origin, a sandbox with both permissions would protect nothing.)
+      if (this.#origin !== location.origin)
+        frame.setAttribute('sandbox', 'allow-scripts allow-same-origin');
+      // `important`, because the page may have a rule of its own for its frames.
+      frame.style.setProperty('display', 'none', 'important');
+      frame.onload = () => {
+        this.#loaded = true;
+        this.#expectMessage(SILENT_MS);
+        for (const video of this.#elements.keys()) this.#post({ watch: video });
+      };
+      frame.src = `${this.#origin}/embed`;
+      this.#frame = frame;
+      // Not into the body: scripts may replace its content.
+      document.documentElement.append(frame);
+      this.#expectMessage(SLOW_MS);
+    }
 
-  function closeFrame() {
-    clearTimeout(silence);
-    removeEventListener('online', closeFrame);
-    frame?.remove();
-    frame = undefined;
-    loaded = false;
-    if (elements.size) needFrame();
-  }
+    #closeFrame = () => {
+      clearTimeout(this.#silence);
+      removeEventListener('online', this.#closeFrame);
+      this.#frame?.remove();
+      this.#frame = undefined;
+      this.#loaded = false;
+      if (this.#elements.size) this.#needFrame();
+    };
 
-  /** Opens the frame once somebody can see the page: a page in the background costs nothing. */
-  function needFrame() {
-    if (document.hidden) {
-      document.addEventListener('visibilitychange', needFrame, { once: true });
-    } else if (frame && !frame.isConnected) {
-      closeFrame(); // a script of the page has removed it
-    } else if (!frame) {
-      openFrame();
+    /** @param {number} within_ms */
+    #expectMessage(within_ms) {
+      clearTimeout(this.#silence);
+      if (this.#answered) return;
+      this.#silence = setTimeout(() => {
+        if (!this.#warned)
+          warn(
+            `${this.#origin} does not answer this page. It may be down; or its RATCHET_EMBED_ORIGINS ` +
+              `does not name ${location.origin}; or this page's own policy allows no frame of it ` +
+              '(frame-src).',
+          );
+        this.#warned = true;
+        // The site may be back later. Try ever more seldom: if the page is not listed, no answer
+        // will come.
+        this.#silence = setTimeout(this.#closeFrame, this.#again_ms * (0.5 + Math.random()));
+        this.#again_ms = Math.min(2 * this.#again_ms, MOST_AGAIN_MS);
+        addEventListener('online', this.#closeFrame, { once: true });
+      }, within_ms);
+    }
+
+    /**
+     * Sends a message to the frame, whatever its origin is: the browser may have put an error page
+     * into the frame, and the message is no secret.
+     *
+     * @param {{watch: string} | {forget: string}} message
+     */
+    #post(message) {
+      if (this.#loaded) this.#frame?.contentWindow?.postMessage(message, '*');
+    }
+
+    /** @param {MessageEvent} event */
+    #receive({ source, origin, data }) {
+      if (!this.#frame || source !== this.#frame.contentWindow || origin !== this.#origin) return;
+      this.#answered = true;
+      clearTimeout(this.#silence);
+      if (!this.#elements.has(data?.video)) return;
+      if (typeof data.refused === 'string') {
+        warn(`no views of "${data.video}": ${data.refused}`);
+        return;
+      }
+      const now = knownIn(data);
+      if (!now) return;
+      this.#remember(data.video, now);
+      this.#raise(data.video, now);
     }
   }
 
-  addEventListener('message', ({ source, origin, data }) => {
-    if (!frame || source !== frame.contentWindow || origin !== SITE) return;
-    answered = true;
-    clearTimeout(silence);
-    if (!elements.has(data?.video)) return;
-    if (typeof data.refused === 'string') {
-      warn(`no views of "${data.video}": ${data.refused}`);
-      return;
-    }
-    const now = knownIn(data);
-    if (!now) return;
-    remember(data.video, now);
-    raise(data.video, now);
-  });
+  // -- which site --------------------------------------------------------------------------------
 
-  addEventListener('storage', ({ key }) => {
-    for (const video of elements.keys()) {
-      const now = key === keyOf(video) ? remembered(video) : undefined;
-      if (now) raise(video, now);
+  /** By origin. Undefined for a text that names none. @type {Map<string, Site | undefined>} */
+  const sites = new Map();
+
+  /** @param {ViewCount} element */
+  function siteOf(element) {
+    const named = element.getAttribute('site') ?? originBefore(element);
+    const origin = originIn(named);
+    const name = origin || named;
+    if (!sites.has(name)) {
+      if (!origin) warn(`site="${named}" is no address of a site.`);
+      sites.set(name, origin ? new Site(origin) : undefined);
     }
-  });
+    return sites.get(name);
+  }
+
+  /**
+   * The origin of an address; empty if it has none.
+   *
+   * @param {string} address
+   * @param {string} [path] that the address must have
+   */
+  function originIn(address, path) {
+    try {
+      const { protocol, origin, pathname } = new URL(address);
+      return protocol.startsWith('http') && pathname === (path ?? pathname) ? origin : '';
+    } catch {
+      return '';
+    }
+  }
+
+  /**
+   * The origin of the last script of this kind before the element, else of the first one. (The order
+   * in which scripts run says nothing: they are async.)
+   *
+   * @param {Element} element
+   */
+  function originBefore(element) {
+    const place = placeOf(element);
+    let found = '';
+    for (const one of document.scripts) {
+      const origin = originIn(one.src, PATH);
+      const isBefore = place.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_PRECEDING;
+      if (origin && (isBefore || !found)) found = origin;
+    }
+    return found || OWN;
+  }
+
+  /**
+   * The element's place in the document itself, outside of all shadow trees.
+   *
+   * @param {Element} element
+   * @returns {Element}
+   */
+  function placeOf(element) {
+    const root = element.getRootNode();
+    return root instanceof ShadowRoot ? placeOf(root.host) : element;
+  }
 
   // -- the element -------------------------------------------------------------------------------
 
   class ViewCount extends HTMLElement {
-    static observedAttributes = ['video', 'compact'];
+    static observedAttributes = ['video', 'site', 'compact'];
 
-    /** The video that it watches; empty while the element is not on the page. */
+    /** The site and the video that it watches; none while the element is not on the page. */
+    /** @type {Site | undefined} */
+    #site;
     #video = '';
     #shadow = this.attachShadow({ mode: 'open' });
     #number = document.createElement('data');
@@ -240,21 +385,21 @@
 
     /** The number that the element shows; null until there is one. */
     get views() {
-      return known.get(this.#video)?.views ?? null;
+      return this.#known()?.views ?? null;
     }
 
     connectedCallback() {
-      this.#watch(this.getAttribute('video') ?? '');
+      this.#watch();
     }
 
     disconnectedCallback() {
-      this.#watch('');
+      this.#watch();
     }
 
     attributeChangedCallback() {
       if (!this.isConnected) return;
-      this.#watch(this.getAttribute('video') ?? '');
-      const now = known.get(this.#video);
+      this.#watch();
+      const now = this.#known();
       if (now) this.show(now);
     }
 
@@ -272,45 +417,24 @@
       if (!this.#number.isConnected) this.#shadow.replaceChildren(this.#number);
     }
 
-    /** @param {string} video */
-    #watch(video) {
-      if (video === this.#video) return;
-      leave(this, this.#video);
+    #known() {
+      return this.#site?.known(this.#video);
+    }
+
+    /** Watches what the attributes name; nothing while the element is not on the page. */
+    #watch() {
+      const video = this.isConnected ? (this.getAttribute('video') ?? '') : '';
+      const site = video ? siteOf(this) : undefined;
+      if (video === this.#video && site === this.#site) return;
+      this.#site?.leave(this, this.#video);
+      this.#site = site;
       this.#video = video;
       if (!video) return;
-      join(this, video);
-      const now = known.get(video);
+      site?.join(this, video);
+      const now = this.#known();
       if (now) this.show(now);
       else this.#shadow.replaceChildren(document.createElement('slot'));
     }
-  }
-
-  /**
-   * @param {ViewCount} element
-   * @param {string} video
-   */
-  function join(element, video) {
-    const group = elements.get(video) ?? new Set();
-    elements.set(video, group.add(element));
-    needFrame();
-    if (group.size > 1) return;
-    const now = remembered(video);
-    if (now) raise(video, now);
-    post({ watch: video });
-  }
-
-  /**
-   * @param {ViewCount} element
-   * @param {string} video
-   */
-  function leave(element, video) {
-    const group = elements.get(video);
-    if (!group?.delete(element)) return;
-    setTimeout(() => {
-      if (group.size || elements.get(video) !== group) return;
-      elements.delete(video);
-      post({ forget: video });
-    }, GONE_MS);
   }
 
   customElements.define(NAME, ViewCount);

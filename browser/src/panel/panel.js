@@ -8,6 +8,7 @@
  * @import { EventLog } from '../event-log.js'
  * @import { Keep } from '../keep.js'
  * @import { Merged } from '../merge-protocol.js'
+ * @import { Network } from '../network.js'
  * @import { Views } from '../views.js'
  */
 
@@ -28,6 +29,7 @@ import { openTimeline } from './timeline.js';
  * @property {Keep} keep
  * @property {Views} views
  * @property {EventLog} events
+ * @property {Network} network
  */
 
 const CLOSED_MS = 250;

@@ -14,7 +14,7 @@ import { explain } from './explain.js';
  * @param {Facts} facts
  * @param {{changed: (text: string) => void}} voice
  */
-export function openSentence({ video }, facts, voice) {
+export function openSentence({ video, network }, facts, voice) {
   const text = tested(make('p', { className: 'sentence' }), 'panel-why');
   const notes = tested(make('ul', { className: 'notes' }), 'panel-notes');
   const number = document.querySelector(`#views[data-video="${video}"]`);
@@ -26,7 +26,7 @@ export function openSentence({ video }, facts, voice) {
         ...facts,
         shown: Number(number?.getAttribute('data-value')),
         now_ms: Date.now(),
-        online: navigator.onLine,
+        online: !network.isOffline(),
         waiting: facts.waits(),
         senders: [...facts.senders].sort(),
       });

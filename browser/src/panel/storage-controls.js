@@ -6,6 +6,7 @@
  */
 
 import { write } from '../elements.js';
+import { clearOverflow } from '../overflow.js';
 import { button, labelled, make, resultLine, row, section, tested } from './dom.js';
 
 /** @type {Record<StorageKind, {name: string, meaning: string}>} */
@@ -59,6 +60,7 @@ export function openStorageControls({ page: { keep, views }, facts, memory, say,
     facts.discarded = [];
     memory.forget();
     keep.clear();
+    clearOverflow();
     views.counter.clear();
     facts.note('All that was stored of all videos is cleared.');
     say(result, state === 'ready' ? CLEARED : CLEARED_IN_PART);

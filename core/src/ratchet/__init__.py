@@ -36,6 +36,7 @@ them in this order:
     notices      what the person who runs a node should know
     cluster      what a replica learns about the others, and does about them
     tenure       the life of our own slot
+    identity     which nodes belong together, and who is a stranger
     observation  the whole cluster at one moment, for people to read
     replica      all of it together: the state machine that a node drives
 

@@ -45,6 +45,8 @@ class Base:
     def chunk(self, start: int, limit: int) -> list[tuple[str, int]]:
         """At most `limit` entries, from number `start` on. Entries never leave, so their numbers
         stay."""
+        if start >= len(self):
+            return []  # `start` comes from a peer, and islice takes no number above sys.maxsize
         return list(islice(self._views.items(), start, start + limit))
 
     def _set(self, video: str, views: int) -> None:

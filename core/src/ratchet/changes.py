@@ -29,8 +29,9 @@ class Changes(NamedTuple):
 
     First write the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of
     `lifts`. Then the four maps, if they are there, in the place of those before: they have grown,
-    and may list fewer names (see `generations`). A store returns the same form, in as many parts as
-    it likes: the maps first, and nothing in `lifts`.
+    and may list fewer names (see `generations`). Then the ids, by union, and `settled`, if it is
+    set. A store returns the same form, in as many parts as it likes: the maps and ids first, and
+    nothing in `lifts`.
     """
 
     columns: tuple[ColumnChange, ...] = ()
@@ -41,3 +42,6 @@ class Changes(NamedTuple):
     closed: Mapping[str, int] = {}
     folded: Mapping[str, int] = {}
     lifted_views: Mapping[str, int] = {}
+    # See `identity`.
+    ids: frozenset[str] = frozenset()
+    settled: bool = False

@@ -3,6 +3,10 @@
 A frame is one JSON object whose `"is"` names its kind. `_FORMS` below is the whole format: for
 each kind its fields in order, each with its key and how its value is written and parsed. A text is
 either exactly one frame or `Invalid`, with the reason. Nothing half-parsed ever reaches a replica.
+
+Fields of later versions are ignored, but for those of `rows` and `base`. Views are merged by
+maximum, for good: if an unknown field said how to understand them, no later frame could mend what
+ignoring it has done.
 """
 
 import re
@@ -12,7 +16,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from ratchet import names, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
-    VERSION,
+    CLUSTERS_SINCE,
+    VERSIONS,
     Alive,
     BaseRows,
     Digest,
@@ -21,6 +26,7 @@ from ratchet.frames import (
     Have,
     Hello,
     Rows,
+    Versions,
     Want,
     WantBase,
 )
@@ -36,14 +42,15 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-def encode(frame: Frame) -> str:
-    """`frame` as text."""
+def encode(frame: Frame, version: int = VERSIONS.newest) -> str:
+    """`frame` as text, for a receiver that speaks this version of the protocol."""
     form = _BY_CLASS[type(frame)]
     text: dict[str, object] = {"is": form.kind}
-    if isinstance(frame, Hello):
-        text["version"] = VERSION
+    if isinstance(frame, Hello) and version < _HELLO_WITH_VERSIONS:
+        text["version"] = version
     for field in form.fields:
-        text[field.key] = field.value.write(getattr(frame, field.name))
+        if field.since <= version:
+            text[field.key] = field.value.write(getattr(frame, field.name))
     return strict_json.dumps(text)
 
 
@@ -53,13 +60,14 @@ def decode(text: str) -> Frame:
     form = _BY_KIND.get(str(value.get("is")))
     if form is None:
         raise Invalid(f"no frame is called {names.shown(value.get('is'))}")
-    first = ["is"]
     if form.frame is Hello:
-        # Check the version before anything else: a later version may have more fields.
-        _check_version(value.get("version"))
-        first.append("version")
-    value = record(value, *first, *(field.key for field in form.fields))
-    return form.frame(**{field.name: field.value.parse(value[field.key]) for field in form.fields})
+        # Before anything else is looked at: a later version may have other fields.
+        value |= {"versions": [*_common_versions(value)]}
+    required = [field.key for field in form.fields if field.since == VERSIONS.oldest]
+    optional = [field.key for field in form.fields] if form.strict else [*value]
+    value = record(value, "is", *required, optional=tuple(optional))
+    given = [field for field in form.fields if field.key in value]
+    return form.frame(**{field.name: field.value.parse(value[field.key]) for field in given})
 
 
 # -- values: how each is written and parsed ----------------------------------------------------
@@ -130,14 +138,17 @@ def _tuple(build: Callable[..., T], name: str, *parts: Value[Any]) -> Value[T]:
     return Value(_same if plain else write, parse)
 
 
-def _tuples(inner: Value[T]) -> Value[tuple[T, ...]]:
-    """An array of any length."""
+def _tuples(inner: Value[T], most: int | None = None) -> Value[tuple[T, ...]]:
+    """An array of any length, or of `most` parts at most."""
 
     def write(values: tuple[T, ...]) -> object:
         return [inner.write(value) for value in values]
 
     def parse(value: object) -> tuple[T, ...]:
-        return tuple([inner.parse(each) for each in array(value)])
+        given = array(value)
+        if most is not None and len(given) > most:
+            raise Invalid(f"{len(given)} parts are more than {most}")
+        return tuple([inner.parse(each) for each in given])
 
     return Value(_same if inner.write is _same else write, parse)
 
@@ -178,6 +189,11 @@ _EXTENT: Final = _tuple(Extent, "an extent", _NATURAL, _FINGERPRINT)
 _ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _URL)
 _ROW: Final = Value[Row](_same, _parse_row)
 _BASE_ROW: Final = _tuple(_entry, "a row", _VIDEO, _NATURAL)
+_VERSIONS: Final = _tuple(Versions, "a range of versions", _NATURAL, _NATURAL)
+ID: Final = _matching("[0-9a-f]{16}", "an id of a cluster is 16 hex digits")
+_IDS: Final = _tuples(ID, most=names.MAX_IDS)
+# In version 1, a hello has the one `version` that its sender speaks.
+_HELLO_WITH_VERSIONS: Final = 2
 
 
 # -- the format --------------------------------------------------------------------------------
@@ -189,6 +205,8 @@ class Field(NamedTuple):
     name: str
     key: str
     value: Value[Any]
+    # The version that has brought it. A frame may lack it if its sender speaks an older one.
+    since: int = 1
 
 
 class Form(NamedTuple):
@@ -197,6 +215,8 @@ class Form(NamedTuple):
     frame: type[Frame]
     kind: str
     fields: tuple[Field, ...]
+    # Whether it may have no other fields.
+    strict: bool = False
 
 
 _FORMS: Final = (
@@ -207,6 +227,10 @@ _FORMS: Final = (
             Field("node", "node", _NODE),
             Field("process", "process", _PROCESS),
             Field("url", "url", _URL),
+            Field("versions", "versions", _VERSIONS, since=_HELLO_WITH_VERSIONS),
+            Field("cluster", "cluster", _IDS, CLUSTERS_SINCE),
+            Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
+            Field("joins", "joins", _SWITCH, CLUSTERS_SINCE),
         ),
     ),
     Form(
@@ -221,6 +245,9 @@ _FORMS: Final = (
             Field("lifted_views", "lifted", _map(_NODE, _NATURAL)),
             Field("base_fingerprint", "base", _FINGERPRINT),
             Field("alive", "alive", _map(_PROCESS, _ALIVE)),
+            Field("cluster", "cluster", _IDS, CLUSTERS_SINCE),
+            Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
+            Field("whole", "whole", _tuples(_NODE), CLUSTERS_SINCE),
         ),
     ),
     Form(
@@ -244,6 +271,7 @@ _FORMS: Final = (
             Field("confirm", "tell", _SWITCH),
             Field("answers", "answers", _NATURAL),
         ),
+        strict=True,
     ),
     Form(Have, "have", (Field("slot", "slot", _SLOT), Field("durable", "upto", _NATURAL))),
     Form(WantBase, "want-base", (Field("start", "start", _NATURAL),)),
@@ -256,12 +284,24 @@ _FORMS: Final = (
             Field("total", "total", _NATURAL),
             Field("entries", "rows", _tuples(_BASE_ROW)),
         ),
+        strict=True,
     ),
 )
 _BY_KIND: Final = {form.kind: form for form in _FORMS}
 _BY_CLASS: Final = {form.frame: form for form in _FORMS}
 
 
-def _check_version(version: object) -> None:
-    if version != VERSION or isinstance(version, bool):
-        raise Invalid(f"this node speaks version {VERSION}, not {names.shown(version)}")
+def _common_versions(hello: dict[str, object]) -> Versions:
+    """The versions that the sender of `hello` speaks. Raises `Invalid` if we speak none of them."""
+    if "versions" in hello:
+        theirs = _VERSIONS.parse(hello["versions"])
+    else:
+        version = _NATURAL.parse(hello.get("version"))
+        theirs = Versions(version, version)
+    if VERSIONS.common(theirs) is None:
+        # Short: both nodes log it, and a close frame has little room.
+        older = "this node" if VERSIONS.newest < theirs.oldest else "the sender"
+        raise Invalid(
+            f"this node speaks {VERSIONS} of the protocol, the sender {theirs}: upgrade {older}"
+        )
+    return theirs

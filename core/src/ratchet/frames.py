@@ -14,7 +14,33 @@ from ratchet.generations import Generations
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 
-VERSION: Final = 1
+
+class Versions(NamedTuple):
+    """The versions of the protocol that a process speaks: all from `oldest` to `newest`."""
+
+    oldest: int
+    newest: int
+
+    def common(self, other: "Versions") -> int | None:
+        """The newest version that both speak; None if there is none."""
+        newest = min(self.newest, other.newest)
+        return newest if newest >= max(self.oldest, other.oldest) else None
+
+    def __str__(self) -> str:
+        if self.oldest == self.newest:
+            return f"version {self.oldest}"
+        return f"versions {self.oldest} to {self.newest}"
+
+
+# What this program speaks.
+#
+# 1: `Hello` has one `version`, and no frame may have other fields than its own.
+# 2: `Hello` has `versions`. `Hello` and `Digest` say of which cluster their sender is. Receivers
+#    ignore unknown fields (`codec` says in which frames).
+VERSIONS: Final = Versions(1, 2)
+#    Maps of generations may have a floor.
+CLUSTERS_SINCE: Final = 2
+FLOORS_SINCE: Final = 2
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -33,6 +59,17 @@ class Hello:
     node: str
     process: str
     url: str
+    versions: Versions = VERSIONS
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and whether I
+    # join the cluster of the receiver.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    joins: bool = False
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether the sender knows of ids of clusters."""
+        return self.versions.newest >= CLUSTERS_SINCE
 
 
 class Alive(NamedTuple):
@@ -74,6 +111,11 @@ class Digest:
     base_fingerprint: int | None
     # The processes that I am connected to.
     alive: Mapping[str, Alive]
+    # See `identity`. The ids of my cluster that I have on disk, whether I am settled, and until
+    # then, the names that I know to be whole.
+    cluster: tuple[str, ...] = ()
+    settled: bool = False
+    whole: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for lesser, greater, rule in (
@@ -90,19 +132,24 @@ class Digest:
     def size(self) -> int:
         """The length of its text, or somewhat more."""
         maps = (self.newest, self.closed, self.folded, self.lifted_views)
-        return digest_size(maps, self.slots, self.alive)
+        return digest_size(maps, self.slots, self.alive, (*self.cluster, *self.whole))
 
 
 def digest_size(
-    maps: Iterable[Iterable[str]], slots: Iterable[Slot], alive: Mapping[str, Alive]
+    maps: Iterable[Iterable[str]],
+    slots: Iterable[Slot],
+    alive: Mapping[str, Alive],
+    texts: Iterable[str],
 ) -> int:
     """The length of the text of a digest with these names in its four maps, or somewhat more. (To
-    know it exactly costs as much as the text.) Each number counts as if it had all 16 digits."""
+    know it exactly costs as much as the text.) Each number counts as if it had all 16 digits.
+    `texts`: what else there is."""
     return (
         500
         + sum(entry_size(node) for names in maps for node in names)
         + sum(_SLOT + len(slot.node) for slot in slots)
         + sum(_ALIVE + len(one.node) + len(one.url) for one in alive.values())
+        + sum(len(text) + len('"",') for text in texts)
     )
 
 

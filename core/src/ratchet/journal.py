@@ -10,6 +10,7 @@ One transaction is under way at most: `begin`, then `written` or `unwritten`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
@@ -111,6 +112,10 @@ class Journal:
         """Take the larger of each entry of `lifted_views`."""
         self._unsaved.maps |= self._table.join_lifted_views(theirs)
 
+    def join_cluster(self, ids: Iterable[str] = (), *, settled: bool = False) -> None:
+        """Take over ids of the cluster, and whether it is settled."""
+        self._unsaved.maps |= self._table.join_cluster(ids, settled=settled)
+
     # -- a transaction -----------------------------------------------------------------------
 
     def begin(self, own: Slot | None) -> Changes | None:
@@ -133,7 +138,9 @@ class Journal:
         table = self._table
         base = tuple((video, table.base.views(video)) for video in unsaved.base)
         maps = (table.newest, table.closed, table.folded, table.lifted_views)
-        saved = map(dict, maps) if unsaved.maps else ()
+        saved: tuple[Any, ...] = ()
+        if unsaved.maps:
+            saved = (*map(dict, maps), frozenset(table.ids), table.settled)
         self._writing = Changes(tuple(columns), base, lifts, *saved)
         return self._writing
 
@@ -141,6 +148,7 @@ class Journal:
         """`changes` are on disk. Rows of others have been in their columns since they came. Our
         own rows enter the table now, and lifted rows the base. Return our own rows."""
         own = self._end(changes)
+        self._table.cluster_is_on_disk(changes.ids, settled=changes.settled)
         if own:
             self._merge_own(own)
         for slot, complete, _ in changes.columns:

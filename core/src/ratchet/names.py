@@ -13,6 +13,10 @@ MAX_COUNT: Final = 2**53 - 1
 # hostile one, must leave its name room for some thousand million further starts.
 MAX_GENERATION: Final = MAX_COUNT - 2**42
 
+# At most so many ids of a cluster are sent. A cluster has one for each node that has started on an
+# empty disk and could not reach any other.
+MAX_IDS: Final = 1000
+
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NODE: Final = re.compile(r"[a-z0-9-]{1,63}")
 

@@ -72,6 +72,9 @@ class Observation:
     digest_fill: float
     # Equal on two replicas exactly when their counts are.
     fingerprint: str
+    # The id that stands for the cluster, None before there is one; see `identity`.
+    cluster: str | None
+    settled: bool
 
 
 def observe(
@@ -105,6 +108,8 @@ def observe(
         base_views=table.base.total,
         digest_fill=digest_fill,
         fingerprint=table.fingerprint(),
+        cluster=min(table.ids, default=None),
+        settled=table.settled,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ratchet.base import Base
-from ratchet.frames import NOTHING, Alive, Digest, Extent, Hello
+from ratchet.frames import FLOORS_SINCE, NOTHING, VERSIONS, Alive, Digest, Extent, Hello
 from ratchet.generations import Generations
 from ratchet.slot import Slot
 
@@ -29,14 +29,19 @@ class Peer:
     base_due: bool = True
 
     @property
+    def version(self) -> int:
+        """The version of the protocol in which we talk: the newest that both speak."""
+        return self.hello.versions.common(VERSIONS) or VERSIONS.oldest
+
+    @property
     def slot(self) -> Slot | None:
         """The slot that it counts in, as far as it has said."""
         return self.digest.slot if self.digest else None
 
     @property
     def knows_floors(self) -> bool:
-        """Whether it takes maps with a floor. Every version of the protocol does, so far."""
-        return True
+        """Whether it takes maps with a floor."""
+        return self.version >= FLOORS_SINCE
 
     def extent(self, slot: Slot) -> Extent:
         """How much of `slot` it has on disk, by its last digest."""

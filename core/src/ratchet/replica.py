@@ -3,6 +3,8 @@
 The driver (the server's keeper, the simulator) owes the replica this:
 
 - `now` is in seconds, on a clock that never goes back. Call `tick` several times a second.
+- Ask `identity.admit` before you call `joined`, and begin each connection with the hello that
+  `identity.introduce` returns.
 - Pass frames from a connection to `receive`. Send every `Send` that a method returns, or lose it.
 - Write `changes()` **in one transaction**, then call `committed(changes)`; or `aborted(changes)` if
   it was surely not written. One transaction at a time, and nothing else may be written.
@@ -27,6 +29,7 @@ from ratchet.changes import Changes
 from ratchet.cluster import Cluster
 from ratchet.frames import Digest, Frame, Hello, Rows, Send
 from ratchet.holdings import Holdings
+from ratchet.identity import Identity
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.notices import Notices
@@ -35,7 +38,7 @@ from ratchet.options import DEFAULTS, Options
 from ratchet.peers import Peers
 from ratchet.table import Table
 from ratchet.talk import Talk
-from ratchet.tenure import Tenure
+from ratchet.tenure import State, Tenure
 
 
 class Replica:
@@ -63,6 +66,7 @@ class Replica:
             table, journal, peers, talk, members, notices, me.node, wall_ms(), options
         )
         self.tenure = Tenure(table, journal, peers, notices, me.node, wall_ms(), chance)
+        self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
         self.bounds = Bounds(wall_ms)
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.
@@ -110,16 +114,21 @@ class Replica:
         self.journal.unwritten(changes)
 
     def joined(self, hello: Hello) -> list[Send]:
-        """A connection to another process is up."""
+        """A connection to another process is up. Ask `identity.admit` first."""
+        self.identity.joined(hello)
+        if self.identity.stranger(hello.process):
+            return []
         self.cluster.meet(hello, self._now)
         return self.talk.joined(hello, self._now)
 
     def left(self, process: str) -> None:
         """The last connection to a process is down."""
         self.talk.left(process)
+        self.identity.left(process)
 
     def receive(self, frame: Frame, process: str, now: float) -> list[Send]:
-        """A frame came from a connected peer: call `joined` first. What to answer.
+        """A frame came from a connected peer: call `joined` first. What to answer. If the peer is
+        an `identity.stranger` then, end the connection.
 
         Raises `bounds.Implausible` if the frame claims what can't be true; nothing has changed
         then.
@@ -130,10 +139,15 @@ class Replica:
         except Implausible:
             self.tenure.doubt(now)
             raise
+        if isinstance(frame, Digest):
+            self.identity.learn(frame, process)
+        if self.identity.stranger(process):
+            return []
         self.cluster.learn(frame, now)
         self.tenure.check()
         if isinstance(frame, Digest):
             self.tenure.met()
+            self.identity.decide(waiting=self._waiting)
         if self.talk.trespass(frame):
             # Before the rest: in a new slot, we ask for what others have of the old one.
             self.tenure.taken(by=self.peers.by_process[process].hello.node)
@@ -145,15 +159,21 @@ class Replica:
         """Ask all peers to say at once what they have on disk of our name's slots."""
         return self.talk.ask_to_confirm(self.holdings.own_seqs())
 
-    def tick(self, now: float, unmet: int = 0) -> list[Send]:
+    def tick(self, now: float, unmet: int = 0, unfound: int | None = None) -> list[Send]:
         """Time has passed. `unmet`: at how many addresses, given to this node, nobody was ever
-        met."""
+        met. `unfound`: at how many of them no process is that `identity.has_found`; None: there is
+        nobody to ask."""
         self._now = now
         self.tenure.tick(now)
+        self.identity.tick(now, unfound, waiting=self._waiting)
         if not self.cluster.tick(now, unmet, counting=self.counting):
             return []
         self.talk.prune()
         return [Send(None, self.digest())] if self.peers.by_process else []
+
+    @property
+    def _waiting(self) -> bool:
+        return self.tenure.state is State.WAITING
 
     def unshared(self) -> int:
         """How many changes here are on no disk of a process that stays. 0: all is handed over."""

@@ -1,15 +1,24 @@
-"""JSON with exactly one meaning: whole numbers only, no key twice, no text above a limit."""
+"""JSON with exactly one meaning: whole numbers only, no key twice, bounded in length and depth."""
 
 import json
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from ratchet.names import Invalid
+
+# The deepest frame has three levels.
+MAX_DEPTH: Final = 8
+
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def loads(text: str, limit: int) -> object:
     """The value in `text`, of at most `limit` characters. Raises `Invalid`, and nothing else."""
     if len(text) > limit:
         raise Invalid(f"{len(text)} characters are more than the limit of {limit}")
+    # Check the depth before parsing: in a browser deep nesting exhausts the JavaScript stack. That
+    # ends Pyodide for good, and no `except` here could catch it.
+    if not _is_shallow(text):
+        raise Invalid(f"not JSON of at most {MAX_DEPTH} levels")
     try:
         value: object = json.loads(
             text, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_no_key_twice
@@ -51,6 +60,16 @@ def mapping(value: object) -> dict[str, object]:
     if isinstance(value, dict):
         return value
     raise Invalid(f"an object was expected, not a {type(value).__name__}")
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether all brackets of `text` have a partner, with a few levels between them at most."""
+    # Every second part between quotes is outside a string.
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    brackets = "".join(outside).encode("ascii", "replace").translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return not brackets
 
 
 def _no_float(text: str) -> NoReturn:

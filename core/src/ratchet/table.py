@@ -12,7 +12,7 @@ base.
 The table only holds and merges. `journal` decides what of it is written when.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
 from ratchet.generations import NOTHING, Generations
-from ratchet.names import MAX_COUNT
+from ratchet.names import MAX_COUNT, MAX_IDS
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -54,6 +54,13 @@ class Table:
         self.folded = Generations()
         # For each name that `folded` lists, how many views of its slots have been lifted.
         self.lifted_views: dict[str, int] = {}
+        # The ids of the cluster, and whether it is settled: in memory, and on disk. The names that
+        # are known to be whole. See `identity`.
+        self.ids: set[str] = set()
+        self.settled = False
+        self.ids_on_disk: set[str] = set()
+        self.settled_on_disk = False
+        self.whole: set[str] = set()
         # The slot that this process counts in, None until it is open.
         self.own: Slot | None = None
         # Videos whose visible number may have changed. The driver takes them out.
@@ -110,6 +117,15 @@ class Table:
         """Whether `node` has left or was retired, and has not come back since."""
         return self.closed[node] >= self.newest[node] > NOTHING
 
+    def is_blank(self) -> bool:
+        """Whether there is no view in it."""
+        columns = (*self.columns.values(), *self.lifting.values())
+        return not len(self.base) and not any(map(len, columns))
+
+    def claimed_ids(self) -> tuple[str, ...]:
+        """The ids of the cluster that others may know to be here."""
+        return tuple(sorted(self.ids_on_disk)[:MAX_IDS])
+
     def complete(self, slot: Slot) -> int:
         """Up to which seq everything of `slot` is in memory."""
         column = self.columns.get(slot)
@@ -132,6 +148,8 @@ class Table:
         """Take in a part of what a store holds. Call it first, as often as there are parts."""
         self.join(stored.newest, stored.closed, stored.folded)
         self.join_lifted_views(stored.lifted_views)
+        self.join_cluster(stored.ids, settled=stored.settled)
+        self.cluster_is_on_disk(stored.ids, settled=stored.settled)
         for slot, complete, rows in stored.columns:
             if self.is_folded(slot):
                 # The process ended while it lifted the slot: the rest of the slot goes on.
@@ -144,7 +162,8 @@ class Table:
 
     def everything(self, limit: int) -> Iterator[Changes]:
         """All of it, in parts of at most `limit` rows, as a store holds it: see `restore`."""
-        yield Changes((), (), (), self.newest, self.closed, self.folded, self.lifted_views)
+        maps = (self.newest, self.closed, self.folded, self.lifted_views)
+        yield Changes((), (), (), *maps, frozenset(self.ids), self.settled)
         for slot, column in (*self.columns.items(), *self.lifting.items()):
             rows = iter(column)
             while part := tuple(islice(rows, limit)):
@@ -186,6 +205,18 @@ class Table:
         }
         self.lifted_views |= grown
         return bool(grown)
+
+    def join_cluster(self, ids: Iterable[str], *, settled: bool) -> bool:
+        """Take over ids of the cluster, and whether it is settled. Whether anything is new."""
+        before = len(self.ids), self.settled
+        self.ids.update(ids)
+        self.settled |= settled
+        return (len(self.ids), self.settled) != before
+
+    def cluster_is_on_disk(self, ids: Iterable[str], *, settled: bool) -> None:
+        """These ids are on disk, and `settled`, if it is set."""
+        self.ids_on_disk.update(ids)
+        self.settled_on_disk |= settled
 
     def add_lifted_views(self, node: str, views: int) -> None:
         """More views of `node` are lifted."""

@@ -82,7 +82,9 @@ class Talk:
         """How much of the largest digest everything fills. Above 1, something is left out."""
         table = self._table
         maps = (table.newest, table.closed, table.folded, table.lifted_views)
-        return digest_size(maps, table.columns, self._peers.connected()) / self._max_digest
+        texts = (*table.claimed_ids(), *(() if table.settled else table.whole))
+        size = digest_size(maps, table.columns, self._peers.connected(), texts)
+        return size / self._max_digest
 
     def _fitting(self, digest: Digest) -> Digest:
         """`digest` without names that have gone, those first that started last the longest ago.
@@ -135,6 +137,9 @@ class Talk:
             lifted_views=dict(table.lifted_views),
             base_fingerprint=table.base.fingerprint if settled else None,
             alive=self._peers.connected(),
+            cluster=table.claimed_ids(),
+            settled=table.settled_on_disk,
+            whole=() if table.settled else tuple(sorted(table.whole)),
         )
 
     def extents(self, now: float) -> dict[Slot, Extent]:

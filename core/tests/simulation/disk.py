@@ -22,6 +22,8 @@ class Disk:
         self.closed = Generations()
         self.folded = Generations()
         self.lifted_views: dict[str, int] = {}
+        self.ids: set[str] = set()
+        self.settled = False
         # Views that processes on this disk have answered.
         self.answered: Tally[str] = Tally()
         # The newest slot that a process on this disk has opened, whether it is on disk or not.
@@ -54,11 +56,14 @@ class Disk:
         self.folded.merge(changes.folded)
         if changes.newest:
             self.lifted_views = dict(changes.lifted_views)
+        self.ids |= changes.ids
+        self.settled |= changes.settled
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
         """Everything, in parts, like a store that does not hold it all in memory."""
         maps = [dict(it) for it in (self.newest, self.closed, self.folded, self.lifted_views)]
-        yield Changes((), tuple(self.base.items()), (), *maps)
+        yield Changes((), tuple(self.base.items()), (), maps[0], maps[1], maps[2], maps[3])
+        yield Changes(ids=frozenset(self.ids), settled=self.settled)
         for slot, stored in self.rows.items():
             rows = sorted(stored.values(), key=lambda row: row.seq)
             for at in range(0, max(1, len(rows)), rows_in_a_part):
@@ -88,6 +93,7 @@ class Disk:
         copy.rows = {slot: dict(rows) for slot, rows in self.rows.items()}
         copy.complete, copy.base = dict(self.complete), dict(self.base)
         copy.newest, copy.closed = Generations(self.newest), Generations(self.closed)
+        copy.ids, copy.settled = {*self.ids}, self.settled
         copy.folded, copy.lifted_views = Generations(self.folded), dict(self.lifted_views)
         # `own` stays empty: no process has opened a slot on the copy yet.
         copy.answered, copy.version = Tally(self.answered), self.version

@@ -96,6 +96,9 @@ def _operate(arguments: argparse.Namespace) -> int:
                     commands.retire(
                         node, arguments.name, check=arguments.check, as_json=arguments.json
                     )
+                case "join":
+                    with Client(arguments.other, None) as other:
+                        commands.join(node, other)
                 case way:
                     commands.stop(node, way)
     except (CallError, OutputError) as error:
@@ -166,6 +169,15 @@ def _parser() -> argparse.ArgumentParser:
     retire.add_argument("--check", action="store_true",
                         help="change nothing; show what each node has of it, and what would be "
                         "lost")  # fmt: skip
+    join = _operators(
+        commands, "join", "make two clusters one",
+        "Nodes of two clusters don't talk, although they have the same secret. After this command "
+        "they do, and their counts are added up. That can't be undone. A node of the one cluster "
+        "must have an address of the other in its --peer list.",
+    )  # fmt: skip
+    join.add_argument("other", metavar="URL", help="http://host:port of a node of one cluster")
+    join.add_argument("--via", dest="url", required=True, metavar="URL",
+                      help="http://host:port of a node of the other")  # fmt: skip
     _add_repair(commands)
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")

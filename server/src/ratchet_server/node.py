@@ -191,8 +191,11 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             grace_s=settings.fold_grace_s,
             retire_after_s=settings.retire_after_s,
             retention_s=settings.forget_after_s,
+            # A discovery that needs no --peer must be named here, too.
+            sent=bool(settings.peers),
         ),
     )
+    started = time.monotonic()
     watchers = Watchers(settings.name, replica.table.snapshot)
 
     shared = Shared(catalogue)
@@ -216,9 +219,11 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
     discoveries: list[Discovery] = [Static(settings.peers)]
     if settings.discover:
         discoveries.append(Gossip(replica.peers.alive))
+    addresses = Addresses(me, discoveries, replica.table.is_gone)
     mesh = Mesh(
         me,
-        Addresses(me, discoveries, replica.table.is_gone),
+        addresses,
+        replica.identity,
         secret=next(iter(settings.secrets), None),
     )
     routes = Routes([mesh])
@@ -229,6 +234,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
         unmet=lambda: routes.unmet(replica.table.newest.names()),
+        unfound=lambda: addresses.unfound(replica.identity.has_found, time.monotonic() - started),
         show=show,
     )
 
@@ -251,7 +257,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life, room),
+            metrics(keeper, routes, watchers, life, room, lambda: len(mesh.strangers)),
             pages(settings, videos, keeper, embedders, gate),
             shared_catalogue(shared),
             files.clips(catalogue, elsewhere),

@@ -20,6 +20,7 @@ from ratchet_server.counting.store import Store
 
 MAX = 2**53 - 1
 A, B = Slot("a", 5), Slot("b", 7)
+IDS = frozenset({"00000000000000aa", "00000000000000bb"})
 
 Story = Callable[[Store], Awaitable[None]]
 
@@ -63,7 +64,7 @@ async def read(store: Store) -> Changes:
         for known, entries in zip(maps, maps_of(part), strict=True):
             known.update(entries)
     columns = tuple(ColumnChange(slot, uptos[slot], tuple(rows[slot])) for slot in sorted(uptos))
-    return Changes(columns, tuple(sorted(base)), (), *maps)
+    return Changes(columns, tuple(sorted(base)), (), maps[0], maps[1], maps[2], maps[3])
 
 
 def maps_of(changes: Changes) -> tuple[Mapping[str, int], ...]:
@@ -291,7 +292,9 @@ def histories(draw: st.DrawFn) -> list[Changes]:
             gone.add(slot)
         base = tuple(draw(st.dictionaries(VIDEOS, st.integers(0, 2**40), max_size=2)).items())
         maps = [draw(GENERATIONS) for _ in range(4)]
-        history.append(Changes(tuple(columns), base, tuple(lifts), *maps))
+        history.append(
+            Changes(tuple(columns), base, tuple(lifts), maps[0], maps[1], maps[2], maps[3])
+        )
     return history
 
 
@@ -326,7 +329,7 @@ def model(history: Iterable[Changes]) -> Changes:
         )
         for slot in sorted(uptos)
     )
-    return Changes(columns, tuple(sorted(base.items())), (), *maps)
+    return Changes(columns, tuple(sorted(base.items())), (), maps[0], maps[1], maps[2], maps[3])
 
 
 @settings(max_examples=60, deadline=None)
@@ -372,6 +375,12 @@ async def renewed(store: Store, changes: Changes) -> Path:
     old = await store.renew([changes])
     assert old
     return old
+
+
+async def identity(store: Store) -> tuple[frozenset[str], bool]:
+    """The ids of the cluster, and whether it is settled."""
+    parts = [part async for part in store.load()]
+    return frozenset().union(*(part.ids for part in parts)), any(part.settled for part in parts)
 
 
 async def use_all_of(store: Store) -> None:
@@ -543,6 +552,69 @@ class TestAFile:
             await use_all_of(store)
 
         run(path, story)
+
+    def test_the_ids_of_the_cluster_are_kept_also_in_a_new_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, Changes(ids=IDS), Changes(settled=True)))
+
+        async def renew(store: Store) -> None:
+            assert await identity(store) == (IDS, True)
+            await renewed(store, Changes(ids=IDS, settled=True))
+
+        async def again(store: Store) -> None:
+            assert await identity(store) == (IDS, True)
+            assert store.damage == []
+
+        run(path, renew)
+        run(path, again)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "UPDATE cluster SET value = '00000000000000ff' WHERE value = '00000000000000aa'",
+            "UPDATE cluster SET kind = 'settled' WHERE value = '00000000000000aa'",
+            "DELETE FROM cluster WHERE value = '00000000000000aa'; "
+            "UPDATE sums SET entries = 3 WHERE name = 'cluster'",
+        ],
+    )
+    def test_a_node_that_has_lost_an_id_finds_its_cluster_anew(
+        self, tmp_path: Path, damage: str
+    ) -> None:
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE, Changes(ids=IDS, settled=True)))
+        spoil(path, damage)
+
+        async def story(store: Store) -> None:
+            assert await identity(store) == (IDS - {"00000000000000aa"}, False)
+            assert store.damage == ["the ids of the cluster: 2 can be read, others can't"]
+
+        run(path, story)
+
+    def test_a_file_from_before_there_were_ids_gets_them_and_keeps_the_rest(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE))
+        spoil(path, "DROP TABLE cluster; DELETE FROM sums WHERE name = 'cluster'")
+
+        async def story(store: Store) -> None:
+            assert await read(store) == WHOLE
+            assert await identity(store) == (frozenset(), False)
+            await write(store, Changes(ids=IDS))
+            assert await identity(store) == (IDS, False)
+            assert store.damage == []
+
+        run(path, story)
+
+    def test_a_file_without_the_ids_and_with_a_table_of_another_is_not_used(
+        self, tmp_path: Path
+    ) -> None:
+        """A flipped bit in the name of a table must not make it vanish."""
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, Changes(ids=IDS)))
+        spoil(path, "ALTER TABLE cluster RENAME TO clusteq")
+        with pytest.raises(DataError, match="its tables are not as they were made"):
+            run(path, use_all_of)
 
     def test_a_file_of_version_1_is_read_and_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "x.sqlite"

@@ -41,6 +41,7 @@ class TestRequests:
             b"HTTP/1.1 abc\r\n\r\n{}",
             b"SSH-2.0 200 x\r\n\r\n{}",
             b'HTTP/1.1 200 OK\r\n\r\n"\xff"',
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
         ],
     )
     def test_without_json_in_time_the_result_is_none(self, response: bytes | None) -> None:

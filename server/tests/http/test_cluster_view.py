@@ -5,8 +5,10 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -45,6 +47,29 @@ def seen(node: Node) -> dict[str, Any]:
     state = answer.json()
     assert isinstance(state, dict)
     return state
+
+
+@contextmanager
+def never_ready() -> Iterator[str]:
+    """The URL of a peer that responds with 503, like a node that is still reading its data."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def member(node: Node, name: str) -> dict[str, Any]:
@@ -193,11 +218,18 @@ class TestWhenSomethingIsWrong:
     def test_an_address_where_no_node_has_ever_answered_is_named(self, tmp_path: Path) -> None:
         with socket.create_server((HOST, 0)) as closed:
             peer = f"http://{HOST}:{closed.getsockname()[1]}"
-        with Node("a", tmp_path, peers=[peer]) as node:
-            node.start()
+        with (
+            never_ready() as unready,
+            Node("a", tmp_path, peers=[peer, unready], data=":memory:") as node,
+        ):
+            node.spawn()
+            wait_until(lambda: responds(node), "it listens")
+            # A peer that starts may need that long, too.
+            assert seen(node)["headline"]["text"] == "1 node; no answer yet from 2 peers."
             wait_until(lambda: seen(node)["advice"], "it has tried for long enough")
-            [advice] = seen(node)["advice"]
-            assert advice.startswith(f"Nobody has ever answered a at {peer}.")
+            refuses, nobody = seen(node)["advice"]
+            assert nobody.startswith(f"Nobody has ever answered a at {peer}.")
+            assert refuses.startswith(f"The node at {unready} is not ready (503).")
 
 
 class TestWhatBlocksAFold:

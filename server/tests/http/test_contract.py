@@ -170,6 +170,42 @@ class TestReading:
         with events(node, "/api/videos/live-2/events?with=node") as messages:
             assert next(messages)["node"] == "a"
 
+    def test_one_event_stream_brings_several_videos(self, node: Node) -> None:
+        with events(node, "/api/videos/many-1/events?also=many-2&also=many-3") as messages:
+            assert {next(messages)["video"] for _ in range(3)} == {"many-1", "many-2", "many-3"}
+            for video in ("many-3", "many-1", "many-2"):
+                node.view(video)
+                message = next(messages)
+                assert (message["video"], message["slots"]) == (video, {node.slot: 1})
+
+    def test_one_websocket_brings_several_videos(self, node: Node) -> None:
+        with dial(node, "/api/videos/many-4/live?also=many-5&with=node&also=many-4") as live:
+            assert {receive(live)["video"] for _ in range(2)} == {"many-4", "many-5"}
+            for video in ("many-5", "many-4"):
+                node.view(video)
+                message = receive(live)
+                assert (message["video"], message["slots"]) == (video, {node.slot: 1})
+                assert message["node"] == "a"
+
+    @pytest.mark.parametrize("resource", ["live", "events"])
+    @pytest.mark.parametrize("video", ["%20", "v" * 65], ids=["blank", "long"])
+    def test_only_videos_may_be_watched_also(
+        self, http: httpx.Client, resource: str, video: str
+    ) -> None:
+        answer = http.get(f"/api/videos/x/{resource}?also={video}")
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad_video")
+
+    @pytest.mark.parametrize("resource", ["live", "events"])
+    def test_a_hundred_videos_may_be_watched_at_once_and_no_more(
+        self, node: Node, http: httpx.Client, resource: str
+    ) -> None:
+        most = "&".join(f"also=most-{n}" for n in range(99))
+        answer = http.get(f"/api/videos/x/{resource}?{most}&also=one-more")
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad_also")
+        if resource == "live":
+            with dial(node, f"/api/videos/x/live?{most}") as live:
+                assert len({receive(live)["video"] for _ in range(100)}) == 100
+
     def test_many_changes_are_sent_in_few_messages(self, node: Node, http: httpx.Client) -> None:
         with dial(node, "/api/videos/live-3/live") as live:
             receive(live)
@@ -198,7 +234,7 @@ class TestTheNode:
             state, slot = node.get("/api/node").json(), node.slot
         assert set(state) == {
             "node", "generation", "ready", "draining", "peers", "known", "closed", "folded",
-            "digest",
+            "digest", "cluster",
         }  # fmt: skip
         assert state["node"] == "a"
         assert f"a@{state['generation']}" == slot
@@ -272,6 +308,10 @@ class TestTheCatalogue:
     def test_other_videos_are_not_found(self, shop: Node, path: str) -> None:
         answer = shop.get(f"/api/videos/other{path}")
         assert (answer.status_code, answer.json()["error"]) == (404, "unknown_video")
+
+    def test_a_stream_of_several_leaves_other_videos_out(self, shop: Node) -> None:
+        with events(shop, "/api/videos/tide/events?also=other&also=dunes") as messages:
+            assert {next(messages)["video"] for _ in range(2)} == {"tide", "dunes"}
 
     def test_other_videos_are_not_counted(self, shop: Node) -> None:
         answer = shop.post("/api/videos/other/views")

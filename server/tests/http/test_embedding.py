@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ratchet_server.http import badge
+from ratchet_server.http import badge, headers
 from ratchet_server.settings import SettingError, sources
+from ratchet_server.settings.values import LONGEST_LIST as LONGEST
 from websockets.exceptions import InvalidStatus
 
 from testing.nodes import HTTP, Node
@@ -155,6 +156,36 @@ class TestTheListOfOrigins:
     def test_refuses_origins_that_no_browser_sends(self, text: str) -> None:
         with pytest.raises(SettingError, match=r"^RATCHET_EMBED_ORIGINS: "):
             listed({"RATCHET_EMBED_ORIGINS": text})
+
+    def test_is_refused_when_it_makes_a_header_that_no_balancer_takes(self) -> None:
+        # 21 characters and a space each.
+        sites = [f"https://s{n:03}.example" for n in range(500)]
+        longest = LONGEST // 22
+        assert listed({"RATCHET_EMBED_ORIGINS": ",".join(sites[:longest])}) == (*sites[:longest],)
+        with pytest.raises(SettingError, match=r"^RATCHET_EMBED_ORIGINS: 500 sites .* or give \*"):
+            listed({"RATCHET_EMBED_ORIGINS": ",".join(sites)})
+
+    def test_of_the_greatest_length_leaves_room_in_the_heads_that_haproxy_takes(self) -> None:
+        head = headers.page(framed_by="x" * LONGEST)
+        # 16 KiB in all, of which HAProxy keeps 1 KiB for headers that it adds.
+        assert sum(len(f"{name}: {value}\r\n") for name, value in head.items()) < 14 * 1024
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"https://{'a' * 64}.example",
+            f"https://{'.'.join(['a' * 63] * 4)}",
+        ],
+        ids=["a label of 64", "a host of 255"],
+    )
+    def test_refuses_hosts_that_are_longer_than_any_in_the_dns(self, text: str) -> None:
+        for variable, field in (
+            ("RATCHET_EMBED_ORIGINS", "embed_origins"),
+            ("RATCHET_COUNT_ORIGINS", "count_origins"),
+            ("RATCHET_PLAYGROUND", "playground"),
+        ):
+            with pytest.raises(SettingError, match=f"^{variable}: "):
+                sources.read_one(field, Namespace(), {variable: text})
 
 
 class TestThePicture:

@@ -138,7 +138,7 @@ class TestAReader:
         """A viewer pauses, or a proxy in between reads in large steps."""
         with closing(reader(shop, "/media/short.webm")) as client:
             received = len(client.recv(1000))
-            threading.Event().wait(8)
+            threading.Event().wait(5)
             while part := client.recv(65_536):
                 received += len(part)
         assert received > 2**23

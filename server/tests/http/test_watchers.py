@@ -152,7 +152,7 @@ class TestAHostileClient:
 
 class TestASlowReader:
     def test_that_takes_its_time_gets_all_of_a_clip(self, busy: Node) -> None:
-        """A distant client reads 1 MB a second. That takes longer than a client may stall."""
+        """A distant client reads 2 MB a second. That takes longer than a client may stall."""
         with closing(connection(busy)) as client:
             client.sendall(
                 b"GET /media/clip.webm HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -161,7 +161,7 @@ class TestASlowReader:
             while part := client.recv(32_768):
                 received += len(part)
                 # Read no more than such a line would have delivered by now.
-                pause_s = received / 1_000_000 - (time.monotonic() - started)
+                pause_s = received / 2_000_000 - (time.monotonic() - started)
                 threading.Event().wait(max(0.0, pause_s))
         assert received > 2**23
 
@@ -177,12 +177,37 @@ def test_a_change_is_encoded_once_for_all_watchers() -> None:
     async def story() -> None:
         watchers = Watchers("a", snapshot)
         for _ in range(100):
-            watchers.add("x", lambda message: received.append(message), with_node=False)
+            watchers.add(["x"], lambda message: received.append(message), with_node=False)
         encoded.clear()
         received.clear()
         watchers.changed({"x", "y"})
         assert encoded == ["x"]
         assert len(received) == 100
         assert len({id(message) for message in received}) == 1
+
+    asyncio.run(story())
+
+
+def test_a_watcher_of_several_videos_is_one_and_is_told_once_of_the_end() -> None:
+    received: list[Message | None] = []
+
+    def watcher(message: Message | None) -> None:
+        received.append(message)
+
+    async def story() -> None:
+        watchers = Watchers("a", lambda video: Snapshot(video, Counter(), Generations()))
+        watchers.add(["x", "y"], watcher, with_node=True)
+        assert len(watchers) == 1
+        assert [message.video for message in received if message] == ["x", "y"]
+        received.clear()
+        watchers.changed({"y", "z"})
+        assert [message.video for message in received if message] == ["y"]
+        received.clear()
+        watchers.close()
+        assert received == [None]
+        watchers.remove(["x", "y"], watcher, with_node=True)
+        assert len(watchers) == 0
+        watchers.changed({"x"})
+        assert received == [None]
 
     asyncio.run(story())

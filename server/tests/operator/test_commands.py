@@ -114,6 +114,7 @@ class TestAnAddressThatIsNoNode:
             (200, "<title>Welcome</title>", "is no Ratchet node: "),
             (200, "[]", "is no Ratchet node: "),
             (200, "{}", "is no Ratchet node of this version"),
+            (200, "[" * 100_000, "is no Ratchet node: "),
             (500, "<title>Sorry</title>", "refused (500): Internal Server Error"),
             (403, "[]", "refused (403): Forbidden"),
             (503, '{"message": "come back later"}', "refused (503): come back later"),

@@ -2,7 +2,7 @@
 
 import pytest
 from ratchet.frames import Alive, Hello
-from ratchet_server.peering.addresses import MOST, Addresses, Dialled
+from ratchet_server.peering.addresses import MOST, SHARED_S, Addresses, Dialled
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.peering.shared import ENOUGH, OFTEN_S, SELDOM_S
@@ -266,3 +266,43 @@ class TestASharedAddress:
         names.urls = ("http://b:1",)
         addresses.look(())
         assert not addresses.shared.urls
+
+
+class TestUnfound:
+    """At how many given addresses a node has not found its cluster."""
+
+    @pytest.fixture
+    def addresses(self) -> Addresses:
+        return Addresses(ME, [Static(["http://b:1", "http://all:1/"])], lambda _node: False)
+
+    def answer(self, addresses: Addresses, url: str, hello: Hello) -> None:
+        dialled = next(one for one in addresses.all if one.url == url)
+        addresses.answered(dialled, hello, known=False)
+
+    def test_counts_those_where_nobody_of_the_cluster_has_answered(
+        self, addresses: Addresses
+    ) -> None:
+        assert addresses.unfound(lambda _process: True, 0) == 2
+        self.answer(addresses, "http://b:1", Hello("b", "1", "http://b:1"))
+        assert addresses.unfound(lambda _process: False, 0) == 2
+        assert addresses.unfound(lambda process: process == "1", 0) == 1
+
+    def test_counts_an_address_that_several_nodes_may_share_for_a_while(
+        self, addresses: Addresses
+    ) -> None:
+        self.answer(addresses, "http://b:1", Hello("b", "1", "http://b:1"))
+        for hello in (ME, Hello("b", "1", "http://b:1")):
+            fresh = Addresses(ME, [Static(["http://all:1/"])], lambda _node: False)
+            self.answer(fresh, "http://all:1", hello)
+            # It is asked again until that has brought nobody new for some times.
+            assert fresh.unfound(lambda _process: True, SHARED_S) == 1
+            for _ in range(ENOUGH):
+                again = Dialled(Address("http://all:1"), again=True)
+                fresh.answered(again, hello, known=True)
+            assert fresh.unfound(lambda _process: True, SHARED_S - 1) == 1
+            assert fresh.unfound(lambda _process: True, SHARED_S) == 0
+
+    def test_does_not_count_the_address_of_this_very_process(self) -> None:
+        addresses = Addresses(ME, [Static(["http://a:1/"])], lambda _node: False)
+        self.answer(addresses, "http://a:1", ME)
+        assert addresses.unfound(lambda _process: False, 0) == 0

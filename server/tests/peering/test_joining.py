@@ -12,6 +12,7 @@ from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
 
 from testing.nodes import PATIENCE_S, Node, connected, equal, free_port, wait_until
+from testing.transports import OpenDoor
 from testing.vip import virtual_ip
 
 ME = Hello("a", "a" * 16, "http://a:1")
@@ -32,7 +33,9 @@ def seeded(folder: Path, names: Iterable[str], **settings: str) -> Iterator[list
             node = Node(name, folder, peers=peers, environ=settings)
             nodes.append(stack.enter_context(node))
         for node in nodes:
-            node.start()
+            node.spawn()
+        for node in nodes:
+            node.wait_for_log("ready: ")
         yield nodes
 
 
@@ -84,15 +87,25 @@ class TestACluster:
     def test_is_not_harmed_by_a_node_that_advertises_a_wrong_address(self, tmp_path: Path) -> None:
         with seeded(tmp_path, "abc") as (a, b, c):
             nobody = f"http://127.0.0.1:{free_port()}"
-            for name, url in (("d", a.url), ("e", c.url), ("f", nobody), ("g", "http://[::]:1")):
-                flags = ["--open", "--advertise", url]
-                with Node(name, tmp_path, peers=[a.url], flags=flags) as node:
-                    node.start()
-                    wait_until(
-                        lambda: connected((a, b, c, node)), "the new node is connected to all"
-                    )
+            odd = []
+            with ExitStack() as stack:
+                for name, url in (
+                    ("d", a.url),
+                    ("e", c.url),
+                    ("f", nobody),
+                    ("g", "http://[::]:1"),
+                ):
+                    flags = ["--open", "--advertise", url]
+                    node = stack.enter_context(Node(name, tmp_path, peers=[a.url], flags=flags))
+                    odd.append(node.spawn())
+                wait_until(
+                    lambda: all(connected((a, b, c, node)) for node in odd),
+                    "each new node is connected to all that have a right address",
+                )
+                for node in odd:
+                    node.wait_for_log("ready: ")
                     node.view("x")
-                    wait_until(lambda: equal((a, b, c, node)), "all have its view")
+                wait_until(lambda: equal((a, b, c, *odd)), "all have the views")
             for node in (a, b, c):
                 assert "WARNING" not in node.log
                 assert "Traceback" not in node.log
@@ -132,7 +145,7 @@ class TestANodeThatStarts:
 
         async def story() -> None:
             addresses = Addresses(ME, [Gossip(lambda: alive)], lambda _node: False)
-            mesh = Mesh(ME, addresses, secret=None)
+            mesh = Mesh(ME, addresses, OpenDoor(ME), secret=None)
             running = asyncio.create_task(mesh.run(Nobody()))
             assert mesh.settled()
             alive["1"] = Alive("c", None, nobody)

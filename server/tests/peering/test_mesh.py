@@ -195,7 +195,7 @@ def claim(**fields: dict[str, int]) -> str:
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent an invalid frame"),
-    ((hello(version=2),), "this node speaks version 1"),
+    ((hello(version=3),), "the sender version 3: upgrade this node"),
     ((hello(), b"bytes"), "frames are text"),
     ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
@@ -208,16 +208,20 @@ class TestAPeerThatMisbehaves:
     """A peer that is no real node. It dials a node, or a node dials it."""
 
     @contextmanager
-    def peer(self, *frames: str | bytes) -> Iterator[tuple[str, list[int | None]]]:
-        """The peer's URL, and the close code of each connection that a node opened to it."""
+    def peer(
+        self, *frames: str | bytes, received: list[str | bytes] | None = None
+    ) -> Iterator[tuple[str, list[int | None]]]:
+        """The peer's URL, and the close code of each connection that a node opened to it. What it
+        receives goes to `received`."""
         ended: list[int | None] = []
+        taken: list[str | bytes] = [] if received is None else received
 
         def handle(connection: ServerConnection) -> None:
             try:
                 for frame in frames:
                     connection.send(frame)
                 while True:
-                    connection.recv()
+                    taken.append(connection.recv())
             except ConnectionClosed as closed:
                 ended.append(closed.rcvd.code if closed.rcvd else None)
 
@@ -262,6 +266,17 @@ class TestAPeerThatMisbehaves:
             assert node.log.count(reason) == 1
             assert "Traceback" not in node.log
             assert node.views("x") == 0
+
+    def test_and_speaks_no_version_of_ours_receives_our_versions_all_the_same(
+        self, tmp_path: Path
+    ) -> None:
+        received: list[str | bytes] = []
+        peer = self.peer(hello(version=3), received=received)
+        with peer as (url, ended), Node("a", tmp_path, peers=[url]) as node:
+            node.data = ":memory:"
+            node.start()
+            wait_until(lambda: ended, "the node has ended the connection")
+            assert json.loads(received[0])["versions"] == [1, 2]
 
     def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
         self, tmp_path: Path

@@ -105,13 +105,15 @@ class Keeper:
         peers_timeout_s: float = 5.0,
         send: Callable[[list[Send]], None] = lambda _sends: None,
         unmet: Callable[[], int] = lambda: 0,
+        unfound: Callable[[], int | None] = lambda: None,
         show: Callable[[set[str]], None] = lambda _videos: None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`send` sends frames to peers, and returns at once; it may drop frames that it can't send.
         `unmet` returns at how many of the addresses given to this node no node has answered yet.
-        `show` is called with the videos whose visible number may have changed."""
+        `unfound` returns at how many of them the node has not found its cluster: see
+        `Replica.tick`. `show` is called with the videos whose visible number may have changed."""
         self.replica = replica
         # Since this process started, for /metrics.
         self.views_counted = 0
@@ -128,6 +130,7 @@ class Keeper:
         self._peers_timeout_s = peers_timeout_s
         self._send_to_peers = send
         self._unmet = unmet
+        self._unfound = unfound
         self._show = show
         self._clock = clock
         # The wall clock's lead over `clock` when this process started. Keys expire by `clock`: if
@@ -276,7 +279,7 @@ class Keeper:
         if self._answered_early and self._received:
             # Write the answered views first: a frame may close our slot, and they belong to it.
             await self._write()
-        sends = self.replica.tick(self._clock(), self._unmet())
+        sends = self.replica.tick(self._clock(), self._unmet(), self._unfound())
         received, self._received = self._received, []
         for frame, process, done in received:
             # The peer may have left while its frame waited here.

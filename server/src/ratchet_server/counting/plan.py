@@ -95,7 +95,9 @@ class Plan:
             if generation > latest:
                 newest[node] = max(self._newest_slot(table, node, latest), closed[node])
         lifted_views = {node: n for node, n in lifted_views.items() if n <= latest}
-        return Changes((), (), (), newest, closed, folded, lifted_views)
+        return Changes(
+            (), (), (), newest, closed, folded, lifted_views, frozenset(table.ids), table.settled
+        )
 
     def _newest_slot(self, table: Table, node: str, latest: int) -> int:
         """The highest generation of the name's slots that stay, and are not in the future."""

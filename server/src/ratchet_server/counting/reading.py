@@ -70,6 +70,8 @@ class Reading:
             raise damaged(self._where, "what it knows of the nodes of the cluster is not whole")
         newest, closed, folded, lifted = maps.values()
         yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
+        if not self._is_old:
+            yield await self._cluster()
         sums = _Sum()
         skipped = 1 if self._is_old else 0
         parts = self._intact(schema.SLOTS, sums, skipped=skipped)
@@ -94,6 +96,17 @@ class Reading:
             yield Changes(base=tuple((video, views) for video, views, _ in part))
         if not await self._is_whole(sums, schema.SUM, "base"):
             self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+
+    async def _cluster(self) -> Changes:
+        """The ids of the cluster. If some are lost, the node has to find its cluster anew."""
+        sums = _Sum()
+        found = [row async for part in self._intact(schema.CLUSTER, sums) for row in part]
+        if not (whole := await self._is_whole(sums, schema.SUM, "cluster")):
+            self.damage.append(f"the ids of the cluster: {len(found)} can be read, others can't")
+        return Changes(
+            ids=frozenset(value for kind, value, _ in found if kind == "id"),
+            settled=whole and any(kind == "settled" for kind, _, _ in found),
+        )
 
     async def _intact(
         self, query: schema.Query, sums: _Sum, *values: int, skipped: int = 0

@@ -113,6 +113,18 @@ TABLES: Final = (
     "CREATE TRIGGER slots_delete AFTER DELETE ON slots "
     "BEGIN UPDATE sums SET entries = entries - 1 WHERE name = 'slots'; END",
 )
+# The ids of the cluster, as `id`; and `settled`, with an empty value, if it is. These came later: a
+# file of version 2 without them gets them when it is opened, and an earlier program ignores them.
+LATER_TABLES: Final = (
+    """CREATE TABLE cluster (
+        kind TEXT NOT NULL,
+        value TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (kind, value)
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO sums (name, entries, crcs) VALUES ('cluster', 0, 0)",
+    *_summed("cluster", "sums", "name = 'cluster'"),
+)
 # What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
 TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 
@@ -152,6 +164,10 @@ PUT_GENERATION: Final = """
     ON CONFLICT (kind, node) DO UPDATE SET generation = excluded.generation, crc = excluded.crc
     WHERE excluded.generation > generation"""
 
+PUT_CLUSTER: Final = """
+    INSERT INTO cluster (kind, value, crc) VALUES (?1, ?2, crc(?1, ?2))
+    ON CONFLICT (kind, value) DO NOTHING"""
+
 
 DROP_GENERATIONS: Final = """
     DELETE FROM generations WHERE kind = ?1 AND node NOT IN (SELECT value FROM json_each(?2))"""
@@ -169,13 +185,14 @@ class Query(NamedTuple):
 
 
 def _query(columns: str, table: str, order: str = "") -> Query:
-    careful = re.sub(r"\b(kind|node|video)\b", r"CAST(\1 AS BLOB)", columns)
+    careful = re.sub(r"\b(kind|node|value|video)\b", r"CAST(\1 AS BLOB)", columns)
     return Query(f"SELECT {columns} FROM {table} {order}", f"SELECT {careful} FROM {table}")
 
 
 SLOTS: Final = _query("id, node, generation, upto, crc", "slots")
 ROWS: Final = _query("video, views, seq, crc", "rows WHERE slot = ?1", "ORDER BY seq")
 BASE: Final = _query("video, views, crc", "base")
+CLUSTER: Final = _query("kind, value, crc", "cluster")
 GENERATIONS: Final = _query("kind, node, generation, crc", "generations")
 # How many rows there should be, and the sum of their `crc`.
 SUM: Final = "SELECT entries, crcs FROM sums WHERE name = ?1"

@@ -315,7 +315,7 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
         version = await connection.scalar(text("PRAGMA user_version"))
         tables = await connection.scalar(text("SELECT count(*) FROM sqlite_schema"))
         if tables == 0:
-            for statement in schema.TABLES:
+            for statement in (*schema.TABLES, *schema.LATER_TABLES):
                 await connection.exec_driver_sql(statement)
             await connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             await connection.exec_driver_sql(f"PRAGMA user_version = {schema.SAME_TABLES}")
@@ -328,8 +328,14 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
             )
         elif cast(int, version) >= schema.SAME_TABLES:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
-            if any(table not in there for table in schema.TABLES if table.startswith("CREATE")):
-                raise damaged(where, "its tables are not as they were made")
+            made = {each for each in schema.TABLES if each.startswith("CREATE")}
+            if there == made:
+                for statement in schema.LATER_TABLES:
+                    await connection.exec_driver_sql(statement)
+            else:
+                made |= {each for each in schema.LATER_TABLES if each.startswith("CREATE")}
+                if not made <= there:
+                    raise damaged(where, "its tables are not as they were made")
     return cast(int, version) if tables else schema.SAME_TABLES
 
 

@@ -48,6 +48,10 @@ class Transaction:
         maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
         if any(maps):
             await self._write_maps(maps)
+        cluster = [("id", each) for each in changes.ids]
+        if changes.settled:
+            cluster.append(("settled", ""))
+        await self._execute_many(schema.PUT_CLUSTER, cluster)
 
     async def _write_maps(self, maps: Iterable[Mapping[str, int]]) -> None:
         by_kind = dict(zip(schema.KINDS, maps, strict=True))

@@ -35,7 +35,7 @@ class Client:
         self, method: str, url: str, *, body: Mapping[str, object] | None = None, timeout_s: float
     ) -> Response | None:
         """The response; None if it doesn't come in time, or isn't JSON."""
-        with contextlib.suppress(httpx.HTTPError, TimeoutError, ValueError):
+        with contextlib.suppress(httpx.HTTPError, TimeoutError, ValueError, RecursionError):
             async with asyncio.timeout(timeout_s):
                 response = await self._http.request(method, url, json=body)
             return Response(response.status_code, response.json())

@@ -47,6 +47,6 @@ def find_media() -> tuple[Path, str]:
     try:
         catalogue = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
         return folder, next(iter(catalogue))
-    except (OSError, ValueError, StopIteration) as error:
+    except (OSError, ValueError, RecursionError, StopIteration) as error:
         fix = "set RATCHET_MEDIA to a folder with clips and their catalogue.toml"
         raise DemoError(f"there is no catalogue in {folder}: {fix}") from error

@@ -23,11 +23,12 @@ import h11
 
 from ratchet_server.demo.stand_in_nodes import Node, Turns, read_status
 
-# The same bounds as in haproxy.cfg.in, which has their reasons. A response that has begun has no
-# time limit: on one machine, each side notices at once when the other is gone.
+# The same bounds as in haproxy.cfg.in, which has their reasons. Two are missing. A response that
+# has begun has no time limit: on one machine, each side notices at once when the other is gone. And
+# no client has a limit of connections: HAProxy doesn't limit clients on its own machine either.
 REQUEST_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 30.0
-BODY_BYTES = 16384
+BODY_BYTES = 12000
 
 VIA = b"1.1 ratchet-stand-in"
 _CHUNK_BYTES = 16 * 1024
@@ -53,7 +54,7 @@ _ERRORS = {
         "operators are not for the public: ask a node directly.",
     ),
     408: ("request_timeout", "The request didn't arrive in time; send it again."),
-    413: ("too_large", f"No request has a body of more than {BODY_BYTES} bytes."),
+    413: ("too_large", f"A request has {BODY_BYTES} bytes at most, with its body."),
     502: ("bad_gateway", f"The node went away before it answered. {_AGAIN}"),
     503: ("unavailable", "No node is ready. Nothing was counted. Try again in a second."),
     504: ("gateway_timeout", f"The node did not answer in time. {_AGAIN}"),

@@ -195,7 +195,7 @@ def _mark(folder: Path) -> object:
 def _texts(file: Path) -> Mapping[str, Mapping[str, object]]:
     try:
         entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingError(f"{file}: {error}") from None
     return {video: entry for video, entry in entries.items() if isinstance(entry, dict)}
 

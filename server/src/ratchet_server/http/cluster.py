@@ -13,7 +13,7 @@ from sanic.response import json
 
 from ratchet_server.counting.life import Life
 from ratchet_server.http.room import Room
-from ratchet_server.operator.facts import Facts
+from ratchet_server.operator.facts import Facts, Stranger
 from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.settings import SettingError, check_url
@@ -31,15 +31,23 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
         early = now - started < UNREACHED_S
-        unmet = [one for one in mesh.dialled if one.node is None and not one.refused]
+        strangers = mesh.strangers
+        strange = {one.url for one in strangers}
+        unmet = [
+            one
+            for one in mesh.dialled
+            if one.node is None and not one.refused and one.url not in strange
+        ]
         facts = Facts(
             state=life.state,
             now=now,
             started=started,
             dialled={one.node: one.hello_url or one.url for one in mesh.dialled if one.node},
-            unreached=() if early else tuple(one.url for one in unmet if one.tried),
+            unreached=() if early else tuple(one.url for one in unmet if not one.unready),
+            unready=() if early else tuple(one.url for one in unmet if one.unready),
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
+            strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in strangers),
             misunderstood=mesh.misunderstood(),
             full=room.full,
             via=_url_in(request) or replica.me.url,

@@ -1,7 +1,7 @@
 """`/metrics`: the node's numbers for Prometheus. Each scrape reads them; counting pays nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -23,13 +23,20 @@ class NodeCollector(Collector):
     """Reads the parts of a node at each scrape."""
 
     def __init__(
-        self, keeper: Keeper, routes: Routes, watchers: Watchers, life: Life, room: Room
+        self,
+        keeper: Keeper,
+        routes: Routes,
+        watchers: Watchers,
+        life: Life,
+        room: Room,
+        strangers: Callable[[], int],
     ) -> None:
         self._keeper = keeper
         self._routes = routes
         self._watchers = watchers
         self._life = life
         self._room = room
+        self._strangers = strangers
 
     def collect(self) -> Iterator[Metric]:
         """The node's numbers about itself. Names and units follow Prometheus' conventions."""
@@ -69,6 +76,10 @@ class NodeCollector(Collector):
                 "out, and a new node can't get all counts.",
             ),
             "ratchet_base_videos": (seen.base_videos, "Videos with views in folded slots."),
+            "ratchet_strangers": (
+                self._strangers(),
+                "Nodes of other clusters that this node has met in the last 10 s, and refuses.",
+            ),
         }
         for name, (value, text) in counters.items():
             yield CounterMetricFamily(name, text, value=value)
@@ -177,12 +188,17 @@ def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> M
 
 
 def metrics(
-    keeper: Keeper, routes: Routes, watchers: Watchers, life: Life, room: Room
+    keeper: Keeper,
+    routes: Routes,
+    watchers: Watchers,
+    life: Life,
+    room: Room,
+    strangers: Callable[[], int],
 ) -> Blueprint:
-    """The call."""
+    """The call. `strangers`: how many nodes of other clusters this one refuses."""
     blueprint = Blueprint("metrics")
     registry = CollectorRegistry()
-    registry.register(NodeCollector(keeper, routes, watchers, life, room))
+    registry.register(NodeCollector(keeper, routes, watchers, life, room, strangers))
 
     @blueprint.get("/metrics")
     async def scrape(_request: Request) -> HTTPResponse:

@@ -1,11 +1,11 @@
-"""The calls of operators: drain and leave for this node, retire for the whole cluster."""
+"""The calls of operators: drain and leave for this node, retire and join for the whole cluster."""
 
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.departure import Departure
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.http import retirement
+from ratchet_server.http import joining, retirement
 from ratchet_server.http.guard import Guard
 
 
@@ -30,5 +30,9 @@ def operators(name: str, keeper: Keeper, departure: Departure, guard: Guard) -> 
     @blueprint.post("/api/cluster/retire")
     async def retire(request: Request) -> HTTPResponse:
         return json(await retirement.retire(keeper, request.body))
+
+    @blueprint.post("/api/cluster/join")
+    async def join(request: Request) -> HTTPResponse:
+        return json(await joining.join(keeper, request.body))
 
     return blueprint

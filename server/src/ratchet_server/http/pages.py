@@ -1,6 +1,7 @@
 """The HTML pages. Each page of a clip is sent with the clip's number of views in it."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from jinja2 import (
@@ -20,10 +21,13 @@ from ratchet_server.http.catalogue import Video
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.reads import after_in
 from ratchet_server.http.videos import Videos
 from ratchet_server.operator.glossary import GLOSSARY
 from ratchet_server.settings import Settings
 
+# How many clips are on one page of the list: full rows of two to six.
+MAX_LISTED: Final = 60
 # How many other clips a watch page offers.
 MAX_OTHERS: Final = 6
 
@@ -75,9 +79,17 @@ def pages(
         }
 
     @blueprint.get("/")
-    async def index(_request: Request) -> HTTPResponse:
+    async def index(request: Request) -> HTTPResponse:
         gate.must_be_ready()
-        return render("index.html", videos=[shown(video) for video in videos.clips.values()])
+        after = after_in(request)
+        following = (video for id_, video in videos.clips.items() if id_ > after)
+        listed = [*islice(following, MAX_LISTED)]
+        return render(
+            "index.html",
+            videos=[shown(video) for video in listed],
+            after=after,
+            next=listed[-1].id if next(following, None) else "",
+        )
 
     @blueprint.get("/watch/<video:str>")
     async def watch(_request: Request, video: str) -> HTTPResponse:

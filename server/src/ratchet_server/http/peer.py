@@ -6,7 +6,7 @@ from sanic.exceptions import WebsocketClosed
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.guard import Guard
 from ratchet_server.peering.dialler import NOT_YET
-from ratchet_server.peering.link import Closed
+from ratchet_server.peering.link import VERSIONS_HEADER, Closed
 from ratchet_server.peering.mesh import Mesh
 
 
@@ -24,7 +24,8 @@ def peer(mesh: Mesh, guard: Guard) -> Blueprint:
             raise ApiError(NOT_YET, "loading", message, retry_after_s=1)
 
     async def welcome(request: Request, socket: Websocket) -> None:
-        await mesh.welcome(_Socket(socket), request.ip)
+        old = VERSIONS_HEADER not in request.headers
+        await mesh.welcome(_Socket(socket), request.ip, old=old)
 
     blueprint.add_websocket_route(welcome, "/peer")
     return blueprint

@@ -23,6 +23,8 @@ from ratchet_server.http.watchers import Message, Watchers
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
+# How many videos one websocket or event stream may have.
+MAX_WATCHED: Final = 100
 # Bytes that may wait for one watcher. If more wait, the node aborts the watcher's connection.
 MAX_BEHIND: Final = 256 * 1024
 # A quiet event stream sends a comment this often, so that no proxy takes it for dead.
@@ -56,6 +58,7 @@ def reads(
             videos.known(request.match_info["video"])
         gate.must_be_ready()
         if request.path.endswith(_WATCHES):
+            _watched(request, request.match_info["video"], videos)
             room.for_a_watcher(request, len(watchers))
 
     async def share(request: Request, response: BaseHTTPResponse) -> None:
@@ -65,7 +68,7 @@ def reads(
 
     @blueprint.get("/api/videos")
     async def listed(request: Request) -> HTTPResponse:
-        limit, after = _limit(request), _after(request)
+        limit, after = _limit(request), after_in(request)
         page: list[dict[str, object]] = []
         for video in videos.above(after):
             if len(page) == limit:
@@ -91,14 +94,19 @@ def reads(
 
     @blueprint.get("/api/videos/<video:str>/events")
     async def events(request: Request, video: str) -> None:
-        video, with_node = videos.known(video), _with_node(request)
-        # Only the newest snapshot waits for a slow client: it includes all older ones.
-        newest: asyncio.Queue[Message | None] = asyncio.Queue(1)
+        watched, with_node = _watched(request, video, videos), _with_node(request)
+        # Only a video's newest snapshot waits for a slow client: it includes all older ones.
+        newest: dict[str, Message] = {}
+        ended = False
+        wake = asyncio.Event()
 
         def watcher(message: Message | None) -> None:
-            if newest.full():
-                newest.get_nowait()
-            newest.put_nowait(message)
+            nonlocal ended
+            if message is None:
+                ended = True
+            else:
+                newest[message.video] = message
+            wake.set()
 
         response = await request.respond(
             content_type="text/event-stream", headers={"Cache-Control": "no-store"}
@@ -109,23 +117,23 @@ def reads(
             # for HEAD, it awaits None.
             cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
             return
-        watchers.add(video, watcher, with_node=with_node)
+        watchers.add(watched, watcher, with_node=with_node)
         try:
-            while True:
+            while not ended:
                 try:
                     async with asyncio.timeout(KEEPALIVE_S):
-                        message = await newest.get()
+                        await wake.wait()
                 except TimeoutError:
                     await response.send(": still here\n\n")
-                else:
-                    if message is None:
-                        return
+                wake.clear()
+                while newest and not ended:
+                    message = newest.pop(next(iter(newest)))
                     await response.send(f"data: {message.text}\n\n")
         finally:
-            watchers.remove(video, watcher, with_node=with_node)
+            watchers.remove(watched, watcher, with_node=with_node)
 
     async def live(request: Request, socket: Websocket, video: str) -> None:
-        with_node = _with_node(request)
+        watched, with_node = _watched(request, video, videos), _with_node(request)
         protocol = cast(BoundedProtocol, request.protocol)
         protocol.listens_only = True
 
@@ -140,14 +148,14 @@ def reads(
                 return
             transport.write(message.websocket_frame)
 
-        watchers.add(video, watcher, with_node=with_node)
+        watchers.add(watched, watcher, with_node=with_node)
         try:
             await socket.recv()
             await socket.close(REFUSED, "this websocket only sends, and accepts no messages")
         except WebsocketClosed:
             pass
         finally:
-            watchers.remove(video, watcher, with_node=with_node)
+            watchers.remove(watched, watcher, with_node=with_node)
 
     blueprint.add_websocket_route(live, "/api/videos/<video:str>/live")
     return blueprint
@@ -160,7 +168,8 @@ def _limit(request: Request) -> int:
     raise ApiError(400, "bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
-def _after(request: Request) -> str:
+def after_in(request: Request) -> str:
+    """The id after which a page of a list begins; empty for the first page. Raises `ApiError`."""
     after = cast(str, request.args.get("after", ""))
     try:
         return names.video(after) if after else ""
@@ -168,6 +177,22 @@ def _after(request: Request) -> str:
         raise ApiError(
             400, "bad_after", f"after must be the `next` of the page before: {error}."
         ) from None
+
+
+def _watched(request: Request, video: str, videos: Videos) -> tuple[str, ...]:
+    """The video in the path, and those in `also`. Raises `ApiError`."""
+    also = request.args.getlist("also", [])
+    if len(also) >= MAX_WATCHED:
+        raise ApiError(400, "bad_also", f"One stream has at most {MAX_WATCHED} videos.")
+    watched = {videos.known(video): None}
+    for other in also:
+        try:
+            watched[videos.known(other)] = None
+        except ApiError as error:
+            # Another node may know this video. The stream is good for all others.
+            if error.code != "unknown_video":
+                raise
+    return (*watched,)
 
 
 def _with_node(request: Request) -> bool:

@@ -44,6 +44,7 @@ def this_node(
                 "closed": seen.closed,
                 "folded": seen.folded,
                 "digest": seen.fingerprint,
+                "cluster": seen.cluster,
             }
             | rare
         )

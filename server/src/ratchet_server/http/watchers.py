@@ -7,7 +7,8 @@ slowly, it aborts the connection, so no browser delays the others. The browser c
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from ratchet import snapshot
@@ -23,6 +24,7 @@ COALESCE_S: Final = 0.1
 class Message(NamedTuple):
     """One snapshot, encoded for every kind of watcher."""
 
+    video: str
     text: str
     websocket_frame: bytes
 
@@ -39,30 +41,35 @@ class Watchers:
         self._snapshot_of = snapshot_of
         # By video, and by whether the messages name the node.
         self._watchers: dict[tuple[str, bool], set[Watcher]] = {}
-        # How many watchers each video has.
-        self._videos: dict[str, int] = {}
+        # How many watchers each video has. A watcher of several videos counts for each.
+        self._videos: Counter[str] = Counter()
+        self._count = 0
         # Watched videos with changes that have not been sent.
         self._waiting: set[str] = set()
         self._flush_at: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return sum(self._videos.values())
+        return self._count
 
-    def add(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
-        """Send the snapshot of `video` to `watcher` now, and again after each change."""
-        self._watchers.setdefault((video, with_node), set()).add(watcher)
-        self._videos[video] = self._videos.get(video, 0) + 1
-        watcher(self.message(video, with_node=with_node))
+    def add(self, videos: Iterable[str], watcher: Watcher, *, with_node: bool) -> None:
+        """Send the snapshots of these videos to `watcher` now, and each again after its changes."""
+        self._count += 1
+        for video in videos:
+            self._watchers.setdefault((video, with_node), set()).add(watcher)
+            self._videos[video] += 1
+            watcher(self.message(video, with_node=with_node))
 
-    def remove(self, video: str, watcher: Watcher, *, with_node: bool) -> None:
-        """Send nothing more to `watcher`."""
-        group = self._watchers[video, with_node]
-        group.remove(watcher)
-        if not group:
-            del self._watchers[video, with_node]
-        self._videos[video] -= 1
-        if not self._videos[video]:
-            del self._videos[video]
+    def remove(self, videos: Iterable[str], watcher: Watcher, *, with_node: bool) -> None:
+        """Send nothing more to `watcher`. `videos` are those of `add`."""
+        self._count -= 1
+        for video in videos:
+            group = self._watchers[video, with_node]
+            group.remove(watcher)
+            if not group:
+                del self._watchers[video, with_node]
+            self._videos[video] -= 1
+            if not self._videos[video]:
+                del self._videos[video]
 
     def changed(self, videos: set[str]) -> None:
         """Send `videos` to their watchers soon: their numbers may have changed."""
@@ -72,9 +79,8 @@ class Watchers:
 
     def close(self) -> None:
         """Call every watcher with None: the node sends nothing more."""
-        for group in tuple(self._watchers.values()):
-            for watcher in tuple(group):
-                watcher(None)
+        for watcher in set().union(*self._watchers.values()):
+            watcher(None)
 
     def message(self, video: str, *, with_node: bool) -> Message:
         """The current snapshot of `video`, encoded."""
@@ -82,7 +88,7 @@ class Watchers:
         if with_node:
             fields["node"] = self._node
         text = json.dumps(fields, separators=(",", ":"))
-        return Message(text, Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
+        return Message(video, text, Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
 
     def _flush(self) -> None:
         self._flush_at = None

@@ -45,6 +45,8 @@ def advice(
         *_indirect(here, members),
         *_twice(members),
         *_refused(here, facts),
+        *_unready(facts.unready),
+        *_strangers(here, facts),
         *_unreached(here, facts.unreached),
         *_full(here, facts),
         *_many_names(seen),
@@ -148,6 +150,25 @@ def _refused(here: str, facts: Facts) -> Iterator[Advice]:
             f"A node at {url} refuses {here} ({status}), so they are not connected there. Give "
             "both the same secret (--secret-file); or take the address out of --peer, if the node "
             "is not of this cluster."
+        )
+
+
+def _unready(urls: Sequence[str]) -> Iterator[Advice]:
+    for url in urls:
+        yield Advice(
+            f"The node at {url} is not ready (503). If it is still reading its data, wait. "
+            "Otherwise look at its log, or take the address out of --peer."
+        )
+
+
+def _strangers(here: str, facts: Facts) -> Iterator[Advice]:
+    for one in facts.strangers:
+        yield Advice(
+            f"{one.node} ({one.url or 'at an unknown address'}) is of another cluster, "
+            f"{one.cluster}, so {here} and {one.node} don't talk. If it should not be here, take "
+            "its address out of --peer, or give the other cluster another secret. If the two "
+            "should be one cluster, join them. Their counts are then added up, for good:",
+            f"ratchet join {one.url or 'URL'} --via {facts.via}",
         )
 
 

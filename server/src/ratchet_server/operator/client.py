@@ -80,7 +80,7 @@ class Client:
             raise CallError(self._no_response(error)) from None
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not response.is_success:
             message = answer.get("message") if isinstance(answer, dict) else None

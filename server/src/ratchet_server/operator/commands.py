@@ -40,6 +40,21 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
         say(text)
 
 
+def join(node: Client, other: Client) -> None:
+    """Send `node` the request to join the cluster of `other`. Raises `CallError`."""
+    ours, theirs = (_field(one, one.get("/api/node"), "cluster") for one in (node, other))
+    if theirs is None:
+        raise CallError(f"{other.url} has not found its cluster yet; try again in some seconds")
+    if ours == theirs:
+        say(f"Both are of cluster {ours} already.")
+        return
+    name = _field(node, node.post("/api/cluster/join", {"cluster": theirs}), "cluster")
+    say(
+        f"Clusters {ours} and {theirs} are one from now on, called {name}. Their counts are added "
+        "up once a node of the one connects to a node of the other."
+    )
+
+
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
     """Send `node` the request to stop, for good with "leave". Returns when the node is gone. Raises
     `CallError`."""

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # The words of `counting.life`, which this wing does not import.
 State = Literal["starting", "serving", "draining", "leaving", "superseded"]
+
+
+class Stranger(NamedTuple):
+    """A node of another cluster that this node has met of late."""
+
+    node: str
+    url: str
+    cluster: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +28,13 @@ class Facts:
     dialled: Mapping[str, str]
     # The addresses where no node has ever answered.
     unreached: tuple[str, ...]
+    # The addresses where a peer has been starting for longer than a start usually takes.
+    unready: tuple[str, ...] = ()
     # How many addresses have not answered yet. 0 after the first seconds of this node.
     awaited: int = 0
     # The addresses whose last response was a refusal, and its status.
     refusing: Mapping[str, int] = field(default_factory=dict)
+    strangers: tuple[Stranger, ...] = ()
     # The peers that send what this node can't take, or that can't take what it sends; and why.
     misunderstood: Mapping[str, str] = field(default_factory=dict)
     # Whether this node has refused connections in the last minute, because it had no room.

@@ -30,6 +30,15 @@ _STATES: Final[dict[State, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster's id. None: the node has not found its cluster yet."""
+
+    id: str | None
+    settled: bool
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The cluster as one node sees it."""
@@ -50,6 +59,9 @@ class Report:
     folded: tuple[Folded, ...]
     base: Base
     unreached: tuple[str, ...]
+    cluster: Cluster
+    # Nodes of other clusters that this node has met of late.
+    strangers: tuple[dict[str, str], ...]
     # The most pressing first.
     to_do: tuple[Advice, ...]
 
@@ -78,8 +90,23 @@ def report(seen: Observation, facts: Facts) -> Report:
         folded=tuple(folded(seen)),
         base=base(seen),
         unreached=facts.unreached,
+        cluster=_cluster(seen),
+        strangers=tuple(one._asdict() for one in facts.strangers),
         to_do=to_do,
     )
+
+
+def _cluster(seen: Observation) -> Cluster:
+    if seen.cluster is None:
+        text = "It has not found its cluster yet."
+    elif seen.settled:
+        text = f"Its cluster is {seen.cluster}."
+    else:
+        text = (
+            f"Its cluster is {seen.cluster}. It joins any other that it finds at its --peer "
+            "addresses, until each node has found the cluster at each of its own, and has counted."
+        )
+    return Cluster(seen.cluster, seen.settled, text)
 
 
 def _headline(who: Sequence[Member], to_do: Sequence[Advice], facts: Facts) -> Verdict:

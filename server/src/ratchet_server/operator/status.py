@@ -68,7 +68,9 @@ def _headline(state: State, paint: Paint) -> str:
     first = _painted(state["headline"], paint, BOLD)
     # The tables in between may fill a screen.
     below = " What to do stands below." if state["to_do"] else ""
-    return f"{first}{below}\n{wrapped(state['here'])}"
+    # An older node does not say of which cluster it is.
+    cluster = state.get("cluster", {}).get("text", "")
+    return f"{first}{below}\n{wrapped(' '.join([state['here'], cluster]).strip())}"
 
 
 def _members(state: State, paint: Paint) -> str:

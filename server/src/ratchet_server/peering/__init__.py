@@ -8,6 +8,7 @@ dialler       dials each address, and again when its connection ends
 link          one connection: the handshake, a bounded queue out, frames in
 links         all connections, and the best one to each process
 complaints    logs what peers do wrong
+strangers     nodes of other clusters, for operators to see
 
 static        a discovery: the addresses that the operator gave
 gossip        a discovery: the addresses that peers report

@@ -20,6 +20,8 @@ from ratchet_server.settings import SettingError, check_url
 
 # The largest number of addresses that only peers report. A full mesh makes no sense at this size.
 MOST: Final = 256
+# For how long a node takes an address that its node does not advertise for a shared one.
+SHARED_S: Final = 600.0
 
 
 @dataclass(eq=False)
@@ -33,6 +35,8 @@ class Dialled:
     tried: bool = False
     # The HTTP status with which the peer refused the last attempt. None if it did not refuse.
     refused: int | None = None
+    # Whether the last response was that the peer is still starting.
+    unready: bool = False
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
     # Whether this is one ask at a shared address: see `shared`.
@@ -113,6 +117,23 @@ class Addresses:
         away = {*known} - answered - {self._me.node}
         unanswered = max(0, sum(not dialled.answer for dialled in expected) - len(away))
         return unanswered + len(self._shared.open & urls)
+
+    def unfound(self, has_found: Callable[[str], bool], up_s: float) -> int:
+        """At how many expected addresses this node has not found its cluster yet. `has_found`: see
+        `ratchet.identity`. `up_s`: for how many seconds this node has been up.
+
+        If another address than this one is in the hello, this one may lead to several nodes, one
+        after the other. So find out for a while where else it leads.
+        """
+        expected = self._expected()
+        found = 0
+        for url in expected:
+            dialled = self._dialled.get(url)
+            hello = self._me if url in self._own else dialled and dialled.answer
+            if hello and (hello is self._me or has_found(hello.process)):
+                alone = hello.url.rstrip("/") == url
+                found += alone or (url not in self._shared.open and up_s >= SHARED_S)
+        return len(expected) - found
 
     def look(self, linked: Container[str | None]) -> None:
         """Add new addresses and drop old ones. `linked`: the connected processes."""

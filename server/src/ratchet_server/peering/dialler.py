@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from ratchet_server.crash_points import reached
 from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
-from ratchet_server.peering.link import Socket
+from ratchet_server.peering.link import VERSIONS_HEADER, VERSIONS_HERE, Socket
 from ratchet_server.peering.links import Links
 from ratchet_server.peering.ports import Address
 from ratchet_server.peering.shared import OFTEN_S
@@ -49,7 +49,9 @@ class Dialler:
         self._addresses = addresses
         self._links = links
         self._complaints = complaints
-        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self._headers = {VERSIONS_HEADER: VERSIONS_HERE}
+        if secret:
+            self._headers["Authorization"] = f"Bearer {secret}"
 
     async def run(self, serve: Serve) -> None:
         """Dial every address and dial again whenever a connection ends, until cancelled. Ask again
@@ -127,21 +129,20 @@ class Dialler:
                 ping_timeout=3 * HEARTBEAT_S,
                 close_timeout=HEARTBEAT_S,
             ) as socket:
-                dialled.refused = None
+                dialled.refused, dialled.unready = None, False
                 reached("peer-dialled")
                 await serve(socket, dialled)
         except InvalidStatus as error:
             status = error.response.status_code
-            if status == NOT_YET:
-                dialled.refused = None
-            else:
-                dialled.refused = status
+            dialled.unready = status == NOT_YET
+            dialled.refused = None if dialled.unready else status
+            if dialled.refused:
                 what = f"refused us: {status} (the same secret?)"
                 loud = self._addresses.is_expected(dialled)
                 self._complaints.log(dialled.url, what, loud=loud)
             return status
         except (OSError, ValueError, WebSocketException, TimeoutError) as error:
-            dialled.refused = None
+            dialled.refused, dialled.unready = None, False
             _log.debug("peer %s: %s", dialled.url, error or type(error).__name__)
         return None
 

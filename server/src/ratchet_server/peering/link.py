@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from ratchet import codec
-from ratchet.frames import Frame, Hello
+from ratchet.frames import VERSIONS, Frame, Hello
 from ratchet.names import Invalid
 from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from ratchet_server.peering.ports import Door
 
 # How many characters may wait for a slow peer. Frames that don't fit are dropped: from a later
 # digest the peer sees which rows it lacks, and requests them.
@@ -19,6 +21,10 @@ MAX_QUEUED: Final = 8 * 2**20
 # receive none. So it sends pings.)
 SILENCE_S: Final = 6.0
 POLICY_VIOLATION: Final = 1008
+# A node that dials says in this header which versions of the protocol it speaks. The header says
+# again what is in `Hello`, because version 1 refuses a hello that has more than it knows.
+VERSIONS_HEADER: Final = "Ratchet-Versions"
+VERSIONS_HERE: Final = f"{VERSIONS.oldest}-{VERSIONS.newest}"
 # How the reasons begin for which a connection ends each time.
 _IMPLAUSIBLE: Final = "sent what can't be true"
 _INVALID: Final = "sent an invalid frame"
@@ -30,6 +36,10 @@ class Closed(Exception):
 
 class LinkError(Exception):
     """The connection can't go on. The message says why."""
+
+
+class NotYet(LinkError):
+    """The connection can't go on just now. That is nothing to report."""
 
 
 class Misunderstanding(LinkError):
@@ -54,8 +64,10 @@ class Link:
     """A connection on which both sides have sent a hello."""
 
     def __init__(self, socket: Socket, peer: Hello, *, dialled: bool) -> None:
-        """Use `shake_hands`."""
+        """Use `accept` or `dial`."""
         self.peer = peer
+        # The version of the protocol in which frames to the peer are written.
+        self.version = peer.versions.common(VERSIONS) or VERSIONS.oldest
         self.dialled = dialled
         self.dropped = 0
         # Set once the link no longer sends or receives.
@@ -66,13 +78,27 @@ class Link:
         self._filled = asyncio.Event()
 
     @classmethod
-    async def shake_hands(cls, socket: Socket, me: Hello, *, dialled: bool) -> "Link":
-        """Send our hello and receive the peer's. Raises `LinkError`."""
-        await socket.send(codec.encode(me))
-        hello = _decode(await _receive(socket, SILENCE_S))
-        if not isinstance(hello, Hello):
-            raise LinkError("a connection begins with hello")
-        return cls(socket, hello, dialled=dialled)
+    async def accept(cls, socket: Socket, door: Door, *, old: bool) -> "Link":
+        """Shake hands with a process that has dialled us. `old`: it sent no `VERSIONS_HEADER`, so
+        it speaks version 1 alone. Raises `LinkError`."""
+        me = door.introduce(None, given=False)
+        await socket.send(codec.encode(me, 1) if old else codec.encode(me))
+        return cls(socket, _hello(await _receive(socket, SILENCE_S)), dialled=False)
+
+    @classmethod
+    async def dial(cls, socket: Socket, door: Door, *, given: bool) -> "Link":
+        """Shake hands with a process that we have dialled. Its hello comes first, so that we know
+        in which form it can read ours. `given`: see `Door`. Raises `LinkError`."""
+        text = await _receive(socket, SILENCE_S)
+        try:
+            peer = _hello(text)
+        except LinkError:
+            # Let it see, too, which versions we speak.
+            await socket.send(codec.encode(door.introduce(None, given=given)))
+            raise
+        me = door.introduce(peer, given=given)
+        await socket.send(codec.encode(me, peer.versions.newest))
+        return cls(socket, peer, dialled=True)
 
     def send(self, text: str) -> None:
         """Queue an encoded frame; drop it if the peer is too slow."""
@@ -144,6 +170,13 @@ async def _receive(socket: Socket, patience_s: float | None) -> str:
     if isinstance(message, bytes):
         raise LinkError("sent bytes; frames are text")
     return message
+
+
+def _hello(text: str) -> Hello:
+    hello = _decode(text)
+    if not isinstance(hello, Hello):
+        raise LinkError("a connection begins with hello")
+    return hello
 
 
 def _decode(text: str) -> Frame:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from ratchet import codec
-from ratchet.frames import Frame, Hello
+from ratchet.frames import Digest, Frame, Hello
+from ratchet.identity import Stranger
 
 from ratchet_server.peering.addresses import Addresses, Dialled
 from ratchet_server.peering.complaints import Complaints
@@ -18,10 +19,12 @@ from ratchet_server.peering.link import (
     Link,
     LinkError,
     Misunderstanding,
+    NotYet,
     Socket,
 )
 from ratchet_server.peering.links import Links
-from ratchet_server.peering.ports import Inbox, Route
+from ratchet_server.peering.ports import Door, Inbox, Route
+from ratchet_server.peering.strangers import Met, Strangers
 
 # How long a misunderstanding is reported. A peer dials again within seconds.
 REPORT_S: Final = 30.0
@@ -32,11 +35,13 @@ _log = logging.getLogger(__name__)
 class Mesh:
     """All connections of this node. `run` dials; `welcome` serves a connection that came in."""
 
-    def __init__(self, me: Hello, addresses: Addresses, *, secret: str | None) -> None:
+    def __init__(self, me: Hello, addresses: Addresses, door: Door, *, secret: str | None) -> None:
         self._me = me
+        self._door = door
         self._addresses = addresses
         self._links = Links()
         self._complaints = Complaints()
+        self._strangers = Strangers()
         # By name: the last misunderstanding with a peer, and when it was.
         self._misunderstood: dict[str, tuple[float, str]] = {}
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
@@ -48,6 +53,11 @@ class Mesh:
     def dialled(self) -> list[Dialled]:
         """The addresses that this node dials."""
         return self._addresses.all
+
+    @property
+    def strangers(self) -> list[Met]:
+        """The processes of other clusters that have tried to connect, or were dialled, of late."""
+        return self._strangers.recent()
 
     @property
     def is_open(self) -> bool:
@@ -78,10 +88,13 @@ class Mesh:
             await asyncio.gather(*self._welcomed, return_exceptions=True)
 
     def send(self, frame: Frame, to: Collection[str]) -> None:
-        text = codec.encode(frame)
+        texts: dict[int, str] = {}
         for process in to:
             if link := self._links.best(process):
-                link.send(text)
+                version = link.version
+                if version not in texts:
+                    texts[version] = codec.encode(frame, version)
+                link.send(texts[version])
 
     def routes(self) -> Mapping[str, Route]:
         return self._links.by_process()
@@ -97,13 +110,14 @@ class Mesh:
 
     # -- connections ---------------------------------------------------------------------------
 
-    async def welcome(self, socket: Socket, address: str) -> None:
-        """Serve a connection from `address` until it ends. The caller has authorised it, and closes
-        the socket afterwards. Raises `CancelledError` if `run` ends first."""
+    async def welcome(self, socket: Socket, address: str, *, old: bool) -> None:
+        """Serve a connection from `address` until it ends. `old`: see `Link.accept`. The caller has
+        authorised it, and closes the socket afterwards. Raises `CancelledError` if `run` ends
+        first."""
         if self._inbox is None:
             return
         # `run` may cancel this task when it ends. It must not cancel the caller's task.
-        task = asyncio.create_task(self._serve(self._inbox, socket, address, None))
+        task = asyncio.create_task(self._serve(self._inbox, socket, address, None, old=old))
         self._welcomed.add(task)
         task.add_done_callback(self._welcomed.discard)
         try:
@@ -112,15 +126,27 @@ class Mesh:
             return
 
     async def _serve(
-        self, inbox: Inbox, socket: Socket, address: str, dialled: Dialled | None
+        self,
+        inbox: Inbox,
+        socket: Socket,
+        address: str,
+        dialled: Dialled | None,
+        *,
+        old: bool = False,
     ) -> None:
         link: Link | None = None
         try:
-            link = await Link.shake_hands(socket, self._me, dialled=dialled is not None)
+            if dialled:
+                link = await Link.dial(socket, self._door, given=not dialled.named)
+            else:
+                link = await Link.accept(socket, self._door, old=old)
+            self._admit(link, address, dialled)
             if self._is_awaited(link, dialled):
                 await self._talk(inbox, link, dialled)
         except LinkError as error:
-            loud = link is not None or dialled is None or self._addresses.is_expected(dialled)
+            loud = not isinstance(error, NotYet) and (
+                link is not None or dialled is None or self._addresses.is_expected(dialled)
+            )
             if link and isinstance(error, Misunderstanding):
                 self._misunderstood[link.peer.node] = time.monotonic(), str(error)
             who = f"{link.peer.node} at {address}" if link else address
@@ -151,6 +177,19 @@ class Mesh:
             )
         return False
 
+    def _admit(self, link: Link, address: str, dialled: Dialled | None) -> None:
+        """Find out whether the peer is of our cluster. Raises `LinkError` if it isn't."""
+        given = dialled is not None and not dialled.named
+        is_me = link.peer.process == self._me.process
+        if not is_me and (why := self._door.admit(link.peer, given=given)):
+            self._refuse(link, address, why)
+
+    def _refuse(self, link: Link, address: str, why: Stranger) -> None:
+        if why.may_change:
+            raise NotYet(str(why))
+        self._strangers.add(link.peer, address, why)
+        raise LinkError(f"is of {why} (ratchet join)")
+
     async def _talk(self, inbox: Inbox, link: Link, dialled: Dialled | None) -> None:
         if dialled:
             dialled.tried = dialled.connected = True
@@ -160,8 +199,14 @@ class Mesh:
             inbox.joined(link.peer)
             # Look at once: by the next regular look, the process may be gone again.
             self._addresses.look(self._links)
+
+        async def receive(frame: Frame) -> None:
+            await inbox.receive(frame, process)
+            if isinstance(frame, Digest) and (why := self._door.stranger(process)):
+                self._refuse(link, dialled.url if dialled else link.peer.url, why)
+
         try:
-            await link.run(lambda frame: inbox.receive(frame, process))
+            await link.run(receive)
         finally:
             if dialled:
                 dialled.connected = False

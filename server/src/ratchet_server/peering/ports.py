@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ratchet.frames import Frame, Hello
+from ratchet.identity import Stranger
 
 
 class Inbox(Protocol):
@@ -48,6 +49,25 @@ class Inbox(Protocol):
 
     def left(self, process: str) -> None:
         """The process can't be reached any more. Frames that are still on their way are lost."""
+
+
+class Door(Protocol):
+    """Knows which processes belong to the cluster of this node: see `ratchet.identity`.
+
+    On each connection, send the hello that `introduce` returns, and receive the other side's. If
+    `admit` has a reason against the peer, end the connection, and don't call `Inbox.joined`. If
+    `stranger` has one after a digest, end it, too.
+    """
+
+    def introduce(self, peer: Hello | None, *, given: bool) -> Hello:
+        """The hello of this node. `peer`: the hello of the other side, if that came first. `given`:
+        whether this node has dialled an address that an operator gave it."""
+
+    def admit(self, peer: Hello, *, given: bool) -> Stranger | None:
+        """Why this node does not talk to the peer; None if it does. Call `introduce` before."""
+
+    def stranger(self, process: str) -> Stranger | None:
+        """Why this node no longer talks to a process that has joined; None if it does."""
 
 
 class Route(Protocol):

@@ -91,8 +91,9 @@ class Settings:
         "what SIGTERM means: stop (it will be back) or leave (for good)")] = "stop"
     discover: Annotated[bool, Setting("RATCHET_DISCOVER", "", values.yes_or_no,
         "dial the nodes that peers report, too: yes or no")] = True
-    embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "", values.origins,
-        many=True, help="sites that may show counts: https://blog.example, or * for all")] = ()
+    embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "",
+        values.listed_origins, many=True,
+        help="sites that may show counts: https://blog.example, or * for all")] = ()
     count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
         many=True, help="other sites whose pages may count views")] = ()
     allowed_hosts: Annotated[tuple[str, ...], Setting("RATCHET_ALLOWED_HOSTS", "", values.hosts,

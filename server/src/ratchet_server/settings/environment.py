@@ -14,6 +14,8 @@ ELSEWHERE: Final = {
     "RATCHET_DIE_AT": "the step at which a node kills itself, in tests of crashes",
     "RATCHET_FAIL_AT": "the step at which a node fails unexpectedly, in tests",
     "RATCHET_NODES": "the nodes behind the balancer, in its image",
+    "RATCHET_CLIENT_CONNECTIONS": "how many connections one address may have to the balancer",
+    "RATCHET_PROXIES": "the proxies in front of the balancer",
     "RATCHET_HYPOTHESIS": "how long the core's random tests search",
 }
 

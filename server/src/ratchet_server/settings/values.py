@@ -21,10 +21,18 @@ _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 # One that this node sends, and one that it accepts, too, while the secret changes.
 _MOST_SECRETS: Final = 2
 _SHORT_SECRET: Final = 16
+# With the secret, the head of a request must stay far below what nodes and proxies take.
+_LONG_SECRET: Final = 512
 _YEAR_S: Final = 365 * 86400
 # No IPv6, because a Content-Security-Policy can't name IPv6 hosts. Host names are in the form that
 # browsers send.
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+# As long as host names in the DNS.
+_LONG_HOST: Final = 253
+_LONG_LABEL: Final = 63
+# A page's Content-Security-Policy lists the sites that may frame it. HAProxy takes 15 KiB of
+# headers in all, and Varnish 8 KiB in one header.
+LONGEST_LIST: Final = 7000
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _YES: Final = {"1", "true", "yes", "on"}
@@ -131,6 +139,8 @@ def origin(text: str) -> str:
             f"an origin is https://host or http://host:port, without a path, not {text[:200]!r}"
         )
     scheme, host, port = match[1], match[2], int(match[3] or _DEFAULT_PORTS[match[1]])
+    if len(host) > _LONG_HOST or any(len(label) > _LONG_LABEL for label in host.split(".")):
+        raise SettingError(f"no host has a name as long as that of {text[:200]!r}")
     return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
 
 
@@ -141,6 +151,18 @@ def origins(texts: Sequence[str]) -> tuple[str, ...]:
             raise SettingError(f"{ANY} means every site; list some sites, or give {ANY} alone")
         return (ANY,)
     return tuple(dict.fromkeys(map(origin, texts)))
+
+
+def listed_origins(texts: Sequence[str]) -> tuple[str, ...]:
+    """`origins` that fit together into one header."""
+    sites = origins(texts)
+    length = len(" ".join(sites))
+    if length > LONGEST_LIST:
+        raise SettingError(
+            f"{len(sites)} sites make a header of {length} characters, and balancers and proxies "
+            f"refuse long ones; list sites of {LONGEST_LIST} characters together, or give {ANY}"
+        )
+    return sites
 
 
 def hosts(texts: Sequence[str]) -> tuple[str, ...]:
@@ -160,6 +182,8 @@ def secrets(*words: str) -> tuple[str, ...]:
     them."""
     if not all(map(_PRINTABLE.fullmatch, words)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
+    if any(len(word) > _LONG_SECRET for word in words):
+        raise SettingError(f"a secret has at most {_LONG_SECRET} characters")
     if any(len(word) < _SHORT_SECRET for word in words):
         _log.warning(
             "the secret is shorter than %d characters, and can be guessed: openssl rand -hex 32 "
