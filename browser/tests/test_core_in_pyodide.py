@@ -27,6 +27,7 @@ LEFT_OUT: Final = {
     "test_simulation.py::"
     "test_a_failure_prints_its_seed_and_a_short_schedule_that_replays_it": _STARTS_A_PROCESS,
     "test_simulation.py::test_the_simulation_fails_with_the_mutant": _STARTS_A_PROCESS,
+    "test_identity.py::test_a_world_notices_that": _STARTS_A_PROCESS,
     "test_life_rounds.py::"
     "test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are_exact": (
         _TAKES_LONG

@@ -164,7 +164,8 @@ class TestOnAnEmptyDisk:
 def test_what_was_stored_and_cant_be_true_is_named() -> None:
     table = Table()
     far = Slot("b", FAR)
-    table.restore(Changes(newest={"b": FAR, "x": X.generation}, lifted_views={"y": MAX}))
+    newest = {"b": FAR, "x": X.generation}
+    table.restore(Changes(newest=newest, folded={"y": 1}, lifted_views={"y": MAX}))
     rows = (Row(TIDE, MAX, 1), Row("moss", 7, 2))
     table.restore(Changes(columns=(ColumnChange(far, 1, ()), ColumnChange(X, 2, rows))))
     table.restore(Changes(base=((TIDE, MAX), ("moss", 7))))

@@ -231,6 +231,15 @@ class TestASharedAddress:
         assert addresses.unmet("abc") == 0
         assert addresses.shared.pause_s("http://all:1") == SELDOM_S
 
+    def test_no_longer_counts_as_unmet_when_nobody_answers_there_any_more(
+        self, addresses: Addresses
+    ) -> None:
+        assert self.ask(addresses, "b", known=False)
+        for _ in range(ENOUGH):
+            assert addresses.unmet("ab") == 1
+            addresses.shared.failed("http://all:1")
+        assert addresses.unmet("ab") == 0
+
     def test_is_asked_again_when_this_very_process_answers(self, addresses: Addresses) -> None:
         assert not addresses.answered(addresses.all[0], ME, known=False)
         assert addresses.all == []

@@ -97,18 +97,19 @@ class Dialler:
 
     async def _keep_asking(self, url: str, serve: Serve) -> None:
         """Dial a shared address again and again. A connection to a new process stays."""
-        asks: set[asyncio.Task[int | None]] = set()
+        shared = self._addresses.shared
+        asks: dict[asyncio.Task[int | None], Dialled] = {}
         try:
             while True:
-                pause_s = self._addresses.shared.pause_s(url)
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                await asyncio.sleep(shared.pause_s(url) * random.uniform(0.5, 1.0))
                 if len(asks) < MOST_ASKS:
                     ask = Dialled(Address(url), again=True)
-                    asks.add(asyncio.create_task(self._dial(ask, serve)))
+                    asks[asyncio.create_task(self._dial(ask, serve))] = ask
                     await asyncio.wait(asks, timeout=OFTEN_S)
-                for ended in [ask for ask in asks if ask.done()]:
-                    asks.discard(ended)
-                    ended.result()
+                for ended in [task for task in asks if task.done()]:
+                    ask = asks.pop(ended)
+                    if ended.result() != NOT_YET and ask.answer is None:
+                        shared.failed(url)
         finally:
             await _end(asks)
 

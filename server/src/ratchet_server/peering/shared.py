@@ -5,10 +5,11 @@ given only this address, and each dialled it until one node answers, they could 
 that never find each other.
 
 So this node asks again at an address that may be shared. It dials, and keeps the connection only if
-a process answers that it is not connected to. It asks often until `ENOUGH` answers in a row come
-from processes that it knows. Until then the address counts as one where nobody was met, so no slot
-is folded. Afterwards it asks now and then, for ever: the chance that two groups miss each other
-halves with each ask of each node.
+a process answers that it is not connected to. It asks often until `ENOUGH` asks in a row have
+brought nobody new. Until then the address counts as one where nobody was met, so no slot is folded.
+Afterwards it asks now and then, for ever: the chance that two groups miss each other halves with
+each ask of each node. (An ask without an answer brings nobody, too. Otherwise the address of a node
+that died young would delay folds for ever.)
 
 (This can't work if the balancer always leads one node to the same other node. OPERATING.md says so
 to operators.)
@@ -17,15 +18,15 @@ to operators.)
 from collections.abc import Collection
 from typing import Final
 
-# The answers in a row from known processes that make it likely that there are no others.
+# The asks in a row without a new process that make it likely that there are no others.
 ENOUGH: Final = 8
-# How long to wait between two asks: until there were enough answers, and afterwards.
+# How long to wait between two asks: until there were enough, and afterwards.
 OFTEN_S: Final = 0.1
 SELDOM_S: Final = 10.0
 
 
 class Shared:
-    """The addresses that may be shared, and how many answers in a row brought nobody new."""
+    """The addresses that may be shared, and how many asks in a row brought nobody new."""
 
     def __init__(self) -> None:
         self._in_a_row: dict[str, int] = {}
@@ -44,6 +45,11 @@ class Shared:
         """Another process than the address is named after has answered there. `known`: whether
         it is this process, or one that this node is connected to."""
         self._in_a_row[url] = self._in_a_row.get(url, 0) + 1 if known else 0
+
+    def failed(self, url: str) -> None:
+        """Nobody has answered there."""
+        if url in self._in_a_row:
+            self._in_a_row[url] += 1
 
     def pause_s(self, url: str) -> float:
         """How long to wait before the next ask."""
