@@ -108,6 +108,11 @@ def videos() -> Iterator[str]:
     return (f"clip-{number:02}" for number in range(VIDEOS))
 
 
+def list_with(site: str, video: str) -> str:
+    """The page of the list of clips that begins at this video, or shortly before it."""
+    return f"{site}/?after={video[:-1]}"
+
+
 def _media(folder: Path) -> Path:
     folder.mkdir()
     for suffix in (".webm", ".webp"):

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from e2e.cluster import Cluster
+from e2e.cluster import Cluster, list_with
 from e2e.viewer import Viewer
 from testing.nodes import Node, wait_until
 
@@ -60,7 +60,7 @@ def test_the_list_in_the_background_sends_no_requests(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:
     viewer.page.clock.install()
-    viewer.page.goto(cluster.a.url)
+    viewer.page.goto(list_with(cluster.a.url, video))
     viewer.page.evaluate(_HIDE, True)
     # Let the requests end that were open when the page was hidden.
     viewer.page.clock.run_for(20_000)

@@ -1,6 +1,6 @@
 """A view that one node counts appears by itself on a page that listens to another node."""
 
-from e2e.cluster import Cluster
+from e2e.cluster import Cluster, list_with
 from e2e.conftest import NewViewer
 
 
@@ -26,7 +26,7 @@ def test_the_list_of_clips_goes_up_without_a_reload(
     cluster: Cluster, video: str, new_viewer: NewViewer
 ) -> None:
     viewer = new_viewer()
-    viewer.page.goto(cluster.c.url)
+    viewer.page.goto(list_with(cluster.c.url, video))
     count = viewer.page.locator(f'[data-video="{video}"]')
     assert count.text_content() == "0"
     viewer.page.evaluate("window.thisLoad = true")

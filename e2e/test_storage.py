@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from e2e.cluster import Cluster
+from e2e.cluster import Cluster, list_with
 from e2e.conftest import NewViewer
 from e2e.steering import open_at, reload_at
 from e2e.viewer import Viewer
@@ -101,7 +101,7 @@ def test_local_storage_that_others_have_filled_does_not_make_the_first_paint_sho
     another.merged(3)
     assert another.shown == [3]
     cluster.turn_to("c")
-    another.page.goto(cluster.url)
+    another.page.goto(list_with(cluster.url, video))
     assert another.page_node == "c"
     shown = another.page.locator(f'[data-video="{video}"]')
     expect(shown).to_have_text("3")
