@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -41,20 +42,35 @@ def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIEN
         time.sleep(_LOOK_S)
 
 
+# Where tests look for ports: below those that the system gives to outgoing connections.
+_PORTS: Final = range(20_000, 32_000)
+# What a test may use above a port that it was given.
+_NEXT: Final = 10
+# What this process was given lately, and may only use later.
+_recent: Final[deque[int]] = deque(maxlen=50)
+
+
 def free_port() -> int:
-    """A port that nobody listens on, and that stays free while a node is down.
+    """A port that nobody listens on, and that stays free while a node is down. The next ones are
+    this process's, too.
 
     The system's choice for port 0 would not do: it gives those ports to outgoing connections, too,
-    so a client could take the port of a node that restarts.
+    so a client could take the port of a node that restarts. Tests that run side by side look in
+    parts of their own: otherwise one could take a port that another was given, and uses later.
     """
-    for port in random.sample(range(20_000, 32_000), 1000):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = len(_PORTS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for port in random.sample(_PORTS[worker * share : (worker + 1) * share - _NEXT], share // 2):
+        if any(abs(port - other) < _NEXT for other in _recent):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            return port
+        _recent.append(port)
+        return port
     raise AssertionError("no port is free")
 
 
