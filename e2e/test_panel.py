@@ -621,7 +621,8 @@ def test_it_can_be_used_by_everybody(
 ) -> None:
     for node in (cluster.a, cluster.b, cluster.b, cluster.c):
         node.view(video)
-    wait_until(lambda: cluster.c.views(video) == 4, "c has heard of all")
+    everywhere = cluster.nodes.values()
+    wait_until(lambda: all(node.views(video) == 4 for node in everywhere), "all have all")
     cluster.cut_off("c")
     viewer = sized(width)
     open_at(cluster, viewer, video, "ab")
