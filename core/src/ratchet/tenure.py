@@ -131,10 +131,12 @@ class Tenure:
 
     def in_doubt(self, now: float) -> bool:
         """Whether views can't count because our clock, or that of a peer, is wrong."""
+        # Look at the state first: this is asked for every view.
+        if self.state is not State.WAITING or now >= self._doubted_until:
+            return False
         # If we know a slot of our name, ours will be above it.
         newest = self._table.newest
-        is_new = newest[self._node] <= newest.placeholder
-        return self.state is State.WAITING and is_new and now < self._doubted_until
+        return newest[self._node] <= newest.placeholder
 
     @property
     def left(self) -> Slot | None:

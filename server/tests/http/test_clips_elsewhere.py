@@ -216,6 +216,7 @@ def test_a_clip_removed_from_all_nodes_is_gone_and_its_count_stays(site: Site) -
     os.kill(site.c.pid, signal.SIGHUP)
     for node in site.nodes.values():
         for path in ("/api/videos/gone", "/watch/gone", "/media/gone.webm"):
+            # It is called before the loop goes on.
             wait_until(lambda: node.get(path).status_code == 404, f"{path} is gone")  # noqa: B023
         assert "gone" not in [each["video"] for each in node.get("/api/videos").json()["videos"]]
     site.add(site.b, "gone")
