@@ -8,7 +8,7 @@ import pytest
 from e2e.cluster import Cluster, running_cluster
 from e2e.life import SOON, new_videos
 from testing.checker import History
-from testing.load import Front, Load
+from testing.load import PATIENT_S, Front, Load
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def three(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_a_rolling_restart_under_load_shows_no_failed_view(three: Cluster) -> None:
     history = History()
-    with Load(history, [Front(three.url)], videos=new_videos(), clients=8) as load:
+    front = [Front(three.url)]
+    with Load(history, front, videos=new_videos(), clients=8, attempt_s=PATIENT_S) as load:
         load.more(50)
         for node in three.nodes.values():
             assert node.stop() == 0, node.log

@@ -25,6 +25,8 @@ from testing.nodes import HTTP, PATIENCE_S, Node, wait_until
 
 # A paused node answers nothing: after this time the client tries again with the same key.
 ATTEMPT_S: Final = 1.0
+# Where no request may fail, and no node is paused: a disk that other tests use can take seconds.
+PATIENT_S: Final = 20.0
 # Clients pause like people do, because two cores must run the nodes, the clients and the balancer.
 PACE_S: Final = 0.08
 RETRY_S: Final = 0.05
@@ -95,9 +97,11 @@ class Load:
         clients: int = 2,
         query: str = "",
         browser: bool = True,
+        attempt_s: float = ATTEMPT_S,
         seed: int = 1,
     ) -> None:
-        """`clients`: how many at each target. `query`: of each view, such as ``?ack=peers``."""
+        """`clients`: how many at each target. `query`: of each view, such as ``?ack=peers``.
+        `attempt_s`: how long each client waits for a response."""
         self.history = history
         self.targets = list(targets)
         # Every attempt to count a view that didn't get 200.
@@ -109,6 +113,7 @@ class Load:
         self._clients = clients
         self._query = query
         self._browser = browser
+        self._attempt_s = attempt_s
         self._chance = random.Random(seed)
         self._running: list[tuple[Target | None, _Client]] = []
         self._pool = ThreadPoolExecutor(MAX_CLIENTS, "client")
@@ -208,7 +213,7 @@ class Load:
 
     def _use(self, target: Target, client: _Client) -> None:
         with httpx.Client(
-            base_url=target.url, timeout=ATTEMPT_S, trust_env=False, verify=_NO_TLS
+            base_url=target.url, timeout=self._attempt_s, trust_env=False, verify=_NO_TLS
         ) as http:
             while not client.ends.wait(PACE_S):
                 video = self._choose()
@@ -276,7 +281,8 @@ class Load:
             target, video = self._chance.choice([*self.targets]), self._choose()
             before, begun = _process(target), self.history.clock()
             try:
-                answer = HTTP.get(f"{target.url}/api/videos/{video}/snapshot", timeout=ATTEMPT_S)
+                url = f"{target.url}/api/videos/{video}/snapshot"
+                answer = HTTP.get(url, timeout=self._attempt_s)
             except httpx.TransportError:
                 continue
             if answer.status_code != 200:

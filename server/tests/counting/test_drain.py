@@ -17,7 +17,7 @@ import pytest
 
 from testing.checker import History
 from testing.disk import on_disk
-from testing.load import Load
+from testing.load import PATIENT_S, Load
 from testing.nodes import HOST, PATIENCE_S, Node, cluster, connected, equal, wait_until
 from testing.wire import answers, dial, established, events, how_it_closed, key, receive
 
@@ -148,7 +148,7 @@ class TestStopping:
         self, a: Node, b: Node
     ) -> None:
         history = History()
-        with Load(history, [a, b], videos=["busy", "rare"]) as load:
+        with Load(history, [a, b], videos=["busy", "rare"], attempt_s=PATIENT_S) as load:
             load.more(20)
             assert a.stop() == 0
             load.more(20, at=[b])
