@@ -115,8 +115,8 @@ class Plan:
     def _column(
         self, slot: Slot, column: Column, latest: int, without: Collection[str]
     ) -> ColumnChange:
-        """The rows of a slot that stays, `without` some videos. If it can't have had so many changes, it claims none, and
-        so asks the other nodes for all of them."""
+        """The rows of a slot that stays, `without` some videos. If it can't have had so many
+        changes, it claims none, and so asks the other nodes for all of them."""
         to = self.renamed.get(slot, slot)
         # A slot of the future has to be renamed or dropped anyway.
         most = latest - to.generation if to.generation <= latest else MAX_COUNT
