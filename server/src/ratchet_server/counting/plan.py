@@ -73,7 +73,7 @@ class Plan:
         return mended
 
     @property
-    def _base(self) -> Mapping[str, int]:
+    def _base(self) -> dict[str, int]:
         """The right numbers in the base."""
         return {video: n for (place, video), n in self.numbers.items() if place is None}
 
