@@ -67,8 +67,12 @@ class Door:
         receive for each."""
         paths = [f"/assets/lacks-abc/{uuid.uuid4().hex}.js" for _ in range(20)]
         assert {self.get(client, path, forwarded) for path in paths} == {404}
-        seen = [each for node in self.cluster.nodes for each in node.seen()]
+        seen = self.seen()
         return [seen.count(f"GET {path}") for path in paths]
+
+    def seen(self) -> list[str]:
+        """What all nodes have seen."""
+        return [each for node in self.cluster.nodes for each in node.seen()]
 
     def logged(self, client: str) -> int:
         """How many lines HAProxy has logged about the client."""
@@ -170,6 +174,21 @@ class TestBodies:
             chunk = f"{most:x}\r\n" if "chunked" in how else ""
             opened.sendall(chunk.encode() + b"x" * most)
             assert b" 413 " in opened.recv(1024)
+
+
+class TestAClientThatNeverReads:
+    def test_costs_little_memory_of_the_system(self, door: Door, client: str) -> None:
+        name = f"{uuid.uuid4().hex}.webm"
+        sent = [0] * 25
+
+        def stays() -> bool:
+            sent.append(door.seen().count(f"sent 64 KiB of {name}"))
+            return sent[-1] > 0 and len({*sent[-25:]}) == 1
+
+        with door.connect(client) as opened:
+            opened.sendall(f"GET /media/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(stays, "the node can't send more")
+        assert sent[-1] * 64 < 2500
 
 
 class TestTheLog:
