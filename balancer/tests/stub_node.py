@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sys
 from typing import Any
 
@@ -40,10 +41,10 @@ def make_app(name: str) -> Sanic[Any, Any]:
     async def seen(_: Request) -> HTTPResponse:
         return json(app.ctx.seen)
 
-    async def live(_: Request, socket: Websocket, video: str) -> None:
-        await socket.send(f"{name} {video}")
-        async for message in socket:
-            await socket.send(message)
+    async def live(_: Request, opened: Websocket, video: str) -> None:
+        await opened.send(f"{name} {video}")
+        async for message in opened:
+            await opened.send(message)
 
     app.add_websocket_route(live, "/api/videos/<video:str>/live")
 
@@ -54,11 +55,15 @@ def make_app(name: str) -> Sanic[Any, Any]:
         await asyncio.Event().wait()  # an event stream doesn't end
 
     @app.get("/media/<name:str>")
-    # Sanic passes `name`, which is of no interest here.
-    async def clip(request: Request, name: str) -> None:  # noqa: ARG001
+    async def clip(request: Request, name: str) -> None:
+        transport: Any = request.transport
+        # Like a node: what waits, waits in the balancer.
+        own = transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
         response = await request.respond(content_type="video/webm")
         for _ in range(CLIP_BYTES // 2**16):
             await response.send(bytes(2**16))
+            app.ctx.seen.append(f"sent 64 KiB of {name}")
 
     async def anything(request: Request, path: str = "") -> HTTPResponse:
         """Every other path. Node a aborts the connection if the path has `lost` in it. Nodes a and

@@ -13,6 +13,7 @@ import select
 import socket
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from balancer_cluster import PATIENCE_S, Cluster, start_cluster
@@ -32,9 +33,10 @@ class Door:
     Its second port takes a client's address from a header, which HAProxy calls the PROXY protocol.
     """
 
-    def __init__(self, cluster: Cluster, port: int) -> None:
+    def __init__(self, cluster: Cluster, port: int, log: Path) -> None:
         self.cluster = cluster
         self._port = port
+        self._log = log
 
     def connect(self, client: str) -> socket.socket:
         opened = socket.create_connection((HOST, self._port), PATIENCE_S)
@@ -65,8 +67,16 @@ class Door:
         receive for each."""
         paths = [f"/assets/lacks-abc/{uuid.uuid4().hex}.js" for _ in range(20)]
         assert {self.get(client, path, forwarded) for path in paths} == {404}
-        seen = [each for node in self.cluster.nodes for each in node.seen()]
+        seen = self.seen()
         return [seen.count(f"GET {path}") for path in paths]
+
+    def seen(self) -> list[str]:
+        """What all nodes have seen."""
+        return [each for node in self.cluster.nodes for each in node.seen()]
+
+    def logged(self, client: str) -> int:
+        """How many lines HAProxy has logged about the client."""
+        return self._log.read_text().count(f"{client}:")
 
     def finds(self, client: str, forwarded: str = "") -> bool:
         """Whether the client gets a file that only one node has."""
@@ -83,7 +93,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         environ.setenv("RATCHET_PROXIES", f"{PROXY},2001:db8:9::/48")
         more = f"bind {HOST}:{port} accept-proxy"
         with start_cluster("haproxy", folder, more=more) as cluster:
-            yield Door(cluster, port)
+            yield Door(cluster, port, folder / "balancer.log")
 
 
 @pytest.fixture
@@ -164,3 +174,41 @@ class TestBodies:
             chunk = f"{most:x}\r\n" if "chunked" in how else ""
             opened.sendall(chunk.encode() + b"x" * most)
             assert b" 413 " in opened.recv(1024)
+
+
+class TestAClientThatNeverReads:
+    def test_costs_little_memory_of_the_system(self, door: Door, client: str) -> None:
+        name = f"{uuid.uuid4().hex}.webm"
+        sent = [0] * 25
+
+        def stays() -> bool:
+            sent.append(door.seen().count(f"sent 64 KiB of {name}"))
+            return sent[-1] > 0 and len({*sent[-25:]}) == 1
+
+        with door.connect(client) as opened:
+            opened.sendall(f"GET /media/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(stays, "the node can't send more")
+        assert sent[-1] * 64 < 2500
+
+
+class TestTheLog:
+    """Clients must not fill it."""
+
+    def test_has_few_of_the_failures_that_one_client_causes(self, door: Door, client: str) -> None:
+        for _ in range(200):
+            with door.connect(client) as opened:
+                # It leaves before HAProxy has searched all nodes for the file.
+                opened.sendall(b"GET /assets/lacks-abc/x.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        last = next(_clients)
+        assert door.get(last, "/assets/lacks-abc/last.js") == 404
+        wait_until(lambda: door.logged(last) == 1, "a failure of another client is logged")
+        assert 0 < door.logged(client) < 60
+
+    def test_has_nothing_about_bytes_that_are_no_request(self, door: Door, client: str) -> None:
+        for some in (b"", b"GET / HTTP/1.1\r\nHo", b"\x16\x03\x01 x\r\n\r\n"):
+            with door.connect(client) as opened:
+                opened.sendall(some)
+        last = next(_clients)
+        assert door.get(last, "/assets/lacks-abc/last.js") == 404
+        wait_until(lambda: door.logged(last) == 1, "a failure of another client is logged")
+        assert not door.logged(client)

@@ -153,6 +153,25 @@ class TestANodeThatIsOlderThanTheFloor:
         assert b.replica.table.snapshot(TIDE).counter.slots == {own: 10}
         assert slot_of(a) == own
 
+    def test_goes_on_in_its_slot_when_it_meets_others_again(self) -> None:
+        world = quick()
+        a, b, c = world.meet("a", "b", "c")
+        pass_by(world, "x", "y", "z")
+        grow_old(world)
+        own = [slot_of(node) for node in (a, b)]
+        assert max(own)[1] < a.replica.table.folded.floor
+        world.cut(a, b)
+        world.settle()
+        world.heal()
+        world.settle()
+        world.start("c", world.crash(c))
+        world.settle()
+        world.pass_time(10.0)
+        world.settle()
+        assert [slot_of(a), slot_of(b)] == own
+        assert [node.replica.table.newest[node.name] for node in (a, b)] == [n for _, n in own]
+        assert "reopened" not in kinds(a) + kinds(b)
+
     def test_is_missing_when_it_is_gone_and_is_folded_when_it_is_retired(self) -> None:
         world = quick()
         a, b = world.meet("a", "b")

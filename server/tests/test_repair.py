@@ -212,6 +212,21 @@ class TestTheCommand:
             assert (node.views("tide"), node.views("moss")) == (2, 1)
             assert "can't" not in node.log
 
+    def test_sets_the_base_as_it_is_once_a_slot_on_its_way_has_arrived(
+        self, tmp_path: Path
+    ) -> None:
+        """Nodes lift a slot part by part. All have to show the same number after the repair."""
+        gone = Slot("c", NOW_US - HOUR_US)
+        maps = {"c": gone.generation}
+        base = (("tide", 900), ("moss", 2))
+        lifting = (rows(gone, tide=4, moss=3, loom=5),)
+        data = fill(tmp_path / "a", Changes(lifting, base, (), maps, maps, maps))
+        set_both = ["--set", "base/tide=14", "--set", "base/loom=0"]
+        assert main(["repair", str(data), *set_both, "--yes"]) == 0
+        with Node("a", tmp_path) as node:
+            node.start()
+            assert [node.views(video) for video in ("tide", "moss", "loom")] == [14, 5, 0]
+
     def test_refuses_while_the_node_runs(self, refused: Refused, folder: Path) -> None:
         with datadir.locked(folder):
             line = refused("repair", str(folder), "--drop", "x", "--yes")

@@ -152,7 +152,10 @@ class Cluster:
 
     def _list(self, node: str) -> None:
         """List a name although no slot of it may be known."""
-        self._journal.join({node: self._table.newest.placeholder})
+        newest = self._table.newest
+        # A name below the floor is listed already, with the slot in which it still counts.
+        if node not in newest:
+            self._journal.join({node: newest.placeholder})
 
     def _retire(self, node: str, why: str) -> None:
         slot = Slot(node, self._table.newest[node])

@@ -19,7 +19,7 @@ smaller if two meet, would not do: a node that was down meanwhile would not know
 
 **Only an operator's address leads a node into a cluster.** A node that was given none joins those
 who find it, as long as it has counted nothing, and for its first seconds on an empty disk: it may
-be the first node, back without its disk.
+be the first node, back without its disk. So does a node whose ids were damaged on its disk.
 
 *Why does a cluster not settle in two parts?* All nodes may start at once on empty disks, be cut off
 from each other, and crash before their id is on disk. A node is *whole* once it has found, at each
@@ -119,8 +119,9 @@ class Identity:
         self._strangers: dict[str, Stranger] = {}
         # The ids that this process has made.
         self._made: set[str] = set()
-        # When we started, if that was on an empty disk.
+        # When we started, if that was on an empty disk, or on one that has lost our ids.
         self._fresh_since: float | None = None
+        self._has_lost_ids = False
         self._begun = False
         self._now = 0.0
 
@@ -143,6 +144,11 @@ class Identity:
     def stranger(self, process: str) -> Stranger | None:
         """Why we no longer talk to a process that we have admitted. End the connection."""
         return self._strangers.get(process)
+
+    def lost_ids(self) -> None:
+        """The disk has had ids of our cluster, and can't return all of them. Call it at the
+        start."""
+        self._has_lost_ids = True
 
     # -- meeting others ------------------------------------------------------------------------
 
@@ -227,7 +233,8 @@ class Identity:
         return not self._sent and table.is_blank()
 
     def _is_fresh(self) -> bool:
-        """Whether we have just started on an empty disk, and nobody has our ids."""
+        """Whether we have just started without the ids that our cluster may have, and nobody has
+        ours."""
         since = self._fresh_since
         return (
             since is not None
@@ -251,7 +258,7 @@ class Identity:
         self._links = {process: it for process, it in self._links.items() if process in peers}
         if not self._begun:
             self._begun = True
-            if table.is_blank() and not table.ids:
+            if not table.ids and (table.is_blank() or self._has_lost_ids):
                 self._fresh_since = now
         self.decide(waiting=waiting)
         if unfound == 0 and table.ids_on_disk:

@@ -16,6 +16,7 @@ from ratchet_server.http.elsewhere import MARK, MOST_AT_ONCE
 
 from testing.nodes import HOST, HTTP, Node, connected, free_port, wait_until
 from testing.processes import running
+from testing.vip import virtual_ip
 from testing.wire import dial, key, receive
 
 CLIP: Final = os.urandom(300_001)
@@ -256,3 +257,23 @@ def test_clients_that_do_not_read_cost_little_and_are_few(site: Site) -> None:
         assert len(HTTP.get(f"{site.url}/media/slow.webm").content) == LONG
         assert site.a.memory_kib < before + 32 * 1024
     wait_until(lambda: site.a.get("/media/slow.webm").status_code == 200, "there is room again")
+
+
+def test_nodes_that_share_one_address_pass_clips_on(tmp_path: Path) -> None:
+    """A node has dialled another one at that address. The next time, it leads to a third."""
+    media = tmp_path / "media"
+    media.mkdir()
+    (media / "tide.webm").write_bytes(CLIP)
+    with ExitStack() as stack:
+        holder = stack.enter_context(Node("holder", tmp_path, flags=("--media", str(media))))
+        node, other = (stack.enter_context(Node(name, tmp_path, flags=())) for name in "ab")
+        other.peers = [holder.url]
+        for each in (holder, other):
+            each.start()
+        with virtual_ip([other], first=[holder]) as shared:
+            node.peers = [shared]
+            node.start()
+            wait_until(lambda: connected([node, other, holder]), "all are connected")
+            assert node.get("/api/node").json()["peers"][0]["url"] == shared
+            wait_until(lambda: node.get("/watch/tide").status_code == 200, "the video is known")
+            assert node.get("/media/tide.webm").content == CLIP

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ratchet_server.cli import main
+from ratchet_server.counting.datadir import DATABASE
 
 from testing.nodes import Node, cluster, connected, equal, wait_until
 
@@ -116,3 +117,25 @@ def test_a_join_names_an_id(tmp_path: Path) -> None:
         for body in ({}, {"cluster": "x"}, {"cluster": None}, {"cluster": "0" * 16, "x": 1}):
             response = a.post_json("/api/cluster/join", **body)
             assert (response.status_code, response.json()["error"]) == (400, "bad_join")
+
+
+def test_a_node_that_was_given_no_address_and_has_lost_its_ids_comes_back(tmp_path: Path) -> None:
+    with Node("a", tmp_path) as a, Node("b", tmp_path, peers=[a.url]) as b:
+        for node in (a, b):
+            node.start()
+            node.view("tide")
+        wait_until(lambda: settled(a) and settled(b), "the cluster has settled")
+        before = id_of(b)
+        a.stop()
+        # One bit on the disk flips.
+        file = Path(a.data) / DATABASE
+        content = bytearray(file.read_bytes())
+        content[content.index(before.encode())] ^= 1
+        file.write_bytes(content)
+        a.start()
+        assert "the ids of the cluster: " in a.log
+        a.view("tide")
+        wait_until(lambda: connected([a, b]) and equal([a, b]), "they have found each other")
+        assert a.views("tide") == b.views("tide") == 3
+        wait_until(lambda: settled(a), "a has settled again")
+        assert id_of(a) == id_of(b)

@@ -238,6 +238,8 @@ class Keeper:
         table, bounds = self.replica.table, self.replica.bounds
         async for part in self._store.load():
             table.restore(part)
+        if self._store.has_lost_ids:
+            self.replica.identity.lost_ids()
         await self._health.mend()
         # A node on a machine whose clock is behind must start all the same, and go on when somebody
         # sets the clock.

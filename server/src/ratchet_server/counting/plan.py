@@ -6,7 +6,7 @@ and claims that can't be true by this machine's clock are put right by themselve
 on them but what nodes say to each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ratchet.bounds import AHEAD_US
@@ -65,10 +65,17 @@ class Plan:
         mended.restore(self._maps(table, latest))
         for slot, column in columns_of(table).items():
             if self._stays(slot):
-                mended.restore(Changes(columns=(self._column(slot, column, latest),)))
-        numbers = {video: n for (place, video), n in self.numbers.items() if place is None}
-        mended.restore(Changes(base=tuple((dict(table.base) | numbers).items())))
+                # What is on its way into the base is in the number that the base will have.
+                done = self._base if slot in table.lifting else {}
+                change = self._column(slot, column, latest, done)
+                mended.restore(Changes(columns=(change,)))
+        mended.restore(Changes(base=tuple((dict(table.base) | self._base).items())))
         return mended
+
+    @property
+    def _base(self) -> dict[str, int]:
+        """The right numbers in the base."""
+        return {video: n for (place, video), n in self.numbers.items() if place is None}
 
     def _stays(self, slot: Slot) -> bool:
         return slot not in self.slots and slot.node not in self.names
@@ -105,15 +112,18 @@ class Plan:
         known = [s.generation for s in slots if s.node == node and s.generation <= latest]
         return max(known, default=0)
 
-    def _column(self, slot: Slot, column: Column, latest: int) -> ColumnChange:
-        """The rows of a slot that stays. If it can't have had so many changes, it claims none, and
-        so asks the other nodes for all of them."""
+    def _column(
+        self, slot: Slot, column: Column, latest: int, without: Collection[str]
+    ) -> ColumnChange:
+        """The rows of a slot that stays, `without` some videos. If it can't have had so many
+        changes, it claims none, and so asks the other nodes for all of them."""
         to = self.renamed.get(slot, slot)
         # A slot of the future has to be renamed or dropped anyway.
         most = latest - to.generation if to.generation <= latest else MAX_COUNT
         rows = tuple(
             Row(video, views, seq if seq <= most else 1)
             for video, before, seq in column
+            if video not in without
             if (views := self.numbers.get((slot, video), before))
         )
         return ColumnChange(to, column.complete if column.complete <= most else 0, rows)

@@ -55,6 +55,8 @@ class Reading:
         self._is_old = is_old
         # What is damaged, in words.
         self.damage: list[str] = []
+        # Whether some ids of the cluster can't be read.
+        self.has_lost_ids = False
         # The ids of the slots in the database.
         self.slot_ids: dict[Slot, int] = {}
 
@@ -102,6 +104,7 @@ class Reading:
         sums = _Sum()
         found = [row async for part in self._intact(schema.CLUSTER, sums) for row in part]
         if not (whole := await self._is_whole(sums, schema.SUM, "cluster")):
+            self.has_lost_ids = True
             self.damage.append(f"the ids of the cluster: {len(found)} can be read, others can't")
         return Changes(
             ids=frozenset(value for kind, value, _ in found if kind == "id"),

@@ -67,6 +67,8 @@ class Store:
         self._version = schema.SAME_TABLES
         # What `load` has found damaged, in words.
         self.damage: list[str] = []
+        # Whether some ids of the cluster are among that.
+        self.has_lost_ids = False
         # What else an operator should know of it.
         self.warnings: list[str] = []
 
@@ -109,6 +111,7 @@ class Store:
         async for part in reading.everything():
             yield part
         self._slot_ids |= reading.slot_ids
+        self.has_lost_ids = reading.has_lost_ids
 
     async def fault(self) -> str | None:
         """Whether something has happened to the files since they were opened, and what. They are

@@ -16,7 +16,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -71,16 +71,18 @@ class Elsewhere:
         self,
         name: str,
         own: Shared,
-        connected: Callable[[], Mapping[str, str]],
+        connected: Callable[[], Mapping[str, Sequence[str]]],
         is_gone: Callable[[str], bool],
     ) -> None:
-        """`name`: this node's. `connected`: the URL of each connected node, by name. `is_gone`:
-        whether the node of a name has left or was retired."""
+        """`name`: this node's. `connected`: the URLs of each connected node, by name: see
+        `urls_of_connected`. `is_gone`: whether the node of a name has left or was retired."""
         self._name = name
         self._own = own
         self._connected = connected
         self._is_gone = is_gone
         self._known: dict[str, _Known] = {}
+        # At which of its URLs each node has answered last.
+        self._reached: dict[str, str] = {}
         # The nodes that were asked since they connected, and when all were asked last.
         self._asked: set[str] = set()
         self._asked_at = 0.0
@@ -122,12 +124,14 @@ class Elsewhere:
         if self._fetching >= MOST_AT_ONCE:
             message = f"This node gets {MOST_AT_ONCE} files from other nodes already; try again."
             raise ApiError(503, "busy", message, retry_after_s=1)
-        urls = [url for node, url in self._others().items() if node in holders]
+        others = self._others()
+        here = [node for node in others if node in holders]
+        # In random order, so that no holder gets all requests.
+        urls = [url for node in random.sample(here, len(here)) for url in others[node]]
         self._fetching += 1
         try:
             async with contextlib.AsyncExitStack() as stack:
-                # In random order, so that no holder gets all requests.
-                for url in random.sample(urls, len(urls)):
+                for url in urls:
                     response = await self._send(stack, method, f"{url}/media/{file}", headers)
                     if response and response.status_code in _USEFUL:
                         yield response
@@ -141,8 +145,13 @@ class Elsewhere:
         )
         raise ApiError(503, "clip_away", message, retry_after_s=2)
 
-    def _others(self) -> dict[str, str]:
-        return {node: url for node, url in self._connected().items() if node != self._name}
+    def _others(self) -> dict[str, list[str]]:
+        """The URLs of each other node, the most promising first."""
+        return {
+            node: sorted(urls, key=lambda url: url != self._reached.get(node))
+            for node, urls in self._connected().items()
+            if node != self._name
+        }
 
     def _holders(self, file: str) -> set[str]:
         return {
@@ -173,24 +182,25 @@ class Elsewhere:
 
     # -- asking for catalogues -------------------------------------------------------------------
 
-    async def _ask_all(self, others: Mapping[str, str]) -> None:
+    async def _ask_all(self, others: Mapping[str, Sequence[str]]) -> None:
         if self._http is None:
             # Not at the start: a node without peers needs no HTTP client, and to import one takes
             # long. And not in the event loop, which would stand still.
             self._http = await asyncio.to_thread(_new_client)
         before = {**self._known}
-        await asyncio.gather(*(self._ask(node, url) for node, url in others.items()))
+        await asyncio.gather(*(self._ask(node, urls) for node, urls in others.items()))
         self._asked |= others.keys()
         for node in self._known.keys() - others.keys():
             if self._is_gone(node):
                 del self._known[node]
+                self._reached.pop(node, None)
         if self._known != before:
             # Most nodes have the same videos.
             distinct = {known.etag: known.videos for known in self._known.values()}
             merged = {each: video for videos in distinct.values() for each, video in videos.items()}
             self.videos = dict(sorted(merged.items()))
 
-    async def _ask(self, node: str, url: str) -> None:
+    async def _ask(self, node: str, urls: Iterable[str]) -> None:
         # The node's last catalogue, and those of other nodes that it may have now, too.
         known = {each.etag: each.videos for each in self._known.values()}
         own = self._own.encoded
@@ -198,9 +208,13 @@ class Elsewhere:
         headers = {b"If-None-Match": ", ".join(known).encode()}
         try:
             async with asyncio.timeout(ANSWER_S), contextlib.AsyncExitStack() as stack:
-                response = await self._send(stack, "GET", url + PATH, headers)
-                # Another node may be at the address by now, or one of an older version.
-                if response is None or response.headers.get(NODE_HEADER) != node:
+                for url in urls:
+                    response = await self._send(stack, "GET", url + PATH, headers)
+                    # Another node may be at the address by now, or one of an older version.
+                    if response and response.headers.get(NODE_HEADER) == node:
+                        self._reached[node] = url
+                        break
+                else:
                     return
                 etag = response.headers.get("ETag", "")
                 if response.status_code == 304 and etag in known:
@@ -214,12 +228,17 @@ class Elsewhere:
                 _log.warning("can't read which videos node %s has: %s", node, reason)
 
 
-def urls_of_connected(routes: Routes, mesh: Mesh) -> dict[str, str]:
-    """The URL of each connected node, by its name."""
+def urls_of_connected(routes: Routes, mesh: Mesh) -> dict[str, list[str]]:
+    """The URLs at which each connected node may be, by its name."""
     dialled = {each.process: each.url for each in mesh.dialled if each.connected}
     return {
-        # At the address that was dialled, if there is one: others may not lead there from here.
-        route.peer.node: dialled.get(process, route.peer.url).rstrip("/")
+        # The address that was dialled may lead to several nodes in turns. And the one that the node
+        # has sent may not lead there from here.
+        route.peer.node: [
+            url.rstrip("/")
+            for url in dict.fromkeys((dialled.get(process, ""), route.peer.url))
+            if url
+        ]
         for process, route in routes.by_process().items()
     }
 
