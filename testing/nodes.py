@@ -21,6 +21,7 @@ import httpx
 from ratchet_server.counting.datadir import DATABASE
 
 from testing import processes
+from testing.forked import Forked
 
 PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.02
@@ -93,9 +94,11 @@ class Node:
         data: str | None = None,
         files: tuple[int, int] | None = None,
         stdout: int | None = None,
+        forked: bool = True,
     ) -> None:
         """`files`: how many files the system lets it open, softly and at the most.
-        `stdout`: where it prints, if not to its log."""
+        `stdout`: where it prints, if not to its log. `forked`: whether its processes are
+        `Forked`. Otherwise, and with a `stdout` or PYTHONPATH, each is a Python of its own."""
         self.name = name
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -105,8 +108,9 @@ class Node:
         self.data = data or str(folder / name)
         self.files = files
         self.stdout = stdout
+        self.forked = forked and stdout is None
         self.log_file = folder / f"{name}.log"
-        self.process: processes.Process | None = None
+        self.process: processes.Process | Forked | None = None
         self._log_start = 0
 
     def __enter__(self) -> Self:
@@ -144,10 +148,8 @@ class Node:
     def spawn(self) -> Self:
         """Start a process, and don't wait for it."""
         assert not self.running, f"{self.name} runs already"
-        command = [sys.executable, "-m", "ratchet_server", "node", "--name", self.name]
-        command += ["--port", str(self.port), "--data", self.data, *self.flags]
-        for peer in self.peers:
-            command += ["--peer", peer]
+        command = ["node", "--name", self.name, "--port", str(self.port), "--data", self.data]
+        command += [*self.flags, *(word for peer in self.peers for word in ("--peer", peer))]
         # Keep out the settings in our own environment, except for the page that is to be tested.
         kept = {
             key: value
@@ -155,13 +157,17 @@ class Node:
             if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
         }
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        limits = self.files
+        environ = kept | self.environ
+        if self.forked and "PYTHONPATH" not in self.environ:
+            self.process = Forked(command, self.log_file, environ, self.files)
+            return self
+        limits, stdout = self.files, self.stdout
         self.process = processes.start(
-            command,
+            [sys.executable, "-m", "ratchet_server", *command],
             self.log_file,
-            kept | self.environ,
+            environ,
             preexec_fn=limits and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)),
-            **({} if self.stdout is None else {"stdout": self.stdout}),
+            **({} if stdout is None else {"stdout": stdout}),
         )
         return self
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from testing.forked import Forked
+
 Process = subprocess.Popen[bytes]
 
 
@@ -30,7 +32,7 @@ def start(
         )
 
 
-def end(process: Process, patience_s: float = 0) -> None:
+def end(process: Process | Forked, patience_s: float = 0) -> None:
     """End a process: by SIGTERM if it ends within `patience_s`, otherwise by SIGKILL."""
     if patience_s:
         process.send_signal(signal.SIGTERM)

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any, Final, Protocol
 
 from ratchet.frames import Hello
@@ -24,7 +25,7 @@ from ratchet_server.peering.mesh import Mesh
 from ratchet_server.peering.ports import Transport
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
-from sanic import Sanic
+from sanic import Blueprint, Sanic
 
 from testing.bus import Bus, BusTransport
 from testing.links import Link, Links, Style
@@ -32,6 +33,9 @@ from testing.nodes import HOST, PATIENCE_S, free_port
 from testing.witness import Witness
 
 NAMES: Final = ("a", "b", "c")
+
+# Sanic keeps all apps of a process by their names.
+_numbers: Final = count(1)
 
 
 async def until(holds: Callable[[], object], what: str) -> None:
@@ -99,7 +103,7 @@ class MeshWire:
         addresses = Addresses(me, [given], lambda _node: False)
         mesh = Mesh(me, addresses, OpenDoor(me), secret=None)
         with listen(HOST, self._ports[me.node]) as sock:
-            async with _served(mesh, me, sock):
+            async with served(peer(mesh, Guard(())), sock):
                 yield mesh
 
     def cut(self, name: str) -> None:
@@ -119,14 +123,14 @@ class MeshWire:
 
 
 @asynccontextmanager
-async def _served(mesh: Mesh, me: Hello, sock: socket.socket) -> AsyncIterator[None]:
-    """`WS /peer` of this process on `sock`."""
-    app = Sanic[Any, Any](f"peer-{me.process}", configure_logging=False)
+async def served(calls: Blueprint, sock: socket.socket) -> AsyncIterator[None]:
+    """These calls on `sock`, served as a node serves them."""
+    app = Sanic[Any, Any](f"app-{next(_numbers)}", configure_logging=False)
     # Sanic speeds up its own classes for one app; a second one in this process would break them.
     app.config.TOUCHUP = False
     app.ctx.backlog = Backlog()
     app.ctx.room = Room(1000)
-    app.blueprint(peer(mesh, Guard(())))
+    app.blueprint(calls)
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
     # Sanic's server has no types for these two calls.

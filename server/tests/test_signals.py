@@ -53,7 +53,9 @@ class TestANode:
             with ExitStack() as stack:
                 nodes = []
                 for moment_s in moments_s[start : start + AT_ONCE]:
-                    node = stack.enter_context(Node(f"a{moment_s * 1000:.0f}", tmp_path))
+                    node = stack.enter_context(
+                        Node(f"a{moment_s * 1000:.0f}", tmp_path, forked=False)
+                    )
                     pid = node.spawn().pid
                     # This is one of the first of some hundred modules.
                     wait_until(lambda: has_imported(pid, "_asyncio"), "it imports")  # noqa: B023
@@ -68,7 +70,7 @@ class TestANode:
     def test_ends_well_after_a_blocked_signal_from_before_python_started(
         self, tmp_path: Path, number: signal.Signals
     ) -> None:
-        with Node("a", tmp_path) as node:
+        with Node("a", tmp_path, forked=False) as node:
             # Processes inherit the mask. Without it, no handler could catch a signal this early.
             signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPS)
             try:
@@ -90,7 +92,7 @@ class TestSighup:
         (tmp_path / "tide.webm").write_bytes(b"clip")
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
         try:
-            with Node("a", tmp_path, flags=["--media", str(tmp_path)]) as node:
+            with Node("a", tmp_path, flags=["--media", str(tmp_path)], forked=False) as node:
                 pid = node.spawn().pid
                 wait_until(lambda: has_imported(pid, "_asyncio"), "it imports")
                 for _ in range(20):

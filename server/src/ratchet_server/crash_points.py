@@ -28,13 +28,10 @@ Step = Literal[
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
-_die_at: Final = os.environ.get("RATCHET_DIE_AT")
-_fail_at: Final = os.environ.get("RATCHET_FAIL_AT")
-
 
 def reached(step: Step) -> None:
     """Note that this process has reached `step`: kill it, or fail, if the environment says so."""
-    if step == _die_at:
+    if step == os.environ.get("RATCHET_DIE_AT"):
         os.kill(os.getpid(), signal.SIGKILL)
-    if step == _fail_at:
+    if step == os.environ.get("RATCHET_FAIL_AT"):
         raise RuntimeError(f"RATCHET_FAIL_AT={step}")

@@ -39,7 +39,7 @@ from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.hosts import Hosts
-from ratchet_server.http.metrics import metrics
+from ratchet_server.http.metrics import NodeCollector, metrics
 from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
@@ -245,6 +245,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
     gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
     hosts = Hosts.of_node(settings.allowed_hosts, host=settings.host, url=url, listening=listening)
+    measured = NodeCollector(keeper, routes, watchers, life, room, lambda: len(mesh.strangers))
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
@@ -257,7 +258,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             operators(settings.name, keeper, departure, guard),
             cluster(replica, mesh, life, room),
             peer(mesh, guard),
-            metrics(keeper, routes, watchers, life, room, lambda: len(mesh.strangers)),
+            metrics(measured),
             pages(settings, videos, keeper, embedders, gate),
             shared_catalogue(shared),
             files.clips(catalogue, elsewhere),

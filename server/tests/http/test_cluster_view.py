@@ -5,10 +5,8 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -16,6 +14,7 @@ import pytest
 from ratchet_server.cli import main
 
 from testing.nodes import HOST, Node, cluster, connected, equal, free_port, wait_until
+from testing.responder import responding
 from testing.wire import answers as responds
 
 # Closed slots wait for a second before they are folded, not for an hour.
@@ -47,29 +46,6 @@ def seen(node: Node) -> dict[str, Any]:
     state = answer.json()
     assert isinstance(state, dict)
     return state
-
-
-@contextmanager
-def never_ready() -> Iterator[str]:
-    """The URL of a peer that responds with 503, like a node that is still reading its data."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.send_error(503)
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        try:
-            yield f"http://{HOST}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def member(node: Node, name: str) -> dict[str, Any]:
@@ -219,7 +195,7 @@ class TestWhenSomethingIsWrong:
         with socket.create_server((HOST, 0)) as closed:
             peer = f"http://{HOST}:{closed.getsockname()[1]}"
         with (
-            never_ready() as unready,
+            responding(503) as unready,
             Node("a", tmp_path, peers=[peer, unready], data=":memory:") as node,
         ):
             node.spawn()

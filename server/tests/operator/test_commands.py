@@ -1,9 +1,7 @@
 """How the operator's commands call a node, and how they report an address that is no node."""
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -12,41 +10,9 @@ from ratchet_server.cli import main
 from ratchet_server.operator.client import CallError, Client
 
 from testing.nodes import HOST, Node
+from testing.responder import responding
 
 Refused = Callable[..., str]
-
-
-@contextmanager
-def answering(
-    status: int, body: str, *, seen: list[tuple[str, str | None]] | None = None, **headers: str
-) -> Iterator[str]:
-    """The URL of a web server that gives this response to every request. `seen`: the method of each
-    request, and its Authorization."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if seen is not None:
-                seen.append((self.command, self.headers["Authorization"]))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    with HTTPServer((HOST, 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        try:
-            yield f"http://{HOST}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class TestACall:
@@ -89,7 +55,7 @@ class TestACall:
         file.write_text("swordfish-swordfish\n")
         flag = ["--secret-file", str(file)]
         seen: list[tuple[str, str | None]] = []
-        with answering(302, "", seen=seen, Location=f"{node.url}/api/cluster") as url:
+        with responding(302, "", seen=seen, Location=f"{node.url}/api/cluster") as url:
             assert main(["status", url, *flag]) == 0
             assert "Node a serves" in capsys.readouterr().out
             refused("retire", "b", "--via", url, *flag)
@@ -101,7 +67,7 @@ class TestACall:
 
     def test_follows_a_redirection_only_if_it_changes_nothing(self, node: Node) -> None:
         there = f"{node.url}/api/node"
-        with answering(302, "", Location=there) as url, Client(url, None) as client:
+        with responding(302, "", Location=there) as url, Client(url, None) as client:
             assert client.get("/")["node"] == "a"
             with pytest.raises(CallError, match=r"refused \(302\): Found"):
                 client.post("/")
@@ -126,7 +92,7 @@ class TestAnAddressThatIsNoNode:
     def test_is_reported_with_its_response(
         self, refused: Refused, command: list[str], status: int, body: str, words: str
     ) -> None:
-        with answering(status, body) as url:
+        with responding(status, body) as url:
             assert f"{url} {words}" in refused(*command, url)
 
     def test_is_reported_if_it_closes_the_connection(self, refused: Refused) -> None:

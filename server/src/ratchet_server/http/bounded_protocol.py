@@ -19,6 +19,7 @@ from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from ratchet_server.http.backlog import Backlog
+from ratchet_server.http.unread import drop_unread
 
 
 class Pace(NamedTuple):
@@ -74,6 +75,7 @@ class BoundedProtocol(WebSocketProtocol):
     HTTP_CLASS = _Http
     __slots__ = (
         "_backlog",
+        "_dropping",
         "_from_listener",
         "_look",
         "_pace",
@@ -203,10 +205,12 @@ class BoundedProtocol(WebSocketProtocol):
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone: stop the clock."""
+        """The connection is gone: stop the clock, and drop what nobody will read."""
         self._pace = PROMPT
         self._stop_clock()
         super().connection_lost(exc)
+        if self.websocket:
+            self._dropping = self.loop.create_task(drop_unread(self.websocket))
 
     def _start_clock(self) -> None:
         if self._look is None and self.transport:

@@ -31,6 +31,7 @@ class NodeCollector(Collector):
         room: Room,
         strangers: Callable[[], int],
     ) -> None:
+        """`strangers`: how many nodes of other clusters this one refuses."""
         self._keeper = keeper
         self._routes = routes
         self._watchers = watchers
@@ -187,18 +188,11 @@ def _counter(name: str, text: str, label: str, values: Mapping[str, float]) -> M
     return family
 
 
-def metrics(
-    keeper: Keeper,
-    routes: Routes,
-    watchers: Watchers,
-    life: Life,
-    room: Room,
-    strangers: Callable[[], int],
-) -> Blueprint:
-    """The call. `strangers`: how many nodes of other clusters this one refuses."""
+def metrics(collector: NodeCollector) -> Blueprint:
+    """The call."""
     blueprint = Blueprint("metrics")
     registry = CollectorRegistry()
-    registry.register(NodeCollector(keeper, routes, watchers, life, room, strangers))
+    registry.register(collector)
 
     @blueprint.get("/metrics")
     async def scrape(_request: Request) -> HTTPResponse:
