@@ -68,3 +68,21 @@ def test_a_repair_keeps_the_floor_and_its_exceptions() -> None:
         each.pop("x")
     assert (mended.newest, mended.closed, mended.folded) == (newest, closed, folded)
     assert mended.lifted_views == {"b": 2}
+
+
+def test_a_repair_puts_a_floor_of_the_future_right() -> None:
+    now, far = 1000, 2 * AHEAD_US
+    table = Table()
+    # `b` still counts, and `c` was closed in the future. `d` is as the floor says.
+    newest = Generations({"b": far + 9, "c": far + 7, "*": far})
+    closed = Generations({"c": far + 7, "*": far})
+    folded = Generations({"b": 5, "c": 3, "d": 4, "*": far})
+    table.restore(Changes(newest=newest, closed=closed, folded=folded))
+    for without in (Plan(), Plan(names=frozenset({"d"}))):
+        mended = without.apply(table, now + AHEAD_US)
+        for each in (mended.newest, mended.closed, mended.folded):
+            assert each.floor == now
+            assert max(each.values()) <= now + AHEAD_US
+        assert (mended.newest["b"], mended.closed["b"], mended.folded["b"]) == (5, 5, 5)
+        assert (mended.newest["c"], mended.closed["c"], mended.folded["c"]) == (3, 3, 3)
+    assert mended.folded["d"] == now

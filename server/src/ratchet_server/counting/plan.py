@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ratchet.bounds import AHEAD_US
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Column, Row
-from ratchet.generations import Generations
+from ratchet.generations import FLOOR, NOTHING, Generations
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -82,25 +82,27 @@ class Plan:
 
     def _maps(self, table: Table, latest: int) -> Changes:
         """The maps, without names that don't belong here, and with no generation of the future."""
-        newest, closed = Generations(table.newest), Generations(table.closed)
-        folded = Generations(table.folded)
-        lifted_views = dict(table.lifted_views)
-        for node in self.names:
-            for entries in (newest, closed, folded, lifted_views):
-                entries.pop(node, None)
-        for node, generation in newest.items():
-            if folded[node] > latest:
-                # All slots of the name are in the base, and nobody knows their generations any
-                # more. None is later than now.
-                newest[node] = closed[node] = folded[node] = latest - AHEAD_US
-                continue
-            if closed[node] > latest:
+        before = table.newest, table.closed, table.folded
+        newest, closed, folded = after = Generations(), Generations(), Generations()
+        # All slots that are folded are in the base. If nobody knows their generations any more, say
+        # that none is later than now.
+        if FLOOR in table.newest:
+            for each in after:
+                each[FLOOR] = _possible(table.newest.floor, latest)
+        # Where a map does not list a name, the floor is its value.
+        for node in {name for each in before for name in each.names()} - self.names:
+            known, gone, lifted = (each[node] for each in before)
+            if lifted > latest:
+                known = gone = lifted = _possible(lifted, latest)
+            if gone > latest:
                 # A node closes its earlier slots when it starts. Until then they are not closed.
-                del closed[node]
-                if node in folded:
-                    closed[node] = folded[node]
-            if generation > latest:
-                newest[node] = max(self._newest_slot(table, node, latest), closed[node])
+                gone = lifted
+            if known > latest:
+                known = max(self._newest_slot(table, node, latest), gone)
+            for each, generation in zip(after, (known, gone, lifted), strict=True):
+                if generation > NOTHING:
+                    each[node] = generation
+        lifted_views = {node: n for node, n in table.lifted_views.items() if node not in self.names}
         lifted_views = {node: n for node, n in lifted_views.items() if n <= latest}
         return Changes(
             (), (), (), newest, closed, folded, lifted_views, frozenset(table.ids), table.settled
@@ -127,6 +129,11 @@ class Plan:
             if (views := self.numbers.get((slot, video), before))
         )
         return ColumnChange(to, column.complete if column.complete <= most else 0, rows)
+
+
+def _possible(generation: int, latest: int) -> int:
+    """A generation, or now if it is in the future."""
+    return generation if generation <= latest else latest - AHEAD_US
 
 
 def columns_of(table: Table) -> dict[Slot, Column]:
