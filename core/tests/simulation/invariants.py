@@ -460,7 +460,11 @@ class Invariants:
     def few_names(self) -> None:
         """At rest, after the retention: names that have gone are forgotten."""
         spare = self._world.setup.habits.spare_names
-        for process in self._world.running():
+        running = [*self._world.running()]
+        if all(process.clock_h < -24 for process in running):
+            # By clocks that are decades behind, every name is too young.
+            return
+        for process in running:
             newest, closed = process.replica.table.newest, process.replica.table.closed
             gone = [node for node in newest.names() if newest[node] == closed[node]]
             if len(gone) > spare:
