@@ -73,8 +73,9 @@ class Process:
         # How far its own clock is from the agenda's: a replica needs a clock that goes forward, and
         # no more.
         self._offset = self.rng.uniform(0, 1000) - now
-        # How many hours its wall clock is ahead.
-        self.clock_h = 0.0
+        self.sane_clock = True
+        # Whether its clock is neither ahead nor behind.
+        self.right_clock = True
         # How many of the next commits fail, and how many seconds each takes; 0: as usual.
         self.failures = 0
         self.slow_s = 0.0
@@ -119,16 +120,6 @@ class Process:
 
     def __repr__(self) -> str:
         return self.label
-
-    @property
-    def sane_clock(self) -> bool:
-        """Whether its wall clock is not behind."""
-        return self.clock_h >= 0
-
-    @property
-    def right_clock(self) -> bool:
-        """Whether its wall clock is neither ahead nor behind."""
-        return self.clock_h == 0
 
     def clock(self, now: float) -> float:
         """The time on its own clock."""

@@ -245,7 +245,7 @@ class World:
         process = Process(
             place, self.started[place], disk, wall_ms, now, self.setup.habits, self.setup.seed
         )
-        process.clock_h = clock_h
+        process.sane_clock, process.right_clock = clock_h >= 0, clock_h == 0
         process.seen_newest = Generations(process.replica.table.newest)
         process.seen_closed = Generations(process.replica.table.closed)
         process.closings = {node: [(now, g)] for node, g in process.seen_closed.items()}
