@@ -186,8 +186,8 @@ MUTANTS: Final = (
     Mutant(
         "a hello makes no member",
         "cluster",
-        "        self._journal.join({node: self._table.newest.placeholder})\n",
-        "        return\n",
+        "            self._journal.join({node: newest.placeholder})\n",
+        "            return\n",
     ),
     Mutant(
         "the living may be retired",
