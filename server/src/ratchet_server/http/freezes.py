@@ -21,13 +21,15 @@ LOOK_S: Final = 0.25
 FROZEN_S: Final = 2.0
 # How long after a freeze the sockets may still hold requests that came during it.
 WAKING_S: Final = 10.0
+# Linux stops its monotonic clock while the machine is suspended, and this one goes on.
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Freezes:
     """Notices that this process was frozen. `run` is its task."""
 
     def __init__(self) -> None:
-        self._looked = time.monotonic()
+        self._looked = time.clock_gettime(_CLOCK)
         # Until this time, the sockets may hold requests that came during a freeze.
         self._waking_until = 0.0
 
@@ -45,7 +47,7 @@ class Freezes:
         return self._look() < self._waking_until and _is_gone(request)
 
     def _look(self) -> float:
-        now = time.monotonic()
+        now = time.clock_gettime(_CLOCK)
         if now - self._looked > FROZEN_S:
             self._waking_until = now + WAKING_S
         self._looked = now
