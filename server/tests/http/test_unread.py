@@ -7,7 +7,7 @@ from ratchet_server.http.server import listen, url_of
 from sanic import Blueprint, Request, Websocket
 
 from testing.nodes import HOST
-from testing.transports import served, until
+from testing.transports import open_sockets, served, until
 
 
 def test_their_tasks_end_with_the_connection() -> None:
@@ -20,7 +20,7 @@ def test_their_tasks_end_with_the_connection() -> None:
         calls.add_websocket_route(deaf, "/deaf")
         with listen(HOST, 0) as sock:
             async with served(calls, sock):
-                before = len(asyncio.all_tasks())
+                before, sockets = len(asyncio.all_tasks()), open_sockets()
                 url = url_of(sock).replace("http:", "ws:")
                 async with websockets.connect(f"{url}/deaf", proxy=None) as client:
                     connected = len(asyncio.all_tasks())
@@ -30,5 +30,6 @@ def test_their_tasks_end_with_the_connection() -> None:
                     client.transport.abort()
                     over.set()
                 await until(lambda: len(asyncio.all_tasks()) <= before, "all tasks have ended")
+                await until(lambda: open_sockets() <= sockets, "the connection is closed")
 
     asyncio.run(story())

@@ -1,10 +1,7 @@
 """Promises of every transport. For a new one, write a `Wire` in `testing/`, and add it here."""
 
 import asyncio
-import os
-import stat
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +18,7 @@ from testing.transports import (
     Wire,
     agree,
     connected,
+    open_sockets,
     until,
 )
 
@@ -244,13 +242,3 @@ class TestCancellation:
             await until(lambda: len(asyncio.all_tasks()) <= tasks, "all tasks have ended")
 
         run(wire, story)
-
-
-def open_sockets() -> int:
-    """How many sockets this process has."""
-    found = 0
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208
-        # The folder's own descriptor is gone by now.
-        with suppress(OSError):
-            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
-    return found
