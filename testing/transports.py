@@ -32,6 +32,7 @@ from sanic import Blueprint, Sanic
 from testing.bus import Bus, BusTransport
 from testing.links import Link, Links, Style
 from testing.nodes import HOST, PATIENCE_S, free_port
+from testing.vip import accept_all
 from testing.witness import Witness
 
 NAMES: Final = ("a", "b", "c")
@@ -151,6 +152,7 @@ async def served(calls: Blueprint, sock: socket.socket) -> AsyncIterator[None]:
         yield
     finally:
         closing = server.close()  # type: ignore[no-untyped-call]
+        await accept_all()
         for connection in tuple(server.connections):
             connection.abort()
         await until(lambda: not server.connections, "all connections have ended")

@@ -34,22 +34,38 @@ async def _serve(
     targets: Iterator[Node],
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]],
 ) -> None:
+    accepted: set[asyncio.StreamWriter] = set()
+    relays: set[asyncio.Task[None]] = set()
+
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers = [writer]
+        far_reader, far_writer = await _reach(targets)
         try:
-            far_reader, far_writer = await _reach(targets)
-            writers.append(far_writer)
             await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
         finally:
-            for each in writers:
-                each.transport.abort()
+            far_writer.transport.abort()
+            writer.transport.abort()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task that is cancelled before its first step could not close its connection.
+        accepted.add(writer)
+        relays.add(asyncio.create_task(relay(reader, writer)))
 
     end = asyncio.Event()
-    server = await asyncio.start_server(relay, HOST, 0)
+    server = await asyncio.start_server(accept, HOST, 0)
     started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), end))
     await end.wait()
-    # When this returns, `asyncio.run` cancels the relays and waits for them.
     server.close()
+    await accept_all()
+    for writer in accepted:
+        writer.transport.abort()
+    # When this returns, `asyncio.run` cancels the relays and waits for them.
+
+
+async def accept_all() -> None:
+    """Wait until a server that was closed has called its protocol for each connection that it has
+    accepted: asyncio does so two turns of its loop later."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def _reach(targets: Iterator[Node]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

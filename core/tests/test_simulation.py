@@ -68,7 +68,7 @@ def test_a_failure_prints_its_seed_and_a_short_schedule_that_replays_it(tmp_path
     with broken_core(mutant) as core:
         found = _simulate("--runs", "200", "--jobs", "1", "--json", "--shrink", "0", core=core)
         seed = str(json.loads(found.stdout)["seed"])
-        shown = _simulate("--seed", seed, "--runs", "1", "--shrink", "20", core=core)
+        shown = _simulate("--seed", seed, "--runs", "1", "--shrink", "120", core=core)
         assert shown.returncode == 1
         assert shown.stdout.startswith("BROKEN: invariant 5: ")
         assert f"python -m simulation --seed {seed} --runs 1" in shown.stdout

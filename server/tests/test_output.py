@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.nodes import PATIENCE_S, Node, wait_until
+from testing.nodes import PATIENCE_S, Node, connected, wait_until
 from testing.wire import answers
 
 RATCHET = [sys.executable, "-m", "ratchet_server"]
@@ -58,10 +58,16 @@ class TestABrokenStdout:
             assert (node.stop(), "Traceback" in node.log) == (0, False), node.log
 
     @pytest.mark.parametrize("how", ["drain", "leave"])
-    def test_does_not_make_drain_or_leave_fail(self, node: Node, kind: str, how: str) -> None:
-        ran = ratchet(kind, how, node.url)
-        assert (ran.returncode, ran.stderr) == (0, "")
-        assert node.wait() == 0
+    def test_does_not_make_drain_or_leave_fail(
+        self, node: Node, tmp_path: Path, kind: str, how: str
+    ) -> None:
+        with Node("b", tmp_path, peers=[node.url], data=":memory:") as other:
+            # A node fails to leave if no other one can keep that it has left.
+            other.start()
+            wait_until(lambda: other.slot and connected([node, other]), "b counts, too")
+            ran = ratchet(kind, how, node.url)
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert node.wait() == 0
 
     def test_does_not_hide_the_error(self, kind: str) -> None:
         ran = ratchet(kind, "status", "http://127.0.0.1:1")
