@@ -65,6 +65,8 @@ class Viewer:
 
     def play(self) -> None:
         """Click on the clip, and wait until it plays."""
+        # While the browser knows nothing of the clip, the player takes no click.
+        self._clip("player?.readyState > 0")
         self.page.locator("#player").click()
         self._clip("!player.paused && player.currentTime > 0")
 
@@ -102,7 +104,10 @@ class Viewer:
             self.page.wait_for_event("request", lambda request: request.method == "POST")
 
     def load_the_clip(self) -> None:
-        """Wait until the browser has the whole clip, so that it plays without its node."""
+        """Wait until the browser has the whole clip and all scripts of the page, so that the clip
+        plays and counts without its node."""
+        # The panel comes last.
+        expect(self.page.get_by_test_id("panel-log")).to_be_attached()
         self.page.locator("#player").evaluate("player => { player.preload = 'auto'; }")
         self._clip("player.readyState === 4 && player.buffered.end(0) >= player.duration - 0.1")
 

@@ -3,6 +3,9 @@
 // Pausing, seeking and buffering belong to the same view. Watching again after the end is a new
 // view. A viewer can play the clip before this script is loaded: that counts, too.
 
+// HTMLMediaElement.HAVE_FUTURE_DATA: a clip that has as much and is not paused plays.
+const HAVE_FUTURE_DATA = 3;
+
 /**
  * @param {HTMLMediaElement} player
  * @param {() => void} began
@@ -16,7 +19,9 @@ export function onPlay(player, began) {
   player.addEventListener('ended', () => {
     counted = false;
   });
-  if (player.played.length === 0) return;
+  // Just after `playing`, nothing is played yet: the picture comes a little later.
+  const plays = !player.paused && player.readyState >= HAVE_FUTURE_DATA;
+  if (!plays && player.played.length === 0) return;
   began();
   counted = !player.ended;
 }

@@ -9,11 +9,15 @@ class Player extends EventTarget {
   /**
    * @param {number} played how many stretches of it were played
    * @param {boolean} ended
+   * @param {number} readyState
+   * @param {boolean} paused
    */
-  constructor(played = 0, ended = false) {
+  constructor(played = 0, ended = false, readyState = 4, paused = true) {
     super();
     this.played = { length: played };
     this.ended = ended;
+    this.readyState = readyState;
+    this.paused = paused;
   }
 }
 
@@ -46,4 +50,14 @@ test('a clip that was played before the script was loaded counts, and not again 
   assert.deepEqual([playing(), playing('playing'), playing('ended', 'playing')], [1, 1, 2]);
   const over = viewsOf(new Player(1, true));
   assert.deepEqual([over(), over('playing')], [1, 2]);
+});
+
+test('a clip that has just begun to play counts once, although nothing of it is played yet', () => {
+  const playing = viewsOf(new Player(0, false, 3, false));
+  assert.deepEqual([playing(), playing('playing'), playing('ended', 'playing')], [1, 1, 2]);
+});
+
+test('a clip that still waits for data counts when it plays', () => {
+  const waiting = viewsOf(new Player(0, false, 2, false));
+  assert.deepEqual([waiting(), waiting('playing')], [0, 1]);
 });
