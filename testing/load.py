@@ -26,6 +26,7 @@ from testing.nodes import HTTP, PATIENCE_S, Node, wait_until
 # A paused node answers nothing: after this time the client tries again with the same key.
 ATTEMPT_S: Final = 1.0
 # Where no request may fail, and no node is paused: a disk that other tests use can take seconds.
+# (Less than `PATIENCE_S`: a client must have given up before the test gives up waiting for it.)
 PATIENT_S: Final = 20.0
 # Clients pause like people do, because two cores must run the nodes, the clients and the balancer.
 PACE_S: Final = 0.08

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ratchet.frames import Hello
@@ -54,10 +55,10 @@ async def until(holds: Callable[[], object], what: str) -> None:
 def open_sockets() -> int:
     """How many sockets this process has."""
     found = 0
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+    for descriptor in Path("/dev/fd").iterdir():
         # The folder's own descriptor is gone by now.
         with suppress(OSError):
-            found += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+            found += stat.S_ISSOCK(os.fstat(int(descriptor.name)).st_mode)
     return found
 
 
