@@ -10,7 +10,7 @@ WORKDIR /build
 # Hashes lock both. They come before the sources, so that a change of the sources downloads nothing again.
 COPY requirements/ requirements/
 RUN python -m venv /opt/ratchet \
-    && /opt/ratchet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt \
+    && /opt/ratchet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt -r requirements/extras.txt \
     && pip install --no-cache-dir --require-hashes -r requirements/build.txt -r requirements/npm.txt
 
 COPY core/ core/

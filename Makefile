@@ -68,9 +68,9 @@ clean: ## removes everything that make has made; the demo's data stays
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e core -e server
 	@touch $@
 
-.venv/test: .venv/run requirements/test.txt requirements/pyodide.txt
+.venv/test: .venv/run requirements/test.txt requirements/extras.txt requirements/pyodide.txt
 	@echo "installing the test tools"
-	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt
+	@$(BIN)/pip install $(LOCKED) -r requirements/test.txt -r requirements/extras.txt
 	@rm -rf .venv/pyodide && $(BIN)/pip install $(LOCKED) $(FOR_PYODIDE) --target .venv/pyodide -r requirements/pyodide.txt
 	@touch $@
 

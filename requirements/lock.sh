@@ -9,6 +9,9 @@ lock() {
 }
 lock ../server/pyproject.toml --no-emit-package ratchet-core -o run.txt
 lock build.in -c run.txt -o build.txt
+# The clients of all buses and registries.
+lock ../server/pyproject.toml --all-extras -c run.txt -c build.txt --no-emit-package ratchet-core \
+    --no-emit-package ratchet-server -o extras.txt
 lock test.in -o test.txt
 lock pyodide.in -o pyodide.txt
 lock npm.in -o npm.txt
