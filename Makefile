@@ -29,10 +29,12 @@ browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot
 
 test: setup .venv/test lint ## installs a browser and HAProxy, and runs every check and test
 	@$(BIN)/python -m e2e.setup
+	@$(BIN)/python -m testing.packages
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
 	$(BIN)/pytest $(IN_BROWSERS) e2e
 
 check: .venv/run .venv/test lint ## runs the core's and the server's tests: the quick round while you work
+	@$(BIN)/python -m testing.packages
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests
 
 lint: .venv/test browser/node_modules/.tools ## runs formatters, linters and type checks for Python and for the page

@@ -16,6 +16,7 @@ from ratchet_server.cli import main
 # `testing` is not installed: it is a folder beside those that use it.
 from testing.disk import fill, many
 from testing.nodes import PATIENCE_S, Node, wait_until
+from testing.servers.shared import Shared
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,13 @@ def http(node: Node) -> Iterator[httpx.Client]:
     """A client of `node`."""
     with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Real brokers and registries. Each starts when a test first asks for it."""
+    with Shared(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")

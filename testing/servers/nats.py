@@ -1,0 +1,34 @@
+"""A NATS server. It keeps nothing on the disk."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from testing import packages
+from testing.nodes import HOST, free_port
+from testing.servers.server import Command, heard, needed
+
+
+class Nats:
+    """See `server.Kind`."""
+
+    def __init__(self, *, login: tuple[str, str] | None = None) -> None:
+        """`login`: the name and the password without which it hears nobody."""
+        self._program = needed(packages.NATS)
+        self._login = login
+        self._port = free_port()
+        at = "{}:{}@".format(*login) if login else ""
+        self.url = f"nats://{at}{HOST}:{self._port}"
+
+    # The port asks for what others need.
+    async def commands(self, folder: Path) -> Sequence[Command]:  # noqa: ARG002
+        line: list[str | Path] = [self._program, "-a", HOST, "-p", str(self._port)]
+        if self._login:
+            user, password = self._login
+            line += ["--user", user, "--pass", password]
+        return [Command(line, packages.NATS.environ(self._program))]
+
+    async def answers(self) -> bool:
+        user, password = self._login or ("", "")
+        hello = json.dumps({"user": user, "pass": password, "verbose": False})
+        return await heard(self._port, f"CONNECT {hello}\r\nPING\r\n".encode(), b"\r\nPONG\r\n")

@@ -1,0 +1,34 @@
+"""A Redis server. It keeps nothing on the disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from testing import packages
+from testing.nodes import HOST, free_port
+from testing.servers.server import Command, heard, needed
+
+
+class Redis:
+    """See `server.Kind`."""
+
+    def __init__(self, *, login: tuple[str, str] | None = None) -> None:
+        """`login`: the name and the password without which it hears nobody."""
+        self._program = needed(packages.REDIS)
+        self._login = login
+        self._port = free_port()
+        at = "{}:{}@".format(*login) if login else ""
+        self.url = f"redis://{at}{HOST}:{self._port}"
+
+    async def commands(self, folder: Path) -> Sequence[Command]:
+        line: list[str | Path] = [self._program, "--bind", HOST, "--port", str(self._port)]
+        line += ["--dir", folder, "--save", "", "--appendonly", "no"]
+        if self._login:
+            user, password = self._login
+            line += ["--user", user, "on", f">{password}", "~*", "&*", "+@all"]
+            if user != "default":
+                line += ["--user", "default", "off"]
+        return [Command(line, packages.REDIS.environ(self._program))]
+
+    async def answers(self) -> bool:
+        login = "AUTH {} {}\r\n".format(*self._login) if self._login else ""
+        return await heard(self._port, f"{login}PING\r\n".encode(), b"+PONG\r\n")
