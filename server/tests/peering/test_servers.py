@@ -5,11 +5,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import aiormq
 import httpx
 import pytest
 import redis.asyncio
@@ -20,23 +21,13 @@ from testing import packages
 from testing.nodes import HOST, PATIENCE_S, wait_until
 from testing.servers.etcd import Etcd
 from testing.servers.nats import Nats
+from testing.servers.rabbitmq import RabbitMQ
 from testing.servers.redis import Redis
 from testing.servers.server import Server, needed
 from testing.servers.shared import Shared
+from testing.transports import until
 
-KINDS: Final = (Nats, Redis, Etcd)
 NOTHING: Final = packages.Debian("Nothing", "no-such", "usr/bin/no-such", "what nobody has")
-
-
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server[Any]]:
-    """A server of each kind in turn. It is up, and each test leaves it so."""
-    with Server(request.param(), tmp_path_factory.mktemp("server")) as server:
-        asyncio.run(server.start())
-        yield server
-    wait_until(lambda: not users(server.log), "all processes have ended")
 
 
 def users(file: Path) -> list[str]:
@@ -50,39 +41,104 @@ def users(file: Path) -> list[str]:
     return found
 
 
-async def write_etcd(server: Server[Etcd]) -> None:
-    await call(server, "put", {"key": "YQ==", "value": "YQ=="})
+async def write_nats(url: str) -> None:
+    async def say(_: Exception) -> None:
+        """Keep the client from printing it."""
+
+    client = Client()
+    try:
+        await client.connect(url, allow_reconnect=False, error_cb=say)
+        await client.publish("a")
+    finally:
+        # When the login fails, the client leaves its socket open.
+        await client.close()
 
 
-async def read_etcd(server: Server[Etcd]) -> bool:
-    return "kvs" in await call(server, "range", {"key": "YQ=="})
+async def read_nats(_url: str) -> bool:
+    return False
 
 
-async def call(server: Server[Etcd], name: str, body: Mapping[str, str]) -> Mapping[str, Any]:
-    """etcd's JSON gateway."""
+async def write_redis(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.set("a", "a")
+
+
+async def read_redis(url: str) -> bool:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        return bool(await client.exists("a"))
+
+
+async def write_etcd(url: str) -> None:
+    await call_etcd(url, "put", {"key": "YQ==", "value": "YQ=="})
+
+
+async def read_etcd(url: str) -> bool:
+    return "kvs" in await call_etcd(url, "range", {"key": "YQ=="})
+
+
+async def call_etcd(url: str, name: str, body: Mapping[str, str]) -> Mapping[str, Any]:
     async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
-        url = server.url.replace("etcd", "http")
-        answer = await http.post(f"{url}/v3/kv/{name}", json=body)
+        answer = await http.post(f"{url.replace('etcd', 'http')}/v3/kv/{name}", json=body)
         return dict(answer.raise_for_status().json())
 
 
-# How to write into each kind that keeps data on the disk, and how to tell that it is there.
-KEEPERS: Final = {Etcd: (write_etcd, read_etcd)}
+async def write_rabbitmq(url: str) -> None:
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.queue_declare("a", durable=True)
+
+
+async def read_rabbitmq(url: str) -> bool:
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel()
+        try:
+            await channel.queue_declare("a", passive=True)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            return False
+        return True
+
+
+# For each kind: how to write something, how to tell whether it is there, whether a crash spares it.
+DATA: Final = {
+    Nats: (write_nats, read_nats, False),
+    Redis: (write_redis, read_redis, False),
+    Etcd: (write_etcd, read_etcd, True),
+    RabbitMQ: (write_rabbitmq, read_rabbitmq, True),
+}
+# For each kind that has passwords: what its client says about a wrong one.
+REFUSALS: Final = {
+    Nats: NatsError,
+    Redis: redis.AuthenticationError,
+    RabbitMQ: aiormq.exceptions.ProbableAuthenticationError,
+}
+
+
+@pytest.fixture(scope="module", params=DATA, ids=lambda kind: kind.__name__)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server[Any]]:
+    """A server of each kind in turn. It is up, and each test leaves it so."""
+    login = {"login": ("ratchet", "right")} if request.param in REFUSALS else {}
+    with Server(request.param(**login), tmp_path_factory.mktemp("server")) as server:
+        asyncio.run(server.start())
+        yield server
+    wait_until(lambda: not users(server.log), "all processes have ended")
 
 
 class TestServer:
-    def test_comes_back_after_a_crash(self, server: Server[Any]) -> None:
-        assert users(server.log) or sys.platform != "linux"
-        server.kill()
-        wait_until(lambda: not users(server.log), "all processes have ended")
-        assert not asyncio.run(server.answers())
-        asyncio.run(server.start())
-        assert asyncio.run(server.answers())
+    def test_comes_back_after_a_crash_with_what_was_on_its_disk(self, server: Server[Any]) -> None:
+        async def story() -> None:
+            write, read, kept = DATA[type(server.kind)]
+            await write(server.url)
+            assert users(server.log) or sys.platform != "linux"
+            server.kill()
+            assert not await server.answers()
+            await until(lambda: not users(server.log), "all processes have ended")
+            await server.start()
+            assert await server.answers()
+            assert await read(server.url) == kept
 
-    def test_comes_back_after_a_stop(self, server: Server[Any]) -> None:
-        asyncio.run(server.stop())
-        wait_until(lambda: not users(server.log), "all processes have ended")
-        asyncio.run(server.start())
+        asyncio.run(story())
 
     def test_does_nothing_while_it_is_frozen(self, server: Server[Any]) -> None:
         server.freeze()
@@ -90,23 +146,29 @@ class TestServer:
         server.thaw()
         assert asyncio.run(server.answers())
 
-    def test_stops_though_it_is_frozen(self, server: Server[Any]) -> None:
-        server.freeze()
-        asyncio.run(server.stop())
-        asyncio.run(server.start())
-
-    @pytest.mark.parametrize("server", KEEPERS, indirect=True)
-    def test_keeps_its_data_until_it_is_wiped(self, server: Server[Any]) -> None:
+    def test_stops_even_if_it_is_frozen_and_forgets_all_when_it_is_wiped(
+        self, server: Server[Any]
+    ) -> None:
         async def story() -> None:
-            write, read = KEEPERS[type(server.kind)]
-            await write(server)
-            server.kill()
-            await server.start()
-            assert await read(server)
+            write, read, _ = DATA[type(server.kind)]
+            await write(server.url)
+            server.freeze()
             await server.stop()
+            await until(lambda: not users(server.log), "all processes have ended")
             server.wipe()
             await server.start()
-            assert not await read(server)
+            assert not await read(server.url)
+
+        asyncio.run(story())
+
+    @pytest.mark.parametrize("server", REFUSALS, indirect=True)
+    def test_hears_only_those_who_know_the_password(self, server: Server[Any]) -> None:
+        async def story() -> None:
+            write, _, _ = DATA[type(server.kind)]
+            await write(server.url)
+            for login in ("ratchet:wrong@", ""):
+                with pytest.raises(REFUSALS[type(server.kind)]):
+                    await write(server.url.replace("ratchet:right@", login))
 
         asyncio.run(story())
 
@@ -135,51 +197,6 @@ class TestServer:
             assert users(tmp_path / "log")
             process.kill()
         wait_until(lambda: not users(tmp_path / "log"), "the server has ended")
-
-
-async def try_nats(url: str) -> None:
-    async def say(_: Exception) -> None:
-        """Keep the client from printing it."""
-
-    client = Client()
-    try:
-        await client.connect(url, allow_reconnect=False, error_cb=say)
-    finally:
-        # When the login fails, the client leaves its socket open.
-        await client.close()
-
-
-async def try_redis(url: str) -> None:
-    async with redis.asyncio.Redis.from_url(url) as client:
-        await client.ping()
-
-
-class TestLogin:
-    @pytest.mark.parametrize(
-        ("kind", "connect", "refusal"),
-        [
-            (Nats, try_nats, NatsError),
-            (Redis, try_redis, redis.AuthenticationError),
-        ],
-    )
-    def test_only_who_knows_the_password_gets_in(
-        self,
-        kind: type[Nats] | type[Redis],
-        connect: Callable[[str], Awaitable[None]],
-        refusal: type[Exception],
-        tmp_path: Path,
-    ) -> None:
-        async def story() -> None:
-            with Server(kind(login=("ratchet", "right")), tmp_path) as server:
-                await server.start()
-                assert ":right@" in server.url
-                await connect(server.url)
-                with pytest.raises(refusal):
-                    await connect(server.url.replace("right", "wrong"))
-                with pytest.raises(refusal):
-                    await connect(server.url.replace("ratchet:right@", ""))
-
-        asyncio.run(story())
 
 
 class TestShared:

@@ -1,0 +1,74 @@
+"""A RabbitMQ server: one node, with an epmd of its own that ends with it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from testing import packages
+from testing.nodes import HOST, free_port
+from testing.servers.server import Command, heard, needed
+
+# The package's own script starts only what is in /usr/lib. This one starts what is beside RabbitMQ.
+_ERL = """#!/bin/sh
+export ROOTDIR={erlang} BINDIR={erts} EMU=beam PROGNAME=erl
+exec {erts}/erlexec "$@"
+"""
+_SETTINGS = """
+listeners.tcp.1 = {host}:{port}
+default_user = {user}
+default_pass = {password}
+log.console.level = warning
+disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.absolute = 512MB
+"""
+
+
+class RabbitMQ:
+    """See `server.Kind`. A login that was given once is in the data."""
+
+    def __init__(self, *, login: tuple[str, str] = ("guest", "guest")) -> None:
+        """`login`: the name and the password without which it hears nobody."""
+        self._program = needed(packages.RABBITMQ)
+        self._login = login
+        # For clients, for other nodes, and epmd's.
+        self._port, self._nodes, self._names = range(port := free_port(), port + 3)
+        self.url = "amqp://{}:{}@".format(*login) + f"{HOST}:{self._port}"
+
+    async def commands(self, folder: Path) -> Sequence[Command]:
+        erlang = self._program.parents[4] / "erlang"
+        (erts,) = erlang.glob("erts-*/bin")
+        (folder / "erl").write_text(_ERL.format(erlang=erlang, erts=erts))
+        (folder / "erl").chmod(0o755)
+        user, password = self._login
+        settings = _SETTINGS.format(host=HOST, port=self._port, user=user, password=password)
+        (folder / "rabbitmq.conf").write_text(settings)
+        (folder / "plugins").write_text("[].")
+        environ = {
+            **packages.RABBITMQ.environ(self._program),
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            # For the cookie, which Erlang makes.
+            "HOME": str(folder),
+            # With this, the script becomes the server, and no shell waits for it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "ERL_EPMD_PORT": str(self._names),
+            "ERL_EPMD_ADDRESS": HOST,
+            "RABBITMQ_NODENAME": "ratchet@localhost",
+            "RABBITMQ_DIST_PORT": str(self._nodes),
+            "RABBITMQ_BASE": str(folder),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+            ),
+        }
+        names = Command([erts / "epmd", "-address", HOST, "-port", str(self._names)], environ)
+        return [names, Command([self._program], environ)]
+
+    async def answers(self) -> bool:
+        return await heard(self._port, b"AMQP\x00\x00\x09\x01", b"RabbitMQ")
