@@ -142,7 +142,7 @@ class Server(Generic[K]):
         return self.log.read_bytes()[-_SHOWN_BYTES:].decode(errors="replace")
 
 
-def needed(package: packages.Debian) -> Path:
+def needed(package: packages.Package) -> Path:
     """Where this program is. Without it the test is skipped. If `CI` is set, it fails."""
     found = package.find()
     if not found:

@@ -1,11 +1,10 @@
 """Promises of the real servers in `testing/`, on which tests of buses and registries build."""
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,20 +13,32 @@ import aiormq
 import httpx
 import pytest
 import redis.asyncio
+from aiokafka import (  # type: ignore[import-untyped]
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    TopicPartition,
+)
+from kazoo.client import KazooClient  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from testing import packages
 from testing.nodes import HOST, PATIENCE_S, wait_until
+from testing.packages import cache
+from testing.packages.__main__ import main
+from testing.packages.cache import Missing
+from testing.packages.debian import Debian
 from testing.servers.etcd import Etcd
+from testing.servers.kafka import Kafka
 from testing.servers.nats import Nats
 from testing.servers.rabbitmq import RabbitMQ
 from testing.servers.redis import Redis
 from testing.servers.server import Server, needed
 from testing.servers.shared import Shared
+from testing.servers.zookeeper import ZooKeeper
 from testing.transports import until
 
-NOTHING: Final = packages.Debian("Nothing", "no-such", "usr/bin/no-such", "what nobody has")
+NOWHERE: Final = Debian("Nothing", "no-such", "usr/bin/no-such")
 
 
 def users(file: Path) -> list[str]:
@@ -98,12 +109,45 @@ async def read_rabbitmq(url: str) -> bool:
         return True
 
 
+async def write_kafka(url: str) -> None:
+    brokers, _, topic = url.removeprefix("kafka://").partition("/")
+    async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
+        await producer.send_and_wait(topic, b"a")
+
+
+async def read_kafka(url: str) -> bool:
+    brokers, _, topic = url.removeprefix("kafka://").partition("/")
+    async with AIOKafkaConsumer(bootstrap_servers=brokers) as consumer:
+        (end,) = (await consumer.end_offsets([TopicPartition(topic, 0)])).values()
+        return bool(end)
+
+
+async def write_zookeeper(url: str) -> None:
+    await asyncio.to_thread(ask_zookeeper, url, lambda client: client.ensure_path("/a"))
+
+
+async def read_zookeeper(url: str) -> bool:
+    return bool(await asyncio.to_thread(ask_zookeeper, url, lambda client: client.exists("/a")))
+
+
+def ask_zookeeper(url: str, question: Callable[[KazooClient], object]) -> object:
+    client = KazooClient(url.removeprefix("zookeeper://"))
+    client.start(PATIENCE_S)
+    try:
+        return question(client)
+    finally:
+        client.stop()
+        client.close()
+
+
 # For each kind: how to write something, how to tell whether it is there, whether a crash spares it.
 DATA: Final = {
     Nats: (write_nats, read_nats, False),
     Redis: (write_redis, read_redis, False),
     Etcd: (write_etcd, read_etcd, True),
     RabbitMQ: (write_rabbitmq, read_rabbitmq, True),
+    Kafka: (write_kafka, read_kafka, True),
+    ZooKeeper: (write_zookeeper, read_zookeeper, True),
 }
 # For each kind that has passwords: what its client says about a wrong one.
 REFUSALS: Final = {
@@ -217,20 +261,34 @@ class TestShared:
 
 class TestPackages:
     @pytest.mark.parametrize("ci", ["", "true"])
-    def test_say_what_is_not_tested_and_in_ci_that_is_an_error(
+    @pytest.mark.parametrize("package", [NOWHERE, packages.KAFKA])
+    def test_say_what_is_missing_and_in_ci_that_is_an_error(
         self,
+        package: packages.Package,
         ci: str,
         monkeypatch: pytest.MonkeyPatch,
         tmp_path: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(packages, "ALL", (NOTHING,))
-        monkeypatch.setattr(packages, "_HOME", tmp_path)
-        monkeypatch.setattr(packages, "_UNPACKED", tmp_path / "unpacked")
+        monkeypatch.setattr(packages, "SOURCES", [[package]])
+        monkeypatch.setattr(cache, "HOME", tmp_path)
         monkeypatch.setenv("PATH", "")
         monkeypatch.setenv("CI", ci)
-        assert packages.main() == (1 if ci else 0)
-        assert "NOT TESTED: what nobody has" in capsys.readouterr().out
-        assert not os.listdir(tmp_path / "unpacked")  # noqa: PTH208
-        with pytest.raises(pytest.fail.Exception if ci else pytest.skip.Exception, match="Nothing"):
-            needed(NOTHING)
+        assert main() == (1 if ci else 0)
+        assert f"{package.name}: MISSING" in capsys.readouterr().out
+        outcome = pytest.fail.Exception if ci else pytest.skip.Exception
+        with pytest.raises(outcome, match=package.name):
+            needed(package)
+
+    def test_are_whole_or_not_there(self, tmp_path: Path) -> None:
+        def fill(what: str) -> None:
+            with cache.new(tmp_path / "program") as folder:
+                (folder / what).touch()
+                if what == "half":
+                    raise Missing
+
+        with pytest.raises(Missing):
+            fill("half")
+        assert not [*tmp_path.iterdir()]
+        fill("whole")
+        assert [*tmp_path.rglob("*")] == [tmp_path / "program", tmp_path / "program/whole"]

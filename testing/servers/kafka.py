@@ -1,0 +1,116 @@
+"""A Kafka server: one node, both broker and controller, with a topic that it makes at its start."""
+
+import asyncio
+import os
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin import (  # type: ignore[import-untyped]
+    AIOKafkaAdminClient,
+    NewTopic,
+)
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from testing import packages
+from testing.nodes import HOST, PATIENCE_S, free_port
+from testing.servers.java import java
+from testing.servers.server import Command, needed
+
+TOPIC: Final = "ratchet"
+_NODE: Final = 1
+_HEAP_MB: Final = 192
+_LOOK_S: Final = 0.02
+_SETTINGS: Final = """
+process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={node}@{host}:{internal}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{internal}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={folder}/topics
+auto.create.topics.enable=false
+
+# One node can hold one replica.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+
+# After a crash, the controller waits until the broker's old session is over: by default 9 s.
+broker.session.timeout.ms=1500
+broker.heartbeat.interval.ms=500
+
+# Small and soon.
+num.partitions=1
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+log.segment.bytes=1048576
+log.cleaner.dedupe.buffer.size=1048577
+num.network.threads=1
+num.io.threads=2
+background.threads=1
+"""
+
+
+class Kafka:
+    """See `server.Kind`. It does its work when its topic has a leader."""
+
+    def __init__(self) -> None:
+        self._jars = needed(packages.KAFKA)
+        self._port = free_port()
+        self.url = self._at(TOPIC)
+
+    async def commands(self, folder: Path) -> Sequence[Command]:
+        settings = folder / "server.properties"
+        settings.write_text(
+            _SETTINGS.format(
+                node=_NODE, host=HOST, port=self._port, internal=self._port + 1, folder=folder
+            )
+        )
+        if not (folder / "topics").exists():
+            # It writes what a new node begins with, and the name of its cluster.
+            new = ("format", "-t", _cluster(), "-c", settings)
+            command = java(self._jars, _HEAP_MB, "kafka.tools.StorageTool", *new)
+            await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        return [Command(java(self._jars, _HEAP_MB, "kafka.Kafka", settings), os.environ)]
+
+    async def answers(self) -> bool:
+        return await self._leads(TOPIC)
+
+    async def create_topic(self, topic: str) -> str:
+        """Create a topic, and return the URL with it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self._leads(topic):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
+        return self._at(topic)
+
+    def _at(self, topic: str) -> str:
+        return f"kafka://{HOST}:{self._port}/{topic}"
+
+    async def _leads(self, topic: str) -> bool:
+        """Whether the topic, which is created if it is not there, has a leader."""
+        # While the port is closed, the client would complain on the log.
+        _, writer = await asyncio.open_connection(HOST, self._port)
+        writer.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{self._port}")
+        try:
+            await admin.start()
+            await admin.create_topics([NewTopic(topic, 1, 1)])
+            (found,) = await admin.describe_topics([topic])
+        except KafkaError:
+            return False
+        finally:
+            await admin.close()
+        return [partition["leader"] for partition in found["partitions"]] == [_NODE]
+
+
+def _cluster() -> str:
+    """A new name. Kafka wants a UUID in Base64, which must not begin with a dash."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
