@@ -27,7 +27,7 @@ demo: setup ## runs three nodes, a balancer and the page on http://127.0.0.1:808
 browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot of it, packed files
 	@$(BIN)/python browser/build.py
 
-test: setup .venv/test lint ## installs a browser and HAProxy, and runs every check and test
+test: setup .venv/test lint ## installs a browser and HAProxy, unpacks servers, and runs every check and test
 	@$(BIN)/python -m e2e.setup
 	@$(BIN)/python -m testing.packages
 	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests

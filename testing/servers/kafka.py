@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from testing import packages
 from testing.nodes import HOST, PATIENCE_S, free_port
+from testing.packages import cache
 from testing.servers.java import java
 from testing.servers.server import Command, needed
 
@@ -74,11 +74,11 @@ class Kafka:
                 node=_NODE, host=HOST, port=self._port, internal=self._port + 1, folder=folder
             )
         )
-        if not (folder / "topics").exists():
+        if not (folder / "topics/meta.properties").exists():
             # It writes what a new node begins with, and the name of its cluster.
             new = ("format", "-t", _cluster(), "-c", settings)
             command = java(self._jars, _HEAP_MB, "kafka.tools.StorageTool", *new)
-            await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+            await asyncio.to_thread(cache.run, command)
         return [Command(java(self._jars, _HEAP_MB, "kafka.Kafka", settings), os.environ)]
 
     async def answers(self) -> bool:

@@ -4,9 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiormq
+
 from testing import packages
 from testing.nodes import HOST, free_port
-from testing.servers.server import Command, heard, needed
+from testing.servers.server import Command, needed
 
 # The package's own script starts only what is in /usr/lib. This one starts what is beside RabbitMQ.
 _ERL = """#!/bin/sh
@@ -71,4 +73,9 @@ class RabbitMQ:
         return [names, Command([self._program], environ)]
 
     async def answers(self) -> bool:
-        return await heard(self._port, b"AMQP\x00\x00\x09\x01", b"RabbitMQ")
+        # A login: that it says hello would not show that its virtual host is open.
+        try:
+            async with aiormq.connect(self.url):
+                return True
+        except aiormq.AMQPError:
+            return False

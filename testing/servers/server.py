@@ -86,16 +86,19 @@ class Server(Generic[K]):
             command = [*_LEASH, *map(str, line)]
             self._processes.append(processes.start(command, self.log, environ))
         try:
-            async with asyncio.timeout(START_S):
-                while not await self.answers():
-                    if any(process.poll() is not None for process in self._processes):
-                        raise AssertionError(f"a server has ended: {self._complaints()}")
-                    await asyncio.sleep(_LOOK_S)
-        except BaseException as error:
+            await self._up()
+        except BaseException:
             self.kill()
-            if isinstance(error, TimeoutError):
-                raise AssertionError(f"not up in {START_S} s: {self._complaints()}") from None
             raise
+
+    async def recover(self) -> None:
+        """Thaw it, or start it if it has ended, and wait until it answers."""
+        if self._has_ended():
+            self.kill()
+            await self.start()
+        else:
+            self.thaw()
+            await self._up()
 
     async def answers(self) -> bool:
         """Whether it does its work now."""
@@ -133,6 +136,19 @@ class Server(Generic[K]):
         """Delete its data. It must be down."""
         assert not self._processes, "it still runs"
         shutil.rmtree(self._data, ignore_errors=True)
+
+    def _has_ended(self) -> bool:
+        return not self._processes or any(process.poll() is not None for process in self._processes)
+
+    async def _up(self) -> None:
+        try:
+            async with asyncio.timeout(START_S):
+                while not await self.answers():
+                    if self._has_ended():
+                        raise AssertionError(f"a server has ended:\n{self._complaints()}")
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            raise AssertionError(f"not up in {START_S} s:\n{self._complaints()}") from None
 
     def _signal(self, number: int) -> None:
         for process in self._processes:

@@ -31,8 +31,5 @@ class Shared:
         if not server:
             one = Server(kind(), self._folder / str(len(self._servers)))
             server = self._servers[kind] = self._stack.enter_context(one)
-        server.thaw()
-        if not await server.answers():
-            server.kill()
-            await server.start()
+        await server.recover()
         return server
