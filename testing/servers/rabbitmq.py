@@ -8,7 +8,7 @@ import aiormq
 
 from testing import packages
 from testing.nodes import HOST, free_port
-from testing.servers.server import Command, needed
+from testing.servers.server import Command, heard, needed
 
 # The package's own script starts only what is in /usr/lib. This one starts what is beside RabbitMQ.
 _ERL = """#!/bin/sh
@@ -73,7 +73,9 @@ class RabbitMQ:
         return [names, Command([self._program], environ)]
 
     async def answers(self) -> bool:
-        # A login: that it says hello would not show that its virtual host is open.
+        # While it says no hello, the client would complain on the log.
+        if not await heard(self._port, b"AMQP\x00\x00\x09\x01", b"RabbitMQ"):
+            return False
         try:
             async with aiormq.connect(self.url):
                 return True
