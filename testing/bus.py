@@ -1,175 +1,152 @@
-"""A transport in memory: a bus between nodes in one process, which a test can cut.
+"""Buses for tests: one in memory, and a tap on any bus, which can be closed.
 
-It is the smallest example of `ratchet_server.peering.ports.Transport`. As on any bus, no process is
-connected to another. Every node sends its hello to all once a heartbeat. A process joins when its
-hello arrives. It leaves when it is silent for some heartbeats, or when it says that it goes.
+The bus in memory is the smallest example of `ratchet_server.peering.bus.port.Bus`.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
 
-from ratchet import codec
-from ratchet.frames import Frame, Hello
-from ratchet.names import Invalid
-from ratchet_server.peering.ports import Inbox, Route
-
-# Shorter than on a real bus, because tests wait for silence.
-HEARTBEAT_S: Final = 0.05
-# After how many of our own heartbeats without a message a process counts as silent. This is not a
-# time: on a busy machine, the first node to run again would take all others for silent.
-SILENCE: Final = 20
-# How often our own hello must come back: then the bus works, and others have had time to send
-# theirs.
-ECHOES: Final = 3
-MAX_QUEUED: Final = 10_000
-
-_log = logging.getLogger(__name__)
+from ratchet_server.peering.bus.port import LARGEST, Bus, BusError, Hear, Line
 
 
-class Message(NamedTuple):
-    """`to`: one process, or None for all. `text`: a frame, or None when the sender goes."""
-
-    sender: str
-    to: str | None
-    text: str | None
-
-
-class Bus:
-    """Delivers messages to all processes, their sender included."""
+class MemoryBus:
+    """Delivers each message at once. It can be down, and it can be frozen, as a broker can."""
 
     def __init__(self) -> None:
-        self._takers: dict[str, Callable[[Message], None]] = {}
-        self._mute: set[str] = set()
+        self.down = False
+        self._lines: dict[str, _MemoryLine] = {}
+        self._frozen: list[tuple[str | None, bytes]] | None = None
+
+    @contextlib.asynccontextmanager
+    async def connect(self, process: str, hear: Hear) -> AsyncIterator[Line]:
+        """See `port.Bus`."""
+        if self.down:
+            raise BusError("is down")
+        line = self._lines[process] = _MemoryLine(self, hear)
+        try:
+            yield line
+        finally:
+            self._lines.pop(process, None)
 
     @property
-    def members(self) -> set[str]:
-        """The processes that are attached."""
-        return {*self._takers}
+    def listeners(self) -> set[str]:
+        """The processes that listen."""
+        return {*self._lines}
 
-    def attach(self, process: str, take: Callable[[Message], None]) -> None:
-        """From now on, call `take` with every message that this process may read."""
-        self._takers[process] = take
+    def freeze(self) -> None:
+        """Take messages, and deliver none."""
+        self._frozen = []
 
-    def detach(self, process: str) -> None:
-        """Deliver no more messages to this process."""
-        del self._takers[process]
+    def thaw(self) -> None:
+        """Deliver all at once."""
+        frozen, self._frozen = self._frozen or [], None
+        for to, message in frozen:
+            self.deliver(to, message)
 
-    def publish(self, message: Message) -> None:
-        """Deliver a message at once."""
-        for process, take in [*self._takers.items()]:
-            if message.to not in {None, process}:
-                continue
-            if process == message.sender or not {process, message.sender} & self._mute:
-                take(message)
+    def kill(self) -> None:
+        """Break all lines, and accept no new ones."""
+        self.down = True
+        for line in [*self._lines.values()]:
+            line.end.set_result(BusError("is down"))
 
-    def mute(self, process: str) -> None:
-        """Let no message pass between this process and the others."""
-        self._mute.add(process)
+    def deliver(self, to: str | None, message: bytes) -> None:
+        """Deliver a message to those who listen."""
+        if self._frozen is not None:
+            self._frozen.append((to, message))
+            return
+        for process, line in [*self._lines.items()]:
+            if to in {None, process}:
+                line.hear(message)
+
+
+class _MemoryLine:
+    largest: Final = LARGEST
+
+    def __init__(self, bus: MemoryBus, hear: Hear) -> None:
+        self._bus = bus
+        self.hear = hear
+        self.end: asyncio.Future[BusError] = asyncio.get_running_loop().create_future()
+
+    async def publish(self, to: str | None, message: bytes) -> None:
+        if self._bus.down:
+            raise BusError("is down")
+        self._bus.deliver(to, message)
+
+    async def broken(self) -> BusError:
+        return await asyncio.shield(self.end)
+
+
+class Tap:
+    """One node's way to a bus, which can be closed."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._is_mute = False
+        self._cut = asyncio.Event()
+
+    def mute(self) -> None:
+        """Let the node hear itself, and let nothing else pass."""
+        self._is_mute = True
+
+    def cut(self) -> None:
+        """Break the line, and accept no new one."""
+        self._cut.set()
 
     def heal(self) -> None:
-        """Let all messages pass again."""
-        self._mute.clear()
+        """Let everything pass again."""
+        self._is_mute = False
+        self._cut.clear()
 
+    @contextlib.asynccontextmanager
+    async def connect(self, process: str, hear: Hear) -> AsyncIterator[Line]:
+        """See `port.Bus`."""
+        if self._cut.is_set():
+            raise BusError("can't be reached")
 
-@dataclass
-class _Peer:
-    """A process that has joined."""
+        def pass_on(message: bytes) -> None:
+            if not self._is_mute:
+                hear(message)
 
-    peer: Hello
-    # For how many of our heartbeats it has sent nothing.
-    silent: int = 0
-    dropped: int = 0
+        async with self._bus.connect(process, pass_on) as line:
+            yield _TapLine(self, line, hear)
 
-
-class BusTransport:
-    """One node on a bus."""
-
-    def __init__(self, me: Hello, bus: Bus) -> None:
-        self._me = me
-        self._bus = bus
-        self._peers: dict[str, _Peer] = {}
-        self._echoes = 0
-        self._arrived: asyncio.Queue[Message] = asyncio.Queue(MAX_QUEUED)
-
-    async def run(self, inbox: Inbox) -> None:
-        """See the port, here and below."""
-        self._bus.attach(self._me.process, self._take)
-        tasks = [asyncio.create_task(self._beat(inbox)), asyncio.create_task(self._read(inbox))]
+    async def broken(self, line: Line) -> BusError:
+        """Wait until the line is broken or cut."""
+        ends = asyncio.create_task(line.broken()), asyncio.create_task(self._when_cut())
         try:
-            await asyncio.gather(*tasks)
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._bus.publish(Message(self._me.process, None, None))
-            self._bus.detach(self._me.process)
-            for process in [*self._peers]:
-                self._leave(process, inbox)
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
-    def send(self, frame: Frame, to: Collection[str]) -> None:
-        text = codec.encode(frame)
-        if self._peers.keys() <= {*to}:
-            self._bus.publish(Message(self._me.process, None, text))
-        else:
-            for process in to:
-                self._bus.publish(Message(self._me.process, process, text))
+    async def _when_cut(self) -> BusError:
+        await self._cut.wait()
+        return BusError("is cut")
 
-    def routes(self) -> Mapping[str, Route]:
-        return self._peers
-
-    def settled(self) -> bool:
-        return self._echoes >= ECHOES
-
-    def unmet(self, known: Collection[str]) -> int:  # noqa: ARG002
-        """While this node has received nothing from the bus, there may be any node on it."""
-        return 0 if self._echoes else 1
-
-    async def _beat(self, inbox: Inbox) -> None:
-        while True:
-            hello = codec.encode(self._me)
-            self._bus.publish(Message(self._me.process, None, hello))
-            await asyncio.sleep(HEARTBEAT_S)
-            for process, peer in [*self._peers.items()]:
-                peer.silent += 1
-                if peer.silent > SILENCE:
-                    self._leave(process, inbox)
-
-    def _take(self, message: Message) -> None:
-        peer = self._peers.get(message.sender)
-        if peer:
-            # Now, not when the message is read: a slow inbox must not make others seem silent.
-            peer.silent = 0
-        if not self._arrived.full():
-            self._arrived.put_nowait(message)
-        elif peer:
-            peer.dropped += 1
-
-    async def _read(self, inbox: Inbox) -> None:
-        while True:
-            sender, _, text = await self._arrived.get()
-            frame = None if text is None else codec.decode(text)
-            if sender == self._me.process:
-                self._echoes += isinstance(frame, Hello)
-            elif isinstance(frame, Hello):
-                if sender not in self._peers:
-                    self._peers[sender] = _Peer(frame)
-                    inbox.joined(frame)
-            elif sender in self._peers:
-                if frame is None:
-                    self._leave(sender, inbox)
-                else:
-                    await _deliver(frame, sender, inbox)
-
-    def _leave(self, process: str, inbox: Inbox) -> None:
-        del self._peers[process]
-        inbox.left(process)
+    async def publish(self, line: Line, hear: Hear, to: str | None, message: bytes) -> None:
+        """Publish, or let only the node itself hear it."""
+        if not self._is_mute:
+            await line.publish(to, message)
+        elif to is None:
+            hear(message)
 
 
-async def _deliver(frame: Frame, sender: str, inbox: Inbox) -> None:
-    try:
-        await inbox.receive(frame, sender)
-    except Invalid as error:
-        _log.warning("process %s sent what can't be true: %s", sender, error)
+class _TapLine:
+    def __init__(self, tap: Tap, line: Line, hear: Hear) -> None:
+        self._tap = tap
+        self._line = line
+        self._hear = hear
+
+    @property
+    def largest(self) -> int:
+        return self._line.largest
+
+    async def publish(self, to: str | None, message: bytes) -> None:
+        await self._tap.publish(self._line, self._hear, to, message)
+
+    async def broken(self) -> BusError:
+        return await self._tap.broken(self._line)

@@ -24,13 +24,16 @@ from ratchet_server.http.peer import peer
 from ratchet_server.http.room import Room
 from ratchet_server.http.server import listen
 from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.bus.envelope import Seal
+from ratchet_server.peering.bus.port import Bus
+from ratchet_server.peering.bus.transport import BusTransport
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.peering.ports import Transport
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from sanic import Blueprint, Sanic
 
-from testing.bus import Bus, BusTransport
+from testing.bus import Tap
 from testing.links import Link, Links, Style
 from testing.nodes import HOST, PATIENCE_S, free_port
 from testing.vip import accept_all
@@ -162,28 +165,35 @@ async def served(calls: Blueprint, sock: socket.socket) -> AsyncIterator[None]:
 
 
 class BusWire:
-    """A bus in memory."""
+    """A bus, with a tap for each node."""
 
-    def __init__(self) -> None:
-        self._bus = Bus()
-        self._processes: dict[str, str] = {}
+    def __init__(self, bus: Callable[[str], Bus], *, beat_s: float) -> None:
+        """`bus` makes a node's bus, for a cluster of this name."""
+        # One broker serves many tests.
+        self._cluster = f"test-{secrets.token_hex(4)}"
+        self._bus = bus
+        self._beat_s = beat_s
+        self._taps: dict[str, Tap] = {}
 
     def url(self, name: str) -> str:
         return f"http://{name}:1"
 
     @asynccontextmanager
     async def transport(self, me: Hello) -> AsyncIterator[Transport]:
-        self._processes[me.node] = me.process
-        yield BusTransport(me, self._bus)
+        tap = self._taps[me.node] = Tap(self._bus(self._cluster))
+        seal = Seal(self._cluster, ["a secret of this test"])
+        yield BusTransport("test", tap, me, OpenDoor(me), seal, beat_s=self._beat_s)
 
     def cut(self, name: str) -> None:
-        self._bus.mute(self._processes[name])
+        self._taps[name].cut()
+        self._taps[name].mute()
 
     def silence(self, name: str) -> None:
-        self._bus.mute(self._processes[name])
+        self._taps[name].mute()
 
     def heal(self) -> None:
-        self._bus.heal()
+        for tap in self._taps.values():
+            tap.heal()
 
 
 class Member:

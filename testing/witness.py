@@ -31,6 +31,9 @@ class Witness:
     def routes(self) -> Mapping[str, Route]:
         return self.transport.routes()
 
+    def silent_s(self, process: str) -> float:
+        return self.transport.silent_s(process)
+
     def settled(self) -> bool:
         return self.transport.settled()
 

@@ -49,7 +49,7 @@ class TestADeclaration:
         unset = sources.read(Namespace(name="a"), {})
         shown = {setting.variable: default.split()[0] for setting, default in DECLARED
                  if default not in {"required", setting.unset}}  # fmt: skip
-        assert len(shown) > len(DECLARED) / 2
+        assert len(shown) > len(DECLARED) / 3
         assert sources.read(Namespace(name="a"), shown) == unset
 
     def test_is_in_the_readme(self) -> None:

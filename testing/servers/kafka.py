@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from aiokafka.admin import (  # type: ignore[import-untyped]
+from aiokafka.admin import (
     AIOKafkaAdminClient,
     NewTopic,
 )
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError
 
 from testing import packages
 from testing.nodes import HOST, PATIENCE_S, free_port
@@ -21,6 +21,8 @@ from testing.servers.java import java
 from testing.servers.server import Command, needed
 
 TOPIC: Final = "ratchet"
+# One for all, and inboxes that several processes share.
+PARTITIONS: Final = 4
 _NODE: Final = 1
 _HEAP_MB: Final = 192
 _LOOK_S: Final = 0.02
@@ -102,13 +104,13 @@ class Kafka:
         admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{self._port}")
         try:
             await admin.start()
-            await admin.create_topics([NewTopic(topic, 1, 1)])
+            await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
             (found,) = await admin.describe_topics([topic])
         except KafkaError:
             return False
         finally:
             await admin.close()
-        return [partition["leader"] for partition in found["partitions"]] == [_NODE]
+        return {partition["leader"] for partition in found["partitions"]} == {_NODE}
 
 
 def _cluster() -> str:

@@ -53,11 +53,16 @@ from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
 from ratchet_server.output import say
-from ratchet_server.peering.addresses import Addresses
+from ratchet_server.peering.addresses import SHARED_S, Addresses
+from ratchet_server.peering.bus.envelope import Seal
+from ratchet_server.peering.bus.kinds import checked_bus
+from ratchet_server.peering.bus.port import Bus
+from ratchet_server.peering.bus.transport import BusTransport
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.peering.ports import Discovery
 from ratchet_server.peering.routes import Routes
+from ratchet_server.peering.sightings import Sightings
 from ratchet_server.peering.static import Static
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
@@ -77,26 +82,31 @@ def run(settings: Settings) -> int:
     try:
         # Check everything that can be wrong here, before the node writes anything.
         catalogue = Catalogue(settings.media)
+        buses = [checked_bus(url, settings.secrets) for url in settings.buses]
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
             path = None
             if isinstance(settings.data, Path):
                 path = stack.enter_context(datadir.locked(settings.data))
             runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
-            return runner.run(_live(settings, catalogue, path, sock))
+            return runner.run(_live(settings, catalogue, buses, path, sock))
     except (DataError, ListenError, SettingError) as error:
         raise NodeError(str(error)) from None
 
 
 async def _live(
-    settings: Settings, catalogue: Catalogue, path: Path | None, sock: socket.socket
+    settings: Settings,
+    catalogue: Catalogue,
+    buses: Sequence[Bus],
+    path: Path | None,
+    sock: socket.socket,
 ) -> int:
     """The life of the node: listen, load, count, stop."""
     url = url_of(sock)
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        node = _node(settings, catalogue, store, url)
+        node = _node(settings, catalogue, buses, store, url)
         keeper, departure = node.keeper, node.departure
         # Listen for signals first, because a signal must stop a node that is still starting, too.
         stack.enter_context(_signals(departure, settings.on_term, catalogue))
@@ -173,8 +183,15 @@ class _Node:
     app: App
 
 
-def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str) -> _Node:
-    """Make every part, with the parts that it needs. `listening`: the URL of the socket."""
+def _node(
+    settings: Settings,
+    catalogue: Catalogue,
+    reached: Sequence[Bus],
+    store: Store,
+    listening: str,
+) -> _Node:
+    """Make every part, with the parts that it needs. `reached`: the buses of the settings.
+    `listening`: the URL of the socket."""
     # Where peers reach this node.
     url = settings.advertise or listening
     if settings.media is None and not settings.open:
@@ -192,7 +209,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             retire_after_s=settings.retire_after_s,
             retention_s=settings.forget_after_s,
             # A discovery that needs no --peer must be named here, too.
-            sent=bool(settings.peers),
+            sent=bool(settings.peers or settings.buses),
         ),
     )
     started = time.monotonic()
@@ -217,7 +234,8 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         videos.counted(changed)
 
     discoveries: list[Discovery] = [Static(settings.peers)]
-    if settings.discover:
+    # On a bus the nodes hear each other without sockets between them.
+    if settings.discover or (settings.discover is None and not settings.buses):
         discoveries.append(Gossip(replica.peers.alive))
     addresses = Addresses(me, discoveries, replica.table.is_gone)
     mesh = Mesh(
@@ -226,7 +244,29 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         replica.identity,
         secret=next(iter(settings.secrets), None),
     )
-    routes = Routes([mesh])
+    buses = [
+        BusTransport(
+            str(to),
+            bus,
+            me,
+            replica.identity,
+            Seal(to.cluster, settings.secrets),
+            is_settled=lambda: replica.table.settled,
+        )
+        for to, bus in zip(settings.buses, reached, strict=True)
+    ]
+    routes = Routes([mesh, *buses])
+
+    def unfound() -> int:
+        """At how many places, given to this node, it has not found its cluster yet."""
+        up_s = time.monotonic() - started
+        # A cluster that is cut in two at its birth, for longer than the grace, is not expected.
+        patience_s = min(SHARED_S, settings.fold_grace_s)
+        has_found = replica.identity.has_found
+        return addresses.unfound(has_found, up_s) + sum(
+            bus.unfound(has_found, up_s=up_s, patience_s=patience_s) for bus in buses
+        )
+
     keeper = Keeper(
         replica,
         store,
@@ -234,7 +274,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
         unmet=lambda: routes.unmet(replica.table.newest.names()),
-        unfound=lambda: addresses.unfound(replica.identity.has_found, time.monotonic() - started),
+        unfound=unfound,
         show=show,
     )
 
@@ -245,7 +285,8 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
     gate, guard = Gate(life), Guard(settings.secrets)
     room = Room(open_files.raise_limit())
     hosts = Hosts.of_node(settings.allowed_hosts, host=settings.host, url=url, listening=listening)
-    measured = NodeCollector(keeper, routes, watchers, life, room, lambda: len(mesh.strangers))
+    sightings = Sightings(mesh, buses)
+    measured = NodeCollector(keeper, routes, watchers, life, room, sightings)
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
@@ -256,7 +297,7 @@ def _node(settings: Settings, catalogue: Catalogue, store: Store, listening: str
             reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
-            cluster(replica, mesh, life, room),
+            cluster(replica, mesh, routes, sightings, life, room),
             peer(mesh, guard),
             metrics(measured),
             pages(settings, videos, keeper, embedders, gate),

@@ -13,12 +13,12 @@ import aiormq
 import httpx
 import pytest
 import redis.asyncio
-from aiokafka import (  # type: ignore[import-untyped]
+from aiokafka import (
     AIOKafkaConsumer,
     AIOKafkaProducer,
     TopicPartition,
 )
-from kazoo.client import KazooClient  # type: ignore[import-untyped]
+from kazoo.client import KazooClient
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 

@@ -9,7 +9,10 @@ import pytest
 from ratchet.generations import Generations
 from ratchet.names import MAX_GENERATION
 
+from testing.brokers import BEAT_S, BROKERS, MULTICAST, bus_at, wire_url
+from testing.bus import MemoryBus
 from testing.links import Links
+from testing.servers.shared import Shared
 from testing.transports import (
     NAMES,
     BusWire,
@@ -28,14 +31,24 @@ Story = Callable[[Cluster], Awaitable[None]]
 MANY: Final = 2500
 
 
-@pytest.fixture(params=["mesh", "bus"])
-def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    """The wire of each transport in turn."""
-    if request.param == "bus":
-        yield BusWire()
-    else:
+@pytest.fixture(params=["mesh", "memory", MULTICAST, *BROKERS])
+def on(request: pytest.FixtureRequest) -> str:
+    """Each transport in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def wire(on: str, servers: Shared) -> Iterator[Wire]:
+    """The wire of the transport."""
+    if on == "memory":
+        bus = MemoryBus()
+        yield BusWire(lambda _cluster: bus, beat_s=0.1)
+    elif on == "mesh":
         with Links() as links:
             yield MeshWire(links)
+    else:
+        url = wire_url(on, servers)
+        yield BusWire(lambda cluster: bus_at(url, cluster), beat_s=BEAT_S)
 
 
 def run(wire: Wire, story: Story) -> None:

@@ -13,16 +13,20 @@ from sanic.response import json
 
 from ratchet_server.counting.life import Life
 from ratchet_server.http.room import Room
-from ratchet_server.operator.facts import Facts, Stranger
+from ratchet_server.operator.facts import Deaf, Facts, Stranger, Way
 from ratchet_server.operator.report import report
 from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.routes import Routes
+from ratchet_server.peering.sightings import Sightings
 from ratchet_server.settings import SettingError, check_url
 
 # Nodes that start together may need this long to find each other.
 UNREACHED_S: Final = 10.0
 
 
-def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
+def cluster(
+    replica: Replica, mesh: Mesh, routes: Routes, sightings: Sightings, life: Life, room: Room
+) -> Blueprint:
     """The call. It needs no secret, and works on a node that is still starting, too."""
     blueprint = Blueprint("cluster")
     started = time.time()
@@ -31,7 +35,7 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
     async def state(request: Request) -> HTTPResponse:
         now = time.time()
         early = now - started < UNREACHED_S
-        strangers = mesh.strangers
+        strangers = sightings.strangers()
         strange = {one.url for one in strangers}
         unmet = [
             one
@@ -48,7 +52,16 @@ def cluster(replica: Replica, mesh: Mesh, life: Life, room: Room) -> Blueprint:
             awaited=len(unmet) if early else 0,
             refusing={one.url: one.refused for one in mesh.dialled if one.refused},
             strangers=tuple(Stranger(one.node, one.url, one.cluster) for one in strangers),
-            misunderstood=mesh.misunderstood(),
+            misunderstood=sightings.misunderstood(),
+            ways={
+                process: tuple(Way(way.name, round(way.silent_s, 1)) for way in ways)
+                for process, ways in routes.ways().items()
+            },
+            deaf=tuple(
+                Deaf(bus.name, bus.trouble, bus.trouble_s)
+                for bus in sightings.buses()
+                if bus.trouble and bus.trouble_s >= UNREACHED_S
+            ),
             full=room.full,
             via=_url_in(request) or replica.me.url,
         )

@@ -1,7 +1,7 @@
 """`/metrics`: the node's numbers for Prometheus. Each scrape reads them; counting pays nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -17,6 +17,7 @@ from ratchet_server.counting.life import Life
 from ratchet_server.http.room import How, Room
 from ratchet_server.http.watchers import Watchers
 from ratchet_server.peering.routes import Routes
+from ratchet_server.peering.sightings import Sightings
 
 
 class NodeCollector(Collector):
@@ -29,15 +30,14 @@ class NodeCollector(Collector):
         watchers: Watchers,
         life: Life,
         room: Room,
-        strangers: Callable[[], int],
+        sightings: Sightings,
     ) -> None:
-        """`strangers`: how many nodes of other clusters this one refuses."""
         self._keeper = keeper
         self._routes = routes
         self._watchers = watchers
         self._life = life
         self._room = room
-        self._strangers = strangers
+        self._sightings = sightings
 
     def collect(self) -> Iterator[Metric]:
         """The node's numbers about itself. Names and units follow Prometheus' conventions."""
@@ -78,7 +78,7 @@ class NodeCollector(Collector):
             ),
             "ratchet_base_videos": (seen.base_videos, "Videos with views in folded slots."),
             "ratchet_strangers": (
-                self._strangers(),
+                len(self._sightings.strangers()),
                 "Nodes of other clusters that this node has met in the last 10 s, and refuses.",
             ),
         }
@@ -109,6 +109,12 @@ class NodeCollector(Collector):
             "Frames not sent because too many waited for a slow peer.",
             "peer",
             dropped,
+        )
+        yield _gauge(
+            "ratchet_bus_up",
+            "1 while this node hears its own messages on a bus.",
+            "bus",
+            {bus.name: float(bus.trouble is None) for bus in self._sightings.buses()},
         )
         yield _counter(
             "ratchet_connections_refused",

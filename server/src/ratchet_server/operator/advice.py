@@ -41,6 +41,7 @@ def advice(
     return (
         *_crowded_out(here, seen),
         *_misunderstood(here, facts),
+        *_deaf(here, facts),
         *_missing(here, members, folds, facts),
         *_indirect(here, members),
         *_twice(members),
@@ -80,6 +81,15 @@ def _misunderstood(here: str, facts: Facts) -> Iterator[Advice]:
             f"{here} and {node} break off each connection: {node} {why}. Look at the clocks of "
             "both machines (date -u). If they are right, one node's data has to be repaired: see "
             '"Numbers that can\'t be true" in OPERATING.md.'
+        )
+
+
+def _deaf(here: str, facts: Facts) -> Iterator[Advice]:
+    for one in facts.deaf:
+        yield Advice(
+            f"{here} has heard nobody on {one.bus} for {duration(one.since_s)}: the bus {one.why}. "
+            "Each node counts on, and they send each other the rest when it is back. See whether "
+            f"the bus runs, and whether {here} reaches it with this login."
         )
 
 

@@ -16,6 +16,22 @@ class Stranger(NamedTuple):
     cluster: str
 
 
+class Way(NamedTuple):
+    """How a process is heard: by "websocket" or on the bus with this URL; and for how many seconds
+    it has sent nothing there."""
+
+    way: str
+    silent_s: float
+
+
+class Deaf(NamedTuple):
+    """A bus on which this node hears nobody: its URL, why, and for how many seconds."""
+
+    bus: str
+    why: str
+    since_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Times are seconds since 1970."""
@@ -37,6 +53,10 @@ class Facts:
     strangers: tuple[Stranger, ...] = ()
     # The peers that send what this node can't take, or that can't take what it sends; and why.
     misunderstood: Mapping[str, str] = field(default_factory=dict)
+    # How each connected process is heard.
+    ways: Mapping[str, tuple[Way, ...]] = field(default_factory=dict)
+    # The buses on which nothing has been heard for a while.
+    deaf: tuple[Deaf, ...] = ()
     # Whether this node has refused connections in the last minute, because it had no room.
     full: bool = False
     # An address at which the operator can reach this node. The suggested commands use it.

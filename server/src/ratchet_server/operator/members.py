@@ -1,14 +1,18 @@
 """Members: the state of each process of the cluster, and how far it and this node are apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ratchet.members import Member as Known
 from ratchet.observation import Observation, ObservedMember
 
-from ratchet_server.operator.facts import Facts
-from ratchet_server.operator.humanize import counted, duration
+from ratchet_server.operator.facts import Facts, Way
+from ratchet_server.operator.humanize import counted, duration, listed
 from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
+
+# What a connection of the mesh is called.
+WEBSOCKET: Final = "websocket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Member:
     behind: int | None
     ahead: int | None
     how: Verdict
+    # How this node hears it. Empty for this node itself, and for one that it does not hear.
+    ways: tuple[dict[str, object], ...]
     # `behind` and `ahead` in words. Empty for this node.
     it_lacks: Verdict
     we_lack: Verdict
@@ -41,6 +47,7 @@ def members(seen: Observation, facts: Facts) -> tuple[Member, ...]:
 def _member(seen: ObservedMember, facts: Facts) -> Member:
     known = seen.member
     here = known.state == "here"
+    ways = facts.ways.get(known.process or "", ())
     since = {"here": facts.started, "missing": facts.now - known.silent_s}
     return Member(
         node=known.node,
@@ -52,18 +59,24 @@ def _member(seen: ObservedMember, facts: Facts) -> Member:
         slot=None if known.slot is None else str(known.slot),
         behind=seen.behind,
         ahead=seen.ahead,
-        how=_how(known, facts),
+        how=_how(known, facts, ways),
+        ways=tuple(way._asdict() for way in ways),
         it_lacks=Verdict("", "well") if here else _lag(seen.behind),
         we_lack=Verdict("", "well") if here else _lag(seen.ahead),
     )
 
 
-def _how(known: Known, facts: Facts) -> Verdict:
+def _how(known: Known, facts: Facts, ways: Sequence[Way]) -> Verdict:
     match known.state:
         case "here":
             return Verdict(f"this node, up for {duration(facts.now - facts.started)}", "well")
         case "connected":
-            return Verdict("connected", "well")
+            on = [way.way for way in ways if way.way != WEBSOCKET]
+            if not on:
+                return Verdict("connected", "well")
+            also = " and by websocket" if len(on) < len(ways) else ""
+            silent_s = min(way.silent_s for way in ways)
+            return Verdict(f"heard {silent_s:.0f} s ago on {listed(on)}{also}", "well")
         case "indirect":
             return Verdict("alive, but not connected to this node", "look")
         case "missing":

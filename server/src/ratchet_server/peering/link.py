@@ -1,6 +1,7 @@
 """One connection to another process: frames out through a bounded queue, frames in one by one."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -63,6 +64,8 @@ class Socket(Protocol):
 class Link:
     """A connection on which both sides have sent a hello."""
 
+    way: Final = "websocket"
+
     def __init__(self, socket: Socket, peer: Hello, *, dialled: bool) -> None:
         """Use `accept` or `dial`."""
         self.peer = peer
@@ -70,6 +73,7 @@ class Link:
         self.version = peer.versions.common(VERSIONS) or VERSIONS.oldest
         self.dialled = dialled
         self.dropped = 0
+        self._heard_at = time.monotonic()
         # Set once the link no longer sends or receives.
         self.ended = asyncio.Event()
         self._socket = socket
@@ -99,6 +103,11 @@ class Link:
         me = door.introduce(peer, given=given)
         await socket.send(codec.encode(me, peer.versions.newest))
         return cls(socket, peer, dialled=True)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the peer has sent a frame on it."""
+        return time.monotonic() - self._heard_at
 
     def send(self, text: str) -> None:
         """Queue an encoded frame; drop it if the peer is too slow."""
@@ -151,6 +160,7 @@ class Link:
         patience_s = None if self.dialled else SILENCE_S
         while True:
             frame = _decode(await _receive(self._socket, patience_s))
+            self._heard_at = time.monotonic()
             try:
                 await receive(frame)
             except Invalid as error:

@@ -31,6 +31,10 @@ class Links:
         """The best link to each connected process."""
         return {process: _best(links) for process, links in self._links.items()}
 
+    def silent_s(self, process: str) -> float:
+        """Seconds since this process has sent a frame on any of its links."""
+        return min((link.silent_s for link in self._links.get(process, ())), default=0.0)
+
     def find(self, process: str | None, *, dialled_only: bool) -> Link | None:
         """A link to this process: any, or one that this node has dialled."""
         links = self._links.get(process or "", ())

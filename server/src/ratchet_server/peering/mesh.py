@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection, Mapping
-from typing import Final
 
 from ratchet import codec
 from ratchet.frames import Digest, Frame, Hello
@@ -23,11 +21,9 @@ from ratchet_server.peering.link import (
     Socket,
 )
 from ratchet_server.peering.links import Links
+from ratchet_server.peering.misunderstandings import Misunderstandings
 from ratchet_server.peering.ports import Door, Inbox, Route
 from ratchet_server.peering.strangers import Met, Strangers
-
-# How long a misunderstanding is reported. A peer dials again within seconds.
-REPORT_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +38,7 @@ class Mesh:
         self._links = Links()
         self._complaints = Complaints()
         self._strangers = Strangers()
-        # By name: the last misunderstanding with a peer, and when it was.
-        self._misunderstood: dict[str, tuple[float, str]] = {}
+        self._misunderstandings = Misunderstandings()
         self._dialler = Dialler(addresses, self._links, self._complaints, secret=secret)
         # None while `run` isn't running.
         self._inbox: Inbox | None = None
@@ -66,10 +61,7 @@ class Mesh:
 
     def misunderstood(self) -> Mapping[str, str]:
         """The peers with which each connection breaks off, and why."""
-        since = time.monotonic() - REPORT_S
-        recent = {node: last for node, last in self._misunderstood.items() if last[0] > since}
-        self._misunderstood = recent
-        return {node: why for node, (_, why) in recent.items()}
+        return self._misunderstandings.recent()
 
     # -- a transport, see `ports.Transport` ----------------------------------------------------
 
@@ -98,6 +90,9 @@ class Mesh:
 
     def routes(self) -> Mapping[str, Route]:
         return self._links.by_process()
+
+    def silent_s(self, process: str) -> float:
+        return self._links.silent_s(process)
 
     def settled(self) -> bool:
         self._addresses.look(self._links)
@@ -148,7 +143,7 @@ class Mesh:
                 link is not None or dialled is None or self._addresses.is_expected(dialled)
             )
             if link and isinstance(error, Misunderstanding):
-                self._misunderstood[link.peer.node] = time.monotonic(), str(error)
+                self._misunderstandings.note(link.peer.node, str(error))
             who = f"{link.peer.node} at {address}" if link else address
             self._complaints.log(who, str(error), loud=loud)
             # A close frame has room for a reason of 123 bytes.

@@ -81,6 +81,10 @@ class Route(Protocol):
     def dropped(self) -> int:
         """How many frames to it the transport has dropped."""
 
+    @property
+    def way(self) -> str:
+        """What people call the transport: "websocket", or the URL of a bus."""
+
 
 class Transport(Protocol):
     """Carries frames. Several run side by side; `Routes` joins them."""
@@ -102,6 +106,9 @@ class Transport(Protocol):
 
     def routes(self) -> Mapping[str, Route]:
         """A route to each process that has joined and not left."""
+
+    def silent_s(self, process: str) -> float:
+        """For how many seconds a process that has joined has sent nothing on this transport."""
 
     def settled(self) -> bool:
         """Whether the transport has tried to reach each known process. A node that starts waits for

@@ -7,10 +7,19 @@ Frames to it go through one transport only, although doubled frames would do no 
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from ratchet.frames import Frame, Hello, Send
 
 from ratchet_server.peering.ports import Inbox, Route, Transport
+
+
+class Way(NamedTuple):
+    """A transport on which a process is heard: its name, and for how long the process has sent
+    nothing there."""
+
+    name: str
+    silent_s: float
 
 
 class Routes:
@@ -50,6 +59,14 @@ class Routes:
         found: dict[str, Route] = {}
         for transport, _ in reversed(self._reached):
             found |= transport.routes()
+        return found
+
+    def ways(self) -> dict[str, list[Way]]:
+        """All ways on which each connected process is heard, the one for frames to it first."""
+        found: dict[str, list[Way]] = {}
+        for transport, _ in self._reached:
+            for process, route in transport.routes().items():
+                found.setdefault(process, []).append(Way(route.way, transport.silent_s(process)))
         return found
 
     def settled(self) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from ratchet_server.settings import values
+from ratchet_server.settings.buses import BusUrl
+from ratchet_server.settings.buses import buses as read_buses
 from ratchet_server.settings.values import ANY, MEMORY, SettingError, check_url
 
 __all__ = ["ACKS", "ANY", "MEMORY", "Ack", "OnTerm", "SettingError", "Settings", "check_url"]
@@ -58,6 +60,9 @@ class Settings:
         "the folder of the database, or :memory: for none")] = Path("data")
     peers: Annotated[tuple[str, ...], Setting("RATCHET_PEER", "--peer URL", values.urls, many=True,
         help="http://host:port of another node; may be repeated")] = ()
+    buses: Annotated[tuple[BusUrl, ...], Setting("RATCHET_BUS", "--bus URL", read_buses, many=True,
+        help="a message bus or multicast group that joins the nodes, for instance "
+            "nats://host:4222; may be repeated")] = ()
     advertise: Annotated[str | None, Setting("RATCHET_ADVERTISE", "--advertise URL",
         values.check_url, unset="where it listens",
         help="http://host:port at which peers reach this node")] = None
@@ -89,8 +94,8 @@ class Settings:
         help="how long after a node's start its name may be forgotten, once it has gone")] = 604_800
     on_term: Annotated[OnTerm, Setting("RATCHET_ON_TERM", "", values.one_of(*get_args(OnTerm)),
         "what SIGTERM means: stop (it will be back) or leave (for good)")] = "stop"
-    discover: Annotated[bool, Setting("RATCHET_DISCOVER", "", values.yes_or_no,
-        "dial the nodes that peers report, too: yes or no")] = True
+    discover: Annotated[bool | None, Setting("RATCHET_DISCOVER", "", values.yes_or_no,
+        "dial the nodes that peers report, too: yes or no", unset="yes, but no with a bus")] = None
     embed_origins: Annotated[tuple[str, ...], Setting("RATCHET_EMBED_ORIGINS", "",
         values.listed_origins, many=True,
         help="sites that may show counts: https://blog.example, or * for all")] = ()

@@ -130,6 +130,18 @@ def urls(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(check_url, texts))
 
 
+def rejoined(texts: Sequence[str]) -> list[str]:
+    """URLs that may have several hosts, and so commas: a list in a variable was split there. What
+    does not begin with a scheme belongs to the URL before it."""
+    urls: list[str] = []
+    for text in texts:
+        if urls and "://" not in text:
+            urls[-1] += f",{text}"
+        else:
+            urls.append(text)
+    return urls
+
+
 def origin(text: str) -> str:
     """A site, as browsers write it in the header `Origin`."""
     # `lower` turns some letters beyond ASCII into ASCII ones.

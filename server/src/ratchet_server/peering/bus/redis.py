@@ -1,0 +1,100 @@
+"""Redis, or a server that speaks its protocol: channels of its publish/subscribe.
+
+Channels: `ratchet:CLUSTER:all`, and `ratchet:CLUSTER:to:PROCESS` for each process. Not streams:
+they cost twice as much, and keep what nobody needs.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ratchet_server.peering.bus.ending import end
+from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
+from ratchet_server.settings.buses import BusUrl
+
+_TIMEOUT_S: Final = 3.0
+_CLOSE_S: Final = 0.5
+
+
+class RedisBus:
+    """One Redis server."""
+
+    def __init__(self, url: BusUrl) -> None:
+        self._url = url
+
+    @contextlib.asynccontextmanager
+    async def connect(self, process: str, hear: Hear) -> AsyncIterator["_Line"]:
+        """See `port.Bus`."""
+        url = self._url
+        client = Redis(
+            host=url.hosts[0].name,
+            port=url.hosts[0].port,
+            db=int(url.path),
+            username=url.user,
+            password=url.password,
+            ssl=url.kind.tls,
+            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=_TIMEOUT_S,
+            # The library would try again, and block meanwhile.
+            retry=Retry(NoBackoff(), 0),
+        )
+        line = _Line(client, f"ratchet:{url.cluster}")
+        listening = client.pubsub(ignore_subscribe_messages=True)
+        reading: asyncio.Task[None] | None = None
+        try:
+            await listening.subscribe(line.channel(None), line.channel(process))
+            reading = asyncio.create_task(line.read(listening, hear))
+            yield line
+        except (RedisError, OSError) as error:
+            raise BusError(_words(error)) from None
+        finally:
+            if reading:
+                await end(reading)
+            # A frozen server takes nothing more.
+            for closing in (listening.aclose, client.aclose):
+                with contextlib.suppress(RedisError, OSError, TimeoutError):
+                    async with asyncio.timeout(_CLOSE_S):
+                        await closing()
+
+
+class _Line:
+    largest = LARGEST
+
+    def __init__(self, client: Redis, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._end: asyncio.Future[BusError] = asyncio.get_running_loop().create_future()
+
+    def channel(self, to: str | None) -> str:
+        return f"{self._prefix}:all" if to is None else f"{self._prefix}:to:{to}"
+
+    async def publish(self, to: str | None, message: bytes) -> None:
+        try:
+            await self._client.publish(self.channel(to), message)
+        except (RedisError, OSError) as error:
+            raise BusError(_words(error)) from None
+
+    async def broken(self) -> BusError:
+        return await asyncio.shield(self._end)
+
+    async def read(self, listening: PubSub, hear: Hear) -> None:
+        """Hear messages until the connection ends."""
+        try:
+            while True:
+                # Silence is no error: None after the timeout.
+                message = await listening.get_message(timeout=_TIMEOUT_S)
+                if message is not None:
+                    hear(message["data"])
+        except (RedisError, OSError) as error:
+            self._end.set_result(BusError(_words(error)))
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
