@@ -1,22 +1,17 @@
-"""A discovery in memory: a registry to which nodes in one process announce themselves.
+"""A registry in memory, to which nodes in one process announce themselves.
 
-It is the smallest example of `ratchet_server.peering.ports.Discovery`. It has leases, as real
-registries do: an announcement expires unless its node renews it.
+Its adapter is the smallest example of `ratchet_server.peering.registry.port.Registry`.
 """
 
 import asyncio
-import logging
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection
 from typing import Final
 
-from ratchet.frames import Hello
 from ratchet_server.peering.ports import Address
+from ratchet_server.peering.registry.port import RegistryError
 
-# How often a node renews its announcement, and looks.
-RENEW_S: Final = 0.02
-
-_log = logging.getLogger(__name__)
+# How often a node looks.
+LOOK_S: Final = 0.02
 
 
 class Registry:
@@ -32,18 +27,18 @@ class Registry:
         self.refusals = 0
 
     def announce(self, address: Address) -> None:
-        """Hold `address` for the length of a lease. Raises `ConnectionError`."""
+        """Hold `address` for the length of a lease. Raises `RegistryError`."""
         self._answer()
         if not self.forgetful:
             self._leases[address] = _now() + self._lease_s
 
     def withdraw(self, address: Address) -> None:
-        """Forget `address`. Raises `ConnectionError`."""
+        """Forget `address`. Raises `RegistryError`."""
         self._answer()
         self._leases.pop(address, None)
 
     def look(self) -> list[Address]:
-        """All addresses that are announced now. Raises `ConnectionError`."""
+        """All addresses that are announced now. Raises `RegistryError`."""
         self._answer()
         return [address for address, until in self._leases.items() if until > _now()]
 
@@ -55,37 +50,35 @@ class Registry:
     def _answer(self) -> None:
         if self.down:
             self.refusals += 1
-            raise ConnectionError("the registry is down")
+            raise RegistryError("is down")
 
 
-class RegistryDiscovery:
-    """One node at a registry."""
+class Place:
+    """One node's adapter."""
+
+    announces = True
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._seen: list[Address] = []
+        self._own: Address | None = None
 
-    async def run(self, me: Hello) -> None:
+    async def look(self) -> Collection[Address]:
         """See the port, here and below."""
-        own = Address(me.url, me.node, me.process)
-        try:
-            while True:
-                try:
-                    self._registry.announce(own)
-                    self._seen = self._registry.look()
-                except ConnectionError as error:
-                    _log.debug("%s", error)
-                await asyncio.sleep(RENEW_S)
-        finally:
-            # If this fails, the lease ends by itself.
-            with suppress(ConnectionError):
-                self._registry.withdraw(own)
+        return self._registry.look()
 
-    def seen(self) -> Sequence[Address]:
-        return self._seen
+    async def wait(self, at_most_s: float) -> None:
+        await asyncio.sleep(min(at_most_s, LOOK_S))
 
-    def expected(self) -> Collection[str]:
-        return [address.url for address in self._seen]
+    async def announce(self, own: Address) -> None:
+        self._own = own
+        self._registry.announce(own)
+
+    async def withdraw(self) -> None:
+        if self._own:
+            self._registry.withdraw(self._own)
+
+    async def close(self) -> None:
+        """It has no connection."""
 
 
 def _now() -> float:

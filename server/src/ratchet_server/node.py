@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,8 @@ from ratchet_server.peering.bus.transport import BusTransport
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
 from ratchet_server.peering.ports import Discovery
+from ratchet_server.peering.registry.finder import Finder
+from ratchet_server.peering.registry.known import finders
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.sightings import Sightings
 from ratchet_server.peering.static import Static
@@ -85,11 +87,12 @@ def run(settings: Settings) -> int:
         buses = [checked_bus(url, settings.secrets) for url in settings.buses]
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
+            found_by = finders(settings.registries, settings.advertise or url_of(sock))
             path = None
             if isinstance(settings.data, Path):
                 path = stack.enter_context(datadir.locked(settings.data))
             runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
-            return runner.run(_live(settings, catalogue, buses, path, sock))
+            return runner.run(_live(settings, catalogue, buses, found_by, path, sock))
     except (DataError, ListenError, SettingError) as error:
         raise NodeError(str(error)) from None
 
@@ -98,6 +101,7 @@ async def _live(
     settings: Settings,
     catalogue: Catalogue,
     buses: Sequence[Bus],
+    registries: Sequence[Finder],
     path: Path | None,
     sock: socket.socket,
 ) -> int:
@@ -106,7 +110,7 @@ async def _live(
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        node = _node(settings, catalogue, buses, store, url)
+        node = _node(settings, catalogue, buses, registries, store, url)
         keeper, departure = node.keeper, node.departure
         # Listen for signals first, because a signal must stop a node that is still starting, too.
         stack.enter_context(_signals(departure, settings.on_term, catalogue))
@@ -132,14 +136,15 @@ async def _live(
         gc.freeze()
 
         work = asyncio.create_task(keeper.run())
-        discoveries = [discovery.run(keeper.replica.me) for discovery in node.discoveries]
+        # Together, so that they withdraw this node's address at the same time.
+        discoveries = _all(discovery.run(keeper.replica.me) for discovery in node.discoveries)
         readiness = _become_ready(node, url, settings.join_timeout_s)
         for part in (
             node.routes.run(keeper),
             node.freezes.run(),
             catalogue.run(),
             node.elsewhere.run(),
-            *discoveries,
+            discoveries,
             readiness,
         ):
             await stack.enter_async_context(_background(part, departure))
@@ -187,6 +192,7 @@ def _node(
     settings: Settings,
     catalogue: Catalogue,
     reached: Sequence[Bus],
+    registries: Sequence[Finder],
     store: Store,
     listening: str,
 ) -> _Node:
@@ -209,7 +215,7 @@ def _node(
             retire_after_s=settings.retire_after_s,
             retention_s=settings.forget_after_s,
             # A discovery that needs no --peer must be named here, too.
-            sent=bool(settings.peers or settings.buses),
+            sent=bool(settings.peers or registries or settings.buses),
         ),
     )
     started = time.monotonic()
@@ -233,11 +239,16 @@ def _node(
         watchers.changed(changed)
         videos.counted(changed)
 
-    discoveries: list[Discovery] = [Static(settings.peers)]
+    discoveries: list[Discovery] = [Static(settings.peers), *registries]
     # On a bus the nodes hear each other without sockets between them.
     if settings.discover or (settings.discover is None and not settings.buses):
         discoveries.append(Gossip(replica.peers.alive))
-    addresses = Addresses(me, discoveries, replica.table.is_gone)
+    addresses = Addresses(
+        me,
+        discoveries,
+        replica.table.is_gone,
+        member=lambda node: node in replica.table.newest,
+    )
     mesh = Mesh(
         me,
         addresses,
@@ -297,7 +308,16 @@ def _node(
             reads(videos, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
-            cluster(replica, mesh, routes, sightings, life, room),
+            cluster(
+                replica,
+                mesh,
+                routes,
+                sightings,
+                life,
+                room,
+                given=bool(settings.peers or settings.buses),
+                registries=registries,
+            ),
             peer(mesh, guard),
             metrics(measured),
             pages(settings, videos, keeper, embedders, gate),
@@ -377,6 +397,16 @@ async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> 
 
     async with _task(run()):
         yield
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

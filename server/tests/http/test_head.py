@@ -61,7 +61,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def test_every_route_is_tried() -> None:
     async def routes() -> list[Route]:
         store = await Store.open(None)
-        app = _node(Settings(name="a", data=MEMORY), Catalogue(None), (), store, "http://x:1").app
+        app = _node(
+            Settings(name="a", data=MEMORY), Catalogue(None), (), (), store, "http://x:1"
+        ).app
         await store.close()
         return [*app.router.routes]
 

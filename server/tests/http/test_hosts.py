@@ -48,7 +48,7 @@ def paths() -> list[tuple[str, str, bool]]:
     async def made() -> list[tuple[str, str, bool]]:
         store = await Store.open(None)
         settings = Settings(name="a", data=MEMORY, open=True)
-        app = _node(settings, Catalogue(None), (), store, "http://[::1]:1").app
+        app = _node(settings, Catalogue(None), (), (), store, "http://[::1]:1").app
         await store.close()
         return [
             (method, "/" + re.sub("<[^>]*>", "tide", route.path), bool(route.extra.websocket))

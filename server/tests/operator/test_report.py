@@ -7,7 +7,7 @@ from ratchet.changes import Changes
 from ratchet.folding import Obstacle
 from ratchet.replica import Replica
 from ratchet_server.cli import main
-from ratchet_server.operator.facts import Facts, State
+from ratchet_server.operator.facts import Facts, Registry, State
 from ratchet_server.operator.folds import obstacle_text
 from ratchet_server.operator.members import Member
 from ratchet_server.operator.report import Report, report
@@ -34,14 +34,19 @@ def seen_by(
     state: State = "serving",
     dialled: dict[str, str] | None = None,
     unreached: tuple[str, ...] = (),
+    registries: tuple[Registry, ...] = (),
+    given: bool = False,
+    up_s: float = 120,
 ) -> Report:
     """The report of `replica`, two minutes after its process started."""
     facts = Facts(
         state=state,
         now=NOW,
-        started=NOW - 120,
+        started=NOW - up_s,
         dialled=dialled or {},
         unreached=unreached,
+        registries=registries,
+        given=given,
         via=VIA,
     )
     return report(replica.observe(), facts)
@@ -239,6 +244,40 @@ class TestOfAnAddressWhereNoNodeAnswers:
         assert seen.headline.mood == "look"
 
 
+class TestOfARegistry:
+    URL = "etcd://10.0.0.7:2379/ratchet"
+
+    def test_says_since_when_it_can_t_be_reached_and_what_to_do(self) -> None:
+        a, _, _ = trio(Replicas())
+        down = Registry(self.URL, 2, "does not answer at 10.0.0.7:2379", NOW - 90)
+        seen = seen_by(a, registries=(down,))
+        [advice] = seen.to_do
+        assert advice.text.startswith(f"For 1 min 30 s, {self.URL} has not been of use to a")
+        assert "does not answer at 10.0.0.7:2379" in advice.text
+        assert seen.headline.mood == "look"
+        assert seen.json()["registries"] == (down._asdict(),)
+
+    def test_says_nothing_while_all_is_well(self) -> None:
+        a, _, _ = trio(Replicas())
+        seen = seen_by(a, registries=(Registry(self.URL, 2),))
+        assert seen.headline.mood == "well"
+
+    @pytest.mark.parametrize(("up_s", "steps"), [(5, 0), (120, 1)])
+    @pytest.mark.parametrize("given", [True, False])
+    def test_a_node_that_has_met_nobody_is_never_well(
+        self, given: bool, up_s: float, steps: int
+    ) -> None:
+        world = Replicas()
+        a = world.start("a")
+        world.settle()
+        places = () if given else (Registry(self.URL, 0),)
+        seen = seen_by(a, registries=places, given=given, up_s=up_s)
+        assert seen.headline.mood == "look"
+        assert len(seen.to_do) == steps
+        # A node that was sent nowhere is a whole cluster.
+        assert seen_by(a).headline.mood == "well"
+
+
 class TestOfTheNodeItself:
     @pytest.mark.parametrize(
         ("state", "words"),
@@ -343,7 +382,7 @@ class TestOfFolds:
             (Obstacle("grace", "c", 1380), "in case c is only cut off"),
             (Obstacle("grace", "c", 1380), "23 min more"),
             (Obstacle("missing", "c", 7380), "c has been missing for 2 h 3 min"),
-            (Obstacle("unmet", "", 1), "a has never met 1 peer that it was given"),
+            (Obstacle("unmet", "", 1), "a has never met 1 peer that it was sent to"),
             (Obstacle("indirect", "c"), "not connected to a"),
             (Obstacle("unaware", "c"), "knows that these slots are closed"),
             (Obstacle("behind", "c", 1), "1 row to go"),

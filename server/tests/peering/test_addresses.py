@@ -124,6 +124,9 @@ class TestAddresses:
 class Names:
     """A discovery that knows addresses, but not which nodes are there, like the DNS."""
 
+    looked = True
+    late = False
+
     def __init__(self, *urls: str) -> None:
         self.urls = urls
 
@@ -135,6 +138,12 @@ class Names:
 
     def expected(self) -> tuple[str, ...]:
         return self.urls
+
+    def has_looked(self) -> bool:
+        return self.looked
+
+    def is_late(self) -> bool:
+        return self.late
 
 
 class TestUnnamedAddresses:
@@ -165,6 +174,16 @@ class TestUnnamedAddresses:
         self.gone = {"b"}
         assert self.dialled(addresses, "1") == ["http://b:1", "http://d:1"]
         assert self.dialled(addresses) == ["http://d:1"]
+
+    def test_one_that_disappears_is_dropped_when_its_node_is_connected_at_another_one(
+        self, addresses: Addresses
+    ) -> None:
+        self.names.urls = ("http://d:1",)
+        assert self.dialled(addresses) == ["http://b:1", "http://d:1"]
+        addresses.answered(addresses.all[1], Hello("b", "2", "http://d:1"), known=False)
+        assert self.dialled(addresses) == ["http://b:1", "http://d:1"]
+        addresses.all[1].connected = True
+        assert self.dialled(addresses, "2") == ["http://d:1"]
 
     def test_a_look_that_finds_nobody_drops_none(self, addresses: Addresses) -> None:
         self.names.urls = ()
@@ -315,3 +334,84 @@ class TestUnfound:
         addresses = Addresses(ME, [Static(["http://a:1/"])], lambda _node: False)
         self.answer(addresses, "http://a:1", ME)
         assert addresses.unfound(lambda _process: False, 0) == 0
+
+
+class TestARegistry:
+    """Addresses with names that the operator's registry has."""
+
+    class Entries(Names):
+        """What a registry has."""
+
+        def __init__(self, *entries: Address) -> None:
+            super().__init__(*(one.url for one in entries))
+            self.entries = [*entries]
+
+        def seen(self) -> list[Address]:
+            return self.entries
+
+    B, C = Address("http://b:1", "b", "1"), Address("http://c:1", "c", "2")
+
+    def make(self, *entries: Address) -> tuple[Addresses, "TestARegistry.Entries"]:
+        entries_ = self.Entries(*entries)
+        member = {"a", "b"}
+        return (
+            Addresses(ME, [entries_], lambda _node: False, member=member.__contains__),
+            entries_,
+        )
+
+    def test_leads_a_node_to_others_as_an_operator_does(self) -> None:
+        addresses, _ = self.make(self.B)
+        (dialled,) = addresses.all
+        assert dialled.named
+        assert addresses.is_given(dialled)
+
+    def test_has_unmet_nodes_until_each_name_is_known(self) -> None:
+        addresses, _ = self.make(self.B, self.C)
+        assert addresses.unmet(["a"]) == 2
+        assert addresses.unmet(["a", "b"]) == 1
+        # Another name does not stand for one of them.
+        assert addresses.unmet(["a", "b", "d"]) == 1
+        assert addresses.unmet(["a", "b", "c"]) == 0
+
+    def test_counts_a_process_as_found_that_has_dialled_us(self) -> None:
+        addresses, _ = self.make(self.B, self.C)
+        assert addresses.unfound(lambda _process: False, 0) == 2
+        assert addresses.unfound(lambda process: process == "1", 0) == 1
+
+    def test_does_not_wait_for_a_node_whose_address_another_one_has_now(self) -> None:
+        addresses, _ = self.make(self.B)
+        addresses.answered(addresses.all[0], Hello("x", "9", "http://b:1"), known=False)
+        assert addresses.all == []
+        assert addresses.unmet(["a"]) == 0
+        assert addresses.unfound(lambda _process: False, 0) == 0
+
+    def test_does_not_lead_to_this_process_under_the_name_of_its_last_one(self) -> None:
+        addresses, _ = self.make(Address("http://a:1", "a", "old"))
+        assert not addresses.answered(addresses.all[0], ME, known=False)
+        assert addresses.all == []
+        assert addresses.unfound(lambda _process: False, 0) == 0
+
+    def test_that_has_not_answered_yet_may_have_nodes_that_nobody_has_met(self) -> None:
+        addresses, entries = self.make()
+        assert addresses.unmet(["a"]) == addresses.unfound(lambda _process: True, 0) == 0
+        assert addresses.has_looked()
+        entries.looked = False
+        assert addresses.unmet(["a"]) == addresses.unfound(lambda _process: True, 0) == 1
+        assert not addresses.has_looked()
+
+    def test_that_is_late_keeps_a_node_from_settling_for_a_while(self) -> None:
+        addresses, entries = self.make()
+        entries.late = True
+        assert addresses.unfound(lambda _process: True, SHARED_S - 1) == 1
+        assert addresses.unfound(lambda _process: True, SHARED_S) == 0
+        assert addresses.unmet(["a"]) == 0
+
+    def test_drops_an_address_that_is_withdrawn_if_its_node_never_was_a_member(self) -> None:
+        addresses, entries = self.make(self.B, self.C)
+        entries.entries = []
+        addresses.look(())
+        assert len(addresses.all) == 2
+        entries.entries = [Address("http://a:1", "a", ME.process)]
+        addresses.look(())
+        # b has a slot. It may come back to its address.
+        assert [one.node for one in addresses.all] == ["b"]

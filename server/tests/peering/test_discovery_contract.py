@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import Final, Protocol
 
 import pytest
 from ratchet.frames import Hello
@@ -14,12 +15,14 @@ from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.peering.static import Static
 
-from testing.nodes import PATIENCE_S
-from testing.registry import Registry, RegistryDiscovery
+from testing.registries import ME, InDns, InMemory, OnServer
+from testing.servers.consul import ConsulStandIn, RealConsul
+from testing.servers.etcd import Etcd
+from testing.servers.shared import Shared
+from testing.servers.zookeeper import ZooKeeper
 from testing.transports import until
 
-ME = Hello("a", "a" * 16, "http://a:1")
-B, C = Hello("b", "b" * 16, "http://b:1"), Hello("c", "c" * 16, "http://c:1")
+B, C = Hello("b", "b" * 16, "http://10.0.0.2:1"), Hello("c", "c" * 16, "http://10.0.0.3:1")
 
 
 class World(Protocol):
@@ -34,13 +37,13 @@ class World(Protocol):
     async def end(self) -> None:
         """End all processes."""
 
-    async def come(self, other: Hello) -> None:
+    async def come(self, other: Hello) -> object:
         """Start another process."""
 
     async def go(self, other: Hello) -> None:
         """End a process in order."""
 
-    def blind(self) -> None:
+    async def blind(self) -> None:
         """Let every look find no process from now on."""
 
 
@@ -63,7 +66,7 @@ class Given:
     async def go(self, other: Hello) -> None:
         """The operator doesn't know of it."""
 
-    def blind(self) -> None:
+    async def blind(self) -> None:
         """It sees only its own list, which doesn't change."""
 
 
@@ -89,46 +92,33 @@ class Gossiped:
     async def go(self, other: Hello) -> None:
         self._replica.left(other.process)
 
-    def blind(self) -> None:
+    async def blind(self) -> None:
         for process in [*self._replica.peers.by_process]:
             self._replica.left(process)
 
 
-class Registered:
-    """Addresses that others announce in a registry."""
-
-    def __init__(self, *, lease_s: float = 2 * PATIENCE_S) -> None:
-        """By default a lease lasts longer than a test waits: a node that ends must withdraw its
-        address, and not leave it until the lease ends."""
-        self.registry = Registry(lease_s=lease_s)
-        self.discovery: Discovery = RegistryDiscovery(self.registry)
-        self._running: dict[Hello, asyncio.Task[None]] = {}
-
-    async def start(self, *others: Hello) -> None:
-        for other in others:
-            await self.come(other)
-        self._running[ME] = asyncio.create_task(self.discovery.run(ME))
-        await until(lambda: len(self.discovery.seen()) > len(others), "all are announced")
-
-    async def end(self) -> None:
-        for one in [*self._running]:
-            await self.go(one)
-
-    async def come(self, other: Hello) -> None:
-        discovery = RegistryDiscovery(self.registry)
-        self._running[other] = asyncio.create_task(discovery.run(other))
-
-    async def go(self, other: Hello) -> None:
-        task = self._running.pop(other)
-        task.cancel()
-        await asyncio.wait((task,))
-        assert task.cancelled()
-
-    def blind(self) -> None:
-        self.registry.forget()
-
-
 Story = Callable[[], Awaitable[None]]
+# From the servers of this run to a world with one of them.
+Kind = Callable[[Shared], World]
+WITHOUT: Final[dict[str, Kind]] = {
+    "given": lambda _: Given(),
+    "gossip": lambda _: Gossiped(),
+    "dns": lambda _: InDns(),
+}
+ANNOUNCED: Final[dict[str, Kind]] = {
+    "memory": lambda _: InMemory(),
+    "etcd": lambda servers: OnServer(servers, Etcd),
+    "consul": lambda servers: OnServer(servers, ConsulStandIn),
+    "zookeeper": lambda servers: OnServer(servers, ZooKeeper),
+}
+if shutil.which("consul"):
+    ANNOUNCED["real consul"] = lambda servers: OnServer(servers, RealConsul)
+
+
+def kinds(*more: str) -> pytest.MarkDecorator:
+    """A test for all kinds with announcements, and for these."""
+    chosen = {name: WITHOUT[name] for name in more} | ANNOUNCED
+    return pytest.mark.parametrize("kind", chosen.values(), ids=chosen)
 
 
 def run(world: World, story: Story) -> None:
@@ -151,10 +141,10 @@ def dialled(addresses: Addresses) -> list[str]:
     return sorted(one.url for one in addresses.all)
 
 
-@pytest.mark.parametrize("kind", [Given, Gossiped, Registered])
+@kinds("given", "gossip", "dns")
 class TestEveryDiscovery:
-    def test_sees_all_in_each_look(self, kind: type[World]) -> None:
-        world = kind()
+    def test_sees_all_in_each_look(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B, C)
@@ -167,22 +157,24 @@ class TestEveryDiscovery:
 
         run(world, story)
 
-    def test_a_look_that_finds_nobody_drops_nobody(self, kind: type[World]) -> None:
-        world = kind()
+    def test_a_look_that_finds_nobody_drops_nobody(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B, C)
             addresses = Addresses(ME, [world.discovery], lambda _node: False)
             assert dialled(addresses) == [B.url, C.url]
-            world.blind()
-            if kind is not Given:
+            await world.blind()
+            if not isinstance(world, Given):
                 await until(lambda: not others(world.discovery), "it sees nobody")
             assert dialled(addresses) == [B.url, C.url]
 
         run(world, story)
 
-    def test_no_node_dials_itself_again_once_it_has_answered(self, kind: type[World]) -> None:
-        world = kind()
+    def test_no_node_dials_itself_again_once_it_has_answered(
+        self, kind: Kind, servers: Shared
+    ) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             # a itself answers at the address of b.
@@ -195,10 +187,10 @@ class TestEveryDiscovery:
         run(world, story)
 
 
-@pytest.mark.parametrize("kind", [Gossiped, Registered])
+@kinds("gossip")
 class TestADiscoveryWithAnnouncements:
-    def test_never_leads_to_this_process(self, kind: type[World]) -> None:
-        world = kind()
+    def test_never_leads_to_this_process(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B)
@@ -208,8 +200,8 @@ class TestADiscoveryWithAnnouncements:
 
         run(world, story)
 
-    def test_sees_processes_come_and_go(self, kind: type[World]) -> None:
-        world = kind()
+    def test_sees_processes_come_and_go(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B)
@@ -220,23 +212,23 @@ class TestADiscoveryWithAnnouncements:
 
         run(world, story)
 
-    def test_follows_a_node_that_moves(self, kind: type[World]) -> None:
-        world = kind()
+    def test_follows_a_node_that_moves(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B, C)
             addresses = Addresses(ME, [world.discovery], lambda _node: False)
             assert dialled(addresses) == [B.url, C.url]
             await world.go(B)
-            moved = Hello("b", "d" * 16, "http://d:1")
+            moved = Hello("b", "d" * 16, "http://10.0.0.4:1")
             await world.come(moved)
             await until(lambda: others(world.discovery) == [C.url, moved.url], "it has moved")
             assert dialled(addresses) == [C.url, moved.url]
 
         run(world, story)
 
-    def test_names_the_node_and_the_process(self, kind: type[World]) -> None:
-        world = kind()
+    def test_names_the_node_and_the_process(self, kind: Kind, servers: Shared) -> None:
+        world = kind(servers)
 
         async def story() -> None:
             await world.start(B)
@@ -247,14 +239,14 @@ class TestADiscoveryWithAnnouncements:
 
 class TestADiscoveryWithARegistry:
     def test_keeps_its_last_look_while_the_registry_is_down(self) -> None:
-        world = Registered()
+        world = InMemory()
 
         async def story() -> None:
             await world.start(B, C)
             world.registry.down = True
             # When the registry is back, all leases have ended, so b and c must announce themselves.
             world.registry.forget()
-            await until(lambda: world.registry.refusals > 10, "all have tried in vain")
+            await until(lambda: world.registry.refusals > 4, "all have tried in vain")
             assert others(world.discovery) == [B.url, C.url]
             world.registry.down = world.registry.forgetful = False
             await until(lambda: len(world.registry.look()) == 3, "all are announced again")
@@ -262,7 +254,7 @@ class TestADiscoveryWithARegistry:
         run(world, story)
 
     def test_forgets_a_killed_process_when_its_lease_ends(self) -> None:
-        world = Registered(lease_s=0.5)
+        world = InMemory(lease_s=1.0)
 
         async def story() -> None:
             await world.start(B)

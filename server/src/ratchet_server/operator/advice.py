@@ -20,6 +20,9 @@ _LASTING: Final = (
     "RATCHET_FORGET_AFTER seconds after their start, but only while no node is missing."
 )
 
+# Nodes that start together may need this long to find each other.
+EARLY_S: Final = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -49,6 +52,8 @@ def advice(
         *_unready(facts.unready),
         *_strangers(here, facts),
         *_unreached(here, facts.unreached),
+        *_registries(here, facts),
+        *_alone(seen, facts),
         *_full(here, facts),
         *_many_names(seen),
     )
@@ -186,7 +191,38 @@ def _unreached(here: str, urls: Sequence[str]) -> Iterator[Advice]:
     for url in urls:
         yield Advice(
             f"Nobody has ever answered {here} at {url}. If a node should be there: does it run, is "
-            "the address right, and is the network open? If not, take it out of --peer."
+            "the address right, and is the network open? If not, take it out of --peer, or out of "
+            "the registry."
+        )
+
+
+def _registries(here: str, facts: Facts) -> Iterator[Advice]:
+    for one in facts.registries:
+        if one.why is not None:
+            yield Advice(
+                f"For {duration(facts.now - (one.since or facts.now))}, {one.url} has not been of "
+                f"use to {here}: it {one.why}. The nodes that have met go on without it, but a new "
+                f"node can't be found there. Start it, or mend the network between it and {here}."
+            )
+
+
+def is_alone(seen: Observation, facts: Facts) -> bool:
+    """Whether this node was sent to others, and has never heard of any."""
+    names = {one.member.node for one in seen.members} | {*seen.newest.names()}
+    return bool(facts.given or facts.registries) and names <= {seen.node}
+
+
+def _alone(seen: Observation, facts: Facts) -> Iterator[Advice]:
+    here = seen.node
+    early = facts.now - facts.started < EARLY_S
+    explained = facts.unreached or facts.unready or facts.refusing or facts.strangers
+    failing = any(one.why is not None for one in facts.registries)
+    if is_alone(seen, facts) and not (early or explained or failing):
+        places = [*(["--peer"] if facts.given else []), *(one.url for one in facts.registries)]
+        yield Advice(
+            f"{here} has met no other node, though it looks for them ({listed(places)}). If it is "
+            "the first one, start the others. If they run, let all look at the same place, and "
+            f"see what the log of {here} says."
         )
 
 

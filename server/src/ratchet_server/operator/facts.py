@@ -32,6 +32,17 @@ class Deaf(NamedTuple):
     since_s: float
 
 
+class Registry(NamedTuple):
+    """A registry where this node looks for others."""
+
+    url: str
+    # How many addresses of other nodes the last good look saw.
+    addresses: int
+    # Why it does not do what this node asks, and since when; None if it does.
+    why: str | None = None
+    since: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Times are seconds since 1970."""
@@ -59,5 +70,8 @@ class Facts:
     deaf: tuple[Deaf, ...] = ()
     # Whether this node has refused connections in the last minute, because it had no room.
     full: bool = False
+    registries: tuple[Registry, ...] = ()
+    # Whether the operator gave this node addresses (--peer).
+    given: bool = False
     # An address at which the operator can reach this node. The suggested commands use it.
     via: str

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ratchet.observation import Observation
 from ratchet.tenure import State as Tenure
 
-from ratchet_server.operator.advice import Advice, advice
+from ratchet_server.operator.advice import Advice, advice, is_alone
 from ratchet_server.operator.facts import Facts, State
 from ratchet_server.operator.folds import Base, Fold, Folded, base, folded, folds
 from ratchet_server.operator.humanize import counted, listed
@@ -62,6 +62,8 @@ class Report:
     cluster: Cluster
     # Nodes of other clusters that this node has met of late.
     strangers: tuple[dict[str, str], ...]
+    # Where this node looks for others.
+    registries: tuple[dict[str, Any], ...]
     # The most pressing first.
     to_do: tuple[Advice, ...]
 
@@ -81,7 +83,7 @@ def report(seen: Observation, facts: Facts) -> Report:
         state=facts.state,
         slot=None if seen.slot is None else str(seen.slot),
         time=facts.now,
-        headline=_headline(who, to_do, facts),
+        headline=_headline(seen, who, to_do, facts),
         here=_here(seen, facts.state),
         members=who,
         nodes=nodes(seen),
@@ -92,6 +94,7 @@ def report(seen: Observation, facts: Facts) -> Report:
         unreached=facts.unreached,
         cluster=_cluster(seen),
         strangers=tuple(one._asdict() for one in facts.strangers),
+        registries=tuple(one._asdict() for one in facts.registries),
         to_do=to_do,
     )
 
@@ -109,7 +112,9 @@ def _cluster(seen: Observation) -> Cluster:
     return Cluster(seen.cluster, seen.settled, text)
 
 
-def _headline(who: Sequence[Member], to_do: Sequence[Advice], facts: Facts) -> Verdict:
+def _headline(
+    seen: Observation, who: Sequence[Member], to_do: Sequence[Advice], facts: Facts
+) -> Verdict:
     names = counted(len({one.node for one in who}), "node")
     missing = [one.node for one in who if one.state == "missing"]
     behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
@@ -122,6 +127,8 @@ def _headline(who: Sequence[Member], to_do: Sequence[Advice], facts: Facts) -> V
     if facts.awaited:
         peers = counted(facts.awaited, "peer")
         return Verdict(f"{names}; no answer yet from {peers}{fetching}.", "look")
+    if is_alone(seen, facts):
+        return Verdict(f"{names}; it has not met the others yet.", "look")
     return Verdict(f"{names}; all is well{fetching}.", "well")
 
 

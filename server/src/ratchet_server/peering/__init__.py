@@ -12,5 +12,9 @@ strangers     nodes of other clusters, for operators to see
 
 static        a discovery: the addresses that the operator gave
 gossip        a discovery: the addresses that peers report
+registry/     a discovery: the addresses in etcd, Consul, ZooKeeper or the DNS
 addresses     which of the discovered addresses the mesh dials
+shared        which of them several nodes share, so that they are asked again
+turns         which host of a name is dialled next
+undialable    which URLs nobody can dial
 """

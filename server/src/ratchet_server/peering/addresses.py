@@ -8,15 +8,13 @@ whatever order its nodes restart. And if a discovery finds no address for once, 
 
 from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from ratchet.frames import Hello
 
 from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.peering.shared import Shared
-from ratchet_server.settings import SettingError, check_url
+from ratchet_server.peering.undialable import why_undialable
 
 # The largest number of addresses that only peers report. A full mesh makes no sense at this size.
 MOST: Final = 256
@@ -39,6 +37,8 @@ class Dialled:
     unready: bool = False
     # Whether a connection that was dialled at this address is up.
     connected: bool = False
+    # How many IP addresses the name in its URL has.
+    ways: int = 1
     # Whether this is one ask at a shared address: see `shared`.
     again: bool = False
 
@@ -75,13 +75,19 @@ class Addresses:
     """
 
     def __init__(
-        self, me: Hello, discoveries: Sequence[Discovery], gone: Callable[[str], bool]
+        self,
+        me: Hello,
+        discoveries: Sequence[Discovery],
+        gone: Callable[[str], bool],
+        *,
+        member: Callable[[str], bool] = lambda _node: True,
     ) -> None:
-        """`gone`: whether a name's slots are all closed. If two discoveries see one address, the
-        first counts."""
+        """`gone`: whether a name's slots are all closed. `member`: whether a name has, or had, a
+        slot. If two discoveries see one address, the first counts."""
         self._me = me
         self._discoveries = discoveries
         self._gone = gone
+        self._member = member
         self._dialled: dict[str, Dialled] = {}
         # Addresses where this very process has answered.
         self._own: set[str] = set()
@@ -100,45 +106,60 @@ class Addresses:
         """The addresses at which to ask again, because they may lead to several nodes."""
         return self._shared
 
-    def is_expected(self, dialled: Dialled) -> bool:
-        """Whether a node of this cluster is surely at this address."""
-        return dialled.url in self._expected()
+    def is_given(self, dialled: Dialled) -> bool:
+        """Whether the operator has led this node to the address, by hand or by a registry. A node
+        of this cluster should be there."""
+        return not dialled.named or dialled.url in self._expected()
+
+    def has_looked(self) -> bool:
+        """Whether each discovery has looked with success."""
+        return self._blind() == 0
 
     def unmet(self, known: Collection[str]) -> int:
         """How many expected addresses may have a node that is unknown here.
 
-        An address that has not answered may belong to any of the `known` names that have not
-        answered at another address. So each of these names accounts for one address. But it does
-        not account for a shared address: there may be any number of nodes.
+        An address without a name that has not answered may belong to any of the `known` names that
+        have not answered at another address. So each of these names accounts for one address. But
+        it does not account for a shared address: there may be any number of nodes. Neither does it
+        for a discovery that has not looked yet.
         """
         urls = self._expected()
         expected = [dialled for dialled in self.all if dialled.url in urls]
+        unnamed = [dialled for dialled in expected if not dialled.named]
+        unknown = sum(dialled.node not in known for dialled in expected if dialled.named)
         answered = {dialled.answer.node for dialled in expected if dialled.answer}
         away = {*known} - answered - {self._me.node}
-        unanswered = max(0, sum(not dialled.answer for dialled in expected) - len(away))
-        return unanswered + len(self._shared.open & urls)
+        unanswered = max(0, sum(not dialled.answer for dialled in unnamed) - len(away))
+        return unanswered + unknown + len(self._shared.open & urls) + self._blind()
 
     def unfound(self, has_found: Callable[[str], bool], up_s: float) -> int:
         """At how many expected addresses this node has not found its cluster yet. `has_found`: see
         `ratchet.identity`. `up_s`: for how many seconds this node has been up.
 
-        If another address than this one is in the hello, this one may lead to several nodes, one
-        after the other. So find out for a while where else it leads.
+        If another address than this one is in the hello, or if its name has several hosts, it may
+        lead to several nodes, one after the other. So find out for a while where else it leads.
+        Also wait for a while if a discovery is late.
         """
         expected = self._expected()
-        found = 0
-        for url in expected:
+        seen = [address for address in self._all_seen() if address.url in expected]
+        # What is named needs no answer to us: the process may have dialled us.
+        found = {it.url for it in seen if it.process and has_found(it.process)}
+        found |= {it.url for it in seen if (it.process, it.url) in self._refuted}
+        for url in expected - found:
             dialled = self._dialled.get(url)
             hello = self._me if url in self._own else dialled and dialled.answer
             if hello and (hello is self._me or has_found(hello.process)):
-                alone = hello.url.rstrip("/") == url
-                found += alone or (url not in self._shared.open and up_s >= SHARED_S)
-        return len(expected) - found
+                named = dialled is not None and dialled.named
+                alone = hello.url.rstrip("/") == url and url not in self._shared.urls
+                if named or alone or (url not in self._shared.open and up_s >= SHARED_S):
+                    found.add(url)
+        late = up_s < SHARED_S and any(each.is_late() for each in self._discoveries)
+        return len(expected - found) + self._blind() + late
 
     def look(self, linked: Container[str | None]) -> None:
         """Add new addresses and drop old ones. `linked`: the connected processes."""
         look = _Look(
-            seen=[address for discovery in self._discoveries for address in discovery.seen()],
+            seen=self._all_seen(),
             linked=linked,
             unnamed={dialled.process for dialled in self.all if not dialled.named},
         )
@@ -176,6 +197,13 @@ class Addresses:
         self._refuted.add((dialled.process, dialled.url))
         self._dialled.pop(dialled.url, None)
 
+    def _all_seen(self) -> list[Address]:
+        return [address for discovery in self._discoveries for address in discovery.seen()]
+
+    def _blind(self) -> int:
+        """How many discoveries have not looked yet."""
+        return sum(not discovery.has_looked() for discovery in self._discoveries)
+
     def _expected(self) -> set[str]:
         return {url for discovery in self._discoveries for url in discovery.expected()}
 
@@ -190,14 +218,15 @@ class Addresses:
             return False
         if not dialled.named and any(dialled.url == address.url for address in look.seen):
             return False
-        if dialled.node is None:
-            # No process has ever answered there, so drop it. But keep it if the discoveries see
+        if dialled.node is None or not self._member(dialled.node):
+            # No member has ever answered there, so drop it. But keep it if the discoveries see
             # nothing at all: then the look has probably failed.
             return bool(look.seen)
         moved = any(
             address.node == dialled.node and address.url != dialled.url for address in look.seen
         )
-        return moved or self._gone(dialled.node)
+        elsewhere = any(it.connected and it.node == dialled.node for it in self.all)
+        return moved or elsewhere or self._gone(dialled.node)
 
     def _learn(self, address: Address, look: "_Look") -> None:
         if address.url in self._own or address.process == self._me.process:
@@ -212,7 +241,7 @@ class Addresses:
         if (known and not known.named) or address.process in look.unnamed:
             return
         if known is None:
-            if _can_be_dialled(address.url) and self._has_room(look):
+            if not why_undialable(address.url) and self._has_room(look):
                 self._dialled[address.url] = Dialled(address)
         elif not look.is_alive(known.process):
             # The node was restarted: a new process is at the address.
@@ -244,15 +273,3 @@ class _Look:
     def is_alive(self, process: str | None) -> bool:
         """Whether this process is connected, or a discovery sees it."""
         return process is not None and (process in self._linked or process in self._seen_processes)
-
-
-def _can_be_dialled(url: str) -> bool:
-    try:
-        host = urlsplit(check_url(url)).hostname or ""
-    except SettingError:
-        return False
-    try:
-        # A node sends 0.0.0.0 when it listens on all addresses and has no --advertise.
-        return not ip_address(host).is_unspecified
-    except ValueError:
-        return True

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import websockets
 from ratchet import codec
@@ -18,6 +19,7 @@ from ratchet_server.peering.link import VERSIONS_HEADER, VERSIONS_HERE, Socket
 from ratchet_server.peering.links import Links
 from ratchet_server.peering.ports import Address
 from ratchet_server.peering.shared import OFTEN_S
+from ratchet_server.peering.turns import Turns
 
 # How long to wait before dialling again, at first and at most. The time doubles at each failure. A
 # random part spreads the attempts: otherwise all peers of a node that comes back would dial it at
@@ -49,6 +51,7 @@ class Dialler:
         self._addresses = addresses
         self._links = links
         self._complaints = complaints
+        self._turns = Turns()
         self._headers = {VERSIONS_HEADER: VERSIONS_HERE}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
@@ -81,6 +84,7 @@ class Dialler:
     async def _keep_dialling(self, dialled: Dialled, serve: Serve) -> None:
         clock = asyncio.get_running_loop().time
         pause_s = BACKOFF_S[0]
+        ways = 0
         while True:
             await self._until_needed(dialled)
             began = clock()
@@ -88,8 +92,10 @@ class Dialler:
             if dialled not in self._addresses.all:
                 return
             # If a peer is still reading its data, it doesn't count as tried: it will accept a
-            # connection soon, and a node that starts waits for that.
-            dialled.tried |= status != NOT_YET
+            # connection soon, and a node that starts waits for that. A name may have more
+            # addresses to try.
+            ways += 1
+            dialled.tried |= status != NOT_YET and ways >= dialled.ways
             if clock() - began > BACKOFF_S[1]:
                 pause_s = BACKOFF_S[0]
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
@@ -117,8 +123,14 @@ class Dialler:
         """Dial once, and serve the connection to its end. Returns the HTTP status with which the
         peer refused, None if it did not refuse."""
         try:
+            host = urlsplit(dialled.url).hostname
+            if not dialled.named:
+                turn = await self._turns.next(dialled.url)
+                host, dialled.ways = turn.address, turn.of
+                self._addresses.shared.leads_to(dialled.url, turn.hosts)
             async with websockets.connect(
                 dialled.url.replace("http", "ws", 1) + "/peer",
+                host=host,
                 additional_headers=self._headers,
                 # Use no proxy from the environment between nodes. Use no compression: with it
                 # a peer could exhaust our memory. The pings notice a dead connection.
@@ -139,7 +151,7 @@ class Dialler:
             dialled.refused = None if dialled.unready else status
             if dialled.refused:
                 what = f"refused us: {status} (the same secret?)"
-                loud = self._addresses.is_expected(dialled)
+                loud = self._addresses.is_given(dialled)
                 self._complaints.log(dialled.url, what, loud=loud)
             return status
         except (OSError, ValueError, WebSocketException, TimeoutError) as error:

@@ -32,3 +32,11 @@ class Gossip:
     def expected(self) -> Sequence[str]:
         """No addresses."""
         return ()
+
+    def has_looked(self) -> bool:
+        """There is nothing to wait for."""
+        return True
+
+    def is_late(self) -> bool:
+        """There is nothing to look at."""
+        return False

@@ -90,17 +90,18 @@ class Link:
         return cls(socket, _hello(await _receive(socket, SILENCE_S)), dialled=False)
 
     @classmethod
-    async def dial(cls, socket: Socket, door: Door, *, given: bool) -> "Link":
+    async def dial(cls, socket: Socket, door: Door, *, given: Callable[[Hello], bool]) -> "Link":
         """Shake hands with a process that we have dialled. Its hello comes first, so that we know
-        in which form it can read ours. `given`: see `Door`. Raises `LinkError`."""
+        in which form it can read ours. `given`: see `Door`; it depends on who the peer is. Raises
+        `LinkError`."""
         text = await _receive(socket, SILENCE_S)
         try:
             peer = _hello(text)
         except LinkError:
             # Let it see, too, which versions we speak.
-            await socket.send(codec.encode(door.introduce(None, given=given)))
+            await socket.send(codec.encode(door.introduce(None, given=False)))
             raise
-        me = door.introduce(peer, given=given)
+        me = door.introduce(peer, given=given(peer))
         await socket.send(codec.encode(me, peer.versions.newest))
         return cls(socket, peer, dialled=True)
 

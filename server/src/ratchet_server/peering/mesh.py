@@ -50,6 +50,18 @@ class Mesh:
         return self._addresses.all
 
     @property
+    def unanswered(self) -> list[Dialled]:
+        """The addresses to which the operator has led this node, and where nobody has answered. A
+        node that has dialled this one need not answer."""
+        return [
+            one
+            for one in self.dialled
+            if one.answer is None
+            and one.process not in self._links
+            and self._addresses.is_given(one)
+        ]
+
+    @property
     def strangers(self) -> list[Met]:
         """The processes of other clusters that have tried to connect, or were dialled, of late."""
         return self._strangers.recent()
@@ -96,7 +108,9 @@ class Mesh:
 
     def settled(self) -> bool:
         self._addresses.look(self._links)
-        if not self._links.by_process() and self._addresses.shared.open:
+        # With one connection, a node learns the addresses of all others.
+        unsure = self._addresses.shared.open or not self._addresses.has_looked()
+        if unsure and not self._links.by_process():
             return False
         return all(dialled.tried or dialled.process in self._links for dialled in self.dialled)
 
@@ -132,7 +146,9 @@ class Mesh:
         link: Link | None = None
         try:
             if dialled:
-                link = await Link.dial(socket, self._door, given=not dialled.named)
+                link = await Link.dial(
+                    socket, self._door, given=lambda peer: self._is_given(dialled, peer)
+                )
             else:
                 link = await Link.accept(socket, self._door, old=old)
             self._admit(link, address, dialled)
@@ -140,7 +156,7 @@ class Mesh:
                 await self._talk(inbox, link, dialled)
         except LinkError as error:
             loud = not isinstance(error, NotYet) and (
-                link is not None or dialled is None or self._addresses.is_expected(dialled)
+                link is not None or dialled is None or self._addresses.is_given(dialled)
             )
             if link and isinstance(error, Misunderstanding):
                 self._misunderstandings.note(link.peer.node, str(error))
@@ -174,10 +190,17 @@ class Mesh:
 
     def _admit(self, link: Link, address: str, dialled: Dialled | None) -> None:
         """Find out whether the peer is of our cluster. Raises `LinkError` if it isn't."""
-        given = dialled is not None and not dialled.named
+        given = dialled is not None and self._is_given(dialled, link.peer)
         is_me = link.peer.process == self._me.process
         if not is_me and (why := self._door.admit(link.peer, given=given)):
             self._refuse(link, address, why)
+
+    def _is_given(self, dialled: Dialled, peer: Hello) -> bool:
+        """Whether the operator has led this node to the peer. An entry of a registry may be stale,
+        and another node may be at its address."""
+        return self._addresses.is_given(dialled) and (
+            not dialled.named or dialled.node == peer.node
+        )
 
     def _refuse(self, link: Link, address: str, why: Stranger) -> None:
         if why.may_change:

@@ -112,8 +112,8 @@ class Transport(Protocol):
 
     def settled(self) -> bool:
         """Whether the transport has tried to reach each known process. A node that starts waits for
-        this before it serves reads. It must become true within seconds, even if no process
-        answers."""
+        this before it serves reads, but not for longer than RATCHET_JOIN_TIMEOUT. It must become
+        true within seconds, even if no process answers."""
 
     def unmet(self, known: Collection[str]) -> int:
         """At how many places there may be a node that is unknown here. While there is any, this
@@ -153,5 +153,14 @@ class Discovery(Protocol):
         """
 
     def expected(self) -> Collection[str]:
-        """The urls in `seen` that surely belong to nodes of this cluster. This node folds nothing
-        until a node has answered at each of them. It logs faults there as warnings."""
+        """The urls in `seen` that surely belong to other nodes of this cluster. This node folds
+        nothing until it has met a node at each of them. It logs faults there as warnings."""
+
+    def has_looked(self) -> bool:
+        """Whether a look has succeeded since `run` began. Until then there may be any nodes. So
+        this node folds nothing, and waits for RATCHET_JOIN_TIMEOUT before it serves reads."""
+
+    def is_late(self) -> bool:
+        """Whether a node may be there for minutes before a look sees it, as in the DNS. Then two
+        nodes that start together may both see nobody. So this node does not settle for a while:
+        see `ratchet.identity`."""

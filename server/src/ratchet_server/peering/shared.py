@@ -4,7 +4,8 @@ A connection to a shared address reaches any of its nodes, perhaps this very nod
 given only this address, and each dialled it until one node answers, they could end up in two groups
 that never find each other.
 
-So this node asks again at an address that may be shared. It dials, and keeps the connection only if
+So this node asks again at an address that may be shared: if a node there says that it has another
+one, or if the address is a name of several hosts. It dials, and keeps the connection only if
 a process answers that it is not connected to. It asks often until `ENOUGH` asks in a row have
 brought nobody new. Until then the address counts as one where nobody was met, so no slot is folded.
 Afterwards it asks now and then, for ever: the chance that two groups miss each other halves with
@@ -30,6 +31,8 @@ class Shared:
 
     def __init__(self) -> None:
         self._in_a_row: dict[str, int] = {}
+        # To how many hosts the names of some lead.
+        self._hosts: dict[str, int] = {}
 
     @property
     def urls(self) -> Collection[str]:
@@ -39,7 +42,14 @@ class Shared:
     @property
     def open(self) -> set[str]:
         """The addresses at which nodes may well be that this node has not met."""
-        return {url for url, known in self._in_a_row.items() if known < ENOUGH}
+        return {url for url in self._in_a_row if not self._is_enough(url)}
+
+    def leads_to(self, url: str, hosts: int) -> None:
+        """The name in this URL has the addresses of so many hosts. `turns` dials one after the
+        other."""
+        if hosts > 1:
+            self._hosts[url] = hosts
+            self._in_a_row.setdefault(url, 0)
 
     def answered(self, url: str, *, known: bool) -> None:
         """Another process than the address is named after has answered there. `known`: whether
@@ -53,8 +63,11 @@ class Shared:
 
     def pause_s(self, url: str) -> float:
         """How long to wait before the next ask."""
-        return SELDOM_S if self._in_a_row.get(url, 0) >= ENOUGH else OFTEN_S
+        return SELDOM_S if self._is_enough(url) else OFTEN_S
 
     def keep(self, urls: Collection[str]) -> None:
         """Forget all other addresses."""
         self._in_a_row = {url: known for url, known in self._in_a_row.items() if url in urls}
+
+    def _is_enough(self, url: str) -> bool:
+        return self._in_a_row.get(url, 0) >= max(ENOUGH, self._hosts.get(url, 0))

@@ -23,3 +23,11 @@ class Static:
     def expected(self) -> Sequence[str]:
         """All addresses."""
         return self._urls
+
+    def has_looked(self) -> bool:
+        """There is nothing to wait for."""
+        return True
+
+    def is_late(self) -> bool:
+        """There is nothing to look at."""
+        return False

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from ratchet_server.settings import values
 from ratchet_server.settings.buses import BusUrl
 from ratchet_server.settings.buses import buses as read_buses
+from ratchet_server.settings.registries import RegistryUrl, registry_urls
 from ratchet_server.settings.values import ANY, MEMORY, SettingError, check_url
 
 __all__ = ["ACKS", "ANY", "MEMORY", "Ack", "OnTerm", "SettingError", "Settings", "check_url"]
@@ -63,6 +64,10 @@ class Settings:
     buses: Annotated[tuple[BusUrl, ...], Setting("RATCHET_BUS", "--bus URL", read_buses, many=True,
         help="a message bus or multicast group that joins the nodes, for instance "
             "nats://host:4222; may be repeated")] = ()
+    registries: Annotated[tuple[RegistryUrl, ...],
+        Setting("RATCHET_REGISTRY", "--registry URL", registry_urls, many=True,
+            help="where nodes find each other: etcd://, consul://, zookeeper://, dns://, "
+            "dns+srv:// or kubernetes://; may be repeated")] = ()
     advertise: Annotated[str | None, Setting("RATCHET_ADVERTISE", "--advertise URL",
         values.check_url, unset="where it listens",
         help="http://host:port at which peers reach this node")] = None

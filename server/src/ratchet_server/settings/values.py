@@ -134,11 +134,11 @@ def rejoined(texts: Sequence[str]) -> list[str]:
     """URLs that may have several hosts, and so commas: a list in a variable was split there. What
     does not begin with a scheme belongs to the URL before it."""
     urls: list[str] = []
-    for text in texts:
-        if urls and "://" not in text:
-            urls[-1] += f",{text}"
+    for part in ",".join(texts).split(","):
+        if urls and "://" not in part:
+            urls[-1] += f",{part.strip()}"
         else:
-            urls.append(text)
+            urls.append(part.strip())
     return urls
 
 
