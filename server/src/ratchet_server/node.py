@@ -60,6 +60,7 @@ from ratchet_server.peering.bus.port import Bus
 from ratchet_server.peering.bus.transport import BusTransport
 from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.mesh import Mesh
+from ratchet_server.peering.on_demand import OnDemand
 from ratchet_server.peering.ports import Discovery
 from ratchet_server.peering.registry.finder import Finder
 from ratchet_server.peering.registry.known import finders
@@ -239,7 +240,8 @@ def _node(
         watchers.changed(changed)
         videos.counted(changed)
 
-    discoveries: list[Discovery] = [Static(settings.peers), *registries]
+    on_demand = OnDemand()
+    discoveries: list[Discovery] = [Static(settings.peers), *registries, on_demand]
     # On a bus the nodes hear each other without sockets between them.
     if settings.discover or (settings.discover is None and not settings.buses):
         discoveries.append(Gossip(replica.peers.alive))
@@ -263,6 +265,7 @@ def _node(
             replica.identity,
             Seal(to.cluster, settings.secrets),
             is_settled=lambda: replica.table.settled,
+            sends_much=on_demand.want,
         )
         for to, bus in zip(settings.buses, reached, strict=True)
     ]

@@ -208,6 +208,8 @@ class Addresses:
         return {url for discovery in self._discoveries for url in discovery.expected()}
 
     def _is_over(self, dialled: Dialled, look: "_Look") -> bool:
+        if dialled.address.passing:
+            return dialled.address not in look.seen
         if dialled.connected:
             return False
         # The same process has answered at an unnamed address. That address stays instead: it may

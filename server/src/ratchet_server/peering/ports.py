@@ -127,11 +127,14 @@ class Address:
     `url` is http(s)://host:port without a path or a last slash. `node` and `process` name the
     process at the address; both are given, or neither. A transport checks them, because an address
     may be stale or wrong. Without them, the transport accepts any node that answers.
+
+    `passing`: dial it only while a discovery sees it, and hang up then.
     """
 
     url: str
     node: str | None = None
     process: str | None = None
+    passing: bool = False
 
 
 class Discovery(Protocol):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ratchet import codec
-from ratchet.frames import VERSIONS, Digest, Frame, Hello
+from ratchet.frames import VERSIONS, BaseRows, Digest, Frame, Hello, Rows
 from ratchet.identity import Stranger
 from ratchet.names import Invalid
 
@@ -73,16 +73,19 @@ class BusTransport:
         seal: Seal,
         *,
         is_settled: Callable[[], bool] = lambda: True,
+        sends_much: Callable[[Hello], None] = lambda _peer: None,
         beat_s: float = BEAT_S,
     ) -> None:
         """`name`: what people call the bus. `is_settled`: whether this node is sure of its cluster,
-        see `ratchet.identity`."""
+        see `ratchet.identity`. `sends_much` is called when a peer has sent a part of something
+        large: see `on_demand`."""
         self.name = name
         self._bus = bus
         self._me = me
         self._door = door
         self._seal = seal
         self._is_settled = is_settled
+        self._sends_much = sends_much
         self._beat_s = beat_s
         self._began = time.monotonic()
         self._last_stamp = 0
@@ -426,6 +429,8 @@ class BusTransport:
             self._misunderstandings.note(heard.hello.node, why)
             self._complaints.log(heard.hello.node, why, loud=True)
             return
+        if _has_more(frame):
+            self._sends_much(heard.hello)
         why_not = self._door.stranger(process) if isinstance(frame, Digest) else None
         if why_not and heard.present:
             hello = heard.hello
@@ -435,6 +440,15 @@ class BusTransport:
 
 async def _raise(line: Line) -> None:
     raise await line.broken()
+
+
+def _has_more(frame: Frame) -> bool:
+    match frame:
+        case Rows():
+            return frame.more
+        case BaseRows():
+            return frame.start + len(frame.entries) < frame.total
+    return False
 
 
 def _version(heard: Heard) -> int:
