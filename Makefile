@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # npm would write the page's packages and the tools for its sources into one folder at once.
 .NOTPARALLEL:
-.PHONY: help setup browser demo test check lint wires sim mutants bench clean
+.PHONY: help setup browser demo test check lint wires consul sim mutants bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -47,6 +47,9 @@ lint: .venv/test browser/node_modules/.tools ## runs formatters, linters and typ
 wires: setup .venv/test ## runs the tests of buses and registries, also those that take minutes
 	@$(BIN)/python -m testing.packages
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "wires or not wires" server/tests/peering
+
+consul: .venv/test ## builds Consul, which has no package; then its tests run on the real one, too
+	@$(BIN)/python -m testing.packages.consul
 
 sim: .venv/run .venv/test ## runs the simulator for MINUTES=30, on every core
 	cd core/tests && ../../$(BIN)/python -m simulation --minutes $(or $(MINUTES),30) \

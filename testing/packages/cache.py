@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 HOME: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ratchet"
-_COMMAND_S: Final = 600
+# Building Consul takes five minutes of one core.
+_COMMAND_S: Final = 1800
 
 
 class Missing(Exception):

@@ -1,12 +1,12 @@
-"""An agent of Consul: the real one where there is one on the PATH, and a stand-in everywhere."""
+"""An agent of Consul: a stand-in everywhere, and the real one where it is there."""
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from testing.nodes import HOST, free_port
+from testing.packages import consul
 from testing.servers.server import Command, heard
 
 
@@ -34,8 +34,8 @@ class RealConsul:
         self.url = f"consul://{HOST}:{self._port}"
 
     async def commands(self, folder: Path) -> Sequence[Command]:
-        program = shutil.which("consul")
-        assert program, "there is no consul on the PATH"
+        program = consul.find()
+        assert program, "there is no consul"
         line: list[str | Path] = [program, "agent", "-server", "-bootstrap-expect=1"]
         line += [f"-data-dir={folder}", "-node=a", f"-bind={HOST}", f"-client={HOST}"]
         line += [f"-http-port={self._port}", f"-server-port={self._port + 1}"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Final, Protocol
@@ -15,6 +14,7 @@ from ratchet_server.peering.gossip import Gossip
 from ratchet_server.peering.ports import Address, Discovery
 from ratchet_server.peering.static import Static
 
+from testing.packages import consul
 from testing.registries import ME, InDns, InMemory, OnServer
 from testing.servers.consul import ConsulStandIn, RealConsul
 from testing.servers.etcd import Etcd
@@ -111,7 +111,7 @@ ANNOUNCED: Final[dict[str, Kind]] = {
     "consul": lambda servers: OnServer(servers, ConsulStandIn),
     "zookeeper": lambda servers: OnServer(servers, ZooKeeper),
 }
-if shutil.which("consul"):
+if consul.find():
     ANNOUNCED["real consul"] = lambda servers: OnServer(servers, RealConsul)
 
 

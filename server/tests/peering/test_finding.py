@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from ratchet_server.settings.registries import registry_urls
 from testing import processes
 from testing.dns import dns_server
 from testing.nodes import HOST, Node, connected, equal, free_port, wait_until
+from testing.packages import consul
 from testing.servers.consul import ConsulStandIn, RealConsul
 from testing.servers.etcd import Etcd
 from testing.servers.server import Server
@@ -29,7 +29,7 @@ KINDS: Final[dict[str, Callable[[], Any]]] = {
     "consul": ConsulStandIn,
     "zookeeper": ZooKeeper,
 }
-if shutil.which("consul"):
+if consul.find():
     KINDS["real consul"] = RealConsul
 every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 

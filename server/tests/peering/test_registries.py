@@ -2,7 +2,6 @@
 answers wrongly."""
 
 import asyncio
-import shutil
 import sys
 import time
 from base64 import b64encode
@@ -24,6 +23,7 @@ from ratchet_server.settings.registries import registry_urls
 
 from testing import processes
 from testing.nodes import HOST, PATIENCE_S, free_port
+from testing.packages import consul
 from testing.registries import ME, OnServer
 from testing.servers.consul import ConsulStandIn, RealConsul
 from testing.servers.etcd import Etcd
@@ -83,7 +83,7 @@ KINDS: Final = {
     "consul": Kind(ConsulStandIn, "consul", spoil_consul),
     "zookeeper": Kind(ZooKeeper, "zookeeper", spoil_zookeeper),
 }
-if shutil.which("consul"):
+if consul.find():
     KINDS["real consul"] = Kind(RealConsul, "consul", spoil_consul)
 every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
