@@ -6,7 +6,6 @@ The bus in memory is the smallest example of `ratchet_server.peering.bus.port.Bu
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Final
 
 from ratchet_server.peering.bus.port import LARGEST, Bus, BusError, Hear, Line
 
@@ -14,8 +13,9 @@ from ratchet_server.peering.bus.port import LARGEST, Bus, BusError, Hear, Line
 class MemoryBus:
     """Delivers each message at once. It can be down, and it can be frozen, as a broker can."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, largest: int = LARGEST) -> None:
         self.down = False
+        self.largest = largest
         self._lines: dict[str, _MemoryLine] = {}
         self._frozen: list[tuple[str | None, bytes]] | None = None
 
@@ -62,9 +62,8 @@ class MemoryBus:
 
 
 class _MemoryLine:
-    largest: Final = LARGEST
-
     def __init__(self, bus: MemoryBus, hear: Hear) -> None:
+        self.largest = bus.largest
         self._bus = bus
         self.hear = hear
         self.end: asyncio.Future[BusError] = asyncio.get_running_loop().create_future()

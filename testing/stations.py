@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -11,6 +11,7 @@ from ratchet.slot import Slot
 from ratchet_server.peering.bus.envelope import Seal
 from ratchet_server.peering.bus.port import Bus
 from ratchet_server.peering.bus.transport import BusTransport
+from ratchet_server.peering.ports import Door
 
 from testing.transports import OpenDoor
 from testing.witness import Witness
@@ -33,11 +34,20 @@ class Station:
     """A process on a bus. It is its own inbox."""
 
     def __init__(
-        self, name: str, bus: Bus, cluster: str, *, secret: str = SECRET, beat_s: float = 0.5
+        self,
+        name: str,
+        bus: Bus,
+        cluster: str,
+        *,
+        secret: str = SECRET,
+        beat_s: float = 0.5,
+        ids: Sequence[str] = (),
+        door: Callable[[Hello], Door] = OpenDoor,
     ) -> None:
-        self.me = Hello(name, secrets.token_hex(8), f"http://{name}:1")
+        """`ids`: those of its cluster. `door`: what makes its door."""
+        self.me = Hello(name, secrets.token_hex(8), f"http://{name}:1", cluster=tuple(ids))
         self.transport = BusTransport(
-            "test", bus, self.me, OpenDoor(self.me), Seal(cluster, [secret]), beat_s=beat_s
+            "test", bus, self.me, door(self.me), Seal(cluster, [secret]), beat_s=beat_s
         )
         self.witness = Witness(self.transport, self.me.process)
         self.frames: list[Frame] = []

@@ -382,7 +382,10 @@ class TestOfFolds:
             (Obstacle("grace", "c", 1380), "in case c is only cut off"),
             (Obstacle("grace", "c", 1380), "23 min more"),
             (Obstacle("missing", "c", 7380), "c has been missing for 2 h 3 min"),
-            (Obstacle("unmet", "", 1), "a has never met 1 peer that it was sent to"),
+            (
+                Obstacle("unmet", "", 1),
+                "At 1 place that a was given, by --peer, --bus or --registry, it has not met",
+            ),
             (Obstacle("indirect", "c"), "not connected to a"),
             (Obstacle("unaware", "c"), "knows that these slots are closed"),
             (Obstacle("behind", "c", 1), "1 row to go"),

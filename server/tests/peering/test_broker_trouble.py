@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
-from ratchet import codec
 from ratchet_server.peering.bus.envelope import HEAD, Envelope, Kind, Seal
 from ratchet_server.peering.bus.freshness import LATE_S
 from ratchet_server.peering.bus.port import Bus
@@ -17,7 +16,7 @@ from ratchet_server.peering.bus.port import Bus
 from testing.brokers import BEAT_S, BROKERS, bus_at
 from testing.servers.server import Server
 from testing.servers.shared import Shared
-from testing.stations import SECRET, Station, note
+from testing.stations import SECRET, Station
 from testing.transports import open_sockets, until
 
 # These start within a moment. On the others, these tests take minutes: `make wires`.
@@ -115,18 +114,15 @@ class TestABus:
 
         play(story)
 
-    def test_carries_frames_of_any_size(self, play: Play) -> None:
+    def test_carries_messages_as_large_as_it_says(self, play: Play) -> None:
         async def story(world: World) -> None:
-            a, b = await world.two()
-            async with world.bus().connect("c" * 16, lambda _message: None) as line:
-                most = line.largest - HEAD
-            # Each is a frame of so many characters: white space is good JSON.
-            for size in (most, most + 1, min(2 * most, 2**20)):
-                before = len(b.frames)
-                text = codec.encode(note(7))
-                a.transport._queue(Kind.FRAME, b.process, text.ljust(size))
-                await until(lambda before=before: len(b.frames) > before, "b has it")  # type: ignore[misc]
-            assert b.frames == [note(7)] * 3
+            a, heard = "a" * 16, list[bytes]()
+            async with world.bus().connect(a, heard.append) as line:
+                message = secrets.token_bytes(line.largest)
+                await line.publish(None, message)
+                await line.publish(a, message)
+                await until(lambda: len(heard) == 2, "both have come")
+            assert heard == [message, message]
 
         play(story)
 
@@ -211,22 +207,25 @@ class TestAStationStops:
         async def story(world: World) -> None:
             if state == "never there":
                 world.server.freeze()
-            station = Station("a", world.bus(), world.cluster, beat_s=BEAT_S)
-            async with station.running():
-                if state == "never there":
-                    await asyncio.sleep(1.0)
-                else:
-                    await until(lambda: station.hears, "it hears itself")
-                if state == "killed":
-                    world.server.kill()
-                if state == "frozen":
-                    world.server.freeze()
-                # It is publishing when it ends: to itself, as nobody else is there.
-                for number in range(1000):
-                    station.transport._queue(Kind.FRAME, None, str(number) + 1000 * " ")
-                await asyncio.sleep(0.2)
-                ending = time.monotonic()
-            assert time.monotonic() - ending <= STOP_S + SLACK_S
+            station, other = (
+                Station(name, world.bus(), world.cluster, beat_s=BEAT_S) for name in "ab"
+            )
+            async with other.running():
+                async with station.running():
+                    if state == "never there":
+                        await asyncio.sleep(1.0)
+                    else:
+                        await meet(station, other)
+                    if state == "killed":
+                        world.server.kill()
+                    if state == "frozen":
+                        world.server.freeze()
+                    # It is publishing when it ends.
+                    for number in range(1000):
+                        station.say(number)
+                    await asyncio.sleep(0.2)
+                    ending = time.monotonic()
+                assert time.monotonic() - ending <= STOP_S + SLACK_S
             world.server.thaw()
 
         play(story)

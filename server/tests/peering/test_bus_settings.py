@@ -81,7 +81,9 @@ def test_a_variable_may_have_several_buses_with_several_hosts() -> None:
         ("redis://h1,h2", "it takes one host"),
         ("redis://h/films", "the number of a database"),
         ("kafka://h/a b", "a topic, 1 to 200 of"),
-        ("nats://hé", "is none of them"),
+        ("nats://hé", "only printable ASCII"),
+        ("nats://user:hunter2é@h", "only printable ASCII"),
+        ("nats://user:hunter2\n@h", "only printable ASCII"),
         ("multicast://239.1.2.3?iface=lo", "needs a port"),
         ("multicast://239.1.2.3:1", "needs ?iface="),
         ("multicast://10.1.2.3:1?iface=lo", "is no multicast group"),
@@ -109,9 +111,29 @@ def test_a_bus_may_be_given_once() -> None:
         buses(["nats://h", "nats://h:4222"])
 
 
+def test_one_bus_with_two_logins_is_one() -> None:
+    with pytest.raises(SettingError, match="nats://h:4222 is given twice"):
+        buses(["nats://user:hunter2@h", "nats://other:hunter2@h"])
+
+
 def test_no_password_shows() -> None:
     url = one("nats://user:hunter2@h")
     assert "hunter2" not in f"{url} {url!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://:hunter2@h/0?cluster=ratchet", "redis://h:6379"),
+        ("redis://h/3", "redis://h:6379/3"),
+        ("amqp://user:hunter2@h/%2Ffilms", "amqp://h:5672/%2Ffilms"),
+        ("kafka://[::1],h/a?cluster=films", "kafka://[::1]:9092,h:9092/a?cluster=films"),
+        ("multicast://239.1.2.3:1?iface=e%260&ttl=2", "multicast://239.1.2.3:1?iface=e%260&ttl=2"),
+    ],
+)
+def test_two_buses_of_one_broker_have_two_names(text: str, shown: str) -> None:
+    assert str(one(text)) == shown
+    assert str(one(shown)) == shown
 
 
 @pytest.mark.parametrize(
@@ -123,7 +145,8 @@ def test_no_password_shows() -> None:
         ("multicast://239.1.2.3:1?iface=lo", True),
         ("multicast://239.1.2.3:1?iface=127.0.0.1", True),
         ("multicast://239.1.2.3:1?iface=eth0", False),
-        ("multicast://239.1.2.3:1?iface=eth0&ttl=0", True),
+        # The hop limit bounds what this node sends, and nobody else.
+        ("multicast://239.1.2.3:1?iface=eth0&ttl=0", False),
     ],
 )
 def test_without_a_secret_only_a_bus_on_this_machine_is_used(text: str, local: bool) -> None:

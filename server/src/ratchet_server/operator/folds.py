@@ -120,9 +120,9 @@ def obstacle_text(each: folding.Obstacle, here: str) -> str:
             )
         case "unmet":
             return (
-                f"{here} has never met {counted(round(amount), 'peer')} that it was sent to, and "
-                "nodes there may have views that no other node has. Start them, or take their "
-                "addresses out of --peer, or out of the registry."
+                f"At {counted(round(amount), 'place')} that {here} was given, by --peer, --bus or "
+                "--registry, it has not met all nodes yet, and they may have views that no other "
+                "node has. Start them, or leave out the place."
             )
         case "indirect":
             return f"{node} is alive, but not connected to {here}: {here} can't tell what it has."

@@ -18,10 +18,14 @@ class Misunderstandings:
 
     def note(self, node: str, why: str) -> None:
         """One with this node has just happened."""
+        self._forget()
         self._last[node] = self._clock(), why
 
     def recent(self) -> Mapping[str, str]:
         """The names of the peers, and why."""
+        self._forget()
+        return {node: why for node, (_, why) in self._last.items()}
+
+    def _forget(self) -> None:
         since = self._clock() - REPORT_S
         self._last = {node: last for node, last in self._last.items() if last[0] > since}
-        return {node: why for node, (_, why) in self._last.items()}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from ratchet_server.settings import values
 from ratchet_server.settings.values import SettingError
@@ -72,7 +72,8 @@ class Host(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusUrl:
-    """A bus, and how to reach it. As a text it is the URL without its login."""
+    """A bus, and how to reach it. As a text it is the URL without its login, and without what need
+    not be given."""
 
     scheme: str
     hosts: tuple[Host, ...]
@@ -93,26 +94,41 @@ class BusUrl:
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody on another machine can send on it."""
+        """Whether, by its URL, nobody on another machine can send on it. (A hop limit only bounds
+        what this node sends.)"""
         if self.kind.bus == "multicast":
-            return self.iface == "lo" or _is_loopback(self.iface or "") or self.ttl == 0
+            return self.iface == "lo" or _is_loopback(self.iface or "")
         return all(_is_loopback(host.name) for host in self.hosts)
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{','.join(map(str, self.hosts))}"
+        path = "" if self.path == (self.kind.path or "") else f"/{quote(self.path, safe='')}"
+        parameters = {
+            "cluster": None if self.cluster == DEFAULT_CLUSTER else self.cluster,
+            "iface": self.iface,
+            "ttl": None if self.ttl == 1 else self.ttl,
+        }
+        query = urlencode({name: value for name, value in parameters.items() if value is not None})
+        hosts = ",".join(map(str, self.hosts))
+        return f"{self.scheme}://{hosts}{path}{'?' if query else ''}{query}"
 
 
 def buses(texts: Sequence[str]) -> tuple[BusUrl, ...]:
     """The buses with these URLs. Raises `SettingError`, without a password in it."""
     urls = tuple(_bus(text) for text in values.rejoined(texts))
-    for url in urls:
-        if urls.count(url) > 1:
-            raise SettingError(f"{url} is given twice")
+    names = [str(url) for url in urls]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingError(f"{name} is given twice")
     return urls
 
 
 def _bus(text: str) -> BusUrl:
-    match = _URL.fullmatch(text) if text.isascii() and text.isprintable() else None
+    if not (text.isascii() and text.isprintable()):
+        raise SettingError(
+            "the URL of a bus has only printable ASCII: in a login, write other characters as the "
+            "%XX of their UTF-8"
+        )
+    match = _URL.fullmatch(text)
     if match is None or match["scheme"] not in KINDS:
         given = match["scheme"] if match else text.partition(":")[0][:20]
         raise SettingError(

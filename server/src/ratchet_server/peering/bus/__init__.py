@@ -8,6 +8,7 @@ mailbox       what has come and waits to be merged
 outbox        what waits to be published
 envelope      the signed form of a message
 parts         messages that are larger than the bus takes at once
+failures      what a library raises, as an error that the transport understands
 ending        ends tasks that run a library's code
 
 kinds         makes the bus of a URL

@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
+from ratchet_server.peering.bus.port import LARGEST
+
 # The head's longest form.
 HEAD: Final = 256
 # How many parts one message may have: 8 MB in the smallest pieces.
@@ -42,7 +44,7 @@ class Kind(Enum):
 
     # To all: I am here. Empty.
     BEAT = "b"
-    # To one: I have heard you, and don't know you. The payload is my hello.
+    # To one: I have heard you, and don't know you. Empty.
     HAIL = "h"
     # To one: the answer to a hail. The payload is my hello.
     WELCOME = "w"
@@ -94,7 +96,8 @@ class Seal:
 
     def open(self, message: bytes) -> Envelope:
         """The envelope in `message`. Raises `Foreign` or `Unsigned`."""
-        match = _HEAD.match(message, 0, HEAD)
+        # A bus may take much larger messages from others. Don't read them.
+        match = _HEAD.match(message, 0, HEAD) if len(message) <= LARGEST else None
         if match is None:
             raise Unsigned
         if match["cluster"] != self._cluster:

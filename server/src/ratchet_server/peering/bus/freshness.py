@@ -11,8 +11,8 @@ a question. It was sent after the question; so its delay is at most the time sin
 
 from typing import Final
 
-# A message that was on its way for longer is dropped. So what a node hears is at most this old, as
-# on a websocket, which ends when it is silent for that long.
+# A message is dropped if it was on its way for longer than the answer, by more than this. The
+# answer may have taken as long, too: so a node hears nothing that is older than twice this.
 LATE_S: Final = 5.0
 # Two clocks drift apart by less than a hundred microseconds in a second.
 _DRIFT: Final = 1e-4

@@ -16,7 +16,7 @@ delayed.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,11 +47,12 @@ class Heard:
     # When its last message came that was in time, and how many beats of ours that is ago.
     at: float = 0.0
     silent: int = 0
-    hailed_at: float = float("-inf")
+    # It is not hailed before this moment, and whether it has not answered the last hail.
+    rests_until: float = float("-inf")
+    owes: bool = False
     # The highest stamps of what it has sent to all, and to us.
     to_all: int = -1
     to_us: int = -1
-    late: int = 0
 
     def is_new(self, envelope: Envelope) -> bool:
         """Whether the message is none that we have had. A bus may double and reorder messages, but
@@ -82,30 +83,29 @@ class Hearing:
         self._now_stamp = now_stamp
         self._clock = clock
         self._heard: dict[str, Heard] = {}
+        self._present: dict[str, Heard] = {}
 
     def present(self) -> Mapping[str, Heard]:
         """The processes that are there."""
-        return {process: heard for process, heard in self._heard.items() if heard.present}
-
-    def get(self, process: str) -> Heard | None:
-        """What is known of a process that is present; None if it isn't."""
-        heard = self._heard.get(process)
-        return heard if heard and heard.present else None
+        return self._present
 
     def unanswered(self) -> bool:
         """Whether a process was hailed just now and has not answered."""
         now = self._clock()
-        return any(
-            not heard.present and now - heard.hailed_at < HAIL_S for heard in self._heard.values()
-        )
+        return any(heard.owes and now < heard.rests_until for heard in self._heard.values())
 
     def hear(self, envelope: Envelope) -> Heard | None:
-        """A message of another process has come. Returns the process if the message is new and was
-        not delayed; otherwise the message is to be dropped, and the process may be hailed."""
+        """A message of another process has come. Returns the process, or None if the message is to
+        be dropped, because this node has had it, or a newer one."""
         heard = self._heard.get(envelope.sender) or self._make(envelope.sender)
         if not heard.is_new(envelope):
             return None
         heard.note(envelope)
+        return heard
+
+    def is_in_time(self, heard: Heard, envelope: Envelope) -> bool:
+        """Whether this new message of the process was surely not delayed. If it may have been, the
+        process is hailed."""
         now, sent = self._clock(), envelope.stamp / _SECOND
         if envelope.kind is Kind.WELCOME and envelope.echo is not None:
             took = (self._now_stamp() - envelope.echo) / _SECOND
@@ -113,26 +113,39 @@ class Hearing:
         else:
             in_time = heard.freshness.is_fresh(sent, now)
         if not in_time:
-            heard.late += 1
             self.ask(heard)
-            return None
+            return False
         heard.at, heard.silent = now, 0
-        return heard
+        if envelope.kind is Kind.WELCOME:
+            heard.owes = False
+        return True
 
-    def ask(self, heard: Heard, *, after_s: float = HAIL_S) -> None:
-        """Hail the process, unless that was done just now."""
+    def ask(self, heard: Heard) -> None:
+        """Hail the process, unless that was done just now, or it rests."""
         now = self._clock()
-        if now - heard.hailed_at >= after_s:
-            heard.hailed_at = now
+        if now >= heard.rests_until:
+            heard.rests_until, heard.owes = now + HAIL_S, True
             self._hail(heard.process)
 
-    def beat(self) -> Iterator[Heard]:
+    def rest(self, heard: Heard, seconds: float) -> None:
+        """Hail the process no more for so long."""
+        heard.rests_until = self._clock() + seconds
+
+    def enter(self, heard: Heard) -> None:
+        """The process is there from now on."""
+        heard.present, heard.silent = True, 0
+        self._present[heard.process] = heard
+
+    def leave(self, heard: Heard) -> None:
+        """It is not there any more."""
+        heard.present = False
+        del self._present[heard.process]
+
+    def beat(self) -> list[Heard]:
         """A beat of ours has passed. Returns the present processes that are silent: they leave."""
-        for heard in [*self._heard.values()]:
-            if heard.present:
-                heard.silent += 1
-                if heard.silent > SILENT_BEATS:
-                    yield heard
+        for heard in self._present.values():
+            heard.silent += 1
+        return [heard for heard in self._present.values() if heard.silent > SILENT_BEATS]
 
     def _make(self, process: str) -> Heard:
         if len(self._heard) >= MOST:

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ratchet_server.peering.bus.ending import end
+from ratchet_server.peering.bus.failures import failures
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
 from ratchet_server.settings.buses import BusUrl
 
@@ -38,7 +39,8 @@ class Kafka:
             "security_protocol": _protocol(url),
             "ssl_context": ssl.create_default_context() if url.kind.tls else None,
             "sasl_plain_username": url.user,
-            "sasl_plain_password": url.password,
+            # The library wants a password beside a user.
+            "sasl_plain_password": url.password or "",
         }
 
     @contextlib.asynccontextmanager
@@ -50,17 +52,16 @@ class Kafka:
         producer = AIOKafkaProducer(**self._settings, acks=1, linger_ms=0)
         reading: asyncio.Task[None] | None = None
         try:
-            await consumer.start()
-            await producer.start()
-            partitions = await self._partitions(producer)
-            line = _Line(producer, self._topic, partitions)
-            mine = {TopicPartition(self._topic, line.partition(to)) for to in (None, process)}
-            consumer.assign(mine)
-            await consumer.seek_to_end(*mine)
+            with failures():
+                await consumer.start()
+                await producer.start()
+                partitions = await self._partitions(producer)
+                line = _Line(producer, self._topic, partitions)
+                mine = {TopicPartition(self._topic, line.partition(to)) for to in (None, process)}
+                consumer.assign(mine)
+                await consumer.seek_to_end(*mine)
             reading = asyncio.create_task(line.read(consumer, hear))
             yield line
-        except (KafkaError, OSError) as error:
-            raise BusError(_words(error)) from None
         finally:
             if reading:
                 await end(reading)
@@ -90,10 +91,8 @@ class _Line:
         return 0 if to is None or not inboxes else 1 + zlib.crc32(to.encode()) % inboxes
 
     async def publish(self, to: str | None, message: bytes) -> None:
-        try:
+        with failures():
             sent = await self._producer.send(self._topic, message, partition=self.partition(to))
-        except (KafkaError, OSError) as error:
-            raise BusError(_words(error)) from None
         sent.add_done_callback(self._is_sent)
 
     async def broken(self) -> BusError:
@@ -102,19 +101,20 @@ class _Line:
     async def read(self, consumer: AIOKafkaConsumer, hear: Hear) -> None:
         """Hear messages until the consumer fails."""
         try:
-            while True:
-                message = await consumer.getone()
-                hear(message.value or b"")
-        except (KafkaError, OSError) as error:
+            with failures():
+                while True:
+                    message = await consumer.getone()
+                    hear(message.value or b"")
+        except BusError as error:
             self._break(error)
 
     def _is_sent(self, sent: "asyncio.Future[Any]") -> None:
         if not sent.cancelled() and (error := sent.exception()):
-            self._break(error)
+            self._break(BusError(f"fails: {error}"))
 
-    def _break(self, error: BaseException) -> None:
+    def _break(self, error: BusError) -> None:
         if not self._end.done():
-            self._end.set_result(BusError(_words(error)))
+            self._end.set_result(error)
 
 
 async def _stop_reading(consumer: AIOKafkaConsumer) -> None:
@@ -146,7 +146,3 @@ async def _in_time(closing: Coroutine[Any, Any, None]) -> None:
 def _protocol(url: BusUrl) -> str:
     secure = "SSL" if url.kind.tls else "PLAINTEXT"
     return f"SASL_{secure}" if url.user else secure
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:200]

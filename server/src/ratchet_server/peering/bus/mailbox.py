@@ -7,7 +7,9 @@ import asyncio
 from collections import deque
 from typing import Final
 
-# How many bytes may wait.
+from ratchet_server.peering.bus.envelope import HEAD
+
+# How many bytes may wait, when each frame counts as if it had the longest head.
 MOST_WAITING: Final = 8 * 2**20
 
 
@@ -23,11 +25,11 @@ class Mailbox:
 
     def add(self, process: str, text: bytes) -> None:
         """A frame has come. It is dropped if too much waits."""
-        if self._size + len(text) > MOST_WAITING:
+        if self._size + HEAD + len(text) > MOST_WAITING:
             self.dropped += 1
             return
         self._waiting.setdefault(process, deque()).append(text)
-        self._size += len(text)
+        self._size += HEAD + len(text)
         self._filled.set()
 
     async def take(self) -> dict[str, bytes]:
@@ -37,9 +39,9 @@ class Mailbox:
             await self._filled.wait()
         first = {process: waiting.popleft() for process, waiting in self._waiting.items()}
         self._waiting = {process: waiting for process, waiting in self._waiting.items() if waiting}
-        self._size -= sum(map(len, first.values()))
+        self._size -= sum(HEAD + len(text) for text in first.values())
         return first
 
     def forget(self, process: str) -> None:
         """A process has left: nobody takes its frames any more."""
-        self._size -= sum(map(len, self._waiting.pop(process, ())))
+        self._size -= sum(HEAD + len(text) for text in self._waiting.pop(process, ()))

@@ -11,8 +11,8 @@ from typing import Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error
 
+from ratchet_server.peering.bus.failures import failures, words
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
 from ratchet_server.settings.buses import BusUrl
 
@@ -38,36 +38,35 @@ class Nats:
             hear(message.data)
 
         async def fail(error: Exception) -> None:
-            line.end(str(error) or type(error).__name__)
+            line.end(f"fails: {words(error)}")
 
         async def close() -> None:
             line.end("closed the connection")
 
         scheme = "tls" if url.kind.tls else "nats"
         try:
-            await client.connect(
-                [f"{scheme}://{host}" for host in url.hosts],
-                user=url.user,
-                password=url.password,
-                tls=ssl.create_default_context() if url.kind.tls else None,
-                allow_reconnect=False,
-                connect_timeout=2,
-                error_cb=fail,
-                disconnected_cb=close,
-                closed_cb=close,
-            )
-            for to in (None, process):
-                await client.subscribe(
-                    line.subject(to), cb=receive, pending_bytes_limit=_MOST_WAITING
+            with failures():
+                await client.connect(
+                    [f"{scheme}://{host}" for host in url.hosts],
+                    user=url.user,
+                    password=url.password,
+                    tls=ssl.create_default_context() if url.kind.tls else None,
+                    allow_reconnect=False,
+                    connect_timeout=2,
+                    error_cb=fail,
+                    disconnected_cb=close,
+                    closed_cb=close,
                 )
-            await client.flush()
+                for to in (None, process):
+                    await client.subscribe(
+                        line.subject(to), cb=receive, pending_bytes_limit=_MOST_WAITING
+                    )
+                await client.flush()
             yield line
-        except (Error, OSError) as error:
-            raise BusError(_words(error)) from None
         finally:
             line.end("is closed by this node")
             # A frozen server takes nothing more.
-            with contextlib.suppress(Error, OSError, TimeoutError):
+            with contextlib.suppress(BusError, TimeoutError), failures():
                 async with asyncio.timeout(_CLOSE_S):
                     await client.close()
 
@@ -88,10 +87,8 @@ class _Line:
     async def publish(self, to: str | None, message: bytes) -> None:
         if not self._client.is_connected:
             raise BusError("is not connected")
-        try:
+        with failures():
             await self._client.publish(self.subject(to), message)
-        except (Error, OSError) as error:
-            raise BusError(_words(error)) from None
 
     async def broken(self) -> BusError:
         return await asyncio.shield(self._end)
@@ -100,7 +97,3 @@ class _Line:
         """The first reason counts."""
         if not self._end.done():
             self._end.set_result(BusError(why))
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -8,9 +8,9 @@ import time
 from collections import deque
 from typing import Final, NamedTuple
 
-from ratchet_server.peering.bus.envelope import Envelope
+from ratchet_server.peering.bus.envelope import HEAD, Envelope
 
-# How many bytes may wait, and for how long. What was dropped is asked for again.
+# How many bytes may wait, with their heads, and for how long. What was dropped is asked for again.
 MOST_WAITING: Final = 8 * 2**20
 WAIT_S: Final = 2.0
 
@@ -36,11 +36,11 @@ class Outbox:
         while self._waiting and now - self._waiting[0].since > WAIT_S:
             self._next()
             self.dropped += 1
-        if self._size + len(envelope.payload) > MOST_WAITING:
+        if self._size + _size(envelope) > MOST_WAITING:
             self.dropped += 1
             return
         self._waiting.append(_Waiting(envelope, now))
-        self._size += len(envelope.payload)
+        self._size += _size(envelope)
         self._filled.set()
 
     async def take(self) -> Envelope:
@@ -56,5 +56,9 @@ class Outbox:
 
     def _next(self) -> _Waiting:
         waiting = self._waiting.popleft()
-        self._size -= len(waiting.envelope.payload)
+        self._size -= _size(waiting.envelope)
         return waiting
+
+
+def _size(envelope: Envelope) -> int:
+    return HEAD + len(envelope.payload)

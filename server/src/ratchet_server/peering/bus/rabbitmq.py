@@ -15,6 +15,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
+from ratchet_server.peering.bus.failures import failures
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
 from ratchet_server.settings.buses import BusUrl
 
@@ -54,19 +55,18 @@ class RabbitMQ:
 
         reading, publishing = aiormq.Connection(self._url), aiormq.Connection(self._url)
         try:
-            await reading.connect()
-            await publishing.connect()
-            out = await publishing.channel(publisher_confirms=False)
-            channel = await reading.channel(publisher_confirms=False)
-            await channel.exchange_declare(self._exchange, exchange_type="direct")
-            queue = await channel.queue_declare(exclusive=True, arguments=_QUEUE)
-            name = queue.queue or ""
-            for key in (_ALL, process):
-                await channel.queue_bind(name, self._exchange, key)
-            await channel.basic_consume(name, receive, no_ack=True)
+            with failures(_words):
+                await reading.connect()
+                await publishing.connect()
+                out = await publishing.channel(publisher_confirms=False)
+                channel = await reading.channel(publisher_confirms=False)
+                await channel.exchange_declare(self._exchange, exchange_type="direct")
+                queue = await channel.queue_declare(exclusive=True, arguments=_QUEUE)
+                name = queue.queue or ""
+                for key in (_ALL, process):
+                    await channel.queue_bind(name, self._exchange, key)
+                await channel.basic_consume(name, receive, no_ack=True)
             yield _Line(out, self._exchange, (reading, publishing))
-        except (AMQPError, OSError, RuntimeError) as error:
-            raise BusError(_words(error)) from None
         finally:
             # A frozen broker answers nothing more.
             await asyncio.gather(*(_close(each) for each in (reading, publishing)))
@@ -83,22 +83,24 @@ class _Line:
         self._connections = connections
 
     async def publish(self, to: str | None, message: bytes) -> None:
-        try:
+        with failures(_words):
             await self._channel.basic_publish(
                 message, exchange=self._exchange, routing_key=to or _ALL
             )
-        except (AMQPError, OSError, RuntimeError) as error:
-            raise BusError(_words(error)) from None
 
     async def broken(self) -> BusError:
         ends = [each.closing for each in self._connections]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        error = done.pop().exception()
-        return BusError(_words(error) if isinstance(error, Exception) else "closed the connection")
+        try:
+            with failures(_words):
+                done.pop().result()
+        except BusError as error:
+            return error
+        return BusError("closed the connection")
 
 
 async def _close(connection: AbstractConnection) -> None:
-    with contextlib.suppress(AMQPError, OSError, RuntimeError, TimeoutError):
+    with contextlib.suppress(BusError, TimeoutError), failures():
         async with asyncio.timeout(_CLOSE_S):
             await connection.close()
 
@@ -107,4 +109,5 @@ def _words(error: Exception) -> str:
     # The library's other messages have the URL in them, with the password.
     if isinstance(error, AMQPError) and error.args and not isinstance(error, OSError):
         return f"{type(error).__name__}: {error.args[0]}"[:200]
-    return type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or type(error).__name__

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from ratchet_server.peering.bus.ending import end
+from ratchet_server.peering.bus.failures import failures
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
 from ratchet_server.settings.buses import BusUrl
 
@@ -49,17 +49,16 @@ class RedisBus:
         listening = client.pubsub(ignore_subscribe_messages=True)
         reading: asyncio.Task[None] | None = None
         try:
-            await listening.subscribe(line.channel(None), line.channel(process))
+            with failures():
+                await listening.subscribe(line.channel(None), line.channel(process))
             reading = asyncio.create_task(line.read(listening, hear))
             yield line
-        except (RedisError, OSError) as error:
-            raise BusError(_words(error)) from None
         finally:
             if reading:
                 await end(reading)
             # A frozen server takes nothing more.
             for closing in (listening.aclose, client.aclose):
-                with contextlib.suppress(RedisError, OSError, TimeoutError):
+                with contextlib.suppress(BusError, TimeoutError), failures():
                     async with asyncio.timeout(_CLOSE_S):
                         await closing()
 
@@ -76,10 +75,8 @@ class _Line:
         return f"{self._prefix}:all" if to is None else f"{self._prefix}:to:{to}"
 
     async def publish(self, to: str | None, message: bytes) -> None:
-        try:
+        with failures():
             await self._client.publish(self.channel(to), message)
-        except (RedisError, OSError) as error:
-            raise BusError(_words(error)) from None
 
     async def broken(self) -> BusError:
         return await asyncio.shield(self._end)
@@ -87,14 +84,11 @@ class _Line:
     async def read(self, listening: PubSub, hear: Hear) -> None:
         """Hear messages until the connection ends."""
         try:
-            while True:
-                # Silence is no error: None after the timeout.
-                message = await listening.get_message(timeout=_TIMEOUT_S)
-                if message is not None:
-                    hear(message["data"])
-        except (RedisError, OSError) as error:
-            self._end.set_result(BusError(_words(error)))
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+            with failures():
+                while True:
+                    # Silence is no error: None after the timeout.
+                    message = await listening.get_message(timeout=_TIMEOUT_S)
+                    if message is not None:
+                        hear(message["data"])
+        except BusError as error:
+            self._end.set_result(error)

@@ -23,6 +23,7 @@ from ratchet.names import Invalid
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.peering.bus.ending import end
 from ratchet_server.peering.bus.envelope import Envelope, Foreign, Kind, Seal, Unsigned
+from ratchet_server.peering.bus.failures import raise_swallowed
 from ratchet_server.peering.bus.hearing import Heard, Hearing
 from ratchet_server.peering.bus.mailbox import Mailbox
 from ratchet_server.peering.bus.outbox import Outbox
@@ -42,7 +43,7 @@ PUBLISH_S: Final = 2.0
 BACKOFF_S: Final = (0.1, 3.0)
 # For how long a node that starts listens for others: they beat, it hails, they answer.
 LISTEN_BEATS: Final = 1.3
-# After how many seconds a node that starts goes on without the bus.
+# After how many seconds a node that starts goes on without the bus, or without an answer there.
 GIVE_UP_S: Final = 3.0
 GOODBYE_S: Final = 0.5
 # How often a process of another cluster is asked again.
@@ -178,14 +179,16 @@ class BusTransport:
         }
 
     def silent_s(self, process: str) -> float:
-        heard = self._hearing.get(process)
+        heard = self._hearing.present().get(process)
         return time.monotonic() - heard.at if heard else 0.0
 
     def settled(self) -> bool:
         now = time.monotonic()
         if self._first_echo is not None:
-            listened = now - self._first_echo >= LISTEN_BEATS * self._beat_s
-            return listened and not self._hearing.unanswered()
+            listened_s = now - self._first_echo
+            if listened_s >= GIVE_UP_S:
+                return True
+            return listened_s >= LISTEN_BEATS * self._beat_s and not self._hearing.unanswered()
         return self._run_since is not None and now - self._run_since >= GIVE_UP_S
 
     def unmet(self, known: Collection[str]) -> int:  # noqa: ARG002
@@ -204,6 +207,7 @@ class BusTransport:
                 await self._use_a_line()
             except BusError as error:
                 self._is_down(str(error))
+            raise_swallowed()
             if time.monotonic() - began > CONNECT_S:
                 backoff_s = BACKOFF_S[0]
             await asyncio.sleep(backoff_s)
@@ -218,6 +222,7 @@ class BusTransport:
                     line = await stack.enter_async_context(connecting)
             except TimeoutError:
                 raise BusError(f"does not answer within {CONNECT_S:.0f} s") from None
+            raise_swallowed()
             self._line_stamp, self._echo_at = self._stamp(), time.monotonic()
             self._queue(Kind.BEAT, None)
             tasks = [
@@ -228,6 +233,8 @@ class BusTransport:
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:
+                # Nothing comes after it: the others would hail this process.
+                await end(*tasks)
                 await self._say_goodbye(line)
                 raise
             finally:
@@ -301,11 +308,11 @@ class BusTransport:
         payload = text.encode()
         self._outbox.add(Envelope(kind, self._me.process, to, self._stamp(), echo, 1, 1, payload))
 
-    def _introduction(self, peer: Hello | None) -> str:
-        return codec.encode(self._door.introduce(peer, given=True))
+    def _introduction(self) -> str:
+        return codec.encode(self._door.introduce(None, given=True))
 
     def _send_hail(self, process: str) -> None:
-        self._queue(Kind.HAIL, process, self._introduction(None))
+        self._queue(Kind.HAIL, process)
 
     # -- hearing -------------------------------------------------------------------------------
 
@@ -339,26 +346,26 @@ class BusTransport:
         if envelope.to not in {None, self._me.process} or inbox is None:
             return
         heard = self._hearing.hear(envelope)
-        if heard:
+        if heard is None:
+            return
+        if envelope.kind is Kind.HAIL:
+            # Whether or not we know it, and each hail once: anybody can send a recorded one again.
+            self._queue(Kind.WELCOME, envelope.sender, self._introduction(), envelope.stamp)
+        if self._hearing.is_in_time(heard, envelope):
             payload = self._parts.add(envelope)
             if payload is not None:
                 self._take(envelope, payload, heard, inbox)
-        elif envelope.kind is Kind.HAIL and envelope.parts == 1:
-            # We don't trust it yet, so we have hailed it, too; but it may know us.
-            self._answer(envelope, envelope.payload)
 
     def _take(self, envelope: Envelope, payload: bytes, heard: Heard, inbox: Inbox) -> None:
         """Act on a message that is new and in time."""
         match envelope.kind:
             case Kind.GOODBYE:
-                heard.hello = None
                 if heard.present:
                     self._leave(heard, inbox)
+                heard.hello = None
                 return
-            case Kind.HAIL:
-                self._answer(envelope, payload)
             case Kind.WELCOME:
-                heard.hello = self._parse_hello(envelope, payload)
+                heard.hello = self._parse_hello(envelope, payload) or heard.hello
             case Kind.FRAME if heard.present:
                 self._mailbox.add(heard.process, payload)
                 return
@@ -367,11 +374,6 @@ class BusTransport:
                 self._join(heard, heard.hello, inbox)
             else:
                 self._hearing.ask(heard)
-
-    def _answer(self, envelope: Envelope, payload: bytes) -> None:
-        if hello := self._parse_hello(envelope, payload):
-            text = self._introduction(hello)
-            self._queue(Kind.WELCOME, envelope.sender, text, envelope.stamp)
 
     def _parse_hello(self, envelope: Envelope, payload: bytes) -> Hello | None:
         try:
@@ -387,8 +389,7 @@ class BusTransport:
         if why := self._door.admit(hello, given=True):
             self._refuse(heard, hello, why)
             return
-        heard.present = True
-        heard.silent = 0
+        self._hearing.enter(heard)
         _log.info("peer %s is heard on bus %s", hello.node, self.name)
         inbox.joined(hello)
 
@@ -400,10 +401,10 @@ class BusTransport:
             self._complaints.log(
                 f"{hello.node} on bus {self.name}", f"is of {why} (ratchet join)", loud=True
             )
-        self._hearing.ask(heard, after_s=self._beat_s if why.may_change else STRANGER_S)
+        self._hearing.rest(heard, self._beat_s if why.may_change else STRANGER_S)
 
     def _leave(self, heard: Heard, inbox: Inbox) -> None:
-        heard.present = False
+        self._hearing.leave(heard)
         self._parts.forget(heard.process)
         self._mailbox.forget(heard.process)
         if heard.hello:
@@ -418,7 +419,7 @@ class BusTransport:
             await asyncio.gather(*merges)
 
     async def _merge(self, process: str, text: bytes, inbox: Inbox) -> None:
-        heard = self._hearing.get(process)
+        heard = self._hearing.present().get(process)
         if heard is None or heard.hello is None:
             return
         try:

@@ -1,0 +1,103 @@
+"""Servers at a bus's address that are no brokers, or refuse: a node names it, and counts on."""
+
+import asyncio
+import logging
+from typing import Final
+
+import pytest
+from ratchet_server.peering.bus.kinds import bus_of
+from ratchet_server.settings.buses import buses
+
+from testing.nodes import HOST
+from testing.servers.nats import Nats
+from testing.servers.rabbitmq import RabbitMQ
+from testing.servers.redis import Redis
+from testing.servers.shared import Shared
+from testing.stations import Station
+from testing.transports import open_sockets, until
+
+PASSWORD: Final = "hunter2"
+SCHEMES: Final = ("nats", "redis", "amqp", "kafka")
+# What a server says to whoever connects.
+GREETINGS: Final = {
+    "a server that closes": b"",
+    "a web server": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    "noise": bytes(n * 37 % 256 for n in range(4096)),
+    "a list where NATS has a mapping": b"INFO []\r\n",
+    "a list where Redis has a mapping": b"*3\r\n$9\r\nsubscribe\r\n:1\r\n$1\r\nx\r\n",
+    "another version of AMQP": b"AMQP\x00\x00\x09\x01",
+}
+
+
+async def trouble_at(url: str) -> str:
+    """What a station on the bus with this URL says. It must end in order, and leave nothing."""
+    tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+    (parsed,) = buses([url])
+    one = Station("a", bus_of(parsed), "test", beat_s=0.5)
+    starting = one.transport.trouble
+    assert starting
+
+    def why() -> str:
+        trouble = one.transport.trouble
+        assert trouble
+        return "" if trouble[0] == starting[0] else trouble[0]
+
+    async with one.running():
+        await until(why, "it says what is wrong")
+        found = why()
+    await until(lambda: len(asyncio.all_tasks()) <= tasks, "all tasks have ended")
+    await until(lambda: open_sockets() <= sockets, "all sockets are closed")
+    return found
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
+def test_what_is_no_broker_is_named_and_the_node_goes_on(
+    scheme: str, greeting: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if scheme != "nats":
+                await reader.read(4)
+            writer.write(greeting)
+            writer.close()
+
+        async with await asyncio.start_server(greet, HOST, 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await trouble_at(f"{scheme}://user:{PASSWORD}@{HOST}:{port}")
+
+    asyncio.run(story())
+    _assert_quiet(caplog)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Nats, "authorization violation"),
+        (Redis, "invalid username-password pair"),
+        pytest.param(RabbitMQ, "login was refused", marks=pytest.mark.wires),
+    ],
+)
+def test_a_wrong_password_is_named_and_not_shown(
+    kind: type[Nats | Redis | RabbitMQ],
+    reason: str,
+    servers: Shared,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def locked() -> Nats | Redis | RabbitMQ:
+        return kind() if kind is RabbitMQ else kind(login=("ratchet", "another"))
+
+    async def story() -> str:
+        scheme, _, right = (await servers.get(locked)).url.partition("://")
+        return await trouble_at(f"{scheme}://ratchet:{PASSWORD}@{right.rpartition('@')[2]}")
+
+    assert reason in asyncio.run(story()).lower()
+    _assert_quiet(caplog)
+
+
+def _assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """A line says it once, and has no password."""
+    assert PASSWORD not in caplog.text
+    loud = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert loud
+    assert len(loud) <= 2, caplog.text
