@@ -21,8 +21,8 @@ help: ## lists the targets
 
 setup: .venv/run browser ## prepares everything that `make demo` needs; the command is .venv/bin/ratchet
 
-demo: setup ## runs three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it
-	@exec $(BIN)/ratchet demo
+demo: setup $(if $(BUS),.venv/test) ## runs three nodes, a balancer and the page on http://127.0.0.1:8080; Ctrl-C stops it; BUS=nats joins the nodes by a real broker
+	@exec $(BIN)/$(if $(BUS),python -m testing.demo_bus $(BUS),ratchet demo)
 
 browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot of it, packed files
 	@$(BIN)/python browser/build.py

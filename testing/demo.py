@@ -20,9 +20,10 @@ from testing.processes import Process, running
 START_TIMEOUT_S: Final = 90.0
 _PROGRAM: Final = """
 import sys
-from ratchet_server.demo import program
-nodes, first, page, control = map(int, sys.argv[1:])
-program.run(nodes, first_port=first, balancer_port=page, control_port=control)
+from ratchet_server.demo import program, wires
+nodes, first, page, control = map(int, sys.argv[1:5])
+wire = wires.over(sys.argv[5]) if sys.argv[5] else wires.mesh
+program.run(nodes, wire, first_port=first, balancer_port=page, control_port=control)
 """
 
 
@@ -154,9 +155,12 @@ def running_demo(
     *,
     environ: Mapping[str, str] | None = None,
     control: int | None = None,
+    bus: str = "",
 ) -> Iterator[Demo]:
-    """A demo in `folder` that has started. All its processes end with the `with` statement."""
-    with _started(folder, nodes, environ, control) as demo:
+    """A demo in `folder` that has started. All its processes end with the `with` statement.
+
+    `bus`: its URL; otherwise websockets join the nodes."""
+    with _started(folder, nodes, environ, control, bus) as demo:
         yield demo
 
 
@@ -189,6 +193,7 @@ def _started(
     nodes: int,
     environ: Mapping[str, str] | None = None,
     control: int | None = None,
+    bus: str = "",
     **options: Any,
 ) -> Iterator[Demo]:
     first = _free_ports(nodes)
@@ -203,7 +208,7 @@ def _started(
 
     output = folder / "demo.out"
     with running(
-        [sys.executable, "-c", _PROGRAM, *map(str, numbers)],
+        [sys.executable, "-c", _PROGRAM, *map(str, numbers), bus],
         output,
         kept | dict(environ or {}),
         # Its nodes may be slow to end. When the demo is killed, its nodes end, too.

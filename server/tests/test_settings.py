@@ -93,7 +93,7 @@ def files_that_name_variables() -> Iterator[Path]:
         "ARCHITECTURE.md",
         "PROTOCOL.md",
         "Dockerfile",
-        "compose.yaml",
+        *(file.name for file in PROJECT.glob("compose*.yaml")),
     ):
         yield PROJECT / name
     for folder in ("balancer", "bench", "browser/src", "core", "e2e", "server", "testing"):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +31,9 @@ process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={node}@{host}:{internal}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{internal}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={listeners},CONTROLLER://{host}:{internal}
+advertised.listeners={advertised}
+listener.security.protocol.map={plain},CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={folder}/topics
 auto.create.topics.enable=false
@@ -64,16 +64,29 @@ background.threads=1
 class Kafka:
     """See `server.Kind`. It does its work when its topic has a leader."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, relays: Sequence[int] = ()) -> None:
+        """`relays`: ports of this machine that lead to the ports `behind`, one to each. Clients
+        that come that way are told to come that way again. At most eight."""
         self._jars = needed(packages.KAFKA)
         self._port = free_port()
         self.url = self._at(TOPIC)
+        # Beside its own port and the controller's.
+        self.behind = range(self._port + 2, self._port + 2 + len(relays))
+        self._listeners = {"PLAINTEXT": (self._port, self._port)} | {
+            f"RELAY{i}": ports for i, ports in enumerate(zip(self.behind, relays, strict=True))
+        }
 
     async def commands(self, folder: Path) -> Sequence[Command]:
         settings = folder / "server.properties"
         settings.write_text(
             _SETTINGS.format(
-                node=_NODE, host=HOST, port=self._port, internal=self._port + 1, folder=folder
+                node=_NODE,
+                host=HOST,
+                internal=self._port + 1,
+                folder=folder,
+                listeners=_listed(f"{n}://{HOST}:{at}" for n, (at, _) in self._listeners.items()),
+                advertised=_listed(f"{n}://{HOST}:{to}" for n, (_, to) in self._listeners.items()),
+                plain=_listed(f"{n}:PLAINTEXT" for n in self._listeners),
             )
         )
         if not (folder / "topics/meta.properties").exists():
@@ -111,6 +124,10 @@ class Kafka:
         finally:
             await admin.close()
         return {partition["leader"] for partition in found["partitions"]} == {_NODE}
+
+
+def _listed(items: Iterable[str]) -> str:
+    return ",".join(items)
 
 
 def _cluster() -> str:

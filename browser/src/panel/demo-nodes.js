@@ -22,13 +22,13 @@ const ORDERS = [
   {
     order: 'cut',
     title: 'Cut',
-    possible: ({ cut }) => !cut,
+    possible: ({ cut }) => cut === false,
     meaning: 'no message between it and the other nodes arrives; browsers still reach it',
   },
   {
     order: 'heal',
     title: 'Heal',
-    possible: ({ cut }) => cut,
+    possible: ({ cut }) => cut === true,
     meaning: 'it is connected to the others again',
   },
   {
@@ -72,6 +72,7 @@ export function openDemoNodes(address, { facts, say, changed }, offer) {
   const playground = openPlayground(address);
   const rows = tested(make('tbody'), 'panel-cluster');
   const result = resultLine('panel-cluster-said');
+  const wireLine = tested(make('p', { className: 'soft' }), 'panel-wire');
   const seenFrom = make('p', { className: 'soft' });
   const history = openHistory();
   /** @type {{draw: () => void} | undefined} */
@@ -106,8 +107,9 @@ export function openDemoNodes(address, { facts, say, changed }, offer) {
   }
 
   /** @param {PlaygroundState} state */
-  function showState({ nodes, cluster, seen_from: from }) {
+  function showState({ nodes, wire, cluster, seen_from: from }) {
     show(nodes);
+    write(wireLine, wireText(wire));
     const seen = from
       ? `The plot is as node ${from} sees it.`
       : 'No node answers: the plot stands still.';
@@ -135,7 +137,7 @@ export function openDemoNodes(address, { facts, say, changed }, offer) {
       make(
         'div',
         { className: 'cluster-both' },
-        make('div', {}, openTable(rows), result, openRecipes()),
+        make('div', {}, openTable(rows), wireLine, result, openRecipes()),
         make('div', {}, plotFrame(), seenFrom),
       ),
     ),
@@ -191,6 +193,12 @@ function drawNode(row, node, carryOut) {
   for (const [at, made] of [...orders.querySelectorAll('button')].entries()) {
     made.disabled = !ORDERS[at].possible(node);
   }
+}
+
+/** @param {PlaygroundState['wire']} wire */
+function wireText({ over, why_uncut: why }) {
+  const line = `The nodes talk over ${over}.`;
+  return why ? `${line} No node can be cut off: ${why}.` : line;
 }
 
 /**

@@ -14,10 +14,11 @@ const DONE_MS = 30_000;
  * @property {string} url
  * @property {boolean} running
  * @property {boolean} ready
- * @property {boolean} cut
+ * @property {boolean | null} cut null: it can't be cut off
  *
  * @typedef {object} PlaygroundState
  * @property {NodeState[]} nodes
+ * @property {{over: string, why_uncut: string | null}} wire what joins the nodes
  * @property {ClusterState | null} cluster as one node sees it; null if no node answers
  * @property {string | null} seen_from that node
  */

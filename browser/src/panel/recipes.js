@@ -21,7 +21,7 @@ export const RECIPES = [
       'Cut c and play a few times: both sides count.',
       'Take messages from c, then from a. Each says its own, smaller number; the merged one ' +
         'above is the only complete one.',
-      'Heal c. Within a second all nodes say the same.',
+      'Heal c. Within seconds all nodes say the same.',
     ],
   },
   {

@@ -28,6 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code: 0 success, 1 failure, 2 a usage error, 3 a newer
     process has superseded this node."""
     arguments = _parser().parse_args(argv)
+    log_to_stderr()
+    try:
+        return cast(int, arguments.run(arguments))
+    except SettingError as error:
+        return _failed(error, USAGE_ERROR)
+
+
+def log_to_stderr() -> None:
+    """Log one line for each event, and of libraries only what went wrong."""
     handler = logging.StreamHandler()
     handler.addFilter(Ration())
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
@@ -35,10 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     # These libraries log every connection and every request.
     for library in ("sanic", "websockets", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    try:
-        return cast(int, arguments.run(arguments))
-    except SettingError as error:
-        return _failed(error, USAGE_ERROR)
 
 
 def _failed(error: Exception, code: int = FAILED) -> int:
@@ -47,11 +52,12 @@ def _failed(error: Exception, code: int = FAILED) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from ratchet_server.demo import program
+    from ratchet_server.demo import program, wires
     from ratchet_server.demo.machine import DemoError
 
     try:
-        program.run(arguments.nodes)
+        wire = wires.over(arguments.bus) if arguments.bus else wires.mesh
+        program.run(arguments.nodes, wire)
     except DemoError as error:
         return _failed(error)
     return 0
@@ -125,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--nodes", type=int, default=3, choices=range(1, 17), metavar="N",
                       help="how many nodes, 1 to 16 (default 3)")  # fmt: skip
+    demo.add_argument("--bus", metavar="URL",
+                      help="join the nodes by this message bus instead of websockets")  # fmt: skip
     demo.set_defaults(run=_demo)
 
     node = commands.add_parser(

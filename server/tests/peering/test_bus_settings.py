@@ -53,6 +53,7 @@ def one(text: str) -> BusUrl:
 )
 def test_a_url_says_how_to_reach_a_bus(text: str, url: BusUrl) -> None:
     assert one(text) == url
+    assert one(url.whole) == url
 
 
 def test_a_variable_may_have_several_buses_with_several_hosts() -> None:

@@ -4,7 +4,8 @@
     machine       what the demo needs of this machine: ports, open files, clips
     supervisor    starts, watches and ends the processes; child: one of them
     terminal      the user's signals and keys; introduction: what is where, and what to try
-    links         the connections between nodes, so that a page can cut a node off
+    wires         which wire joins the nodes, so that a page can cut a node off; one of:
+                  links, between nodes; relays, to a broker; groups, of multicast
     playground    the nodes' state, and the actions: cut, kill, ...; control: both as HTTP
     client        HTTP requests to the nodes
     balancer      HAProxy if this machine has it, else stand_in; stand_in_nodes: that one's nodes

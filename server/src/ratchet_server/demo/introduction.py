@@ -14,6 +14,7 @@ def introduction(
     page: str,
     nodes: Sequence[Child],
     control: str,
+    wire: str,
     balancer: str,
     data: Path,
     video: str,
@@ -27,6 +28,7 @@ def introduction(
     lines += [
         f"  cluster   {nodes[0].url}/cluster   who counts, and who has what",
         f"  control   {control}/state   where pages cut nodes off and kill them",
+        f"  wire      {wire}",
         f"  balancer  {balancer}",
         f"  data      {data}   (kept for the next demo; remove it to start anew)",
         f"  logs      {data / 'logs'}",

@@ -34,18 +34,24 @@ class Link:
     """
 
     def __init__(
-        self, target: int, may_pass: Callable[[Way | None], Awaitable[None]] = _at_once
+        self,
+        target: int,
+        may_pass: Callable[[Way | None], Awaitable[None]] = _at_once,
+        *,
+        host: str = HOST,
+        port: int = 0,
     ) -> None:
-        """`target`: a port of this machine; a program may listen there later. The link awaits
-        `may_pass` before it dials the target (None), and before it sends each chunk on."""
-        self._target = (HOST, target)
+        """`target`: a port of `host`; a program may listen there later. The link awaits `may_pass`
+        before it dials the target (None), and before it sends each chunk on. `port`: where it
+        listens; 0 takes any that is free."""
+        self._target = (host, target)
         self._may_pass = may_pass
         # This socket is bound and never listens. It shares the port with the listener, and keeps
         # the port while the link is cut: then the kernel refuses connections, and no other program
         # can take the port.
         self._place = socket.socket()
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self._place.bind((HOST, 0))
+        self._place.bind((HOST, port))
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self._listener: socket.socket | None = None
@@ -115,7 +121,10 @@ class Link:
 
 
 class Links:
-    """A link from each node to each other node. Knows which nodes are cut off."""
+    """The wire of websockets: a link from each node to each other node. See `wires.Wire`."""
+
+    description = "websockets, each through a relay of the demo's"
+    why_uncut = None
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         """`ports`: the port on which each node listens, now or later."""
@@ -130,6 +139,10 @@ class Links:
     def urls(self, dialler: str) -> list[str]:
         """The URLs at which `dialler` reaches the other nodes."""
         return [link.url for pair, link in self._links.items() if pair[0] == dialler]
+
+    def environ(self, node: str) -> dict[str, str]:
+        """See `wires.Wire`."""
+        return {"RATCHET_PEER": ",".join(self.urls(node)), "RATCHET_BUS": ""}
 
     def cut_off(self, node: str) -> None:
         """From now on this node and the others can't reach each other."""

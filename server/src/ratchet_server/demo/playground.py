@@ -9,7 +9,7 @@ from typing import Any
 
 from ratchet_server.demo.child import Child
 from ratchet_server.demo.client import Client, Response
-from ratchet_server.demo.links import Links
+from ratchet_server.demo.wires import Wire
 from ratchet_server.http.errors import ApiError
 
 LOOK_TIMEOUT_S = 1.0
@@ -20,19 +20,19 @@ _POLL_S = 0.1
 
 
 class Playground:
-    """The nodes, and the links between them. An action that isn't possible raises an `ApiError`
+    """The nodes, and the wire between them. An action that isn't possible raises an `ApiError`
     that says what is."""
 
     def __init__(
         self,
         nodes: Mapping[str, Child],
-        links: Links,
+        wire: Wire,
         client: Client,
         start: Callable[[Child], Awaitable[None]],
     ) -> None:
         """`start`: how a node is started."""
         self._nodes = nodes
-        self._links = links
+        self._wire = wire
         self._client = client
         self._start = start
 
@@ -46,12 +46,14 @@ class Playground:
                 "url": node.url,
                 "running": node.running,
                 "ready": reports.get(name, {}).get("state") == "serving",
-                "cut": name in self._links.cut,
+                # None: it can't be cut off.
+                "cut": None if self._wire.why_uncut else name in self._wire.cut,
             }
             for name, node in self._nodes.items()
         ]
         cluster = reports[seen_from] if seen_from else None
-        return {"nodes": nodes, "cluster": cluster, "seen_from": seen_from}
+        wire = {"over": self._wire.description, "why_uncut": self._wire.why_uncut}
+        return {"nodes": nodes, "wire": wire, "cluster": cluster, "seen_from": seen_from}
 
     async def act(self, action: str, name: str) -> None:
         """Return when the action is done. For "drain" and "leave", return when the node has
@@ -64,10 +66,13 @@ class Playground:
         if action in ("kill", "drain", "leave") and not node.running:
             raise ApiError(409, "not_running", f"Node {name} doesn't run; start it first.")
         match action:
+            case "cut" | "heal" if self._wire.why_uncut:
+                message = f"No node can be cut off here: {self._wire.why_uncut}."
+                raise ApiError(409, "no_cut", message)
             case "cut":
-                self._links.cut_off(name)
+                self._wire.cut_off(name)
             case "heal":
-                self._links.heal(name)
+                self._wire.heal(name)
             case "kill":
                 await node.kill()
             case "drain" | "leave":
@@ -104,7 +109,7 @@ class Playground:
         reports = {name: report for name, report in found if report}
 
         def sees_little(name: str) -> tuple[bool, bool]:
-            return name in self._links.cut, reports[name]["state"] != "serving"
+            return name in self._wire.cut, reports[name]["state"] != "serving"
 
         return {name: reports[name] for name in sorted(reports, key=sees_little)}
 

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 from ratchet_server import open_files
 from ratchet_server.counting.datadir import DataError, InUse, locked
-from ratchet_server.demo import balancer, control, machine
+from ratchet_server.demo import balancer, control, machine, wires
 from ratchet_server.demo.child import Child
 from ratchet_server.demo.client import Client
 from ratchet_server.demo.introduction import introduction
-from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST, DemoError
 from ratchet_server.demo.playground import Playground
 from ratchet_server.demo.supervisor import Supervisor
 from ratchet_server.demo.terminal import Terminal
+from ratchet_server.demo.wires import MakeWire, Wire
 from ratchet_server.operator.humanize import counted
 from ratchet_server.settings import environment, sources
 
@@ -38,6 +38,8 @@ DATA: Final = Path("data/demo")
 
 def run(
     nodes: int,
+    wire: MakeWire = wires.mesh,
+    /,
     *,
     first_port: int = FIRST_PORT,
     balancer_port: int = BALANCER_PORT,
@@ -45,7 +47,8 @@ def run(
 ) -> None:
     """Run the demo until somebody stops it. Raises `DemoError` and `SettingError`.
 
-    If `control_port` is taken, the demo uses another one, and the pages get that address.
+    `wire`: what joins the nodes. If `control_port` is taken, the demo uses another one, and the
+    pages get that address.
     """
     ports = {name: first_port + i for i, name in enumerate(string.ascii_lowercase[:nodes])}
     try:
@@ -53,7 +56,7 @@ def run(
             machine.check_ports([*ports.values(), balancer_port])
             open_files.raise_limit(_FILES)
             with machine.listen(control_port) as sock:
-                asyncio.run(_run(ports, balancer_port, sock))
+                asyncio.run(_run(ports, wire, balancer_port, sock))
     except InUse as error:
         where = f"http://{HOST}:{balancer_port}, pid {error.pid}"
         fix = "stop it with Ctrl-C where it runs, or use it"
@@ -62,7 +65,9 @@ def run(
         raise DemoError(f"{error}: run the demo from a folder where you may write") from error
 
 
-async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket) -> None:
+async def _run(
+    ports: Mapping[str, int], make_wire: MakeWire, balancer_port: int, sock: socket.socket
+) -> None:
     media, video = machine.find_media()
     environ = environment.effective(os.environ)
     secrets = sources.read_one("secrets", argparse.Namespace(), environ)
@@ -78,24 +83,21 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
         stack.push_async_callback(terminal.say, bye)
         client = Client(next(iter(secrets), None))
         stack.push_async_callback(client.close)
-        links = Links(ports)
-        stack.push_async_callback(links.close)
+        wire = await stack.enter_async_context(make_wire(ports, secrets))
 
         def node(name: str, port: int) -> Child:
             flags = ["--name", name, "--host", HOST, "--port", str(port)]
             flags += ["--data", str(DATA / name), "--media", str(media)]
-            for peer in links.urls(name):
-                flags += ["--peer", peer]
             run_node = [sys.executable, "-m", "ratchet_server", "node", *flags]
             url, log = f"http://{HOST}:{port}", logs / f"{name}.log"
-            return Child(f"node {name}", url, run_node, _environ(environ, own), log)
+            return Child(f"node {name}", url, run_node, _environ(environ, wire, name, own), log)
 
         nodes = {name: node(name, port) for name, port in ports.items()}
         front = Child("the balancer", page, command, os.environ, logs / "balancer.log")
         supervisor = Supervisor([*nodes.values()], front, client, terminal)
         stack.push_async_callback(supervisor.end)
         terminal.hold_on_ctrl_z(supervisor.send)
-        playground = Playground(nodes, links, client, supervisor.start)
+        playground = Playground(nodes, wire, client, supervisor.start)
         pages = [page, *(node.url for node in nodes.values())]
         app = control.application(playground, own=own, pages=pages)
 
@@ -111,6 +113,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
                 page=page,
                 nodes=[*nodes.values()],
                 control=own,
+                wire=wire.description,
                 balancer=description,
                 data=DATA,
                 video=video,
@@ -127,7 +130,7 @@ async def _run(ports: Mapping[str, int], balancer_port: int, sock: socket.socket
             living.result()
 
 
-def _environ(environ: Mapping[str, str], control: str) -> dict[str, str]:
+def _environ(environ: Mapping[str, str], wire: Wire, node: str, control: str) -> dict[str, str]:
     """A node's environment. Its flags win over most of the user's variables."""
     return {
         # So short that a viewer can watch the nodes fold slots.
@@ -139,6 +142,7 @@ def _environ(environ: Mapping[str, str], control: str) -> dict[str, str]:
         "RATCHET_DISCOVER": "no",
         # A value of the user's would be the same for all nodes.
         "RATCHET_ADVERTISE": "",
-        "RATCHET_PEER": "",
+        "RATCHET_REGISTRY": "",
+        **wire.environ(node),
         "PYTHONUNBUFFERED": "1",
     }

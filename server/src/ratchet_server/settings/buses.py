@@ -100,6 +100,18 @@ class BusUrl:
             return self.iface == "lo" or _is_loopback(self.iface or "")
         return all(_is_loopback(host.name) for host in self.hosts)
 
+    @property
+    def whole(self) -> str:
+        """All of it, with the password: for a process that uses the bus, and never for people."""
+        login = ":".join(quote(part or "", safe="") for part in (self.user, self.password))
+        path = "" if self.kind.path is None else f"/{quote(self.path, safe='')}"
+        query = {"cluster": self.cluster}
+        if self.kind.bus == "multicast":
+            query |= {"iface": self.iface or "", "ttl": str(self.ttl)}
+        hosts = ",".join(map(str, self.hosts))
+        at = "" if login == ":" else f"{login}@"
+        return f"{self.scheme}://{at}{hosts}{path}?{urlencode(query)}"
+
     def __str__(self) -> str:
         path = "" if self.path == (self.kind.path or "") else f"/{quote(self.path, safe='')}"
         parameters = {
