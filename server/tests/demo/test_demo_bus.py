@@ -94,8 +94,9 @@ class TestTheUrl:
         environ = self.environ("redis://u:p%40%2F@10.0.0.1:6379/3?cluster=films")
         (url,) = buses([environ["RATCHET_BUS"]])
         assert (url.user, url.password, url.path, url.cluster) == ("u", "p@/", "3", "films")
-        assert re.fullmatch(r"redis://127\.0\.0\.1:\d+", str(url))
-        assert not str(url).endswith(":6379")
+        (relay,) = url.hosts
+        assert relay.name == "127.0.0.1"
+        assert relay.port != 6379
         assert environ["RATCHET_PEER"] == ""
 
     def test_a_demo_has_a_cluster_of_its_own(self) -> None:
@@ -146,6 +147,6 @@ class TestWhatCanNotBeCut:
             async with wires.over(url)({"a": 1}, ["x" * 32]) as wire:
                 assert wire.why_uncut
                 (given,) = buses([wire.environ("a")["RATCHET_BUS"]])
-                assert str(given) == url
+                assert given.hosts == buses([url])[0].hosts
 
         asyncio.run(made())
