@@ -1,6 +1,11 @@
 """What runs in one process when tests run side by side."""
 
+from typing import Final
+
 import pytest
+
+# These take seconds of the processor to start, so each is started once.
+_COSTLY: Final = {"rabbitmq", "kafka"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -9,4 +14,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", None)
         on = parameters.params.get("on", "") if parameters else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {on}"))
+        group = on if on in _COSTLY else f"{item.path.name} {on}"
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -19,8 +19,8 @@ from testing.servers.shared import Shared
 from testing.stations import SECRET, Station
 from testing.transports import open_sockets, until
 
-# These start within a moment. On the others, these tests take minutes: `make wires`.
-QUICK: Final = ("nats", "redis")
+# On the others, these tests take minutes: `make wires`.
+QUICK: Final = ("nats",)
 FROZEN_S: Final = 12.0
 # How long after a broker answers again the stations may hear each other.
 BACK_S: Final = 5.0

@@ -85,7 +85,15 @@ KINDS: Final = {
 }
 if consul.find():
     KINDS["real consul"] = Kind(RealConsul, "consul", spoil_consul)
-every = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+# On the others, these tests take minutes: `make wires`.
+QUICK: Final = ("etcd", "consul")
+every = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.wires] * (name not in QUICK), id=name)
+        for name, kind in KINDS.items()
+    ],
+)
 
 Story = Callable[[OnServer, Finder], Awaitable[None]]
 

@@ -158,7 +158,15 @@ REFUSALS: Final = {
 }
 
 
-@pytest.fixture(scope="module", params=DATA, ids=lambda kind: kind.__name__)
+# These take many seconds to start.
+SLOW: Final = {RabbitMQ, Kafka, ZooKeeper}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=[pytest.mark.wires] * (kind in SLOW)) for kind in DATA],
+    ids=lambda kind: kind.__name__,
+)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server[Any]]:
