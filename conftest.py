@@ -8,9 +8,12 @@ import pytest
 _COSTLY: Final = {"rabbitmq", "kafka"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The tests of one file share a process. If they run on several buses or registries, those on
     one of them do: each process starts its servers once, and the file doesn't take minutes."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        # So it is in Pyodide, which has no processes.
+        return
     for item in items:
         parameters = getattr(item, "callspec", None)
         on = parameters.params.get("on", "") if parameters else ""
