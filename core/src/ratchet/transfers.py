@@ -119,6 +119,11 @@ class Transfers:
         """Whether rows of `slot` may be on their way here."""
         return _awaited(self._by_slot.get(slot), now)
 
+    def are_late(self, now: float) -> bool:
+        """Whether a question has waited for too long for its answer."""
+        waits = self._by_slot.values()
+        return any(not it.writing and now - it.at >= ASK_AGAIN_S for it in waits)
+
     def drop(self, useless: Callable[[Slot], bool]) -> None:
         """Forget the questions about the slots that are `useless`."""
         self._by_slot = {s: one for s, one in self._by_slot.items() if not useless(s)}

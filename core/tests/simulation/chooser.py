@@ -28,6 +28,8 @@ def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
     rng = Random(f"{seed} setup")
     small = rng.random() < 0.6
     names = Random(f"{seed} names")
+    wire = Random(f"{seed} wire")
+    buses = wire.choice([0, 0, 0, 1, 1, 2])
     return Setup(
         seed,
         nodes or rng.choice([2, 3, 3, 3, 4, 4, 5]),
@@ -39,8 +41,12 @@ def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
             retire_after_s=rng.choice([None, None, None, 7200.0]),
             retention_s=names.choice([7 * 86400.0, 86400.0, 7200.0, 60.0]),
             spare_names=names.choice([0, 0, 1, 4]),
+            max_whole=wire.choice([0, 0, 0, 1000]),
         ),
         codec_every=codec_every,
+        buses=buses,
+        # No node of the last version was ever on a bus.
+        old=0.0 if buses else wire.choice([0.0, 0.0, 0.2, 0.5]),
     )
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from ratchet.changes import Changes
 from ratchet.counter import Counter
-from ratchet.frames import BaseRows, Digest, Extent, Frame, Have
+from ratchet.frames import BaseRows, Digest, Extent, Frame, Have, Pulse
 from ratchet.generations import Generations, join
 from ratchet.slot import Slot
 
@@ -169,6 +169,11 @@ class Invariants:
         self._opened(process)
         if isinstance(frame, Digest):
             self._digest(process, frame)
+        elif isinstance(frame, Pulse):
+            # It stands for this.
+            self._digest(process, process.replica.digest())
+            if frame.slot:
+                self._claim(process, frame.slot, frame.extent)
         elif isinstance(frame, Have):
             self._claim(process, frame.slot, Extent(frame.durable, None))
 
