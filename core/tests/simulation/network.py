@@ -58,15 +58,23 @@ WEATHERS: Final = {
 class Network:
     """Connections between all processes that can reach each other, and the frames on them."""
 
-    def __init__(self, world: "World", seed: int, codec_every: int, buses: int = 0) -> None:
+    def __init__(
+        self,
+        world: "World",
+        seed: int,
+        codec_every: int,
+        buses: int = 0,
+        stale_s: float = STALE_S,
+    ) -> None:
         """One frame in `codec_every` goes through the codec, as every frame does in a real node.
-        `buses`: how many there are; 0: a mesh."""
+        `buses`: how many there are; 0: a mesh. `stale_s`: what a bus drops."""
         self.weather = WEATHERS["calm"]
         # Sender and receiver, by place: no frame passes between them this way.
         self.cuts: set[tuple[str, str]] = set()
         self.sent: list[tuple[str, str | None, Frame]] = []
         self._world = world
         self.buses = buses
+        self.stale_s = stale_s
         # Until when each bus holds up what is for a place, and when the last frame for a process
         # arrives.
         self._lags: dict[tuple[int, str], float] = {}
@@ -274,7 +282,7 @@ class Network:
         def act() -> None:
             # Its own messages come back to it once a second, in the same queue.
             came_s = self._world.agenda.now - now + chance.random()
-            if came_s > STALE_S and isinstance(frame, Digest | Pulse):
+            if came_s > self.stale_s and isinstance(frame, Digest | Pulse):
                 self._world.tally["too old for its bus"] += 1
             else:
                 arrive()

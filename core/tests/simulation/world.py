@@ -14,7 +14,7 @@ from simulation.agenda import Agenda
 from simulation.browsers import Browser
 from simulation.disk import Disk, merged
 from simulation.invariants import Invariants
-from simulation.network import TEND_S, WEATHERS, Network
+from simulation.network import STALE_S, TEND_S, WEATHERS, Network
 from simulation.process import Habits, Process
 from simulation.truth import Broken, Truth
 
@@ -39,6 +39,8 @@ class Setup:
     # How many buses there are; 0: a mesh. How many of all processes are of the last version.
     buses: int = 0
     old: float = 0.0
+    # For how long a digest may be on a bus.
+    stale_s: float = STALE_S
 
 
 class World:
@@ -51,7 +53,9 @@ class World:
         self.tally: Tally[str] = Tally()
         self.truth = Truth()
         self.videos = [f"v{number}" for number in range(setup.videos)]
-        self.network = Network(self, setup.seed, setup.codec_every, setup.buses)
+        self.network = Network(
+            self, setup.seed, setup.codec_every, setup.buses, setup.stale_s
+        )
         self.checks = Invariants(self)
         self.up: dict[str, Process] = {}
         self.by_id: dict[str, Process] = {}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from ratchet import codec
-from ratchet.frames import Digest, Frame, Hello
+from ratchet.frames import Digest, Frame, Hello, Pulse
 from ratchet.identity import Stranger
 
 from ratchet_server.peering.addresses import Addresses, Dialled
@@ -202,7 +202,7 @@ class Mesh:
 
         async def receive(frame: Frame) -> None:
             await inbox.receive(frame, process)
-            if isinstance(frame, Digest) and (why := self._door.stranger(process)):
+            if isinstance(frame, Digest | Pulse) and (why := self._door.stranger(process)):
                 self._refuse(link, dialled.url if dialled else link.peer.url, why)
 
         try:
