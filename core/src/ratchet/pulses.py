@@ -3,25 +3,25 @@
 A digest names all slots and all names. So if n replicas sent one to each other every second, each
 would read n digests of n entries. But their digests differ little. Each is made of
 
-- what its sender says of its **own** slot: its extent changes with every view;
-- the **rest**. It leaves out the open slots of all processes that the sender is connected to: each
-  of their owners speaks for its own. It names the sender among those that are alive. So the rests
-  of two replicas that know the same are equal, and stay equal while everybody counts.
+- what its sender says of its **own** slot, whose extent changes with every view;
+- the **rest**. It leaves out the open slots of all processes that the sender is connected to: their
+  owners speak for them. And it names the sender among those that are alive. So the rests of two
+  replicas that know the same are equal, and stay equal while everybody counts.
 
 A pulse has the sender's own part, and a hash of its rest. A receiver *understands* it if it knows a
-rest with this hash: its own one, or that of a digest which it has had from anybody. It then takes
-the pulse for the digest that the sender would have sent, and keeps one rest for all who said the
-same. **A pulse that is understood is a digest**, but for the slots that are left out; so all rules
-that rest on digests hold as they stand. Above all that for folds: a slot that may be folded is
-closed, so the rest names it, and the closing, too: the hash that was said before the sender knew of
-the closing is another.
+rest with this hash: its own one, or that of a digest from anybody. It then takes the pulse for the
+digest that the sender would have sent, and keeps one rest for all who said the same. **A pulse that
+is understood is a digest**, but for the slots that are left out. So all rules that stand on digests
+stand on pulses. Above all that for folds: a slot that may be folded is closed, so the rest names
+it. The rest also names the closing: a hash that was said before its sender knew of the closing is
+another one.
 
-A pulse that is not understood says one thing for sure: the last digest of its sender is not true any
-more. So this is no evidence for a fold, until the sender is understood again; and no evidence is
-older than `FRESH_S`. Digests and pulses are numbered, and one that doesn't have a higher number than
-the last of its process is dropped: a transport may double and reorder them. What a number can't
-show is how long the newest was on its way. So a transport must not deliver old ones: see `ports` of
-the server.
+A pulse that is not understood says one thing for sure: the last digest of its sender is not true
+any more. So there is no evidence for a fold from this sender, until it is understood again; and no
+evidence is older than `peers.FRESH_S`. Digests and pulses are numbered. One without a higher number
+than the last of its process is dropped, because a transport may double and reorder them. A number
+can't show for how long the newest was on its way. So a transport must not deliver old ones: `ports`
+of the server says that.
 
 What is left out is served in other ways:
 
@@ -86,9 +86,7 @@ def _alive(process: Hello, slot: Slot | None) -> Alive:
 class Pulses:
     """What this replica says once a heartbeat, the rests that it knows, and whom it asks."""
 
-    def __init__(
-        self, peers: Peers, me: Hello, wall_ms: Callable[[], int], max_whole: int
-    ) -> None:
+    def __init__(self, peers: Peers, me: Hello, wall_ms: Callable[[], int], max_whole: int) -> None:
         """`max_whole`: see `Options`."""
         self._peers = peers
         self._me = me

@@ -1,10 +1,10 @@
 """Which processes are connected, and what happens to frames: loss, doubling, delay, replay.
 
 A mesh connects pairs of processes. On a bus a process is connected to all whom it hears, also if
-they don't hear it. A bus hands everything to a process in one order. It may hold all of that up for
-a minute, and then hand it over at once. Of two buses each carries everything, each with a lag of its
-own. A bus keeps the promise of the server's `ports`: what a process says of itself is dropped if it
-was on its way for too long. (It knows this from how long its own messages take to come back.)
+they don't hear it. A bus hands everything to a process in one order. It may hold all of that up
+for a minute, and then hand it over at once. Of two buses each carries everything, each with a lag
+of its own. A bus keeps the promise of the server's `ports`: it drops digests and pulses that were
+on their way for too long. (A node knows that from how long its own messages take to come back.)
 
 The fate of a frame is drawn from the seed and its two ends alone. So a schedule with one step less
 changes as little else as possible, and schedules shrink well.

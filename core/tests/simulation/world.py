@@ -53,9 +53,7 @@ class World:
         self.tally: Tally[str] = Tally()
         self.truth = Truth()
         self.videos = [f"v{number}" for number in range(setup.videos)]
-        self.network = Network(
-            self, setup.seed, setup.codec_every, setup.buses, setup.stale_s
-        )
+        self.network = Network(self, setup.seed, setup.codec_every, setup.buses, setup.stale_s)
         self.checks = Invariants(self)
         self.up: dict[str, Process] = {}
         self.by_id: dict[str, Process] = {}
