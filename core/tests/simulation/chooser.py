@@ -83,7 +83,7 @@ class Chooser:
             *2 * [self._passers_by],
             *2 * [self._alone_for_long],
             *2 * [self._held_up],
-            *2 * [self._bridge_that_hears_one_side],
+            *4 * [self._bridge_that_hears_one_side],
             self._half_deaf,
         ]
 
@@ -560,8 +560,8 @@ class Chooser:
         yield step("pass", 6)
 
     def _bridge_that_hears_one_side(self) -> Iterator[Step]:
-        """A node was retired while it was cut off, and comes back within its grace. Only a bridge
-        hears it, and the bridge does not hear what the others ask."""
+        """A node was retired while it was cut off, comes back within its grace, and then dies for
+        good. Only a bridge has heard it, and the bridge does not hear what the others ask."""
         rng, grace_h = self._rng, self._world.setup.habits.grace_s / 3600
         if (split := self._two_sides()) is None or not split[1]:
             return
@@ -593,10 +593,12 @@ class Chooser:
             yield step("cut", witness, other)
             yield step("cut", other, witness)
             yield step("cut", other, bridge)
-        yield step("pass", rng.choice([2, 5, 9]))
-        yield step("cut", witness, bridge)
-        yield step("cut", bridge, witness)
-        yield step("hours", grace_h * rng.choice([0.1, 0.3, 1.1]))
+        yield step("pass", rng.choice([3, 5, 9]))
+        yield step("scrap", witness)
+        yield step("pass", 9)
+        yield step("hours", grace_h * rng.choice([0.3, 1.1]))
+        yield step("replays", others[0], 40, 10)
+        yield step("pass", 12)
         yield step("heal")
         yield step("pass", 9)
 

@@ -309,18 +309,6 @@ MUTANTS: Final = (
         "        if digest.closed.covers(slot)\n",
     ),
     Mutant(
-        "nobody asks for more than a pulse says",
-        "pulses",
-        "if it is None or waiting or not it.alive.keys() <= heard:",
-        "if it is None:",
-    ),
-    Mutant(
-        "what is confirmed once is not asked for again",
-        "talk",
-        "(self.ask_to_confirm(seqs) if self._pulses.brief else [])",
-        "[]",
-    ),
-    Mutant(
         "equal claims of different rows are believed",
         "talk",
         "            sends += self._doubt(slot, extent, process, now)\n",
