@@ -227,7 +227,7 @@ class TestWhatIsLeftOut:
         world.count(a, TIDE)
         world.wire = [packet for packet in world.wire if packet.receiver is b]
         world.settle_wire()
-        for _ in range(8):
+        for _ in range(14):
             world.pass_time(HEARTBEAT_S)
             for node in world.alive():
                 world.flush(node)
@@ -236,7 +236,7 @@ class TestWhatIsLeftOut:
         assert c.replica.table.value(TIDE) == 1
 
     def test_a_confirmation_that_was_lost_is_asked_for_again(self) -> None:
-        world, (a, b) = brief("a", "b")
+        world, (a, _) = brief("a", "b")
         a.replica.count(TIDE, 1)
         changes = a.replica.changes(confirm=True)
         assert changes

@@ -30,12 +30,13 @@ What is left out is served in other ways:
   sparse mesh whole digests are sent as ever), or if an owner leaves our questions unanswered.
 - *The last rows of a process that died*: nobody is connected to it any more, so its slot is in the
   rests. Those that have other rows of it have other rests.
-- *What others have of our own slot*: `Have` says so. If a process finds that the owner of a slot has
-  less of it than itself, it sends its digest.
+- *What others have of our own slot*: `Have` says so. If a process finds that the owner of a slot
+  has less of it than itself, it sends its digest.
 - *How far a peer is behind*: it counts that itself (`lacks`).
 
 Questions can't make this dearer than digests were. Of several peers that said the same, one is
-asked. One that is asked by many answers a few; all others hear its next heartbeat, a digest for all.
+asked. One that is asked by many answers a few; all others hear its next heartbeat, which is a
+digest then.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ and rows were claimed that had moved on meanwhile.)
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.slot import Slot
@@ -52,19 +52,20 @@ class Transfers:
     ) -> Want | None:
         """The question to `process` for the rows of `slot` above a seq; None while one is open."""
         transfer = self._by_slot.get(slot)
-        if transfer and transfer.peer != process and transfer.complete is None:
-            # However often we have repeated the question meanwhile.
-            if now - transfer.since < ASK_AGAIN_S:
-                return None
-        elif _awaited(transfer, now):
+        if _awaited(transfer, now) and (
+            # However often we have repeated the question, another peer takes over at last.
+            transfer.peer == process
+            or transfer.complete is not None
+            or now - transfer.since < GIVE_UP_S
+        ):
             return None
-        elif transfer and transfer.peer in connected:
+        if transfer and transfer.peer in connected:
             # Ask a slow peer the same again: a transfer that began anew each time would never end.
             # In the middle of a transfer, another peer takes over only when this one seems dead.
             if transfer.peer == process:
                 transfer.at = now
                 return Want(slot, transfer.above, transfer.number)
-            if now - transfer.at < GIVE_UP_S:
+            if transfer.complete is not None and now - transfer.at < GIVE_UP_S:
                 return None
         self._by_slot[slot] = Transfer(process, now, above, self._number(), now)
         return Want(slot, above, self._questions)
@@ -146,5 +147,5 @@ class Transfers:
         return self._questions
 
 
-def _awaited(transfer: Transfer | None, now: float) -> bool:
+def _awaited(transfer: Transfer | None, now: float) -> TypeGuard[Transfer]:
     return transfer is not None and now - transfer.at < ASK_AGAIN_S
