@@ -17,7 +17,7 @@ from ratchet.notices import Kind, Notices
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
-from ratchet.table import Table
+from ratchet.table import NOTHING_NEW, Table
 from ratchet.talk import Talk
 
 # How often a replica sends its digest: what was lost is noticed within a second.
@@ -87,8 +87,11 @@ class Cluster:
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
         elif isinstance(frame, Pulse) and frame.slot:
-            # When we first had the rest of it in a digest, we joined that.
-            joined = self._journal.join({frame.slot.node: frame.slot.generation})
+            # When we first had the rest of it in a digest, we joined that. To join takes a look at
+            # every name, and pulses are many.
+            node, generation = frame.slot
+            news = not self._table.newest.covers(frame.slot)
+            joined = self._journal.join({node: generation}) if news else NOTHING_NEW
             self._members.note(frame, joined, now)
         elif isinstance(frame, Digest):
             slots = {slot.node: slot.generation for slot in sorted(frame.slots)}

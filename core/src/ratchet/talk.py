@@ -45,7 +45,7 @@ from ratchet.transfers import Transfers
 # How soon we ask a peer again for all of a slot of which it claims as much and has not the same.
 DOUBT_AGAIN_S: Final = 5.0
 # For how many heartbeats we ask whether peers have our rows. Nobody waits for longer.
-CONFIRM_BEATS: Final = 10
+CONFIRM_BEATS: Final = 30
 
 
 class Talk:
@@ -191,7 +191,7 @@ class Talk:
         }
         # No digest says what they have of it, so a confirmation that was lost must come again.
         seqs = {slot: seq for slot, (seq, _) in self._to_confirm.items()}
-        return sends + (self.ask_to_confirm(seqs) if self._pulses.brief else [])
+        return sends + (self._asks_to_confirm(seqs) if self._pulses.brief else [])
 
     def joined(self, hello: Hello, now: float) -> list[Send]:
         """A connection to another process is up. If nothing is to be sent to it, a heartbeat is
@@ -227,6 +227,10 @@ class Talk:
 
     def ask_to_confirm(self, seqs: dict[Slot, int]) -> list[Send]:
         """Ask all peers to say at once what they have on disk of these slots."""
+        self._to_confirm |= {slot: (seq, CONFIRM_BEATS) for slot, seq in seqs.items()}
+        return self._asks_to_confirm(seqs)
+
+    def _asks_to_confirm(self, seqs: dict[Slot, int]) -> list[Send]:
         asks = [
             Rows(slot, seq, seq, more=False, rows=(), confirm=True) for slot, seq in seqs.items()
         ]
