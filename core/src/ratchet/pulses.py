@@ -51,6 +51,7 @@ from ratchet.frames import (
     Alive,
     Ask,
     Digest,
+    Extent,
     Hello,
     Pulse,
     Send,
@@ -115,7 +116,8 @@ class Pulses:
         self.brief = digest.size > self._max_whole and self._all_know_pulses()
         if whole or not self.brief:
             return replace(digest, number=number)
-        extent = digest.slots.get(digest.slot, NOTHING) if digest.slot else NOTHING
+        # Before the slot is open, and while it is lifted, we claim nothing of it.
+        extent = digest.slots.get(digest.slot, Extent(0, None)) if digest.slot else Extent(0, None)
         return Pulse(number, digest.slot, extent, self._lacks(digest), known_as)
 
     def beat(self, digest: Digest, *, whole: bool) -> Digest | Pulse:
