@@ -72,7 +72,7 @@ def measure(nodes: Sequence[Node], broker: Sequence[int]) -> str:
         if counting:
             asyncio.run(count(nodes))
         else:
-            time.sleep(SECONDS)
+            time.sleep(SECONDS)  # What is measured is this time.
         took, after = time.monotonic() - began, use(nodes, broker)
         node = (after.nodes_s - before.nodes_s) / took / len(nodes)
         of_broker = (after.broker_s - before.broker_s) / took
@@ -107,6 +107,7 @@ def main() -> int:
                 nodes.append(stack.enter_context(node))
                 node.start()
             wait_until(lambda nodes=nodes: connected(nodes), "all are connected", START_S)  # type: ignore[misc]
+            # What they do at their start is over then, and is not measured.
             time.sleep(5)
             print(f"| {wire} | {measure(nodes, broker)} |", flush=True)
     return 0

@@ -77,6 +77,7 @@ async def measure(url: str) -> str:
             await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
             for one in stations:
                 one.transport.send(clock.frame(), one.present)
+        # What comes later counts as lost.
         await asyncio.sleep(0.5)
         spent = _processor_s() - before - idle
     arrived = len(clock.took)

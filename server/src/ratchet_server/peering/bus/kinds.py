@@ -8,13 +8,14 @@ from ratchet_server.peering.bus.port import Bus
 from ratchet_server.settings import SettingError
 from ratchet_server.settings.buses import BusUrl
 
-# By kind: the module, the class, and the library that it needs beyond what every node has.
-_KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "nats": ("nats", "Nats", "nats-py"),
-    "redis": ("redis", "RedisBus", "redis"),
-    "rabbitmq": ("rabbitmq", "RabbitMQ", "aiormq"),
-    "kafka": ("kafka", "Kafka", "aiokafka"),
-    "multicast": ("multicast", "Multicast", ""),
+# By kind, which is the module's name: the class, and the library that it needs beyond what every
+# node has.
+_KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "nats": ("Nats", "nats-py"),
+    "redis": ("RedisBus", "redis"),
+    "rabbitmq": ("RabbitMQ", "aiormq"),
+    "kafka": ("Kafka", "aiokafka"),
+    "multicast": ("Multicast", ""),
 }
 
 
@@ -32,9 +33,9 @@ def checked_bus(url: BusUrl, secrets: Sequence[str]) -> Bus:
 def bus_of(url: BusUrl) -> Bus:
     """The bus. Raises `SettingError` if its library is not installed."""
     kind = url.kind.bus
-    module, name, library = _KINDS[kind]
+    name, library = _KINDS[kind]
     try:
-        found = importlib.import_module(f"ratchet_server.peering.bus.{module}")
+        found = importlib.import_module(f"ratchet_server.peering.bus.{kind}")
     except ModuleNotFoundError as error:
         raise SettingError(
             f"bus {url} needs {library}, and {error.name} is not installed: "

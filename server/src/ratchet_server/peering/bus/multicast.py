@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -23,6 +24,8 @@ _BUFFER: Final = 4 * 2**20
 # So many in a row, and then a pause, so that receivers keep up.
 _BURST: Final = 20
 _PAUSE_S: Final = 0.005
+# Linux's number (ip(7)); Python has no name for it.
+_IP_MULTICAST_ALL: Final = 49
 
 
 class Multicast:
@@ -32,6 +35,7 @@ class Multicast:
         self._url = url
 
     @contextlib.asynccontextmanager
+    # A group has no inboxes: what is for one process goes to all.
     async def connect(self, process: str, hear: Hear) -> AsyncIterator["_Line"]:  # noqa: ARG002
         """See `port.Bus`."""
         try:
@@ -146,7 +150,5 @@ def _interface(text: str) -> tuple[bytes, int]:
 
 def _only_joined(sock: socket.socket) -> None:
     """Don't hear what another program's socket has joined on another interface (Linux)."""
-    if hasattr(socket, "IP_MULTICAST_ALL"):
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_ALL, 0)
-    elif socket.SO_REUSEADDR == 2:
-        sock.setsockopt(socket.IPPROTO_IP, 49, 0)
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
