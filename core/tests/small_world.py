@@ -84,6 +84,7 @@ class World:
         max_slots: int = DEFAULTS.max_slots,
         max_lifted: int = DEFAULTS.max_lifted,
         max_digest: int = DEFAULTS.max_digest,
+        max_whole: int = DEFAULTS.max_whole,
         retention_s: float = DEFAULTS.retention_s,
         spare_names: int = DEFAULTS.spare_names,
     ) -> None:
@@ -106,6 +107,7 @@ class World:
             max_slots=max_slots,
             max_lifted=max_lifted,
             max_digest=max_digest,
+            max_whole=max_whole,
             retention_s=retention_s,
             spare_names=spare_names,
         )

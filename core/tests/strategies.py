@@ -14,12 +14,14 @@ from ratchet.column import Row
 from ratchet.counter import Counter
 from ratchet.frames import (
     Alive,
+    Ask,
     BaseRows,
     Digest,
     Extent,
     Frame,
     Have,
     Hello,
+    Pulse,
     Rows,
     Versions,
     Want,
@@ -110,6 +112,7 @@ def _digests(draw: st.DrawFn) -> Digest:
                 processes, st.builds(Alive, nodes, st.none() | _generation, urls), max_size=3
             )
         ),
+        number=draw(counts),
     )
 
 
@@ -118,6 +121,15 @@ frames: Final[st.SearchStrategy[Frame]] = st.one_of(
         Hello, nodes, processes, urls, st.builds(Versions, st.integers(0, 2), st.integers(2, 9))
     ),
     _digests(),
+    st.builds(
+        Pulse,
+        counts,
+        st.none() | slots,
+        st.builds(Extent, counts, st.none() | words),
+        counts,
+        st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    ),
+    st.just(Ask()),
     st.builds(Have, slots, counts),
     st.builds(Want, slots, counts, counts),
     _rows(),

@@ -7,7 +7,7 @@ import pytest
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
-from ratchet.frames import Alive, BaseRows, Digest, Extent, Frame, Have, Rows
+from ratchet.frames import Alive, BaseRows, Digest, Extent, Frame, Have, Pulse, Rows
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
@@ -35,6 +35,8 @@ LIES: Final[dict[str, Frame]] = {
     "a process that is alive": replace(EMPTY, alive={"0" * 16: Alive("b", FAR, "")}),
     "views that were lifted": replace(EMPTY, lifted_views={"b": MAX}),
     "a seq in a digest": replace(EMPTY, slots={X: Extent(MAX, None)}),
+    "a slot in a pulse": Pulse(1, Slot("b", FAR), Extent(1, None), 0, "0" * 32),
+    "a seq in a pulse": Pulse(1, X, Extent(MAX, None), 0, "0" * 32),
     "views": Rows(X, 0, 1, False, (Row(TIDE, MAX, 1),)),
     "views of the oldest slot": Rows(Slot("x", 0), 0, 1, False, (Row(TIDE, MAX, 1),)),
     "the seq of a row": Rows(X, 0, 1, False, (Row(TIDE, 1, MAX),)),

@@ -12,12 +12,14 @@ from ratchet.column import Row
 from ratchet.frames import (
     MAX_ROWS,
     Alive,
+    Ask,
     BaseRows,
     Digest,
     Extent,
     Frame,
     Have,
     Hello,
+    Pulse,
     Rows,
     Versions,
     Want,
@@ -46,6 +48,10 @@ MAPS: Final = (
     '{"is": "digest", "slot": "a@7", "slots": {}, "heard": %s, "closed": %s, "folded": %s, '
     '"lifted": {}, "base": null, "alive": %s}'
 )
+PULSE: Final = (
+    '{"is": "pulse", "number": 7, "slot": "a@7", "upto": [42, null], "lacks": 3, "rest": %s}'
+)
+HASH: Final = f'"{"00ff" * 8}"'
 PROCESS: Final = '"0123456789abcdef"'
 FINGERPRINT: Final = '"00000000000000ff"'
 
@@ -77,6 +83,11 @@ def test_decoding_an_encoded_frame_gives_the_same_frame(frame: Frame) -> None:
             Digest(Slot("a", 7), {}, Generations(a=7), Generations(a=6), Generations(a=5), {}, None,
                    {"0123456789abcdef": Alive("b", 3, "")}),
         ),
+        (DIGEST.replace("}}", '}, "number": 7}') % ("{}", "{}", "null"),
+         Digest(None, {}, Generations(), Generations(), Generations(), {"a": 9}, None,
+                {"0123456789abcdef": Alive("b", None, "")}, number=7)),
+        (PULSE % HASH, Pulse(7, Slot("a", 7), Extent(42, None), 3, "00ff" * 8)),
+        ('{"is": "ask"}', Ask()),
         (WANT % 0, Want(Slot("a", 7), 0, 5)),
         (ROWS % '[["tide", 5, 4], ["moss", 0, 9]]',
          Rows(Slot("a", 7), 3, 9, False, (Row("tide", 5, 4), Row("moss", 0, 9)))),
@@ -135,8 +146,8 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "rows with an unknown field": ((ROWS % "[]").replace("{", '{"x": 1, ', 1), "x, is, slot"),
     "a base with an unknown field": ((BASE % "[]").replace("{", '{"x": 1, ', 1), "x, is, folded"),
     # Hello
-    "version 3": (HELLO.replace("1,", "3,", 1) % ('"a"', PROCESS, '""'),
-                  "this node speaks versions 1 to 2 of the protocol, the sender version 3: "
+    "version 4": (HELLO.replace("1,", "4,", 1) % ('"a"', PROCESS, '""'),
+                  "this node speaks versions 1 to 3 of the protocol, the sender version 4: "
                   "upgrade this node"),
     "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'),
                   "the sender version 0: upgrade the sender"),
@@ -197,6 +208,11 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "a process that is alive at no url": (
         MAPS % ("{}", "{}", "{}", '{"0123456789abcdef": ["b", 3, "b:1234"]}'), "a url is http"
     ),
+    # Pulse
+    "a pulse without its number": (PULSE.replace('"number": 7, ', "") % HASH, "number, slot, upto"),
+    "a pulse without an extent": (PULSE.replace("[42, null]", "null") % HASH, "an array was"),
+    "a short hash": (PULSE % '"00ff"', "a hash is 32 hex digits"),
+    "a hash as a number": (PULSE % "255", "a hash is 32 hex digits, not 255"),
     # Rows
     "rows out of order": (ROWS % '[["tide", 1, 5], ["moss", 1, 4]]', "row 4 is out of order"),
     "a row at start": (ROWS % '[["tide", 1, 3]]', "row 3 is out of order after 3"),
@@ -287,6 +303,12 @@ def test_a_hello_for_version_1_has_the_fields_of_version_1() -> None:
     fields = json.loads(codec.encode(hello, 1))
     assert [*fields] == ["is", "version", "node", "process", "url"]
     assert fields["version"] == 1
+
+
+def test_a_digest_for_version_2_has_no_number() -> None:
+    digest = codec.decode(DIGEST % ("{}", "{}", "null"))
+    assert "number" in json.loads(codec.encode(digest))
+    assert "number" not in json.loads(codec.encode(digest, 2))
 
 
 @pytest.mark.parametrize(

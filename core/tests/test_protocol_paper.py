@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final, get_args
 
 import pytest
-from ratchet import codec, snapshot
+from ratchet import codec, pulses, snapshot
 from ratchet.base import Base
-from ratchet.frames import Frame
+from ratchet.frames import Digest, Frame, Hello, Pulse
 
 PAPER: Final = (Path(__file__).parents[2] / "PROTOCOL.md").read_text("utf-8")
 BETWEEN_NODES: Final = PAPER.split("## Between nodes")[1].split("\n## ")[0]
@@ -51,6 +51,18 @@ def test_the_snapshot_is_one() -> None:
 
 def test_the_fingerprint_of_nothing_is_the_one_in_the_digest() -> None:
     assert json.loads(_examples()["digest"])["base"] == "0" * 16
+
+
+def test_the_pulse_is_that_of_the_digest() -> None:
+    hello, digest, pulse = (
+        codec.decode(_examples()[kind]) for kind in ("hello", "digest", "pulse")
+    )
+    assert isinstance(hello, Hello)
+    assert isinstance(digest, Digest)
+    assert isinstance(pulse, Pulse)
+    assert pulse.rest == pulses.hash_of(pulses.rest(digest, hello))
+    assert pulse.slot
+    assert pulse.extent == digest.slots[pulse.slot]
 
 
 def test_the_worked_fingerprint_is_right() -> None:

@@ -26,6 +26,7 @@ them in this order:
     bounds       what can be true of others, by our own clock
     options      what can be chosen for a replica
     peers        the processes that are connected
+    pulses       digests in a few words, and who is asked for the rest
     transfers    which rows were asked for, and whom
     talk         digests, pushes, questions and answers
     holdings     what is safe on other disks

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ratchet.column import Row
-from ratchet.frames import BaseRows, Digest, Frame, Have, Rows
+from ratchet.frames import BaseRows, Digest, Frame, Have, Pulse, Rows
 from ratchet.names import Invalid
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -91,6 +91,8 @@ class Bounds:
                 yield from _of_names(_counting(frame), latest)
                 yield from _of_slots(((s, e.durable) for s, e in frame.slots.items()), latest)
                 yield from _of_lifted(frame.lifted_views.items(), latest)
+            case Pulse(_, slot, extent) if slot is not None:
+                yield from _of_slots([(slot, extent.durable)], latest)
             case Rows():
                 yield from _of_slots([(frame.slot, frame.complete)], latest)
                 yield from _of_rows(frame.slot, frame.rows, latest)

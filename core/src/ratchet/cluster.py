@@ -9,7 +9,7 @@ from typing import Final
 
 from ratchet import folding, forgetting
 from ratchet.folding import Fold
-from ratchet.frames import Digest, Frame, Hello, Rows
+from ratchet.frames import Digest, Frame, Hello, Pulse, Rows
 from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
@@ -17,7 +17,7 @@ from ratchet.notices import Kind, Notices
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
-from ratchet.table import Table
+from ratchet.table import NOTHING_NEW, Table
 from ratchet.talk import Talk
 
 # How often a replica sends its digest: what was lost is noticed within a second.
@@ -51,6 +51,10 @@ class Cluster:
         self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
+        # Whether the last heartbeat has news that nobody else can know: a closing of ours.
+        self.has_news = False
+        self._to_tell = False
+        self._last_own: Slot | None = None
         # When we first looked around, when we did last, and since when without a gap.
         self._begun: float | None = None
         self._looked = self._awake_since = float("-inf")
@@ -82,6 +86,13 @@ class Cluster:
                 return  # Such rows say nothing new, and are not merged.
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
+        elif isinstance(frame, Pulse) and frame.slot:
+            # When we first had the rest of it in a digest, we joined that. To join takes a look at
+            # every name, and pulses are many.
+            node, generation = frame.slot
+            news = not self._table.newest.covers(frame.slot)
+            joined = self._journal.join({node: generation}) if news else NOTHING_NEW
+            self._members.note(frame, joined, now)
         elif isinstance(frame, Digest):
             slots = {slot.node: slot.generation for slot in sorted(frame.slots)}
             joined = self._journal.join(join(frame.newest, slots), frame.closed, frame.folded)
@@ -97,12 +108,20 @@ class Cluster:
         if self._next_heartbeat is not None and now < self._next_heartbeat:
             return False
         self._next_heartbeat = now + HEARTBEAT_S
+        # Who opens a slot closes those before it.
+        self.has_news = self._to_tell or self._table.own != self._last_own
+        self._to_tell, self._last_own = False, self._table.own
         self._beat(now, counting=counting)
         return True
 
     def hurry(self) -> None:
-        """The others should know soon what has happened here: the next tick is a heartbeat."""
+        """The next tick is a heartbeat."""
         self._next_heartbeat = None
+
+    def tell(self) -> None:
+        """The others should know soon what has happened here."""
+        self._to_tell = True
+        self.hurry()
 
     def folds(self, now: float) -> list[Fold]:
         """The closed slots that are not folded yet, by name, and what is in the way."""
@@ -112,6 +131,7 @@ class Cluster:
         if not closed_s:
             return []
         view = folding.View(
+            now=now,
             extents=self._talk.extents(now),
             folded=self._table.folded,
             peers=self._peers,
@@ -130,7 +150,7 @@ class Cluster:
         """
         self._members.check_may_retire(node)
         self._retire(node, "an operator retires it")
-        self.hurry()
+        self.tell()
 
     def _beat(self, now: float, *, counting: bool) -> None:
         """Once a heartbeat. A replica that is not `counting` only looks."""

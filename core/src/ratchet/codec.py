@@ -17,14 +17,17 @@ from ratchet import names, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
     CLUSTERS_SINCE,
+    PULSES_SINCE,
     VERSIONS,
     Alive,
+    Ask,
     BaseRows,
     Digest,
     Extent,
     Frame,
     Have,
     Hello,
+    Pulse,
     Rows,
     Versions,
     Want,
@@ -42,8 +45,9 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-def encode(frame: Frame, version: int = VERSIONS.newest) -> str:
-    """`frame` as text, for a receiver that speaks this version of the protocol."""
+def encode(frame: Frame, version: int = VERSIONS.newest, *, in_order: bool = False) -> str:
+    """`frame` as text, for a receiver that speaks this version of the protocol. `in_order`: with
+    the keys of each object in their order, so that equal frames are equal texts."""
     form = _BY_CLASS[type(frame)]
     text: dict[str, object] = {"is": form.kind}
     if isinstance(frame, Hello) and version < _HELLO_WITH_VERSIONS:
@@ -51,7 +55,7 @@ def encode(frame: Frame, version: int = VERSIONS.newest) -> str:
     for field in form.fields:
         if field.since <= version:
             text[field.key] = field.value.write(getattr(frame, field.name))
-    return strict_json.dumps(text)
+    return strict_json.dumps(text, in_order=in_order)
 
 
 def decode(text: str) -> Frame:
@@ -182,6 +186,7 @@ _SWITCH: Final = Value[bool](_same, _parse_switch)
 _PROCESS: Final = _matching("[0-9a-f]{16}", "a process is 16 hex digits")
 _URL: Final = _matching("(https?://[!-~]{1,200})?", "a url is http(s)://…")
 _HEX: Final = _matching("[0-9a-f]{16}", "a fingerprint is 16 hex digits")
+_HASH: Final = _matching("[0-9a-f]{32}", "a hash is 32 hex digits")
 _FINGERPRINT: Final = _optional(
     Value[int](lambda number: f"{number:016x}", lambda text: int(_HEX.parse(text), 16))
 )
@@ -248,8 +253,21 @@ _FORMS: Final = (
             Field("cluster", "cluster", _IDS, CLUSTERS_SINCE),
             Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
             Field("whole", "whole", _tuples(_NODE), CLUSTERS_SINCE),
+            Field("number", "number", _NATURAL, PULSES_SINCE),
         ),
     ),
+    Form(
+        Pulse,
+        "pulse",
+        (
+            Field("number", "number", _NATURAL),
+            Field("slot", "slot", _optional(_SLOT)),
+            Field("extent", "upto", _EXTENT),
+            Field("lacks", "lacks", _NATURAL),
+            Field("rest", "rest", _HASH),
+        ),
+    ),
+    Form(Ask, "ask", ()),
     Form(
         Want,
         "want",

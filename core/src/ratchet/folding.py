@@ -39,7 +39,7 @@ class Obstacle(NamedTuple):
     - `missing`: the slot of `node` is open, and there was no sign of life for `amount` seconds.
     - `unmet`: at `amount` addresses that we were given, there may be nodes that we have never met.
     - `indirect`: `node` is alive, but not connected to us.
-    - `unaware`: no digest of `node` has named the closing yet.
+    - `unaware`: no digest of `node` has named the closing yet, or we can't tell what it says now.
     - `behind`: `node` and we are `amount` changes apart.
     - `unsettled`: `node` is writing or fetching rows of the slots.
     """
@@ -61,6 +61,7 @@ class Fold(NamedTuple):
 class View(NamedTuple):
     """What a replica knows, as far as folding depends on it."""
 
+    now: float
     # How much of each slot is on our disk.
     extents: Mapping[Slot, Extent]
     folded: Generations
@@ -112,7 +113,7 @@ def _obstacles(view: View, last: Slot) -> Iterator[Obstacle]:
         if process not in view.peers.by_process:
             yield Obstacle("indirect", alive.node)
     for peer in view.peers:
-        if obstacle := _disagreement(view, last, peer.hello.node, peer.digest):
+        if obstacle := _disagreement(view, last, peer.hello.node, peer.evidence(view.now)):
             yield obstacle
 
 

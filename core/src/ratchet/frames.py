@@ -36,11 +36,12 @@ class Versions(NamedTuple):
 #
 # 1: `Hello` has one `version`, and no frame may have other fields than its own.
 # 2: `Hello` has `versions`. `Hello` and `Digest` say of which cluster their sender is. Receivers
-#    ignore unknown fields (`codec` says in which frames).
-VERSIONS: Final = Versions(1, 2)
-#    Maps of generations may have a floor.
+#    ignore unknown fields (`codec` says in which frames). Maps of generations may have a floor.
+# 3: `Pulse` and `Ask`. Digests are numbered.
+VERSIONS: Final = Versions(1, 3)
 CLUSTERS_SINCE: Final = 2
 FLOORS_SINCE: Final = 2
+PULSES_SINCE: Final = 3
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -94,8 +95,8 @@ NOTHING: Final = Extent(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What I have on disk, and what I know of the cluster. Sent every second, so that everything
-    that was lost is noticed."""
+    """What I have on disk, and what I know of the cluster. This or a `Pulse` is sent every second,
+    so that everything that was lost is noticed."""
 
     # The slot that I count in.
     slot: Slot | None
@@ -116,6 +117,8 @@ class Digest:
     cluster: tuple[str, ...] = ()
     settled: bool = False
     whole: tuple[str, ...] = ()
+    # Numbers rise with each digest and pulse of a process. 0: the sender does not number them.
+    number: int = 0
 
     def __post_init__(self) -> None:
         for lesser, greater, rule in (
@@ -156,6 +159,25 @@ def digest_size(
 def entry_size(node: str) -> int:
     """How much of that an entry of a map is."""
     return _ENTRY + len(node)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A digest in a few words: what I say of my own slot, and a hash of the rest. See `pulses`."""
+
+    number: int
+    # The slot that I count in, and how much of it is on my disk.
+    slot: Slot | None
+    extent: Extent
+    # How many changes I lack of those that the owners of open slots have told me of.
+    lacks: int
+    # 32 hex digits.
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send me your digest: I don't know the rest of your pulse, or I need more than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +251,7 @@ class BaseRows:
         _check_size(self.entries)
 
 
-Frame = Hello | Digest | Want | Rows | Have | WantBase | BaseRows
+Frame = Hello | Digest | Pulse | Ask | Want | Rows | Have | WantBase | BaseRows
 
 
 class Send(NamedTuple):

@@ -19,15 +19,18 @@ class Holdings:
 
     def behind(self, process: str) -> int:
         """How many changes that are here the peer does not have on disk, as far as it has said."""
-        peer = self._peers.by_process[process]
-        columns = self._table.columns.items()
-        return sum(max(0, column.complete - peer.durable(slot)) for slot, column in columns)
+        peer, left_out = self._peers.by_process[process], self._left_out()
+        return peer.lacks + sum(
+            max(0, column.complete - peer.durable(slot))
+            for slot, column in self._table.columns.items()
+            if peer.whole or slot not in left_out
+        )
 
     def ahead(self, process: str) -> int:
         """How many changes that the peer has on disk are not here."""
         peer = self._peers.by_process[process]
-        extents = peer.digest.slots if peer.digest else {}
-        return sum(self._table.lacks(slot, extent.durable) for slot, extent in extents.items())
+        slots = {*(peer.digest.slots if peer.digest else ()), *([peer.slot] if peer.slot else ())}
+        return sum(self._table.lacks(slot, peer.extent(slot).durable) for slot in slots)
 
     def own_seqs(self) -> dict[Slot, int]:
         """How many changes each slot of our name has."""
@@ -69,11 +72,21 @@ class Holdings:
         """For each connected name, and ours: up to which seq it has all of `slot` on disk."""
         column = self._table.columns.get(slot)
         held = {self._node: column.durable if column else 0}
+        is_left_out = slot in self._left_out()
         for peer in self._peers:
+            durable = peer.durable(slot)
+            if is_left_out and column and not peer.whole and slot != peer.slot:
+                # It says only what it lacks of all such slots together.
+                durable = max(durable, column.complete - peer.lacks)
             # Two processes may have one name for a while.
             node = peer.hello.node
-            held[node] = max(held.get(node, 0), peer.durable(slot))
+            held[node] = max(held.get(node, 0), durable)
         return held
+
+    def _left_out(self) -> set[Slot | None]:
+        """The slots that are left out of pulses, as their owners speak for them."""
+        slots = {self._table.own, *(peer.slot for peer in self._peers)}
+        return {slot for slot in slots if slot and not self._table.is_closed(slot)}
 
     def _base_shared(self, peers: Iterable[Peer]) -> bool:
         """Whether one of them has all of our base. (A node that was alone, or nearly alone, may

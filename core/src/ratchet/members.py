@@ -12,7 +12,7 @@ A member is
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
 
-from ratchet.frames import Digest, Hello, Rows
+from ratchet.frames import Digest, Hello, Pulse, Rows
 from ratchet.generations import NOTHING
 from ratchet.options import Options
 from ratchet.peers import Peers
@@ -98,6 +98,8 @@ class Members:
                 self._slotless[process] = alive.node, now
             else:
                 self._slotless.pop(process, None)
+                # Its digest has named it when it came; pulses do so again and again.
+                self._named.add(Slot(alive.node, alive.generation))
         self._closed_since = closed_since = self._look_at_closed(now)
         table = self._table
         self._named = {Slot(node, table.newest[node]) for node in table.newest.names()}
@@ -137,7 +139,7 @@ class Members:
         self._last_alive[hello.node] = now
         self._slotless[hello.process] = hello.node, now
 
-    def note(self, frame: Digest | Rows, joined: Joined, now: float) -> None:
+    def note(self, frame: Digest | Pulse | Rows, joined: Joined, now: float) -> None:
         """Note the signs of life in a frame, also those that its sender passes on: the start of a
         process, or a slot with a higher seq than any frame has named before.
 
@@ -151,6 +153,8 @@ class Members:
             for one in frame.alive.values():
                 if one.generation is not None:
                     self._named.add(Slot(one.node, one.generation))
+        elif isinstance(frame, Pulse) and frame.slot:
+            self._named.add(frame.slot)
         for slot in joined.started:
             self._last_alive[slot.node] = now
             self._named.add(slot)
@@ -159,6 +163,11 @@ class Members:
                 self._last_alive[slot.node] = now
             if seq > self._reported.get(slot, 0) and not self._table.is_folded(slot):
                 self._reported[slot] = seq
+
+    def agree(self, pulse: Pulse, digest: Digest, now: float) -> None:
+        """A process has said `digest` again."""
+        if pulse.slot:
+            self._last_digests[pulse.slot] = now, digest
 
     def reported(self, slot: Slot) -> int:
         """The highest seq of an unfolded slot that any frame has named since we started."""
@@ -258,7 +267,9 @@ class Members:
         return [(node, s) for node, s in missing_s.items() if s >= self._retire_after_s]
 
 
-def _seqs(frame: Digest | Rows) -> Iterable[tuple[Slot, int]]:
+def _seqs(frame: Digest | Pulse | Rows) -> Iterable[tuple[Slot, int]]:
     if isinstance(frame, Rows):
         return [(frame.slot, frame.complete)]
+    if isinstance(frame, Pulse):
+        return [(frame.slot, frame.extent.durable)] if frame.slot else []
     return [(slot, extent.durable) for slot, extent in frame.slots.items()]

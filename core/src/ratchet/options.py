@@ -29,6 +29,8 @@ class Options:
     spare_names: int = 32
     # Characters in one digest. All that it has to say fits, but for thousands of names.
     max_digest: int = MAX_TEXT
+    # Characters of a digest that is always sent whole, and not as a pulse: see `pulses`.
+    max_whole: int = 2000
     # Whether the operator has given us addresses of other nodes: see `identity`.
     sent: bool = False
 

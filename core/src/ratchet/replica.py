@@ -27,7 +27,7 @@ from collections.abc import Callable
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
-from ratchet.frames import Digest, Frame, Hello, Rows, Send
+from ratchet.frames import Digest, Frame, Hello, Pulse, Rows, Send
 from ratchet.holdings import Holdings
 from ratchet.identity import Identity
 from ratchet.journal import Journal
@@ -61,7 +61,7 @@ class Replica:
         self.holdings = Holdings(table, peers, me.node)
         self.members = members = Members(table, peers, me, options)
         self.journal = journal = Journal(table, options.max_lifted)
-        self.talk = talk = Talk(table, journal, peers, me.process, options)
+        self.talk = talk = Talk(table, journal, peers, me, wall_ms, options)
         self.cluster = Cluster(
             table, journal, peers, talk, members, notices, me.node, wall_ms(), options
         )
@@ -119,7 +119,10 @@ class Replica:
         if self.identity.stranger(hello.process):
             return []
         self.cluster.meet(hello, self._now)
-        return self.talk.joined(hello, self._now)
+        sends = self.talk.joined(hello, self._now)
+        if not sends:
+            self.cluster.hurry()
+        return sends
 
     def left(self, process: str) -> None:
         """The last connection to a process is down."""
@@ -139,13 +142,18 @@ class Replica:
         except Implausible:
             self.tenure.doubt(now)
             raise
-        if isinstance(frame, Digest):
-            self.identity.learn(frame, process)
+        if isinstance(frame, Digest | Pulse) and not self.peers.is_news(frame.number, process):
+            return []
+        digest = self.talk.understood(frame) if isinstance(frame, Pulse) else frame
+        if isinstance(digest, Digest):
+            self.identity.learn(digest, process)
         if self.identity.stranger(process):
             return []
         self.cluster.learn(frame, now)
+        if isinstance(frame, Pulse) and isinstance(digest, Digest):
+            self.members.agree(frame, digest, now)
         self.tenure.check()
-        if isinstance(frame, Digest):
+        if isinstance(digest, Digest):
             self.tenure.met()
             self.identity.decide(waiting=self._waiting)
         if self.talk.trespass(frame):
@@ -169,7 +177,7 @@ class Replica:
         if not self.cluster.tick(now, unmet, counting=self.counting):
             return []
         self.talk.prune()
-        return [Send(None, self.digest())] if self.peers.by_process else []
+        return self.talk.heartbeat(now, whole=self.cluster.has_news)
 
     @property
     def _waiting(self) -> bool:
@@ -182,4 +190,4 @@ class Replica:
     def leave(self) -> None:
         """Close our slot for good: this process has written its last view, and will end."""
         self.tenure.leave()
-        self.cluster.hurry()
+        self.cluster.tell()

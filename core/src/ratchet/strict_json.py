@@ -30,9 +30,10 @@ def loads(text: str, limit: int) -> object:
     return value
 
 
-def dumps(value: object) -> str:
-    """`value` as text, without needless spaces."""
-    return json.dumps(value, separators=(",", ":"))
+def dumps(value: object, *, in_order: bool = False) -> str:
+    """`value` as text, without needless spaces. `in_order`: keys stand in the order of their
+    characters' codes."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=in_order)
 
 
 def record(value: object, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, object]:

@@ -40,6 +40,9 @@ class Joined(NamedTuple):
     grown: bool
 
 
+NOTHING_NEW: Final = Joined((), (), grown=False)
+
+
 class Table:
     """All counts of a replica, and what it knows of the slots of the cluster."""
 

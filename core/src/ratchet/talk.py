@@ -1,7 +1,8 @@
 """The talk between replicas: digests, pushes, questions and answers (anti-entropy).
 
-Every second each replica tells the others what it has (its digest), and a replica that is behind
-asks *one* peer for the rows above its own seq (see `transfers`). In Scuttlebutt (van Renesse et
+Every second each replica tells the others what it has (its digest, which may be abbreviated: see
+`pulses`), and a replica that is behind asks *one* peer for the rows above its own seq (see
+`transfers`). In Scuttlebutt (van Renesse et
 al., 2008) the replica that is ahead sends them unasked; then a replica that comes back would get
 every row from every peer at once. The owner of a slot pushes its changes to all as it counts. A
 push that does not fit (a gap before it) is dropped, and its rows are asked for. Where two replicas
@@ -10,18 +11,21 @@ asks the other for everything. Any replica passes on any slot's rows, so the las
 node spread from the replica that has most of them.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from ratchet.changes import ColumnChange
 from ratchet.frames import (
     NOTHING,
+    Ask,
     BaseRows,
     Digest,
     Extent,
     Frame,
     Have,
     Hello,
+    Pulse,
     Rows,
     Send,
     Want,
@@ -33,12 +37,15 @@ from ratchet.generations import Generations
 from ratchet.journal import Journal
 from ratchet.options import Options
 from ratchet.peers import Peer, Peers
+from ratchet.pulses import Pulses
 from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet.transfers import Transfers
 
 # How soon we ask a peer again for all of a slot of which it claims as much and has not the same.
 DOUBT_AGAIN_S: Final = 5.0
+# For how many heartbeats we ask whether peers have our rows. Nobody waits for longer.
+CONFIRM_BEATS: Final = 30
 
 
 class Talk:
@@ -49,25 +56,40 @@ class Talk:
         table: Table,
         journal: Journal,
         peers: Peers,
-        process: str,
+        me: Hello,
+        wall_ms: Callable[[], int],
         options: Options,
     ) -> None:
-        """`process`: the id of this process."""
+        """`me`: this process. `wall_ms`: see `Replica`."""
         self._table = table
         self._journal = journal
         self._peers = peers
         self._max_rows = options.max_rows
         self._max_slots = options.max_slots
         self._max_digest = options.max_digest
-        self._transfers = Transfers(process)
+        self._transfers = Transfers(me.process)
+        self._pulses = Pulses(peers, me, wall_ms, options.max_whole)
         # When we last asked a peer for all of a slot.
         self._doubted: dict[tuple[Slot, str], float] = {}
+        # Our rows that peers were asked to confirm: up to which seq of each slot, and for how many
+        # heartbeats we repeat that.
+        self._to_confirm: dict[Slot, tuple[int, float]] = {}
         # Peers that want a `Have` when what there is of a slot is on disk.
         self._confirm_to: dict[Slot, set[str]] = {}
         # What peers had when they first spoke. To have caught up means to have all of it.
         self._goals: dict[Slot, int] = {}
 
     # -- what we have --------------------------------------------------------------------------
+
+    @property
+    def brief(self) -> bool:
+        """Whether we send pulses."""
+        return self._pulses.brief
+
+    def understood(self, pulse: Pulse) -> Digest | None:
+        """The digest that stands behind `pulse`, but for slots that are left out. None: we don't
+        know it."""
+        return self._pulses.understand(pulse)
 
     def digest(self, now: float) -> Digest:
         """What this replica has on disk, and what it knows of the cluster.
@@ -154,10 +176,30 @@ class Talk:
 
     # -- sending -------------------------------------------------------------------------------
 
+    def heartbeat(self, now: float, *, whole: bool) -> list[Send]:
+        """What all peers hear once a heartbeat, and our questions. `whole`: there is news of the
+        cluster in it, so that it must be understood at once."""
+        if not self._peers.by_process:
+            return []
+        sends = [Send(None, self._pulses.beat(self.digest(now), whole=whole))]
+        sends += self._solve(now)
+        sends += self._pulses.questions(waiting=self._transfers.are_late(now))
+        self._to_confirm = {
+            slot: (seq, beats - 1)
+            for slot, (seq, beats) in self._to_confirm.items()
+            if beats and all(peer.durable(slot) < seq for peer in self._peers)
+        }
+        # No digest says what they have of it, so a confirmation that was lost must come again.
+        seqs = {slot: seq for slot, (seq, _) in self._to_confirm.items()}
+        return sends + (self._asks_to_confirm(seqs) if self._pulses.brief else [])
+
     def joined(self, hello: Hello, now: float) -> list[Send]:
-        """A connection to another process is up."""
+        """A connection to another process is up. If nothing is to be sent to it, a heartbeat is
+        due."""
         self._peers.by_process[hello.process] = Peer(hello)
-        return [Send(hello.process, self.digest(now))]
+        if self._pulses.brief:
+            return []  # One heartbeat for all that join at once.
+        return [Send(hello.process, self._pulses.say(self.digest(now)))]
 
     def left(self, process: str) -> None:
         """The last connection to a process is down."""
@@ -170,6 +212,8 @@ class Talk:
         if not self._peers.by_process:
             return []
         sends = []
+        if confirm:
+            self._to_confirm[own.slot] = own.rows[-1].seq, CONFIRM_BEATS
         # Don't take the column's `complete` for the start: if we have given up this slot since, a
         # peer may have sent us these very rows, from a copy of our disk.
         start = own.rows[0].seq - 1
@@ -183,6 +227,10 @@ class Talk:
 
     def ask_to_confirm(self, seqs: dict[Slot, int]) -> list[Send]:
         """Ask all peers to say at once what they have on disk of these slots."""
+        self._to_confirm |= {slot: (seq, CONFIRM_BEATS) for slot, seq in seqs.items()}
+        return self._asks_to_confirm(seqs)
+
+    def _asks_to_confirm(self, seqs: dict[Slot, int]) -> list[Send]:
         asks = [
             Rows(slot, seq, seq, more=False, rows=(), confirm=True) for slot, seq in seqs.items()
         ]
@@ -201,6 +249,7 @@ class Talk:
         self._transfers.drop(folded)
         self._confirm_to = {s: to for s, to in self._confirm_to.items() if not folded(s)}
         self._goals = {s: seq for s, seq in self._goals.items() if not folded(s)}
+        self._to_confirm = {s: it for s, it in self._to_confirm.items() if not folded(s)}
         self._doubted = {doubt: at for doubt, at in self._doubted.items() if not folded(doubt[0])}
         for peer in self._peers:
             peer.confirmed = {s: seq for s, seq in peer.confirmed.items() if not folded(s)}
@@ -215,6 +264,8 @@ class Talk:
         match frame:
             case Digest():
                 return self._table.lacks(own, frame.slots.get(own, NOTHING).durable) > 0
+            case Pulse():
+                return frame.slot == own and self._table.lacks(own, frame.extent.durable) > 0
             case Rows():
                 last = frame.rows[-1].seq if frame.rows else 0
                 return frame.slot == own and self._table.lacks(own, last) > 0
@@ -227,7 +278,11 @@ class Talk:
         """
         match frame:
             case Digest():
-                return self._compare(frame, process, now)
+                return self._hear(frame, process, now)
+            case Pulse():
+                return self._hear_pulse(frame, process, now)
+            case Ask():
+                return self._answer_ask(process, now)
             case Rows():
                 return self._merge_rows(frame, process, now)
             case Want():
@@ -244,15 +299,61 @@ class Talk:
             case Hello():  # A second one says nothing new.
                 return []
 
-    def _compare(self, theirs: Digest, process: str, now: float) -> list[Send]:
-        """Ask for what the peer has and we lack."""
-        table, peer = self._table, self._peers.by_process[process]
-        if peer.digest is None:
-            for slot, extent in theirs.slots.items():
-                self._goals[slot] = max(extent.durable, self._goals.get(slot, 0))
-        peer.digest, peer.digest_at = theirs, now
+    def _hear(self, theirs: Digest, process: str, now: float) -> list[Send]:
+        """A peer has sent its whole digest."""
+        peer = self._peers.by_process[process]
+        peer.slot, peer.lacks, peer.whole = theirs.slot, 0, True
+        peer.own = theirs.slots.get(theirs.slot, NOTHING) if theirs.slot else NOTHING
+        if theirs.number:
+            self._pulses.learn(theirs, peer)
+            # Its next pulse doesn't repeat what it has of open slots.
+            peer.confirmed |= {
+                slot: max(extent.durable, peer.confirmed.get(slot, 0))
+                for slot, extent in theirs.slots.items()
+            }
+        return self._compare(theirs, process, now, now) + self._solve(now)
+
+    def _hear_pulse(self, pulse: Pulse, process: str, now: float) -> list[Send]:
+        peer = self._peers.by_process[process]
+        peer.slot, peer.own, peer.lacks = pulse.slot, pulse.extent, pulse.lacks
+        peer.rest, peer.whole = pulse.rest, False
+        theirs = self._pulses.understand(pulse)
+        if theirs:
+            return self._compare(theirs, process, now, now) + self._object(pulse, process, now)
+        peer.riddle, peer.riddle_at = pulse, now
+        # If it is new here, don't wait until the next heartbeat.
+        return [] if peer.digest else self._pulses.ask(process, pulse.rest)
+
+    def _solve(self, now: float) -> list[Send]:
+        """We know another rest: whose pulses do we understand now?"""
         sends = []
-        for slot, extent in theirs.slots.items():
+        for process, peer in self._peers.by_process.items():
+            if peer.riddle and (theirs := self._pulses.understand(peer.riddle)):
+                sends += self._compare(theirs, process, peer.riddle_at, now)
+        return sends
+
+    def _object(self, pulse: Pulse, process: str, now: float) -> list[Send]:
+        """If we have more of a slot than its owner, tell it: no pulse of ours would."""
+        slot = pulse.slot
+        if slot is None or self._extent(slot, now).durable <= pulse.extent.durable:
+            return []
+        return self._answer_ask(process, now) if self._is_due(slot, process, now) else []
+
+    def _answer_ask(self, process: str, now: float) -> list[Send]:
+        if not self._pulses.answers():
+            return []
+        return [Send(process, self._pulses.say(self.digest(now), whole=True))]
+
+    def _compare(self, theirs: Digest, process: str, said_at: float, now: float) -> list[Send]:
+        """Ask for what the peer has and we lack. `theirs`: what it said at `said_at`."""
+        table, peer = self._table, self._peers.by_process[process]
+        extents = {**theirs.slots, peer.slot: peer.own} if peer.slot else theirs.slots
+        if peer.digest is None:
+            for slot, extent in extents.items():
+                self._goals[slot] = max(extent.durable, self._goals.get(slot, 0))
+        peer.digest, peer.digest_at, peer.riddle = theirs, said_at, None
+        sends = []
+        for slot, extent in extents.items():
             sends += self._want(slot, extent.durable, process, now)
             sends += self._doubt(slot, extent, process, now)
         # Bases can be compared only where the same slots have been folded into them. A peer that
@@ -280,11 +381,15 @@ class Talk:
             return []
         # Not at each of its digests: a replica that always fetches never says what it has, and the
         # other, which may lack something itself, never doubts.
+        return self._ask(slot, 0, process, now) if self._is_due(slot, process, now) else []
+
+    def _is_due(self, slot: Slot, process: str, now: float) -> bool:
+        """Whether to tell a peer of our doubts about a slot, for the first time or again."""
         last = self._doubted.get((slot, process))
         if last is not None and now - last < DOUBT_AGAIN_S:
-            return []
+            return False
         self._doubted[slot, process] = now
-        return self._ask(slot, 0, process, now)
+        return True
 
     def _ask(self, slot: Slot, above: int, process: str, now: float) -> list[Send]:
         ask = self._transfers.ask(slot, above, process, now, self._peers.by_process)

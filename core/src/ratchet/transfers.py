@@ -10,7 +10,7 @@ and rows were claimed that had moved on meanwhile.)
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.slot import Slot
@@ -29,6 +29,8 @@ class Transfer:
     at: float
     above: int
     number: int
+    # When it was sent first.
+    since: float
     # Up to which seq it will make us complete: what the peer's first frame said.
     complete: int | None = None
     # A chunk has come. We ask for the next one when it is on disk.
@@ -50,7 +52,12 @@ class Transfers:
     ) -> Want | None:
         """The question to `process` for the rows of `slot` above a seq; None while one is open."""
         transfer = self._by_slot.get(slot)
-        if _awaited(transfer, now):
+        if _awaited(transfer, now) and (
+            # However often we have repeated the question, another peer takes over at last.
+            transfer.peer == process
+            or transfer.complete is not None
+            or now - transfer.since < GIVE_UP_S
+        ):
             return None
         if transfer and transfer.peer in connected:
             # Ask a slow peer the same again: a transfer that began anew each time would never end.
@@ -60,7 +67,7 @@ class Transfers:
                 return Want(slot, transfer.above, transfer.number)
             if transfer.complete is not None and now - transfer.at < GIVE_UP_S:
                 return None
-        self._by_slot[slot] = Transfer(process, now, above, self._number())
+        self._by_slot[slot] = Transfer(process, now, above, self._number(), now)
         return Want(slot, above, self._questions)
 
     def answered_by(self, frame: Rows, process: str) -> Transfer | None:
@@ -77,7 +84,8 @@ class Transfers:
         if not frame.more:
             del self._by_slot[frame.slot]
             return transfer.complete
-        transfer.at, transfer.above, transfer.writing = now, frame.rows[-1].seq, True
+        transfer.at = transfer.since = now
+        transfer.above, transfer.writing = frame.rows[-1].seq, True
         transfer.number = self._number()
         return None
 
@@ -93,7 +101,7 @@ class Transfers:
         """The question for the whole base; None while one is open."""
         if _awaited(self._base, now):
             return None
-        self._base = Transfer(process, now, 0, self._number())
+        self._base = Transfer(process, now, 0, self._number(), now)
         return WantBase(0)
 
     def base_answered_by(self, frame: BaseRows, process: str) -> bool:
@@ -119,6 +127,11 @@ class Transfers:
         """Whether rows of `slot` may be on their way here."""
         return _awaited(self._by_slot.get(slot), now)
 
+    def are_late(self, now: float) -> bool:
+        """Whether a question has waited for too long for its answer."""
+        waits = self._by_slot.values()
+        return any(not it.writing and now - it.since >= ASK_AGAIN_S for it in waits)
+
     def drop(self, useless: Callable[[Slot], bool]) -> None:
         """Forget the questions about the slots that are `useless`."""
         self._by_slot = {s: one for s, one in self._by_slot.items() if not useless(s)}
@@ -134,5 +147,5 @@ class Transfers:
         return self._questions
 
 
-def _awaited(transfer: Transfer | None, now: float) -> bool:
+def _awaited(transfer: Transfer | None, now: float) -> TypeGuard[Transfer]:
     return transfer is not None and now - transfer.at < ASK_AGAIN_S

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from simulation import chooser, run, sometimes, steps
+from simulation import chooser, network, run, sometimes, steps
 from simulation.run import Result
 from simulation.shrink import shrink
 from simulation.world import Setup
@@ -98,6 +98,13 @@ def _options() -> argparse.ArgumentParser:
         metavar="N",
         help="send one frame in N as text; 1: all (8)",
     )
+    add(
+        "--stale",
+        type=float,
+        default=network.STALE_S,
+        metavar="S",
+        help=f"a bus drops digests older than this ({network.STALE_S:g})",
+    )
     add("--replay", type=Path, metavar="FILE", help="run the steps in FILE with this --seed")
     add("--shrink", type=float, default=60, metavar="S", help="seconds to shrink a failure (60)")
     add("--strict", action="store_true", help="also fail if some fault never happened")
@@ -106,7 +113,7 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _setup(options: argparse.Namespace, seed: int) -> Setup:
-    return chooser.setup(seed, options.nodes, options.codec)
+    return chooser.setup(seed, options.nodes, options.codec, options.stale)
 
 
 def _draw(options: argparse.Namespace, seeds: list[int]) -> list[Result]:

@@ -81,10 +81,8 @@ class Actions:
 
     def _isolate_step(self, place: str) -> None:
         world = self._world
-        letters = {known[0] for known in (*world.up, *world.down)}
-        others = {letter + copy for letter in letters for copy in ("", "+")} - {place}
         world.network.cuts |= {
-            ends for other in others for ends in ((place, other), (other, place))
+            ends for other in self._others(place) for ends in ((place, other), (other, place))
         }
         world.tally["partition: one node cut off"] += 1
 
@@ -99,6 +97,27 @@ class Actions:
                 if (index, other) != (0, len(places) - 1):
                     self._world.network.cuts |= {(one, places[other]), (places[other], one)}
         self._world.tally["partition: ring"] += 1
+
+    def _lag_step(self, place: str, bus: int, seconds: float) -> None:
+        """A bus holds up what is for one process, and then hands it over at once."""
+        network = self._world.network
+        if bus < network.buses:
+            network.hold_up(bus, place, seconds)
+            self._world.tally["bus held up"] += 1
+
+    def _deafen_step(self, place: str) -> None:
+        """It hears nobody, and others hear it."""
+        self._world.network.cuts |= {(other, place) for other in self._others(place)}
+        self._world.tally["half-deaf: hears nothing"] += 1
+
+    def _mute_step(self, place: str) -> None:
+        """Nobody hears it, and it hears others."""
+        self._world.network.cuts |= {(place, other) for other in self._others(place)}
+        self._world.tally["half-deaf: is not heard"] += 1
+
+    def _others(self, place: str) -> set[str]:
+        letters = {known[0] for known in (*self._world.up, *self._world.down)}
+        return {letter + copy for letter in letters for copy in ("", "+")} - {place}
 
     def _divide(self, sides: list[str], bridge: str = "") -> None:
         """No frame passes from one side to another, except to and from the `bridge`. A side is its

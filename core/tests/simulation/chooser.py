@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
-from simulation.network import WEATHERS
+from simulation.network import STALE_S, WEATHERS
 from simulation.process import Habits
 from simulation.steps import Step, step
 from simulation.world import Setup, World
@@ -23,11 +23,15 @@ IN_1970: Final = -500_000.0
 _CLOCKS_H: Final = [0, 0, 0, 0, -1, IN_1970, 5, 0.001]
 
 
-def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
+def setup(
+    seed: int, nodes: int | None = None, codec_every: int = 8, stale_s: float = STALE_S
+) -> Setup:
     """The cluster of the run with this seed."""
     rng = Random(f"{seed} setup")
     small = rng.random() < 0.6
     names = Random(f"{seed} names")
+    wire = Random(f"{seed} wire")
+    buses = wire.choice([0, 0, 0, 1, 1, 2])
     return Setup(
         seed,
         nodes or rng.choice([2, 3, 3, 3, 4, 4, 5]),
@@ -39,8 +43,13 @@ def setup(seed: int, nodes: int | None = None, codec_every: int = 8) -> Setup:
             retire_after_s=rng.choice([None, None, None, 7200.0]),
             retention_s=names.choice([7 * 86400.0, 86400.0, 7200.0, 60.0]),
             spare_names=names.choice([0, 0, 1, 4]),
+            max_whole=wire.choice([0, 0, 0, 1000]),
         ),
         codec_every=codec_every,
+        buses=buses,
+        # No node of the last version was ever on a bus.
+        old=0.0 if buses else wire.choice([0.0, 0.0, 0.2, 0.5]),
+        stale_s=stale_s,
     )
 
 
@@ -73,6 +82,9 @@ class Chooser:
             *3 * [self._side_retired_by_mistake],
             *2 * [self._passers_by],
             *2 * [self._alone_for_long],
+            *2 * [self._held_up],
+            *4 * [self._bridge_that_hears_one_side],
+            self._half_deaf,
         ]
 
     def __call__(self) -> Step:
@@ -99,6 +111,8 @@ class Chooser:
             (3, lambda: step("weather", rng.choice([*WEATHERS]))),
             (4, self._partition),
             (4, lambda: step("heal")),
+            (2, lambda: step("lag", self._up(), rng.randrange(2), rng.choice([2, 5, 20, 60]))),
+            (1, lambda: step(rng.choice(["deafen", "mute"]), self._up())),
             (3, lambda: step("crash", self._up())),
             (6, lambda: step("start", self._down(), rng.choice(_CLOCKS_H))),
             (1, lambda: step("wipe", self._any())),
@@ -509,6 +523,84 @@ class Chooser:
     def _around_the_retention(self) -> Step:
         retention_h = self._world.setup.habits.retention_s / 3600
         return step("hours", retention_h * self._rng.choice([0.5, 0.999, 1.001, 1.01, 2]) + 0.01)
+
+    def _held_up(self) -> Iterator[Step]:
+        """A bus holds up what is for one node, or for two, around the time when a fold is due. It
+        then hands over at once what was true before."""
+        rng, node, late = self._rng, self._up(), self._up()
+        yield from self._some_views(node)
+        yield step("crash", node)
+        yield step("start", node)
+        yield step("pass", 4)
+        if rng.random() < 0.5:
+            yield step("isolate", other := self._up())
+            yield from self._some_views(other)
+        yield self._around_the_grace()
+        for place in {late, self._up()}:
+            yield step("lag", place, rng.randrange(2), rng.choice([5, 20, 60]))
+        yield from self._some_views(node)
+        yield step("heal")
+        yield step("pass", rng.choice([3, 10, 30]))
+        yield from self._some_views(self._up())
+        yield step(rng.choice(["crash", "drain", "deafen"]), node)
+        yield step("pass", rng.choice([10, 30, 60]))
+
+    def _half_deaf(self) -> Iterator[Step]:
+        """A node hears nothing, or is not heard, while others count, restart and fold."""
+        rng, node = self._rng, self._up()
+        yield step(rng.choice(["deafen", "mute"]), node)
+        yield from self._some_views(node)
+        yield from self._some_views(self._up())
+        yield step("pass", rng.choice([1, 4, 9]))
+        yield step("crash", other := self._up())
+        yield step("start", other)
+        yield self._around_the_grace()
+        yield from self._some_views(node)
+        yield step("heal")
+        yield step("pass", 6)
+
+    def _bridge_that_hears_one_side(self) -> Iterator[Step]:
+        """A node was retired while it was cut off, comes back within its grace, and then dies for
+        good. Only a bridge has heard it, and the bridge does not hear what the others ask."""
+        rng, grace_h = self._rng, self._world.setup.habits.grace_s / 3600
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (witness, bridge), others = split
+        dead = next((name for name in "fghij" if self._is_new(name)), others[-1])
+        yield step("join", dead)
+        yield step("pass", 4)
+        yield step("view", dead, video := self._video(), 1)
+        yield step("pass", 2)
+        for here in (dead, witness):
+            for there in (*others, bridge):
+                yield step("cut", here, there)
+                yield step("cut", there, here)
+        yield step("pass", 9)
+        yield step("view", dead, video, 3)
+        yield step("pass", 3)
+        yield step("scrap", dead)
+        yield step("view", others[0], video, 5)
+        yield step("pass", 1)
+        yield step("crash", others[0])
+        yield step("start", others[0])
+        yield step("pass", 4)
+        yield step("retire", others[0], dead)
+        yield step("hours", grace_h * 0.5)
+        yield step("retire", others[0], witness)
+        yield step("hours", grace_h * rng.choice([0.8, 0.9, 0.95]))
+        yield step("heal")
+        for other in others:
+            yield step("cut", witness, other)
+            yield step("cut", other, witness)
+            yield step("cut", other, bridge)
+        yield step("pass", rng.choice([3, 5, 9]))
+        yield step("scrap", witness)
+        yield step("pass", 9)
+        yield step("hours", grace_h * rng.choice([0.3, 1.1]))
+        yield step("replays", others[0], 40, 10)
+        yield step("pass", 12)
+        yield step("heal")
+        yield step("pass", 9)
 
     def _is_new(self, place: str) -> bool:
         return place not in self._world.started

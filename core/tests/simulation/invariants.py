@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from ratchet.changes import Changes
 from ratchet.counter import Counter
-from ratchet.frames import BaseRows, Digest, Extent, Frame, Have
+from ratchet.frames import BaseRows, Digest, Extent, Frame, Have, Pulse
 from ratchet.generations import Generations, join
 from ratchet.slot import Slot
 
@@ -77,7 +77,7 @@ class Invariants:
             self._truth.opened(
                 slot,
                 process.label,
-                self._now,
+                self._now if process.seen_slot else process.started_s,
                 sane_clock=process.sane_clock,
                 right_clock=process.right_clock,
             )
@@ -169,6 +169,11 @@ class Invariants:
         self._opened(process)
         if isinstance(frame, Digest):
             self._digest(process, frame)
+        elif isinstance(frame, Pulse):
+            # It stands for this.
+            self._digest(process, process.replica.digest())
+            if frame.slot:
+                self._claim(process, frame.slot, frame.extent)
         elif isinstance(frame, Have):
             self._claim(process, frame.slot, Extent(frame.durable, None))
 
@@ -269,9 +274,9 @@ class Invariants:
         if process.seen_newest.covers(slot):
             return False
         self._world.tally["floor over a slot that nobody there knew"] += 1
-        opened_s = self._truth.opened_s.get(slot)
+        started_s = self._truth.started_s.get(slot)
         retention_s = self._world.setup.habits.retention_s
-        early = opened_s is not None and self._now - opened_s < retention_s - 1e-3
+        early = started_s is not None and self._now - started_s < retention_s - 1e-3
         if early and process.right_clock:
             raise Broken("floor", f"{process} covers {slot} within the retention")
         return True

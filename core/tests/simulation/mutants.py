@@ -278,6 +278,37 @@ MUTANTS: Final = (
         "return slot.generation <= self.get(slot.node, NOTHING)",
     ),
     Mutant(
+        "a pulse that is not understood leaves the evidence as it was",
+        "peers",
+        "return self.digest if fresh and self.riddle is None else None",
+        "return self.digest",
+    ),
+    Mutant(
+        "an old digest or pulse replaces a newer one",
+        "peers",
+        "        return number > last\n",
+        "        return True\n",
+    ),
+    Mutant(
+        "a hash says nothing of the closings",
+        "pulses",
+        "text = codec.encode(rest, PULSES_SINCE, in_order=True)",
+        "known = dict(newest=rest.newest, closed=rest.newest)\n"
+        "    text = codec.encode(replace(rest, **known), PULSES_SINCE, in_order=True)",
+    ),
+    Mutant(
+        "closed slots are left out of the rest, too",
+        "pulses",
+        "        if slot not in spoken_for or digest.closed.covers(slot)\n",
+        "        if False\n",
+    ),
+    Mutant(
+        "slots of processes that are gone are left out of the rest",
+        "pulses",
+        "        if slot not in spoken_for or digest.closed.covers(slot)\n",
+        "        if digest.closed.covers(slot)\n",
+    ),
+    Mutant(
         "equal claims of different rows are believed",
         "talk",
         "            sends += self._doubt(slot, extent, process, now)\n",

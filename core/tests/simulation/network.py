@@ -1,5 +1,11 @@
 """Which processes are connected, and what happens to frames: loss, doubling, delay, replay.
 
+A mesh connects pairs of processes. On a bus a process is connected to all whom it hears, also if
+they don't hear it. A bus hands everything to a process in one order. It may hold all of that up
+for a minute, and then hand it over at once. Of two buses each carries everything, each with a lag
+of its own. A bus keeps the promise of the server's `ports`: it drops digests and pulses that were
+on their way for too long. (A node knows that from how long its own messages take to come back.)
+
 The fate of a frame is drawn from the seed and its two ends alone. So a schedule with one step less
 changes as little else as possible, and schedules shrink well.
 """
@@ -10,10 +16,11 @@ from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ratchet import codec
-from ratchet.frames import Digest, Frame, Have, Rows, Send
+from ratchet.frames import VERSIONS, Ask, Digest, Frame, Have, Hello, Pulse, Rows, Send
 from ratchet.slot import Slot
 
 from simulation.process import Process
+from simulation.truth import Broken
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -22,6 +29,10 @@ if TYPE_CHECKING:
 TEND_S: Final = 0.5
 # How many sent frames are kept, to replay them.
 KEPT: Final = 3000
+# How long a frame takes on each bus, on average.
+BUS_S: Final = (0.03, 0.5)
+# A digest or a pulse that was on its way for longer is dropped by a bus.
+STALE_S: Final = 3.0
 
 
 class Weather(NamedTuple):
@@ -47,13 +58,27 @@ WEATHERS: Final = {
 class Network:
     """Connections between all processes that can reach each other, and the frames on them."""
 
-    def __init__(self, world: "World", seed: int, codec_every: int) -> None:
-        """One frame in `codec_every` goes through the codec, as every frame does in a real node."""
+    def __init__(
+        self,
+        world: "World",
+        seed: int,
+        codec_every: int,
+        buses: int = 0,
+        stale_s: float = STALE_S,
+    ) -> None:
+        """One frame in `codec_every` goes through the codec, as every frame does in a real node.
+        `buses`: how many there are; 0: a mesh. `stale_s`: what a bus drops."""
         self.weather = WEATHERS["calm"]
         # Sender and receiver, by place: no frame passes between them this way.
         self.cuts: set[tuple[str, str]] = set()
         self.sent: list[tuple[str, str | None, Frame]] = []
         self._world = world
+        self.buses = buses
+        self.stale_s = stale_s
+        # Until when each bus holds up what is for a place, and when the last frame for a process
+        # arrives.
+        self._lags: dict[tuple[int, str], float] = {}
+        self._arrivals: dict[tuple[int, str], float] = {}
         self._seed = seed
         self._codec_every = codec_every
         self._chances: dict[tuple[str, str], Random] = {}
@@ -95,6 +120,11 @@ class Network:
     def _tend_pair(self, one: Process, two: Process) -> None:
         now = self._world.agenda.now
         ends = (one, two), (two, one)
+        if self.buses:
+            for here, there in ends:
+                if here.frozen_until <= now:
+                    self._tend_hearing(here, there)
+            return
         if any(process.frozen_until > now for process in (one, two)) or not (
             self.open(one, two) and self.open(two, one)
         ):
@@ -118,13 +148,26 @@ class Network:
                     self.chance(here, there).uniform(0.0, 0.1), self._join(here, there)
                 )
 
+    def _tend_hearing(self, here: Process, there: Process) -> None:
+        """On a bus: does `here` hear `there`?"""
+        now = self._world.agenda.now
+        held_up = all(self._held_up(bus, here) for bus in range(self.buses))
+        if self.open(there, here) and there.frozen_until <= now and not held_up:
+            self.silent.pop((here.id, there.id), None)
+            if there.id not in here.peers:
+                wait_s = self.chance(here, there).uniform(0.0, 0.1)
+                self._world.agenda.after(wait_s, self._join(here, there))
+        elif there.id in here.peers:
+            self._listen(here, there.id)
+
     def _join(self, here: Process, there: Process) -> Callable[[], None]:
         def act() -> None:
-            if self.open(here, there) and self.open(there, here) and there.id not in here.peers:
+            answers = self.buses or self.open(here, there)
+            if answers and self.open(there, here) and there.id not in here.peers:
                 self._world.stir("connected")
                 self.last_joined = self._world.agenda.now
                 here.meet(there.disk, self.last_joined)
-                self.send(here, here.replica.joined(there.replica.me))
+                self.send(here, here.replica.joined(_as_seen_by(here, there.replica.me)))
                 self._world.touched(here)
 
         return act
@@ -156,21 +199,21 @@ class Network:
         """Send what a replica asks to send."""
         for to, frame in sends:
             self._world.checks.sent(sender, frame)
-            if not isinstance(frame, Digest):
+            if not isinstance(frame, Digest | Pulse | Ask):
                 self._world.stir()
             if len(self.sent) < KEPT:
                 self.sent.append((sender.id, to, frame))
             else:  # Replace any of the old ones, so that frames of every age are left.
                 self.sent[sender.rng.randrange(KEPT)] = sender.id, to, frame
-            for process in [to] if to is not None else sorted(sender.peers):
+            for process in [to] if to is not None else self._all(sender):
                 if (receiver := self._world.by_id.get(process)) is not None:
                     self._fly(sender, receiver, frame)
 
     def replay(self, pick: int, receiver: Process) -> bool:
         """Deliver a frame that was sent at any time, perhaps again. Return whether one was.
 
-        `Digest` and `Have` must come from their sender: from another peer they would be a lie, and
-        no transport lies. All other frames are true from any peer.
+        `Digest`, `Pulse` and `Have` must come from their sender: from another peer they would be a
+        lie, and no transport lies. All other frames are true from any peer.
         """
         if not self.sent or not receiver.peers:
             return False
@@ -178,14 +221,22 @@ class Network:
         if isinstance(frame, Rows) and to != receiver.id:
             frame = replace(frame, answers=0)  # It answers another process's request.
         if sender not in receiver.peers:
-            if isinstance(frame, (Digest, Have)):
+            if isinstance(frame, Digest | Pulse | Have):
                 return False
             peers = sorted(receiver.peers)
             sender = peers[pick % len(peers)]
             if sender == receiver.id:
                 return False
+        if isinstance(frame, Pulse | Ask) and receiver.versions != VERSIONS:
+            return False
         self._world.deliver(receiver, sender, frame)
         return True
+
+    def _all(self, sender: Process) -> list[str]:
+        """Whom a frame for all reaches."""
+        if self.buses:
+            return [other.id for other in self._world.running() if other is not sender]
+        return sorted(sender.peers)
 
     def _fly(self, sender: Process, receiver: Process, frame: Frame) -> None:
         tally = self._world.tally
@@ -200,14 +251,57 @@ class Network:
         if weather.doubled and chance.random() < weather.doubled:
             tally["frame doubled"] += 1
             copies = 2
-        if self._codec_every and chance.randrange(self._codec_every) == 0:
+        version = min(sender.versions.newest, receiver.versions.newest)
+        if version < VERSIONS.newest:
+            if isinstance(frame, Pulse | Ask):
+                raise Broken("version", f"{sender} sends {receiver} what it can't read: {frame}")
+            frame = codec.decode(codec.encode(frame, version))
+        elif self._codec_every and chance.randrange(self._codec_every) == 0:
             frame = codec.decode(codec.encode(frame))
+        if self.buses:
+            for bus in range(self.buses):
+                self._publish(bus, sender, receiver, frame)
+            return
         for _ in range(copies):
             delay_s = chance.uniform(0.2, 1.8) * weather.usual_s
             if weather.late and chance.random() < weather.late:
                 tally["frame late"] += 1
                 delay_s += chance.uniform(0.0, weather.late_s)
             self._world.agenda.after(delay_s, self._arrive(sender, receiver, frame))
+
+    def _publish(self, bus: int, sender: Process, receiver: Process, frame: Frame) -> None:
+        now, chance = self._world.agenda.now, self.chance(sender, receiver)
+        ready = max(
+            now + chance.uniform(0.2, 1.8) * BUS_S[bus],
+            self._lags.get((bus, receiver.place), 0.0),
+            self._arrivals.get((bus, receiver.id), 0.0),
+        )
+        self._arrivals[bus, receiver.id] = ready
+        arrive = self._arrive(sender, receiver, frame)
+
+        def act() -> None:
+            # Its own messages come back to it once a second, in the same queue.
+            came_s = self._world.agenda.now - now + chance.random()
+            if came_s > self.stale_s and isinstance(frame, Digest | Pulse):
+                self._world.tally["too old for its bus"] += 1
+            else:
+                arrive()
+
+        self._world.agenda.after(ready - now, act)
+
+    def hold_up(self, bus: int, place: str, seconds: float) -> None:
+        """A bus hands nothing to `place` for so long, and then all at once."""
+        self._lags[bus, place] = self._world.agenda.now + seconds
+
+    def _held_up(self, bus: int, process: Process) -> bool:
+        now = self._world.agenda.now
+        lag = self._lags.get((bus, process.place), 0.0)
+        return max(lag, self._arrivals.get((bus, process.id), 0.0)) > now + STALE_S
+
+    def held_up_s(self) -> float:
+        """For how long a bus will still hold something up."""
+        until = max([*self._lags.values(), *self._arrivals.values()], default=0.0)
+        return max(0.0, until - self._world.agenda.now)
 
     def _arrive(self, sender: Process, receiver: Process, frame: Frame) -> Callable[[], None]:
         self._flown += 1
@@ -238,3 +332,9 @@ class Network:
         elif transfer in self._parts:
             self._parts.remove(transfer)
             self._world.tally["transfer in several parts"] += 1
+
+
+def _as_seen_by(here: Process, hello: Hello) -> Hello:
+    """`hello` as a process reads it that knows only its own versions."""
+    newest = min(here.versions.newest, hello.versions.newest)
+    return replace(hello, versions=hello.versions._replace(newest=newest))

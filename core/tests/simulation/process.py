@@ -12,7 +12,7 @@ from random import Random
 from typing import Final, Literal
 
 from ratchet.changes import Changes
-from ratchet.frames import Hello
+from ratchet.frames import PULSES_SINCE, VERSIONS, Hello, Versions
 from ratchet.generations import Generations
 from ratchet.options import Options
 from ratchet.replica import Replica
@@ -38,6 +38,8 @@ class Habits:
     # When names that have gone are forgotten, and how many are spared.
     retention_s: float
     spare_names: int
+    # How large a digest may be that is never sent as a pulse.
+    max_whole: int
 
 
 class Process:
@@ -52,13 +54,17 @@ class Process:
         now: float,
         habits: Habits,
         seed: int,
+        *,
+        old: bool = False,
     ) -> None:
-        """`place` is where it runs: the node's name, and a `+` for a copy that runs beside it."""
+        """`place` is where it runs: the node's name, and a `+` for a copy that runs beside it.
+        `old`: it speaks no version that has pulses."""
         self.place = place
         self.name = place.rstrip("+")
         self.id = f"{sum(map(ord, place)):04x}{number:04x}{seed % 2**32:08x}"
         self.label = f"{place}#{number}"
         self.disk = disk
+        self.versions = Versions(VERSIONS.oldest, PULSES_SINCE - 1) if old else VERSIONS
         self.rng = Random(f"{seed} {self.label}")
         self.alive = True
         self.started_s = now
@@ -102,7 +108,7 @@ class Process:
         # The disks of the processes that were ever connected to it, and when each was last.
         self.met: list[tuple[Disk, float]] = []
         self.replica = Replica(
-            Hello(self.name, self.id, f"http://{self.name}:1234"),
+            Hello(self.name, self.id, f"http://{self.name}:1234", self.versions),
             wall_ms,
             _unlike(8 * number + place.count("+")),
             self.clock(now),
@@ -113,6 +119,7 @@ class Process:
                 max_lifted=habits.lifted,
                 retention_s=habits.retention_s,
                 spare_names=habits.spare_names,
+                max_whole=habits.max_whole,
             ),
         )
         for part in disk.read():

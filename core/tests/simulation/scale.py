@@ -1,9 +1,11 @@
-"""How large a mesh can be: time to converge, bytes of a view and of a heartbeat, by cluster size.
+"""How large a cluster can be: what digests and pulses cost a node, and how soon all agree.
 
 Real replicas run on virtual time and a good network (2 to 20 ms, nothing lost). The size of a frame
-is that of its text. There are full meshes, and sparse ones with some eight links at each node.
+is that of its text. Each connects to all others, on a mesh or on a bus, or to some eight others (a
+sparse mesh). The same frames go over a mesh and over a bus: a bus takes a frame for all once, and a
+mesh once for each receiver.
 
-    python -m simulation.scale [--sizes 3,10,100] [--sparse 100,1000] [--plot FILE]
+    python -m simulation.scale [--digests 3,10,100] [--pulses 3,300] [--sparse 100] [--plot FILE]
 """
 
 import argparse
@@ -11,15 +13,15 @@ import sys
 from collections import Counter as Tally
 from collections.abc import Iterable
 from functools import partial
-from operator import add, mod
+from operator import mod
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
 from typing import Final, NamedTuple
 
 from ratchet import codec
-from ratchet.frames import Alive, Digest, Extent, Frame, Hello, Send
-from ratchet.generations import Generations
+from ratchet.frames import Ask, Digest, Frame, Hello, Pulse, Send
+from ratchet.options import Options
 from ratchet.replica import Replica
 from ratchet.slot import Slot
 
@@ -32,49 +34,84 @@ DIALS: Final = 4
 VIDEOS: Final = 20
 # A cluster whose nodes are not equal after this time never will be.
 PATIENCE_S: Final = 60.0
+GRACE_S: Final = 5.0
+# `Options.max_whole` of clusters that only send digests, and that send pulses wherever they can.
+DIGESTS: Final = codec.MAX_TEXT
+PULSES: Final = 0
+# For how long heartbeats are measured.
+MEASURED_S: Final = 2.0
+
+
+class Cost(NamedTuple):
+    """What heartbeats cost one node in each second: bytes of text, seconds of one core."""
+
+    # On a mesh, and on a bus.
+    sent: float
+    published: float
+    heard: float
+    cpu_s: float
 
 
 class Figures(NamedTuple):
-    """The figures of one cluster. Bytes are those of text. A heartbeat is all the digests that a
-    node sends in a second."""
+    """The figures of one cluster. A heartbeat is all the digests, pulses and questions for them
+    that a node sends in a second."""
 
-    mesh: str
+    kind: str
     nodes: int
-    # Seconds until all nodes show a view at one node, and until all show one view at each node.
+    # Seconds until all nodes show a view at one node; until all show one view at each node; and
+    # from the end of the grace until all have folded a slot.
     view_s: float | None
     burst_s: float | None
+    fold_s: float | None
     view_bytes: float | None
-    heartbeat_bytes: float
-    # Seconds of one core, in each second, to read the digests that one node receives.
-    cpu_s: float
+    quiet: Cost
+    # While each node counts a view a second.
+    counting: Cost
 
 
 class Cluster:
     """Replicas on a network that loses nothing and counts every frame."""
 
-    def __init__(self, size: int, dials: int | None, seed: int = 0) -> None:
-        """`dials`: how many others each node dials; None for all."""
+    def __init__(self, size: int, dials: int | None, max_whole: int, seed: int = 0) -> None:
+        """`dials`: how many others each node dials; None for all. `max_whole`: see `Options`."""
         self.agenda = Agenda()
         self.rng = Random(seed)
-        self.bytes: Tally[str] = Tally()
-        self.frames: Tally[str] = Tally()
-        # Seconds of one core that went into reading digests.
-        self.reading_s = 0.0
-        self.replicas = {
-            process: Replica(
-                Hello(f"node-{number:04}", process, f"http://node-{number:04}.example:1234"),
-                partial(add, 1_763_800_000_000, number),
-                partial(mod, number),
-                0.0,
-            )
-            for number, process in ((n, f"{n:016x}") for n in range(size))
-        }
+        self.sent: Tally[str] = Tally()
+        self.published: Tally[str] = Tally()
+        # Seconds of one core that went into heartbeats: to read them, and to say them.
+        self.beating_s = 0.0
+        self._options = Options(grace_s=GRACE_S, max_whole=max_whole)
+        self.replicas: dict[str, Replica] = {}
+        for number in range(size):
+            self._start(f"{number:016x}", number)
         for one, two in sorted(_links([*self.replicas], dials, self.rng)):
-            for here, there in ((one, two), (two, one)):
-                self._send(here, self.replicas[here].joined(self.replicas[there].me))
-        for process, replica in self.replicas.items():
-            tick = partial(self._tick, process, replica)
-            self.agenda.every(TICK_S, tick, self.rng.uniform(0, TICK_S))
+            self._connect(one, two)
+
+    def _start(self, process: str, number: int) -> None:
+        replica = self.replicas[process] = Replica(
+            Hello(f"node-{number:04}", process, f"http://node-{number:04}.example:1234"),
+            lambda: 1_763_800_000_000 + number + int(1000 * self.agenda.now),
+            partial(mod, number),
+            self.agenda.now,
+            self._options,
+        )
+        tick = partial(self._tick, process, replica)
+        self.agenda.every(TICK_S, tick, self.rng.uniform(0, TICK_S))
+
+    def _connect(self, one: str, two: str) -> None:
+        for here, there in ((one, two), (two, one)):
+            self._send(here, self.replicas[here].joined(self.replicas[there].me))
+
+    def restart(self, number: int) -> None:
+        """The node with this number crashes, and starts again on an empty disk."""
+        old = f"{number:016x}"
+        connected = [*self.replicas.pop(old).peers.by_process]
+        for process in connected:
+            self.replicas[process].left(old)
+        new = f"{number + (1 << 32):016x}"
+        self._start(new, number)
+        for process in connected:
+            self._connect(new, process)
 
     def run(self, seconds: float) -> None:
         """Let so much virtual time pass."""
@@ -98,27 +135,64 @@ class Cluster:
             behind = [replica for replica in behind if replica.table.value(video) < before + views]
         return None if behind else self.agenda.now - begun
 
+    def fold(self, slot: Slot) -> float | None:
+        """Return the seconds until all replicas have folded `slot`; None if they never do."""
+        begun = self.agenda.now
+        while self.agenda.now - begun < PATIENCE_S:
+            if all(replica.table.is_folded(slot) for replica in self.replicas.values()):
+                return self.agenda.now - begun
+            self.run(0.1)
+        return None
+
+    def cost(self, *, counting: bool) -> Cost:
+        """What heartbeats cost a node in a second."""
+        before = self.sent["heartbeat"], self.published["heartbeat"], self.beating_s
+        begun = self.agenda.now
+        for number in range(4 * int(MEASURED_S)):
+            for index, process in enumerate([*self.replicas] if counting else ()):
+                if index % 4 == number % 4:
+                    self.replicas[process].count(f"video-{index % VIDEOS:04}")
+                    self._write(process)
+            self.run(0.25)
+        each = len(self.replicas) * (self.agenda.now - begun)
+        sent = (self.sent["heartbeat"] - before[0]) / each
+        published = (self.published["heartbeat"] - before[1]) / each
+        return Cost(sent, published, sent, (self.beating_s - before[2]) / each)
+
     def _tick(self, process: str, replica: Replica) -> bool:
-        self._send(process, replica.tick(self.agenda.now))
+        if self.replicas.get(process) is not replica:
+            return False
+        begun = process_time()
+        sends = replica.tick(self.agenda.now)
+        self.beating_s += process_time() - begun
+        self._send(process, sends)
         self._write(process)
         return True
 
     def _send(self, sender: str, sends: list[Send]) -> None:
         for to, frame in sends:
             receivers = [to] if to else [*self.replicas[sender].peers.by_process]
-            kind = "digest" if isinstance(frame, Digest) else "rows"
-            self.bytes[kind] += len(codec.encode(frame)) * len(receivers)
-            self.frames[kind] += len(receivers)
+            is_heartbeat = isinstance(frame, Digest | Pulse | Ask)
+            kind = "heartbeat" if is_heartbeat else "rows"
+            text = codec.encode(frame)
+            self.sent[kind] += len(text) * len(receivers)
+            self.published[kind] += len(text)
+            if is_heartbeat:
+                begun = process_time()
+                codec.decode(text)
+                self.beating_s += (process_time() - begun) * len(receivers)
             for receiver in receivers:
                 arrive = partial(self._receive, receiver, sender, frame)
                 self.agenda.after(self.rng.uniform(0.002, 0.02), arrive)
 
     def _receive(self, receiver: str, sender: str, frame: Frame) -> None:
-        replica = self.replicas[receiver]
+        replica = self.replicas.get(receiver)
+        if replica is None or sender not in replica.peers.by_process:
+            return
         begun = process_time()
         sends = replica.receive(frame, sender, self.agenda.now)
-        if isinstance(frame, Digest):
-            self.reading_s += process_time() - begun
+        if isinstance(frame, Digest | Pulse | Ask):
+            self.beating_s += process_time() - begun
         self._send(receiver, sends)
         self._write(receiver)
 
@@ -128,63 +202,67 @@ class Cluster:
             self._send(process, replica.committed(changes))
 
 
-def measure(size: int, dials: int | None) -> Figures:
+def measure(size: int, dials: int | None, max_whole: int) -> Figures:
     """Measure one cluster of this size."""
-    cluster = Cluster(size, dials)
-    cluster.run(3.0)
+    cluster = Cluster(size, dials, max_whole)
+    cluster.run(4.0)
     processes = [*cluster.replicas]
     for number in range(VIDEOS):
         # Some history first, so that frames are as large as in a cluster that is in use.
         cluster.replicas[processes[number % size]].count(f"video-{number:04}", 1000 + number)
     burst_s = cluster.view(processes, "burst")
-    cluster.run(2.0)
-    before = Tally(cluster.bytes)
+    cluster.run(3.0)
+    before = cluster.sent["rows"]
     view_s = cluster.view(processes[:1], "single")
-    cluster.run(2.0)
-    view_bytes = cluster.bytes["rows"] - before["rows"]
-    before, frames, reading_s = Tally(cluster.bytes), cluster.frames["digest"], cluster.reading_s
-    begun = cluster.agenda.now
     cluster.run(1.0)
-    seconds = cluster.agenda.now - begun
-    heartbeat = (cluster.bytes["digest"] - before["digest"]) / size / seconds
-    read_s = (cluster.reading_s - reading_s) / max(1, cluster.frames["digest"] - frames)
-    arriving = (cluster.frames["digest"] - frames) / size / seconds
-    mesh = "full" if dials is None else "sparse"
-    return Figures(mesh, size, view_s, burst_s, view_bytes, heartbeat, read_s * arriving)
+    view_bytes = cluster.sent["rows"] - before
+    quiet, counting = cluster.cost(counting=False), cluster.cost(counting=True)
+    fold_s = None
+    if dials is None:
+        slot = cluster.replicas[processes[0]].table.own
+        assert slot
+        cluster.restart(0)
+        cluster.run(GRACE_S)
+        fold_s = cluster.fold(slot)
+    says = "pulses" if max_whole < DIGESTS else "digests"
+    kind = f"{says}, all connected" if dials is None else f"{says}, sparse"
+    return Figures(kind, size, view_s, burst_s, fold_s, view_bytes, quiet, counting)
 
 
 def computed(size: int, like: Figures) -> Figures:
-    """The figures of a full mesh that is too large to run here, computed from the digest that each
-    node would send. `like`: the largest mesh that was run; it gives the time to read a digest."""
-    slots = [Slot(f"node-{n:04}", 1_763_800_000_000_000 + n) for n in range(size)]
-    digest = Digest(
-        slot=slots[0],
-        slots={slot: Extent(2, n << 40) for n, slot in enumerate(slots)},
-        newest=Generations(slots),
-        closed=Generations(slots),
-        folded=Generations(),
-        lifted_views={},
-        base_fingerprint=0,
-        alive={
-            f"{n:016x}": Alive(*slot, f"http://{slot.node}.example:1234")
-            for n, slot in enumerate(slots[1:])
-        },
-    )
-    heartbeat = len(codec.encode(digest)) * (size - 1)
-    # The time to read a digest grows with its slots, so with the nodes, as does their number.
-    cpu_s = like.cpu_s * (size / like.nodes) ** 2
-    return Figures("full, computed", size, None, None, None, heartbeat, cpu_s)
+    """The figures of a cluster that is too large to run here. `like`: the largest that was run.
+
+    The size of a digest grows with the nodes, and that of a pulse does not. A node reads one of
+    each other node.
+    """
+    larger = size / like.nodes
+    each = 1 if like.kind.startswith("pulses") else larger
+
+    def cost(one: Cost) -> Cost:
+        return Cost(
+            one.sent * larger * each,
+            one.published * each,
+            one.heard * larger * each,
+            one.cpu_s * larger * each,
+        )
+
+    kind = f"{like.kind}, computed"
+    return Figures(kind, size, None, None, None, None, cost(like.quiet), cost(like.counting))
 
 
 def table(figures: Iterable[Figures]) -> str:
     """The figures as lines."""
     lines = [
-        f"{'mesh':<15} {'nodes':>5} {'one view, s':>12} {'one each, s':>12} {'bytes a view':>13} "
-        f"{'heartbeat, bytes/s a node':>26} {'reading, s/s a node':>20}"
+        f"{'':<32} {'':>5} {'seconds until all have':^23} {'a view,':>8} "
+        f"{'quiet, each node and second':^37} {'all counting':^20}",
+        f"{'':<32} {'nodes':>5} {'a view':>7} {'each':>7} {'folded':>7} {'kB':>8} "
+        f"{'mesh, kB':>9} {'bus, kB':>8} {'heard, kB':>9} {'CPU':>8} {'heard, kB':>9} {'CPU':>9}",
     ]
     lines += [
-        f"{it.mesh:<15} {it.nodes:>5} {_number(it.view_s, 2):>12} {_number(it.burst_s, 2):>12} "
-        f"{_number(it.view_bytes, 0):>13} {it.heartbeat_bytes:>26,.0f} {it.cpu_s:>20.4f}"
+        f"{it.kind:<32} {it.nodes:>5} {_number(it.view_s, 2):>7} {_number(it.burst_s, 2):>7} "
+        f"{_number(it.fold_s, 1):>7} {_kilo(it.view_bytes):>8} {_kilo(it.quiet.sent):>9} "
+        f"{_kilo(it.quiet.published):>8} {_kilo(it.quiet.heard):>9} {it.quiet.cpu_s:>8.2%} "
+        f"{_kilo(it.counting.heard):>9} {it.counting.cpu_s:>9.2%}"
         for it in figures
     ]
     return "\n".join(lines)
@@ -192,16 +270,16 @@ def table(figures: Iterable[Figures]) -> str:
 
 def plot(figures: list[Figures]) -> str:
     """The figures as SVG."""
-    meshes = [("full mesh", "full"), ("eight links each", "sparse")]
+    kinds = ("digests, all connected", "pulses, all connected", "pulses, sparse")
     return svg(
         [
             Panel(
-                "Heartbeat: what each node sends",
+                "Heartbeat: what each node sends on a mesh",
                 "nodes",
                 "bytes a second",
                 {
-                    name: [(it.nodes, it.heartbeat_bytes) for it in figures if mesh in it.mesh]
-                    for name, mesh in meshes
+                    kind: [(it.nodes, it.quiet.sent) for it in figures if kind in it.kind]
+                    for kind in kinds
                 },
             ),
             Panel(
@@ -209,10 +287,10 @@ def plot(figures: list[Figures]) -> str:
                 "nodes",
                 "seconds",
                 {
-                    name: [
-                        (it.nodes, it.burst_s) for it in figures if mesh in it.mesh if it.burst_s
+                    kind: [
+                        (it.nodes, it.burst_s) for it in figures if kind in it.kind if it.burst_s
                     ]
-                    for name, mesh in meshes
+                    for kind in kinds
                 },
             ),
         ]
@@ -222,20 +300,27 @@ def plot(figures: list[Figures]) -> str:
 def main() -> int:
     """Measure, print the table and write the plot."""
     parser = argparse.ArgumentParser("python -m simulation.scale", description=__doc__)
-    parser.add_argument("--sizes", default="3,10,30,100", help="full meshes (3,10,30,100)")
-    parser.add_argument("--sparse", default="30,100,1000", help="sparse meshes (30,100,1000)")
-    parser.add_argument("--computed", default="1000", help="full meshes that are not run (1000)")
-    parser.add_argument("--plot", type=Path, help="where to write the plot, as SVG")
+    add = parser.add_argument
+    add("--digests", default="3,10,30,100", help="clusters that send digests (3,10,30,100)")
+    add("--pulses", default="3,10,30,100,300", help="clusters that send pulses (3,10,30,100,300)")
+    add("--sparse", default="30,100", help="sparse meshes, with pulses (30,100)")
+    add("--computed", default="1000", help="clusters that are not run (1000)")
+    add("--plot", type=Path, help="where to write the plot, as SVG")
     options = parser.parse_args()
     figures: list[Figures] = []
-    for sizes, dials in ((options.sizes, None), (options.sparse, DIALS)):
+    for sizes, dials, max_whole in (
+        (options.digests, None, DIGESTS),
+        (options.pulses, None, PULSES),
+        (options.sparse, DIALS, PULSES),
+    ):
+        group = []
         for size in sizes.split(",") if sizes else ():
             begun = perf_counter()
-            figures.append(measure(int(size), dials))
+            group.append(measure(int(size), dials, max_whole))
             print(f"{size} nodes took {perf_counter() - begun:.1f} s to run", file=sys.stderr)
-    full = [it for it in figures if it.mesh == "full"]
-    if options.computed and full:
-        figures += [computed(int(size), full[-1]) for size in options.computed.split(",")]
+        if options.computed and group and dials is None:
+            group += [computed(int(size), group[-1]) for size in options.computed.split(",")]
+        figures += group
     print(table(figures))
     if options.plot:
         options.plot.write_text(plot(figures), "utf-8")
@@ -255,6 +340,10 @@ def _links(processes: list[str], dials: int | None, rng: Random) -> set[tuple[st
 
 def _number(number: float | None, digits: int) -> str:
     return "-" if number is None else f"{number:,.{digits}f}"
+
+
+def _kilo(number: float | None) -> str:
+    return "-" if number is None else f"{number / 1000:,.1f}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,18 @@ SOMETIMES: Final = {
         "partition: bridge",
         "partition: one node cut off",
     ),
+    "pulses and buses": (
+        "pulse understood",
+        "pulse not understood",
+        "process of the last version",
+        "run on a mesh",
+        "run on a bus",
+        "run on two buses",
+        "bus held up",
+        "too old for its bus",
+        "half-deaf: hears nothing",
+        "half-deaf: is not heard",
+    ),
     "processes and disks": (
         "crash",
         "crash in a write",

@@ -57,8 +57,9 @@ class Truth:
         # The process that opened each slot, and whether its clock was right.
         self.owner: dict[Slot, str] = {}
         self._sane: dict[Slot, bool] = {}
-        # When each slot was opened, if the clock of its process was right.
-        self.opened_s: dict[Slot, float] = {}
+        # The time that its generation names, if the clock of its process was right: its process may
+        # have been stopped before it opened its slot.
+        self.started_s: dict[Slot, float] = {}
         # Slots that were closed before they were opened, because a clock is wrong or was.
         self.stillborn: set[Slot] = set()
         # The folds that are on any disk.
@@ -69,11 +70,11 @@ class Truth:
         self._graves: list[tuple[float, Disk, bool]] = []
 
     def opened(
-        self, slot: Slot, process: str, now: float, *, sane_clock: bool, right_clock: bool
+        self, slot: Slot, process: str, started_s: float, *, sane_clock: bool, right_clock: bool
     ) -> None:
         """`process` counts in `slot` from now on."""
         if right_clock:
-            self.opened_s.setdefault(slot, now)
+            self.started_s.setdefault(slot, started_s)
         owner = self.owner.setdefault(slot, process)
         if owner != process:
             if not (sane_clock or self._sane[slot]):

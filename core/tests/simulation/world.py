@@ -3,9 +3,10 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
-from ratchet.frames import BaseRows, Frame
+from ratchet.frames import BaseRows, Frame, Pulse
 from ratchet.generations import Generations
 from ratchet.members import Refused
 
@@ -13,7 +14,7 @@ from simulation.agenda import Agenda
 from simulation.browsers import Browser
 from simulation.disk import Disk, merged
 from simulation.invariants import Invariants
-from simulation.network import TEND_S, WEATHERS, Network
+from simulation.network import STALE_S, TEND_S, WEATHERS, Network
 from simulation.process import Habits, Process
 from simulation.truth import Broken, Truth
 
@@ -35,6 +36,11 @@ class Setup:
     videos: int
     habits: Habits
     codec_every: int
+    # How many buses there are; 0: a mesh. How many of all processes are of the last version.
+    buses: int = 0
+    old: float = 0.0
+    # For how long a digest may be on a bus.
+    stale_s: float = STALE_S
 
 
 class World:
@@ -47,7 +53,7 @@ class World:
         self.tally: Tally[str] = Tally()
         self.truth = Truth()
         self.videos = [f"v{number}" for number in range(setup.videos)]
-        self.network = Network(self, setup.seed, setup.codec_every)
+        self.network = Network(self, setup.seed, setup.codec_every, setup.buses, setup.stale_s)
         self.checks = Invariants(self)
         self.up: dict[str, Process] = {}
         self.by_id: dict[str, Process] = {}
@@ -57,6 +63,7 @@ class World:
         # How many processes have started at each place.
         self.started: Tally[str] = Tally()
         self._last_stir = 0.0
+        self.tally[("run on a mesh", "run on a bus", "run on two buses")[setup.buses]] += 1
         self.agenda.every(TEND_S, self.network.tend)
         for number in range(setup.nodes):
             self.start(chr(ord("a") + number), Disk())
@@ -106,6 +113,8 @@ class World:
             self.tally["base fetched from another"] += 1
             if isinstance(frame, BaseRows):
                 self.checks.merged_base(receiver, frame)
+        if isinstance(frame, Pulse) and (peer := receiver.replica.peers.by_process.get(sender)):
+            self.tally["pulse not understood" if peer.riddle else "pulse understood"] += 1
         self.network.send(receiver, sends)
         self.touched(receiver)
 
@@ -242,9 +251,10 @@ class World:
         def wall_ms() -> int:
             return max(1, BEGIN_MS + int(1000 * (self.agenda.now + 3600 * clock_h)))
 
-        process = Process(
-            place, self.started[place], disk, wall_ms, now, self.setup.habits, self.setup.seed
-        )
+        seed, habits, number = self.setup.seed, self.setup.habits, self.started[place]
+        old = Random(f"{seed} {place}#{number} version").random() < self.setup.old
+        self.tally["process of the last version"] += old
+        process = Process(place, number, disk, wall_ms, now, habits, seed, old=old)
         process.sane_clock, process.right_clock = clock_h >= 0, clock_h == 0
         process.seen_newest = Generations(process.replica.table.newest)
         process.seen_closed = Generations(process.replica.table.closed)
@@ -335,6 +345,7 @@ class World:
         return (
             self.agenda.now - self._last_stir > QUIET_S
             and not self.network.silent
+            and self.network.held_up_s() < QUIET_S
             and not self._writes()
         )
 
@@ -366,6 +377,7 @@ class World:
         self.network.weather = WEATHERS["calm"]
         for process in self.running():
             process.frozen_until, process.failures, process.slow_s = 0.0, 0, 0.0
+        self.run_for(self.network.held_up_s())
         begun = self.agenda.now
         # Longer than a transfer waits until it asks again, and than a lost digest delays anything.
         while self.agenda.now - self._last_stir < 3 * QUIET_S or self._writes():

@@ -195,7 +195,7 @@ def claim(**fields: dict[str, int]) -> str:
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent an invalid frame"),
-    ((hello(version=3),), "the sender version 3: upgrade this node"),
+    ((hello(version=4),), "the sender version 4: upgrade this node"),
     ((hello(), b"bytes"), "frames are text"),
     ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
@@ -271,12 +271,12 @@ class TestAPeerThatMisbehaves:
         self, tmp_path: Path
     ) -> None:
         received: list[str | bytes] = []
-        peer = self.peer(hello(version=3), received=received)
+        peer = self.peer(hello(version=4), received=received)
         with peer as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
             node.start()
             wait_until(lambda: ended, "the node has ended the connection")
-            assert json.loads(received[0])["versions"] == [1, 2]
+            assert json.loads(received[0])["versions"] == [1, 3]
 
     def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
         self, tmp_path: Path

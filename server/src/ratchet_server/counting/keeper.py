@@ -365,6 +365,9 @@ class Keeper:
         if on_peers:
             until = self._clock() + self._peers_timeout_s
             self._sharing.append(_Sharing(self.replica.holdings.own_seqs(), until, on_peers))
+            if not all(is_new for _, is_new in on_peers):
+                # No push asks the peers about views that were counted earlier.
+                self.ask_to_confirm()
 
     def _answer_shared(self, *, at_the_end: bool = False) -> None:
         """Answer the views with ack=peers that a peer has. Refuse those that waited too long."""
