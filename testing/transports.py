@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ratchet.frames import Hello
+from ratchet.options import DEFAULTS, Options
 from ratchet.replica import Replica
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.store import Store
@@ -199,7 +200,9 @@ class BusWire:
 class Member:
     """One node of a small cluster: a keeper, its store, and a transport that a witness watches."""
 
-    def __init__(self, me: Hello, transport: Transport, store: Store) -> None:
+    def __init__(
+        self, me: Hello, transport: Transport, store: Store, options: Options = DEFAULTS
+    ) -> None:
         self.name, self.process = me.node, me.process
         self.witness = Witness(transport, me.process)
         self.routes = Routes([self.witness])
@@ -208,6 +211,7 @@ class Member:
             wall_ms=lambda: time.time_ns() // 1_000_000,
             chance=random.SystemRandom().randrange,
             now=time.monotonic(),
+            options=options,
         )
         self.keeper = Keeper(
             self.replica,
@@ -260,8 +264,9 @@ class Member:
 class Cluster:
     """Nodes on one wire. Use it in an `async with` statement, which ends all nodes."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, options: Options = DEFAULTS) -> None:
         self.wire = wire
+        self._options = options
         self._stacks: dict[str, AsyncExitStack] = {}
         self._all = AsyncExitStack()
 
@@ -278,7 +283,7 @@ class Cluster:
         store = await Store.open(None)
         stack.push_async_callback(store.close)
         transport = await stack.enter_async_context(self.wire.transport(me))
-        member = Member(me, transport, store)
+        member = Member(me, transport, store, self._options)
         stack.push_async_callback(member.stop)
         return member
 

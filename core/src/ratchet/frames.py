@@ -251,7 +251,9 @@ class BaseRows:
         _check_size(self.entries)
 
 
-Frame = Hello | Digest | Pulse | Ask | Want | Rows | Have | WantBase | BaseRows
+# What a process says of itself once a heartbeat. Only the newest counts.
+Heartbeat = Digest | Pulse
+Frame = Hello | Heartbeat | Ask | Want | Rows | Have | WantBase | BaseRows
 
 
 class Send(NamedTuple):

@@ -12,7 +12,7 @@ A member is
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple
 
-from ratchet.frames import Digest, Hello, Pulse, Rows
+from ratchet.frames import Digest, Heartbeat, Hello, Pulse, Rows
 from ratchet.generations import NOTHING
 from ratchet.options import Options
 from ratchet.peers import Peers
@@ -139,7 +139,7 @@ class Members:
         self._last_alive[hello.node] = now
         self._slotless[hello.process] = hello.node, now
 
-    def note(self, frame: Digest | Pulse | Rows, joined: Joined, now: float) -> None:
+    def note(self, frame: Heartbeat | Rows, joined: Joined, now: float) -> None:
         """Note the signs of life in a frame, also those that its sender passes on: the start of a
         process, or a slot with a higher seq than any frame has named before.
 
@@ -267,7 +267,7 @@ class Members:
         return [(node, s) for node, s in missing_s.items() if s >= self._retire_after_s]
 
 
-def _seqs(frame: Digest | Pulse | Rows) -> Iterable[tuple[Slot, int]]:
+def _seqs(frame: Heartbeat | Rows) -> Iterable[tuple[Slot, int]]:
     if isinstance(frame, Rows):
         return [(frame.slot, frame.complete)]
     if isinstance(frame, Pulse):

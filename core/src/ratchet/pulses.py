@@ -52,6 +52,7 @@ from ratchet.frames import (
     Ask,
     Digest,
     Extent,
+    Heartbeat,
     Hello,
     Pulse,
     Send,
@@ -107,7 +108,7 @@ class Pulses:
 
     # -- saying --------------------------------------------------------------------------------
 
-    def say(self, digest: Digest, *, whole: bool = False) -> Digest | Pulse:
+    def say(self, digest: Digest, *, whole: bool = False) -> Heartbeat:
         """`digest`, our own, as it is sent to all. `whole`: not as a pulse."""
         number = self.number()
         mine = rest(digest, self._me)
@@ -120,7 +121,7 @@ class Pulses:
         extent = digest.slots.get(digest.slot, Extent(0, None)) if digest.slot else Extent(0, None)
         return Pulse(number, digest.slot, extent, self._lacks(digest), known_as)
 
-    def beat(self, digest: Digest, *, whole: bool) -> Digest | Pulse:
+    def beat(self, digest: Digest, *, whole: bool) -> Heartbeat:
         """The same, once a heartbeat: whole if more have asked for it than were answered."""
         whole |= self._asked > MAX_ANSWERS
         self._beats += 1

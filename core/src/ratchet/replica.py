@@ -27,7 +27,7 @@ from collections.abc import Callable
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
-from ratchet.frames import Digest, Frame, Hello, Pulse, Rows, Send
+from ratchet.frames import Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send
 from ratchet.holdings import Holdings
 from ratchet.identity import Identity
 from ratchet.journal import Journal
@@ -142,7 +142,7 @@ class Replica:
         except Implausible:
             self.tenure.doubt(now)
             raise
-        if isinstance(frame, Digest | Pulse) and not self.peers.is_news(frame.number, process):
+        if isinstance(frame, Heartbeat) and not self.peers.is_news(frame.number, process):
             return []
         digest = self.talk.understood(frame) if isinstance(frame, Pulse) else frame
         if isinstance(digest, Digest):

@@ -83,6 +83,7 @@ class Chooser:
             *2 * [self._passers_by],
             *2 * [self._alone_for_long],
             *2 * [self._held_up],
+            *2 * [self._closing_that_one_misses],
             *4 * [self._bridge_that_hears_one_side],
             self._half_deaf,
         ]
@@ -544,6 +545,24 @@ class Chooser:
         yield from self._some_views(self._up())
         yield step(rng.choice(["crash", "drain", "deafen"]), node)
         yield step("pass", rng.choice([10, 30, 60]))
+
+    def _closing_that_one_misses(self) -> Iterator[Step]:
+        """A dead node is retired, and a node does not hear of that, although all else is the same
+        at both. Its silence must hold the fold up."""
+        rng, dead, teller, misses = self._rng, self._up(), self._up(), self._up()
+        if len({dead, teller, misses}) < 3:
+            return
+        yield step("heal")
+        yield step("weather", "calm")
+        yield from self._some_views(dead)
+        yield step("crash", dead)
+        yield step("pass", rng.choice([12, 20]))
+        yield step("cut", teller, misses)
+        yield step("retire", teller, dead)
+        yield step("pass", rng.choice([1.1, 2]))
+        yield step("heal")
+        yield self._around_the_grace()
+        yield step("pass", rng.choice([3, 6, 12]))
 
     def _half_deaf(self) -> Iterator[Step]:
         """A node hears nothing, or is not heard, while others count, restart and fold."""

@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ratchet import codec
-from ratchet.frames import VERSIONS, Ask, Digest, Frame, Have, Hello, Pulse, Rows, Send
+from ratchet.frames import VERSIONS, Ask, Frame, Have, Heartbeat, Hello, Pulse, Rows, Send
 from ratchet.slot import Slot
 
 from simulation.process import Process
@@ -199,7 +199,7 @@ class Network:
         """Send what a replica asks to send."""
         for to, frame in sends:
             self._world.checks.sent(sender, frame)
-            if not isinstance(frame, Digest | Pulse | Ask):
+            if not isinstance(frame, Heartbeat | Ask):
                 self._world.stir()
             if len(self.sent) < KEPT:
                 self.sent.append((sender.id, to, frame))
@@ -221,7 +221,7 @@ class Network:
         if isinstance(frame, Rows) and to != receiver.id:
             frame = replace(frame, answers=0)  # It answers another process's request.
         if sender not in receiver.peers:
-            if isinstance(frame, Digest | Pulse | Have):
+            if isinstance(frame, Heartbeat | Have):
                 return False
             peers = sorted(receiver.peers)
             sender = peers[pick % len(peers)]
@@ -282,7 +282,7 @@ class Network:
         def act() -> None:
             # Its own messages come back to it once a second, in the same queue.
             came_s = self._world.agenda.now - now + chance.random()
-            if came_s > self.stale_s and isinstance(frame, Digest | Pulse):
+            if came_s > self.stale_s and isinstance(frame, Heartbeat):
                 self._world.tally["too old for its bus"] += 1
             else:
                 arrive()

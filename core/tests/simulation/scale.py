@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from typing import Final, NamedTuple
 
 from ratchet import codec
-from ratchet.frames import Ask, Digest, Frame, Hello, Pulse, Send
+from ratchet.frames import Ask, Frame, Heartbeat, Hello, Send
 from ratchet.options import Options
 from ratchet.replica import Replica
 from ratchet.slot import Slot
@@ -172,7 +172,7 @@ class Cluster:
     def _send(self, sender: str, sends: list[Send]) -> None:
         for to, frame in sends:
             receivers = [to] if to else [*self.replicas[sender].peers.by_process]
-            is_heartbeat = isinstance(frame, Digest | Pulse | Ask)
+            is_heartbeat = isinstance(frame, Heartbeat | Ask)
             kind = "heartbeat" if is_heartbeat else "rows"
             text = codec.encode(frame)
             self.sent[kind] += len(text) * len(receivers)
@@ -191,7 +191,7 @@ class Cluster:
             return
         begun = process_time()
         sends = replica.receive(frame, sender, self.agenda.now)
-        if isinstance(frame, Digest | Pulse | Ask):
+        if isinstance(frame, Heartbeat | Ask):
             self.beating_s += process_time() - begun
         self._send(receiver, sends)
         self._write(receiver)

@@ -99,6 +99,21 @@ class TestABus:
 
         asyncio.run(story())
 
+    def test_carries_a_frame_for_most_as_one_message(self) -> None:
+        async def story() -> None:
+            bus = Recorded()
+            a, b, c, d = [station(name, bus) for name in "abcd"]
+            async with a.running(), b.running(), c.running(), d.running():
+                await meet(a, b, c, d)
+                a.say(1, b, c)
+                await until(lambda: all(one.numbers() == [1] for one in (b, c)), "they hear it")
+                assert bus.counts[a.process, Kind.FRAME] == 1
+                a.say(2, b)
+                await until(lambda: b.numbers() == [1, 2], "b hears it")
+                assert (c.numbers(), d.numbers()) == ([1], [1])
+
+        asyncio.run(story())
+
     def test_that_takes_small_messages_carries_large_frames_and_hellos(self) -> None:
         async def story() -> None:
             bus = MemoryBus(largest=1000)

@@ -58,8 +58,13 @@ def test_views_reach_all_and_peers_confirm_them(nodes: dict[str, Node]) -> None:
     assert ways["b"] == ways["c"] == [str(one) for one in buses([nodes["a"].flags[-1]])]
 
 
-def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path) -> None:
-    fill(tmp_path / "a", Changes(columns=(many(Slot("a", 1), MANY),), newest={"a": 1}))
+@pytest.mark.parametrize("gone", [0, 60], ids=["digests", "pulses"])
+def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path, gone: int) -> None:
+    # With so many names that have gone, their digests are so large that they send pulses.
+    names = {f"gone-{number}": 1 for number in range(gone)}
+    newest = {"a": 1, **names}
+    history = Changes((many(Slot("a", 1), MANY),), newest=newest, closed=names, folded=names)
+    fill(tmp_path / "a", history)
     flags = ["--open", "--bus", in_cluster(url, tmp_path.name)]
     with Node("a", tmp_path, flags=flags) as a, Node("b", tmp_path, flags=flags) as late:
         a.start()

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from ratchet.generations import Generations
 from ratchet.names import MAX_GENERATION
+from ratchet.options import DEFAULTS, Options
 
 from testing.brokers import BEAT_S, BROKERS, MULTICAST, bus_at, wire_url
 from testing.bus import MemoryBus
@@ -31,7 +32,11 @@ Story = Callable[[Cluster], Awaitable[None]]
 MANY: Final = 2500
 
 
-@pytest.fixture(params=["mesh", "memory", MULTICAST, *BROKERS])
+# The other clusters are so small that they never send pulses.
+WITH_PULSES: Final = ("mesh with pulses", "memory with pulses")
+
+
+@pytest.fixture(params=["mesh", "memory", *WITH_PULSES, MULTICAST, *BROKERS])
 def on(request: pytest.FixtureRequest) -> str:
     """Each transport in turn."""
     return str(request.param)
@@ -40,10 +45,10 @@ def on(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def wire(on: str, servers: Shared) -> Iterator[Wire]:
     """The wire of the transport."""
-    if on == "memory":
+    if on.startswith("memory"):
         bus = MemoryBus()
         yield BusWire(lambda _cluster: bus, beat_s=0.1)
-    elif on == "mesh":
+    elif on.startswith("mesh"):
         with Links() as links:
             yield MeshWire(links)
     else:
@@ -51,18 +56,24 @@ def wire(on: str, servers: Shared) -> Iterator[Wire]:
         yield BusWire(lambda cluster: bus_at(url, cluster), beat_s=BEAT_S)
 
 
-def run(wire: Wire, story: Story) -> None:
-    """Run `story` with a cluster that has no nodes yet, and end all nodes that it has started."""
+@pytest.fixture
+def nodes(on: str, wire: Wire) -> Cluster:
+    """A cluster on this wire that has no nodes yet."""
+    return Cluster(wire, Options(max_whole=0) if on in WITH_PULSES else DEFAULTS)
+
+
+def run(nodes: Cluster, story: Story) -> None:
+    """Run `story` with the cluster, and end all nodes that it has started."""
 
     async def whole() -> None:
-        async with Cluster(wire) as cluster:
+        async with nodes as cluster:
             await story(cluster)
 
     asyncio.run(whole())
 
 
 class TestFrames:
-    def test_counts_reach_all(self, wire: Wire) -> None:
+    def test_counts_reach_all(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             members = await cluster.three()
             for member in members:
@@ -70,9 +81,9 @@ class TestFrames:
             await agree(*members)
             assert [member.keeper.value("x") for member in members] == [30, 30, 30]
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_thousands_of_rows_reach_a_node_that_starts_later(self, wire: Wire) -> None:
+    def test_thousands_of_rows_reach_a_node_that_starts_later(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b = await cluster.start("a"), await cluster.start("b")
             await connected(a, b)
@@ -85,9 +96,9 @@ class TestFrames:
             await agree(a, b, c)
             assert c.keeper.value(f"x-{MANY - 1}") == 1
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_doubled_and_old_frames_change_nothing(self, wire: Wire) -> None:
+    def test_doubled_and_old_frames_change_nothing(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             for member in (a, b, c, a, b, c):
@@ -111,9 +122,9 @@ class TestFrames:
             await agree(a, b, c)
             assert [member.keeper.value("x") for member in (a, b, c)] == [31, 31, 31]
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_a_frame_for_a_process_that_has_left_is_dropped(self, wire: Wire) -> None:
+    def test_a_frame_for_a_process_that_has_left_is_dropped(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             await cluster.stop("c")
@@ -126,9 +137,9 @@ class TestFrames:
             await b.view("x")
             await agree(a, b)
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_a_frame_that_cant_be_true_is_dropped_and_ends_nothing(self, wire: Wire) -> None:
+    def test_a_frame_that_cant_be_true_is_dropped_and_ends_nothing(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             await a.view("x", 5)
@@ -145,42 +156,42 @@ class TestFrames:
             assert own
             assert {each.replica.table.newest["b"] for each in (a, b, c)} == {own.generation}
 
-        run(wire, story)
+        run(nodes, story)
 
 
 class TestMembership:
-    def test_a_cut_heals(self, wire: Wire) -> None:
+    def test_a_cut_heals(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
-            wire.cut("c")
+            nodes.wire.cut("c")
             await connected(a, b)
             await connected(c)
             for member in (a, b, c):
                 await member.view("x", 10)
             await agree(a, b)
             assert (a.keeper.value("x"), c.keeper.value("x")) == (20, 10)
-            wire.heal()
+            nodes.wire.heal()
             await connected(a, b, c)
             await agree(a, b, c)
             assert c.keeper.value("x") == 30
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_a_silent_process_leaves_and_comes_back(self, wire: Wire) -> None:
+    def test_a_silent_process_leaves_and_comes_back(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
-            wire.silence("c")
+            nodes.wire.silence("c")
             await connected(a, b)
             await connected(c)
             await c.view("x")
-            wire.heal()
+            nodes.wire.heal()
             await connected(a, b, c)
             await agree(a, b, c)
             assert a.keeper.value("x") == 1
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_a_name_that_starts_again_is_another_process(self, wire: Wire) -> None:
+    def test_a_name_that_starts_again_is_another_process(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b, c = await cluster.three()
             await c.view("x")
@@ -192,11 +203,11 @@ class TestMembership:
             assert again.process != c.process
             assert again.keeper.value("x") == 1
 
-        run(wire, story)
+        run(nodes, story)
 
 
 class TestANodeThatStarts:
-    def test_is_settled_when_all_that_are_there_have_joined(self, wire: Wire) -> None:
+    def test_is_settled_when_all_that_are_there_have_joined(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a, b = await cluster.start("a"), await cluster.start("b")
             await connected(a, b)
@@ -206,17 +217,17 @@ class TestANodeThatStarts:
             await until(c.routes.settled, "c is settled")
             assert c.reaches(a, b)
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_is_settled_when_nobody_is_there(self, wire: Wire) -> None:
+    def test_is_settled_when_nobody_is_there(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             a = await cluster.start("a")
             await until(a.routes.settled, "a is settled")
             assert a.reaches()
 
-        run(wire, story)
+        run(nodes, story)
 
-    def test_has_met_no_node_and_later_all_even_those_that_have_left(self, wire: Wire) -> None:
+    def test_has_met_no_node_and_later_all_even_those_that_have_left(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             lone = await cluster.make("a")
             assert lone.routes.unmet(["a"]) > 0
@@ -227,11 +238,11 @@ class TestANodeThatStarts:
             await connected(a, b)
             assert [one.routes.unmet(NAMES) for one in (a, b)] == [0, 0]
 
-        run(wire, story)
+        run(nodes, story)
 
 
 class TestCancellation:
-    def test_leaves_no_peer_no_task_and_no_socket(self, wire: Wire) -> None:
+    def test_leaves_no_peer_no_task_and_no_socket(self, nodes: Cluster) -> None:
         async def story(cluster: Cluster) -> None:
             tasks, sockets = len(asyncio.all_tasks()), 0
             members = [await cluster.make(name) for name in NAMES]
@@ -254,4 +265,4 @@ class TestCancellation:
                 await cluster.stop(member.name)
             await until(lambda: len(asyncio.all_tasks()) <= tasks, "all tasks have ended")
 
-        run(wire, story)
+        run(nodes, story)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Collection, Mapping
 
 from ratchet import codec
-from ratchet.frames import Digest, Frame, Hello, Pulse
+from ratchet.frames import Frame, Heartbeat, Hello
 from ratchet.identity import Stranger
 
 from ratchet_server.peering.addresses import Addresses, Dialled
@@ -220,7 +220,7 @@ class Mesh:
 
         async def receive(frame: Frame) -> None:
             await inbox.receive(frame, process)
-            if isinstance(frame, Digest | Pulse) and (why := self._door.stranger(process)):
+            if isinstance(frame, Heartbeat) and (why := self._door.stranger(process)):
                 self._refuse(link, dialled.url if dialled else link.peer.url, why)
 
         try:

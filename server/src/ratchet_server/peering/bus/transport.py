@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ratchet import codec
-from ratchet.frames import VERSIONS, BaseRows, Digest, Frame, Hello, Rows
+from ratchet.frames import VERSIONS, BaseRows, Frame, Heartbeat, Hello, Rows
 from ratchet.identity import Stranger
 from ratchet.names import Invalid
 
@@ -160,15 +160,15 @@ class BusTransport:
 
     def send(self, frame: Frame, to: Collection[str]) -> None:
         present = self._hearing.present()
-        if {*to} >= present.keys():
-            if present:
-                # In the form that all of them can read.
-                version = min(_version(heard) for heard in present.values())
-                self._queue(Kind.FRAME, None, codec.encode(frame, version))
+        here = present.keys() & {*to}
+        if len(here) > len(present) / 2:
+            # To all, also if a websocket takes it to a few of them: else one socket would cost as
+            # many messages as there are nodes. In the form that all of them can read.
+            version = min(_version(heard) for heard in present.values())
+            self._queue(Kind.FRAME, None, codec.encode(frame, version))
             return
-        for process in to:
-            if heard := present.get(process):
-                self._queue(Kind.FRAME, process, codec.encode(frame, _version(heard)))
+        for process in here:
+            self._queue(Kind.FRAME, process, codec.encode(frame, _version(present[process])))
 
     def routes(self) -> Mapping[str, Route]:
         dropped = self._outbox.dropped + self._mailbox.dropped
@@ -432,7 +432,7 @@ class BusTransport:
             return
         if _has_more(frame):
             self._sends_much(heard.hello)
-        why_not = self._door.stranger(process) if isinstance(frame, Digest) else None
+        why_not = self._door.stranger(process) if isinstance(frame, Heartbeat) else None
         if why_not and heard.present:
             hello = heard.hello
             self._leave(heard, inbox)
