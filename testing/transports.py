@@ -34,10 +34,10 @@ from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.static import Static
 from sanic import Blueprint, Sanic
 
+from testing.accepting import stop_accepting
 from testing.bus import Tap
 from testing.links import Link, Links, Style
 from testing.nodes import HOST, PATIENCE_S, free_port
-from testing.vip import accept_all
 from testing.witness import Witness
 
 NAMES: Final = ("a", "b", "c")
@@ -151,13 +151,13 @@ async def served(calls: Blueprint, sock: socket.socket) -> AsyncIterator[None]:
     app.blueprint(calls)
     server = await app.create_server(sock=sock, protocol=BoundedProtocol, access_log=False)
     assert server is not None
-    # Sanic's server has no types for these two calls.
+    # Sanic's server has no types, or wrong ones.
     await server.startup()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
+        await stop_accepting(server.server)  # type: ignore[arg-type]
         closing = server.close()  # type: ignore[no-untyped-call]
-        await accept_all()
         for connection in tuple(server.connections):
             connection.abort()
         await until(lambda: not server.connections, "all connections have ended")

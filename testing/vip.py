@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import chain, cycle
 
+from testing.accepting import answering
 from testing.nodes import HOST, PATIENCE_S, Node
 
 _CHUNK_BYTES = 64 * 1024
@@ -34,9 +35,6 @@ async def _serve(
     targets: Iterator[Node],
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]],
 ) -> None:
-    accepted: set[asyncio.StreamWriter] = set()
-    relays: set[asyncio.Task[None]] = set()
-
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await _reach(targets)
         try:
@@ -45,27 +43,10 @@ async def _serve(
             far_writer.transport.abort()
             writer.transport.abort()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task that is cancelled before its first step could not close its connection.
-        accepted.add(writer)
-        relays.add(asyncio.create_task(relay(reader, writer)))
-
     end = asyncio.Event()
-    server = await asyncio.start_server(accept, HOST, 0)
-    started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), end))
-    await end.wait()
-    server.close()
-    await accept_all()
-    for writer in accepted:
-        writer.transport.abort()
-    # When this returns, `asyncio.run` cancels the relays and waits for them.
-
-
-async def accept_all() -> None:
-    """Wait until a server that was closed has called its protocol for each connection that it has
-    accepted: asyncio does so two turns of its loop later."""
-    for _ in range(3):
-        await asyncio.sleep(0)
+    async with answering(relay) as port:
+        started.set_result((port, asyncio.get_running_loop(), end))
+        await end.wait()
 
 
 async def _reach(targets: Iterator[Node]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

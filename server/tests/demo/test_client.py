@@ -7,6 +7,8 @@ import pytest
 from ratchet_server.demo.client import Client, Response
 from ratchet_server.demo.machine import HOST
 
+from testing.accepting import answering
+
 
 class TestRequests:
     def responded(self, response: bytes | None) -> Response | None:
@@ -21,10 +23,9 @@ class TestRequests:
                 writer.write(response)
 
         async def story() -> Response | None:
-            async with await asyncio.start_server(node, HOST, 0) as server:
+            async with answering(node) as port:
                 client = Client()
                 try:
-                    port = server.sockets[0].getsockname()[1]
                     return await client.request("GET", f"http://{HOST}:{port}/", timeout_s=0.3)
                 finally:
                     await client.close()

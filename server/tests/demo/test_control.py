@@ -16,6 +16,7 @@ from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST
 from ratchet_server.demo.playground import Playground
 
+from testing.accepting import answering
 from testing.demo import Demo, running_demo
 from testing.nodes import HTTP, wait_until
 
@@ -262,8 +263,8 @@ class TestState:
                 writer.write(b'HTTP/1.1 200 OK\r\n\r\n{"state": "serving"}')
 
         async def story() -> None:
-            async with await asyncio.start_server(node, HOST, 0) as server:
-                url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+            async with answering(node) as port:
+                url = f"http://{HOST}:{port}"
                 sleep = [sys.executable, "-c", "import signal; signal.pause()"]
                 child, client = Child("a", url, sleep, {}, tmp_path / "a.log"), Client()
                 await child.start()

@@ -9,6 +9,8 @@ import pytest
 from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import HOST
 
+from testing.accepting import answering
+
 
 class TestLinks:
     @contextlib.asynccontextmanager
@@ -21,16 +23,15 @@ class TestLinks:
                 while chunk := await reader.read(1 << 16):
                     writer.write(chunk.upper())
 
-        b = await asyncio.start_server(shout, HOST, 0)
         with socket.create_server((HOST, 0)) as nobody:
             a_port = nobody.getsockname()[1]
-        links = Links({"a": a_port, "b": b.sockets[0].getsockname()[1]})
-        try:
-            a_to_b, b_to_a = (int(links.urls(name)[0].rpartition(":")[2]) for name in "ab")
-            yield links, a_to_b, b_to_a
-        finally:
-            await links.close()
-            b.close()
+        async with answering(shout) as b_port:
+            links = Links({"a": a_port, "b": b_port})
+            try:
+                a_to_b, b_to_a = (int(links.urls(name)[0].rpartition(":")[2]) for name in "ab")
+                yield links, a_to_b, b_to_a
+            finally:
+                await links.close()
 
     def play(self, story: Callable[[Links, int, int], Awaitable[None]]) -> None:
         async def played() -> None:

@@ -15,6 +15,8 @@ import pytest
 from ratchet_server.demo import stand_in
 from ratchet_server.demo.stand_in_nodes import Node, Turns
 
+from testing.accepting import answering
+
 Answer = Callable[[bytes], Awaitable[bytes]]
 HEAD = "POST /api/videos/tide/views HTTP/1.1\r\nHost: x\r\n"
 
@@ -42,21 +44,19 @@ async def balanced(answer: Answer | None = None) -> AsyncIterator[str]:
                 writer.write(await answer(head))
 
     bind = free_address()
-    node = await asyncio.start_server(connected, "127.0.0.1", 0)
-    address = f"127.0.0.1:{node.sockets[0].getsockname()[1]}"
-    serving = asyncio.create_task(stand_in.StandIn([address]).serve(bind))
-    try:
-        while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(*split_address(bind))
-                writer.close()
-                break
-            await asyncio.sleep(0)
-        yield bind
-    finally:
-        serving.cancel()
-        node.close()
-        await asyncio.gather(serving, return_exceptions=True)
+    async with answering(connected) as port:
+        serving = asyncio.create_task(stand_in.StandIn([f"127.0.0.1:{port}"]).serve(bind))
+        try:
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(*split_address(bind))
+                    writer.close()
+                    break
+                await asyncio.sleep(0)
+            yield bind
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 async def exchange(address: str, sent: bytes) -> bytes:

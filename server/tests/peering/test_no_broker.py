@@ -8,6 +8,7 @@ import pytest
 from ratchet_server.peering.bus.kinds import bus_of
 from ratchet_server.settings.buses import buses
 
+from testing.accepting import answering
 from testing.nodes import HOST
 from testing.servers.nats import Nats
 from testing.servers.rabbitmq import RabbitMQ
@@ -62,8 +63,7 @@ def test_what_is_no_broker_is_named_and_the_node_goes_on(
             writer.write(greeting)
             writer.close()
 
-        async with await asyncio.start_server(greet, HOST, 0) as server:
-            port = server.sockets[0].getsockname()[1]
+        async with answering(greet) as port:
             await trouble_at(f"{scheme}://user:{PASSWORD}@{HOST}:{port}")
 
     asyncio.run(story())
