@@ -2,13 +2,13 @@
 
 Every second each replica tells the others what it has (its digest, which may be abbreviated: see
 `pulses`), and a replica that is behind asks *one* peer for the rows above its own seq (see
-`transfers`). In Scuttlebutt (van Renesse et
-al., 2008) the replica that is ahead sends them unasked; then a replica that comes back would get
-every row from every peer at once. The owner of a slot pushes its changes to all as it counts. A
-push that does not fit (a gap before it) is dropped, and its rows are asked for. Where two replicas
-claim the same and have not the same (a transfer broke off, and its sender is gone for ever), each
-asks the other for everything. Any replica passes on any slot's rows, so the last rows of a crashed
-node spread from the replica that has most of them.
+`transfers`). In Scuttlebutt (van Renesse et al., 2008) the replica that is ahead sends them
+unasked; then a replica that comes back would get every row from every peer at once. The owner of a
+slot pushes its changes to all as it counts. A push that does not fit (a gap before it) is dropped,
+and its rows are asked for. Where two replicas claim the same and have not the same (a transfer
+broke off, and its sender is gone for ever), each asks the other for everything. Any replica passes
+on any slot's rows, so the last rows of a crashed node spread from the replica that has most of
+them.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class Talk:
         self._doubted: dict[tuple[Slot, str], float] = {}
         # Our rows that peers were asked to confirm: up to which seq of each slot, and for how many
         # heartbeats we repeat that.
-        self._to_confirm: dict[Slot, tuple[int, float]] = {}
+        self._to_confirm: dict[Slot, tuple[int, int]] = {}
         # Peers that want a `Have` when what there is of a slot is on disk.
         self._confirm_to: dict[Slot, set[str]] = {}
         # What peers had when they first spoke. To have caught up means to have all of it.

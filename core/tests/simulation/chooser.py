@@ -84,6 +84,7 @@ class Chooser:
             *2 * [self._alone_for_long],
             *2 * [self._held_up],
             *2 * [self._closing_that_one_misses],
+            *2 * [self._last_views],
             *4 * [self._bridge_that_hears_one_side],
             self._half_deaf,
         ]
@@ -563,6 +564,22 @@ class Chooser:
         yield step("heal")
         yield self._around_the_grace()
         yield step("pass", rng.choice([3, 6, 12]))
+
+    def _last_views(self) -> Iterator[Step]:
+        """A node dies just after it has told only some of the others of its last views. From them
+        the rest must get those views."""
+        rng, dead = self._rng, self._up()
+        others = [process.place for process in self._world.running() if process.place != dead]
+        yield step("heal")
+        yield step("weather", "calm")
+        yield step("pass", 3)
+        for other in rng.sample(others, len(others) // 2):
+            yield step("cut", dead, other)
+        yield step("view", dead, self._video(), rng.randint(1, 3))
+        yield step("pass", rng.choice([0.3, 0.6]))
+        yield step("crash", dead)
+        yield step("pass", 12)
+        yield step("rest")
 
     def _half_deaf(self) -> Iterator[Step]:
         """A node hears nothing, or is not heard, while others count, restart and fold."""

@@ -4,7 +4,7 @@ A mesh connects pairs of processes. On a bus a process is connected to all whom 
 they don't hear it. A bus hands everything to a process in one order. It may hold all of that up
 for a minute, and then hand it over at once. Of two buses each carries everything, each with a lag
 of its own. A bus keeps the promise of the server's `ports`: it drops digests and pulses that were
-on their way for too long. (A node knows that from how long its own messages take to come back.)
+on their way for too long.
 
 The fate of a frame is drawn from the seed and its two ends alone. So a schedule with one step less
 changes as little else as possible, and schedules shrink well.
@@ -31,8 +31,8 @@ TEND_S: Final = 0.5
 KEPT: Final = 3000
 # How long a frame takes on each bus, on average.
 BUS_S: Final = (0.03, 0.5)
-# A digest or a pulse that was on its way for longer is dropped by a bus.
-STALE_S: Final = 3.0
+# A digest or a pulse that was on its way for longer is dropped by a bus: the server's `freshness`.
+STALE_S: Final = 10.0
 
 
 class Weather(NamedTuple):
@@ -280,9 +280,8 @@ class Network:
         arrive = self._arrive(sender, receiver, frame)
 
         def act() -> None:
-            # Its own messages come back to it once a second, in the same queue.
-            came_s = self._world.agenda.now - now + chance.random()
-            if came_s > self.stale_s and isinstance(frame, Heartbeat):
+            late = self._world.agenda.now - now > self.stale_s
+            if late and isinstance(frame, Heartbeat):
                 self._world.tally["too old for its bus"] += 1
             else:
                 arrive()
@@ -296,7 +295,7 @@ class Network:
     def _held_up(self, bus: int, process: Process) -> bool:
         now = self._world.agenda.now
         lag = self._lags.get((bus, process.place), 0.0)
-        return max(lag, self._arrivals.get((bus, process.id), 0.0)) > now + STALE_S
+        return max(lag, self._arrivals.get((bus, process.id), 0.0)) > now + self.stale_s
 
     def held_up_s(self) -> float:
         """For how long a bus will still hold something up."""

@@ -13,14 +13,12 @@ Read these traps before you write an adapter:
   the frame.
 - Frames wait only in memory. Do not buffer them for a peer that is away: digests find what was
   lost, and a flood of old frames helps nobody.
-- A digest or a pulse that is old must not arrive. The core drops one that a newer one of its
-  process has overtaken. But it can't tell that the newest was on its way for a minute, and would
-  take it for what is true now: then a fold may happen within the grace. A connection of TCP holds
-  frames up for seconds at most, until `left`. A queue that others share (a bus) may hold them up
-  for longer, and then deliver all at once. So such a transport must know how old a message is,
-  within some 3 s, and drop older digests and pulses. (On a bus that keeps its order, a node's own
-  messages come back in the same queue: the time that they take says it.) Other frames may be of
-  any age: they say what is true for ever.
+- A digest or a pulse must not arrive when it is older than ten seconds. The core drops one that a
+  newer one of its process has overtaken. But it can't tell that the newest was on its way for a
+  minute, and would take it for what is true now: then a fold may happen too early. A connection of
+  TCP holds frames up for seconds at most, until `left`. A queue that others share (a bus) may hold
+  them up for longer, and then deliver all at once. `bus.freshness` shows how to know the age of a
+  message. Other frames may be of any age: they say what is true for ever.
 - Silence is an end. If a peer is frozen, or its wire is broken, its connection doesn't close. Call
   `left` all the same, within some seconds. Otherwise the node waits for the peer's answers for
   ever.
