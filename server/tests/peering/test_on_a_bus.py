@@ -17,6 +17,9 @@ from testing.servers.shared import Shared
 GRACE_S: Final = 2
 ENVIRON: Final = {"RATCHET_FOLD_GRACE": str(GRACE_S)}
 MANY: Final = 10_000
+# So many names have gone that no digest is small: nodes that know them send pulses.
+_GONE: Final = {f"gone-{number}": 1 for number in range(60)}
+LARGE_PAST: Final = Changes(newest=_GONE, closed=_GONE, folded=_GONE)
 
 
 @pytest.fixture(params=[MULTICAST, *BROKERS])
@@ -58,13 +61,9 @@ def test_views_reach_all_and_peers_confirm_them(nodes: dict[str, Node]) -> None:
     assert ways["b"] == ways["c"] == [str(one) for one in buses([nodes["a"].flags[-1]])]
 
 
-@pytest.mark.parametrize("gone", [0, 60], ids=["digests", "pulses"])
-def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path, gone: int) -> None:
-    # With so many names that have gone, their digests are so large that they send pulses.
-    names = {f"gone-{number}": 1 for number in range(gone)}
-    newest = {"a": 1, **names}
-    history = Changes((many(Slot("a", 1), MANY),), newest=newest, closed=names, folded=names)
-    fill(tmp_path / "a", history)
+@pytest.mark.parametrize("past", [Changes(), LARGE_PAST], ids=["digests", "pulses"])
+def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path, past: Changes) -> None:
+    fill(tmp_path / "a", past, Changes((many(Slot("a", 1), MANY),), newest={**past.newest, "a": 1}))
     flags = ["--open", "--bus", in_cluster(url, tmp_path.name)]
     with Node("a", tmp_path, flags=flags) as a, Node("b", tmp_path, flags=flags) as late:
         a.start()
@@ -95,6 +94,19 @@ def test_the_slots_of_a_node_that_crashes_or_leaves_are_folded(nodes: dict[str, 
     assert a.views("tide") == b.views("tide") == 4
     members = a.get("/api/cluster").json()["members"]
     assert [one["node"] for one in members] == ["a", "b"]
+
+
+def test_a_slot_is_folded_by_pulses(url: str, tmp_path: Path) -> None:
+    fill(tmp_path / "a", LARGE_PAST)
+    with cluster_on(url, tmp_path, environ=ENVIRON) as nodes:
+        a, b, c = nodes.values()
+        c.view("tide")
+        wait_until(lambda: equal([a, b, c]), "all have the same")
+        c.kill9()
+        c.start()
+        left = {a.slot, b.slot, c.slot}
+        wait_until(lambda: slots(a) == slots(b) == slots(c) == left, "c is folded")
+        assert a.views("tide") == b.views("tide") == c.views("tide") == 1
 
 
 def test_a_node_that_does_not_come_back_is_retired(nodes: dict[str, Node]) -> None:
