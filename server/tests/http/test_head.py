@@ -8,6 +8,7 @@ import httpx
 import pytest
 from ratchet_server.counting.store import Store
 from ratchet_server.http.catalogue import Catalogue
+from ratchet_server.http.listed import Listed
 from ratchet_server.node import _node
 from ratchet_server.settings import MEMORY, Settings
 from sanic_routing.route import Route
@@ -61,9 +62,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def test_every_route_is_tried() -> None:
     async def routes() -> list[Route]:
         store = await Store.open(None)
-        app = _node(
-            Settings(name="a", data=MEMORY), Catalogue(None), (), (), store, "http://x:1"
-        ).app
+        settings = Settings(name="a", data=MEMORY)
+        app = _node(settings, Catalogue(None), Listed(None), (), (), store, "http://x:1").app
         await store.close()
         return [*app.router.routes]
 
