@@ -24,6 +24,7 @@ PATHS = {
     "/embed": "/embed?video=tide",
     "/cluster": "/cluster",
     "/view-count.js": "/view-count.js",
+    "/count.js": "/count.js",
     "/media/<name:str>": "/media/tide.webm",
     "/assets/<build:str>/<name:path>": "/assets/one/large.js",
     "/api/videos": "/api/videos",
@@ -50,6 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     (page / "assets/embed").mkdir(parents=True)
     (page / "assets/large.js").write_text("//" * 50_000)
     (page / "assets/embed/view-count.js").write_text("// script")
+    (page / "assets/count.js").write_text("// script")
     for name in ("index", "watch", "learn", "embed", "cluster"):
         (page / f"{name}.html").write_text("{{ assets }}")
     (page / "build.json").write_text(json.dumps({"build": "one"}))
