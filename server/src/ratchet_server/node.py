@@ -51,6 +51,7 @@ from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
+from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
@@ -133,7 +134,9 @@ async def _live(
         # A node that leaves for good must first read its data, so that it can hand them over.
         await load
         reached("start-loaded")
-        node.videos.counted(keeper.replica.table.videos())
+        counted = keeper.replica.table.videos()
+        node.videos.counted(counted)
+        node.top.changed(counted)
 
         # Most objects in memory now will stay. Without this, each full garbage collection would
         # search all of them again.
@@ -148,6 +151,7 @@ async def _live(
             node.routes.run(keeper),
             node.freezes.run(),
             looks.run(),
+            node.top.run(),
             node.elsewhere.run(),
             discoveries,
             readiness,
@@ -187,6 +191,7 @@ class _Node:
     readiness: Readiness
     departure: Departure
     videos: Videos
+    top: Top
     elsewhere: Elsewhere
     watchers: Watchers
     freezes: Freezes
@@ -243,9 +248,12 @@ def _node(
         most=settings.max_videos,
     )
 
+    top = Top(lambda video: keeper.value(video))
+
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
         videos.counted(changed)
+        top.changed(changed)
 
     on_demand = OnDemand()
     discoveries: list[Discovery] = [Static(settings.peers), *registries, on_demand]
@@ -315,7 +323,7 @@ def _node(
         room,
         hosts,
         signed=(
-            reads(videos, keeper, watchers, embedders, sites, gate, room),
+            reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(
@@ -347,6 +355,7 @@ def _node(
         readiness,
         departure,
         videos,
+        top,
         elsewhere,
         watchers,
         freezes,

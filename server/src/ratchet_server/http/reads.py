@@ -19,6 +19,7 @@ from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.room import Room
 from ratchet_server.http.sites import Sites
+from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
@@ -42,6 +43,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 def reads(
     videos: Videos,
+    top: Top,
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
@@ -81,6 +83,8 @@ def reads(
     async def listed(request: Request) -> HTTPResponse:
         if "ids" in request.get_args(keep_blank_values=True):
             return json({"videos": [entry(video) for video in _asked_for(request, videos)]})
+        if "sort" in request.args:
+            return json({"videos": [entry(video) for video in await _top(request, top, videos)]})
         limit, after = _limit(request), after_in(request)
         # One more shows whether there is a next page.
         ids = [*islice(videos.above(after), limit + 1)]
@@ -185,6 +189,15 @@ def _asked_for(request: Request, videos: Videos) -> list[str]:
         message = f"ids has at most {MAX_IDS} ids, with commas between them, and no limit or after."
         raise ApiError(400, "bad_ids", message)
     return [video for video in ids if _is_known(video, videos)]
+
+
+async def _top(request: Request, top: Top, videos: Videos) -> list[str]:
+    """The most viewed videos. Raises `ApiError`."""
+    if request.args.getlist("sort") != ["-views"] or "after" in request.args:
+        message = "sort is -views: the most viewed first. It has a limit, and no after."
+        raise ApiError(400, "bad_sort", message)
+    first = (video for video in await top.first() if _is_known(video, videos))
+    return [*islice(first, _limit(request))]
 
 
 def _is_known(video: str, videos: Videos) -> bool:
