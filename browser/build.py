@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from steps import CannotBuild, pack, runtime
+from steps import CannotBuild, node, pack, runtime
 
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
@@ -55,6 +55,7 @@ def build(core: Path, out: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     assets = aside / "assets"
     shutil.copytree(BROWSER / "src", assets, ignore=shutil.ignore_patterns("__pycache__"))
+    node.script("bundle.mjs", assets / "count/main.js", assets / "count.js")
     (assets / "pyodide").mkdir()
     print("page: trimmed, with the core, and a snapshot of it", flush=True)
     with pack.ahead(pyodide / "pyodide.asm.wasm", CACHE):

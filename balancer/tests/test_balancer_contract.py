@@ -124,7 +124,14 @@ class TestReads:
         assert set(cluster.fetch_from(6, "/api/videos/lost")) == {"b", "c"}
 
     @pytest.mark.parametrize(
-        "path", ["/learn", "/embed?video=tide", "/view-count.js", "/api/videos/tide/views.svg"]
+        "path",
+        [
+            "/learn",
+            "/embed?video=tide",
+            "/view-count.js",
+            "/count.js",
+            "/api/videos/tide/views.svg",
+        ],
     )
     def test_what_is_for_the_public_passes(self, cluster: Cluster, path: str) -> None:
         assert cluster.fetch_from(1, path) != ["-"]

@@ -29,20 +29,22 @@ const AGAIN = new Set([404, 408, 425, 429]);
  *
  * @typedef {object} OutboxEvents
  * @property {(video: string, views: number) => void} counted
+ * @property {(video: string, status: number) => void} [refused] it will never be counted
  * @property {(line: string) => void} log
  */
 
 /**
  * @param {Keep} keep
  * @param {OutboxEvents} events
+ * @param {string} [site] the origin of the counting site, if it is not this page's own
  * @returns {Outbox}
  */
-export function openOutbox(keep, events) {
+export function openOutbox(keep, events, site = '') {
   const send = (
     /** @type {string} */ video,
     /** @type {string} */ key,
     unsure_since_ms = Infinity,
-  ) => void new View(video, key, unsure_since_ms, keep, events).send();
+  ) => void new View(video, key, unsure_since_ms, keep, events, site).send();
   return {
     count: (video) => send(video, uuid7(Date.now())),
     resume() {
@@ -63,6 +65,7 @@ class View {
   #unsure_since_ms;
   #keep;
   #events;
+  #site;
   #lastLine = '';
 
   /**
@@ -71,13 +74,15 @@ class View {
    * @param {number} unsure_since_ms
    * @param {Keep} keep
    * @param {OutboxEvents} events
+   * @param {string} site
    */
-  constructor(video, key, unsure_since_ms, keep, events) {
+  constructor(video, key, unsure_since_ms, keep, events, site) {
     this.#video = video;
     this.#key = key;
     this.#unsure_since_ms = unsure_since_ms;
     this.#keep = keep;
     this.#events = events;
+    this.#site = site;
   }
 
   async send() {
@@ -95,7 +100,7 @@ class View {
         return;
       }
       const sent_ms = Date.now();
-      const { status, from_node, wait_ms, views } = await post(this.#video, this.#key);
+      const { status, from_node, wait_ms, views } = await post(this.#site, this.#video, this.#key);
       if (status === 200) {
         this.#end(`counted, ${views} views`);
         this.#events.counted(this.#video, views);
@@ -103,6 +108,7 @@ class View {
       }
       if (from_node && status < 500 && !AGAIN.has(status)) {
         this.#end(`refused with ${status}`);
+        this.#events.refused?.(this.#video, status);
         return;
       }
       if (status !== 503) this.#noteUnsure(sent_ms);
@@ -152,14 +158,15 @@ function maySend(unsure_since_ms) {
 }
 
 /**
+ * @param {string} site
  * @param {string} video
  * @param {string} key
  * @returns {Promise<{status: number, from_node: boolean, wait_ms: number, views: number}>}
  *   `status` 0: no answer came; `from_node`: a node refuses it, and not a proxy on the way
  */
-async function post(video, key) {
+async function post(site, video, key) {
   try {
-    const response = await fetch(`/api/videos/${encodeURIComponent(video)}/views`, {
+    const response = await fetch(`${site}/api/videos/${encodeURIComponent(video)}/views`, {
       method: 'POST',
       headers: { 'Idempotency-Key': key },
       keepalive: true, // leaving the page must not cancel it

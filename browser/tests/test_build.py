@@ -181,7 +181,7 @@ def test_the_lock_of_npm_names_no_address() -> None:
 
 def test_a_page_is_built_without_the_tools_for_its_sources() -> None:
     packages = {Path(path).name for path in runtime.wanted(BROWSER)}
-    assert packages == {"pyodide", "emscripten", "ws"}
+    assert packages == {"esbuild", "pyodide", "emscripten", "ws"}
 
 
 def test_without_npm_it_says_how_to_get_npm(

@@ -39,6 +39,8 @@ from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.hosts import Hosts
+from ratchet_server.http.listed import Listed
+from ratchet_server.http.looks import Looks
 from ratchet_server.http.metrics import NodeCollector, metrics
 from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
@@ -49,6 +51,7 @@ from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.this_node import this_node
+from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
 from ratchet_server.http.watchers import Watchers
@@ -84,7 +87,7 @@ def run(settings: Settings) -> int:
     """Run a node until it stops, and return the process's exit code. Raises `NodeError`."""
     try:
         # Check everything that can be wrong here, before the node writes anything.
-        catalogue = Catalogue(settings.media)
+        catalogue, listed = Catalogue(settings.media), Listed(settings.videos)
         buses = [checked_bus(url, settings.secrets) for url in settings.buses]
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(listen(settings.host, settings.port))
@@ -93,7 +96,7 @@ def run(settings: Settings) -> int:
             if isinstance(settings.data, Path):
                 path = stack.enter_context(datadir.locked(settings.data))
             runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
-            return runner.run(_live(settings, catalogue, buses, found_by, path, sock))
+            return runner.run(_live(settings, catalogue, listed, buses, found_by, path, sock))
     except (DataError, ListenError, SettingError) as error:
         raise NodeError(str(error)) from None
 
@@ -101,6 +104,7 @@ def run(settings: Settings) -> int:
 async def _live(
     settings: Settings,
     catalogue: Catalogue,
+    listed: Listed,
     buses: Sequence[Bus],
     registries: Sequence[Finder],
     path: Path | None,
@@ -111,10 +115,11 @@ async def _live(
     async with AsyncExitStack() as stack:
         store = await Store.open(path)
         stack.push_async_callback(store.close)
-        node = _node(settings, catalogue, buses, registries, store, url)
+        node = _node(settings, catalogue, listed, buses, registries, store, url)
         keeper, departure = node.keeper, node.departure
         # Listen for signals first, because a signal must stop a node that is still starting, too.
-        stack.enter_context(_signals(departure, settings.on_term, catalogue))
+        looks = Looks([catalogue, listed])
+        stack.enter_context(_signals(departure, settings.on_term, looks))
         stop_requested = await stack.enter_async_context(_task(departure.stop_requested.wait()))
         # Responses that have begun go on for a while when the node stops, also with others' clips.
         stack.push_async_callback(node.elsewhere.close)
@@ -129,7 +134,9 @@ async def _live(
         # A node that leaves for good must first read its data, so that it can hand them over.
         await load
         reached("start-loaded")
-        node.videos.counted(keeper.replica.table.videos())
+        counted = keeper.replica.table.videos()
+        node.videos.counted(counted)
+        node.top.changed(counted)
 
         # Most objects in memory now will stay. Without this, each full garbage collection would
         # search all of them again.
@@ -143,7 +150,8 @@ async def _live(
         for part in (
             node.routes.run(keeper),
             node.freezes.run(),
-            catalogue.run(),
+            looks.run(),
+            node.top.run(),
             node.elsewhere.run(),
             discoveries,
             readiness,
@@ -183,6 +191,7 @@ class _Node:
     readiness: Readiness
     departure: Departure
     videos: Videos
+    top: Top
     elsewhere: Elsewhere
     watchers: Watchers
     freezes: Freezes
@@ -192,6 +201,7 @@ class _Node:
 def _node(
     settings: Settings,
     catalogue: Catalogue,
+    listed: Listed,
     reached: Sequence[Bus],
     registries: Sequence[Finder],
     store: Store,
@@ -201,9 +211,10 @@ def _node(
     `listening`: the URL of the socket."""
     # Where peers reach this node.
     url = settings.advertise or listening
-    if settings.media is None and not settings.open:
+    if settings.media is None and settings.videos is None and not settings.open:
         _log.warning(
-            "this node counts only the videos of other nodes: give it --media with clips, or --open"
+            "this node counts only the videos of other nodes: give it --media with clips, --videos "
+            "with a list of ids, or --open"
         )
     me = Hello(settings.name, secrets.token_hex(8), url)
     replica = Replica(
@@ -232,13 +243,17 @@ def _node(
     videos = Videos(
         lambda: catalogue.videos,
         lambda: elsewhere.videos,
+        listed,
         open_to_any=settings.open,
         most=settings.max_videos,
     )
 
+    top = Top(lambda video: keeper.value(video))
+
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
         videos.counted(changed)
+        top.changed(changed)
 
     on_demand = OnDemand()
     discoveries: list[Discovery] = [Static(settings.peers), *registries, on_demand]
@@ -308,7 +323,7 @@ def _node(
         room,
         hosts,
         signed=(
-            reads(videos, keeper, watchers, embedders, sites, gate, room),
+            reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             cluster(
@@ -340,6 +355,7 @@ def _node(
         readiness,
         departure,
         videos,
+        top,
         elsewhere,
         watchers,
         freezes,
@@ -368,14 +384,14 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
 
 
 @contextlib.contextmanager
-def _signals(departure: Departure, on_term: OnTerm, catalogue: Catalogue) -> Iterator[None]:
-    """Inside, a signal stops the node, or makes it read its catalogue. A second signal that stops
-    makes it skip all waits."""
+def _signals(departure: Departure, on_term: OnTerm, looks: Looks) -> Iterator[None]:
+    """Inside, a signal stops the node, or makes it read its catalogue and its list. A second signal
+    that stops makes it skip all waits."""
     loop = asyncio.get_running_loop()
 
     def handle(number: int) -> None:
         if number == signals.READ_AGAIN and not signals.terminal_is_gone():
-            catalogue.read_now()
+            looks.now()
             return
         if departure.stop_requested.is_set():
             departure.hurry()

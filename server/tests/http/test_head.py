@@ -8,6 +8,7 @@ import httpx
 import pytest
 from ratchet_server.counting.store import Store
 from ratchet_server.http.catalogue import Catalogue
+from ratchet_server.http.listed import Listed
 from ratchet_server.node import _node
 from ratchet_server.settings import MEMORY, Settings
 from sanic_routing.route import Route
@@ -23,6 +24,7 @@ PATHS = {
     "/embed": "/embed?video=tide",
     "/cluster": "/cluster",
     "/view-count.js": "/view-count.js",
+    "/count.js": "/count.js",
     "/media/<name:str>": "/media/tide.webm",
     "/assets/<build:str>/<name:path>": "/assets/one/large.js",
     "/api/videos": "/api/videos",
@@ -49,6 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     (page / "assets/embed").mkdir(parents=True)
     (page / "assets/large.js").write_text("//" * 50_000)
     (page / "assets/embed/view-count.js").write_text("// script")
+    (page / "assets/count.js").write_text("// script")
     for name in ("index", "watch", "learn", "embed", "cluster"):
         (page / f"{name}.html").write_text("{{ assets }}")
     (page / "build.json").write_text(json.dumps({"build": "one"}))
@@ -61,9 +64,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def test_every_route_is_tried() -> None:
     async def routes() -> list[Route]:
         store = await Store.open(None)
-        app = _node(
-            Settings(name="a", data=MEMORY), Catalogue(None), (), (), store, "http://x:1"
-        ).app
+        settings = Settings(name="a", data=MEMORY)
+        app = _node(settings, Catalogue(None), Listed(None), (), (), store, "http://x:1").app
         await store.close()
         return [*app.router.routes]
 

@@ -11,6 +11,7 @@ import pytest
 from ratchet_server.counting.store import Store
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.hosts import Hosts
+from ratchet_server.http.listed import Listed
 from ratchet_server.node import _node
 from ratchet_server.settings import MEMORY, Settings
 
@@ -48,7 +49,7 @@ def paths() -> list[tuple[str, str, bool]]:
     async def made() -> list[tuple[str, str, bool]]:
         store = await Store.open(None)
         settings = Settings(name="a", data=MEMORY, open=True)
-        app = _node(settings, Catalogue(None), (), (), store, "http://[::1]:1").app
+        app = _node(settings, Catalogue(None), Listed(None), (), (), store, "http://[::1]:1").app
         await store.close()
         return [
             (method, "/" + re.sub("<[^>]*>", "tide", route.path), bool(route.extra.websocket))

@@ -72,6 +72,8 @@ class TestViewsFromPagesOfOtherSites:
         answer = send(listing, headers)
         assert (answer.status_code, answer.json()["error"]) == (400, "bad_key")
         assert answer.headers["access-control-allow-origin"] == SHOP
+        exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+        assert {"retry-after", "x-ratchet-node"} == {*exposed}
 
     def test_may_have_a_key_after_a_preflight(self, listing: Node) -> None:
         preflight = {"Origin": SHOP, "Access-Control-Request-Method": "POST",

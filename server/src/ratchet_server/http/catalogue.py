@@ -5,11 +5,10 @@ tide.webm  tide.webp  catalogue.toml:  [tide]  title = "…"  description = "…
 The node reads the folder again and again, so a clip needs no restart.
 """
 
-import asyncio
 import logging
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,14 +19,14 @@ from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.settings import SettingError
 
 CLIP: Final = ".webm"
+# What people may take for clips.
+_OTHER_CLIPS: Final = {".mp4", ".m4v", ".mov", ".mkv", ".avi", ".ogv", ".mpg", ".m3u8", ".mpd"}
 POSTERS: Final = (".webp", ".jpg", ".png")
 _TEXTS: Final = "catalogue.toml"
 
-# How often the node looks whether the folder has changed.
-LOOK_S: Final = 2.0
-# How often it reads the folder in any case: some file systems give a folder no new time.
+# How often the node reads the folder in any case: some file systems give a folder no new time.
 READ_S: Final = 60.0
-# How many ids one log line names.
+# How many names one log line has.
 _NAMED: Final = 10
 
 _log = logging.getLogger(__name__)
@@ -59,19 +58,19 @@ class _Seen(NamedTuple):
 
 
 class Catalogue:
-    """The videos of `folder`. `run` is the task that reads it again. None: no videos, ever."""
+    """The videos of `folder`. None: no videos, ever."""
 
     def __init__(self, folder: Path | None) -> None:
         """Raises `SettingError`."""
         self._folder = folder
-        self._now = asyncio.Event()
         # The state of the folder at the last look, and when the node last read it.
         self._mark: object = None
         self._read_at = 0.0
         # New clips that may not be complete yet.
         self._unsettled: dict[str, _Seen] = {}
-        # Clips whose names are no ids.
+        # Clips whose names are no ids, and files that are no clips.
         self._misnamed: Set[str] = frozenset()
+        self._passed_over: Set[str] = frozenset()
         self._complaints = LogThrottle()
         # By id, in the order of the ids.
         self.videos: Mapping[str, Video] = {}
@@ -90,22 +89,12 @@ class Catalogue:
             return None
         return self._folder / file
 
-    def read_now(self) -> None:
-        """Read the folder at once. Clips in it count as complete, and no clips as the operator's
-        wish."""
-        self._now.set()
-
-    async def run(self) -> None:
-        """Look at the folder again and again, until cancelled. If a look fails, the catalogue stays
-        as it is."""
-        while self._folder is not None:
-            ordered = await self._wait()
-            await asyncio.to_thread(self.look, self._folder, ordered=ordered)
-
-    def look(self, folder: Path, *, ordered: bool) -> None:
-        """Look at the folder once. `ordered`: by an operator, as in `read_now`."""
+    def look(self, *, ordered: bool) -> None:
+        """Look at the folder once: see `looks.Source`."""
+        if self._folder is None:
+            return
         try:
-            videos = self._look(folder, ordered=ordered)
+            videos = self._look(self._folder, ordered=ordered)
         except (OSError, SettingError) as error:
             self._warn(f"the catalogue stays as it is: {error}")
             return
@@ -114,16 +103,6 @@ class Catalogue:
             self.videos = videos
         elif ordered:
             _log.info("the catalogue has %d videos, as before", len(videos))
-
-    async def _wait(self) -> bool:
-        """Wait for the next look. Returns whether an operator has ordered it."""
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._now.wait()
-        except TimeoutError:
-            return False
-        self._now.clear()
-        return True
 
     def _look(self, folder: Path, *, ordered: bool) -> Mapping[str, Video]:
         mark = _mark(folder)
@@ -172,6 +151,15 @@ class Catalogue:
             videos[video] = Video(video, title, description, CLIP, poster)
         for name in misnamed.keys() - self._misnamed:
             _log.warning("%s is not in the catalogue; rename it: %s", folder / name, misnamed[name])
+        others = {name for name, path in present.items() if path.suffix.lower() in _OTHER_CLIPS}
+        if new := sorted(others - self._passed_over):
+            _log.warning(
+                "clips are <id>%s; not in the catalogue: %s. To count videos that other servers "
+                "send, list their ids in a file for --videos",
+                CLIP,
+                _first(new),
+            )
+        self._passed_over = others
         self._mark, self._read_at = mark, time.monotonic()
         self._unsettled, self._misnamed = unsettled, misnamed.keys()
         return videos
@@ -203,7 +191,7 @@ def _texts(file: Path) -> Mapping[str, Mapping[str, object]]:
 def _report(before: Mapping[str, Video], now: Mapping[str, Video]) -> None:
     changed = [video for video in now if video in before and now[video] != before[video]]
     parts = [
-        f"{what} {len(ids)} ({', '.join(ids[:_NAMED])}{', …' if len(ids) > _NAMED else ''})"
+        f"{what} {len(ids)} ({_first(ids)})"
         for what, ids in (
             ("added", sorted(now.keys() - before.keys())),
             ("removed", sorted(before.keys() - now.keys())),
@@ -212,3 +200,7 @@ def _report(before: Mapping[str, Video], now: Mapping[str, Video]) -> None:
         if ids
     ]
     _log.info("the catalogue has %d videos now: %s", len(now), ", ".join(parts))
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

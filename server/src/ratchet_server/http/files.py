@@ -45,7 +45,7 @@ def clips(catalogue: Catalogue, elsewhere: Elsewhere) -> Blueprint:
 
 
 def assets(page: Path | None) -> Blueprint:
-    """`/assets/{build}/…`, compressed and cached for ever, and `/view-count.js`.
+    """`/assets/{build}/…`, compressed and cached for ever, and the scripts for other sites.
 
     `page`: the folder of a page built elsewhere; None: the packaged page.
     """
@@ -79,30 +79,33 @@ def assets(page: Path | None) -> Blueprint:
         etag = f'"{build}-{encoding or "plain"}"'
         return await send_file(request, path, _type(known[name]), fields, etag=etag)
 
-    # The script is small, and every page of another site loads it: read it once.
-    name = "embed/view-count.js"
-    script = {
-        encoding: known[name + ending].read_bytes()
-        for encoding, ending in (("", ""), *_ENCODINGS.items())
-        if name + ending in known
-    }
+    def serve_to_others(path: str, name: str) -> None:
+        # The script is small, and every page of another site loads it: read it once.
+        script = {
+            encoding: known[name + ending].read_bytes()
+            for encoding, ending in (("", ""), *_ENCODINGS.items())
+            if name + ending in known
+        }
 
-    @blueprint.get("/view-count.js")
-    async def view_count(request: Request) -> HTTPResponse:
-        encoding = encoding_for(request, name) or ""
-        if encoding not in script:
-            raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
-        # The pages of other sites load the script by an address without a build, so browsers must
-        # ask now and then whether it has changed.
-        content = sha256(script[""]).hexdigest()[:16]
-        etag = f'"{content}-{encoding or "plain"}"'
-        fields = headers.script_for_others(etag)
-        if still_fresh(request, etag):
-            return HTTPResponse(status=304, headers=fields)
-        if encoding:
-            fields["Content-Encoding"] = encoding
-        return HTTPResponse(script[encoding], headers=fields, content_type=_type(known[name]))
+        async def respond(request: Request) -> HTTPResponse:
+            encoding = encoding_for(request, name) or ""
+            if encoding not in script:
+                raise ApiError(503, "no_page", "The page isn't built: run `make browser`.")
+            # The pages of other sites load the script by an address without a build, so browsers
+            # must ask now and then whether it has changed.
+            content = sha256(script[""]).hexdigest()[:16]
+            etag = f'"{content}-{encoding or "plain"}"'
+            fields = headers.script_for_others(etag)
+            if still_fresh(request, etag):
+                return HTTPResponse(status=304, headers=fields)
+            if encoding:
+                fields["Content-Encoding"] = encoding
+            return HTTPResponse(script[encoding], headers=fields, content_type=_type(known[name]))
 
+        blueprint.add_route(respond, path, name=Path(name).stem)
+
+    serve_to_others("/view-count.js", "embed/view-count.js")
+    serve_to_others("/count.js", "count.js")
     return blueprint
 
 

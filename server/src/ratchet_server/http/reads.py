@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from itertools import islice
 from typing import Final, cast
 
 from ratchet import names
@@ -18,11 +19,14 @@ from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.room import Room
 from ratchet_server.http.sites import Sites
+from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
+# How many videos `ids` names.
+MAX_IDS: Final = 100
 # How many videos one websocket or event stream may have.
 MAX_WATCHED: Final = 100
 # Bytes that may wait for one watcher. If more wait, the node aborts the watcher's connection.
@@ -39,6 +43,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 def reads(
     videos: Videos,
+    top: Top,
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
@@ -66,18 +71,25 @@ def reads(
 
     blueprint.middleware(share, "response")
 
+    def entry(video: str) -> dict[str, object]:
+        shown = videos.text(video)
+        return {
+            "video": video,
+            "views": keeper.value(video),
+            **(shown._asdict() if shown else {}),
+        }
+
     @blueprint.get("/api/videos")
     async def listed(request: Request) -> HTTPResponse:
+        if "ids" in request.get_args(keep_blank_values=True):
+            return json({"videos": [entry(video) for video in _asked_for(request, videos)]})
+        if "sort" in request.args:
+            return json({"videos": [entry(video) for video in await _top(request, top, videos)]})
         limit, after = _limit(request), after_in(request)
-        page: list[dict[str, object]] = []
-        for video in videos.above(after):
-            if len(page) == limit:
-                return json({"videos": page, "next": page[-1]["video"]})
-            entry: dict[str, object] = {"video": video, "views": keeper.value(video)}
-            if shown := videos.clips.get(video):
-                entry |= {"title": shown.title, "description": shown.description}
-            page.append(entry)
-        return json({"videos": page, "next": None})
+        # One more shows whether there is a next page.
+        ids = [*islice(videos.above(after), limit + 1)]
+        page = [entry(video) for video in ids[:limit]]
+        return json({"videos": page, "next": ids[limit - 1] if len(ids) > limit else None})
 
     @blueprint.get("/api/videos/<video:str>")
     async def value(_request: Request, video: str) -> HTTPResponse:
@@ -168,6 +180,37 @@ def _limit(request: Request) -> int:
     raise ApiError(400, "bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
+def _asked_for(request: Request, videos: Videos) -> list[str]:
+    """The videos in `ids`, in that order, without those that this node doesn't know. Raises
+    `ApiError`."""
+    given = request.get_args(keep_blank_values=True)
+    ids = [*dict.fromkeys(",".join(given.getlist("ids")).split(","))]
+    if len(ids) > MAX_IDS or given.keys() & {"limit", "after"}:
+        message = f"ids has at most {MAX_IDS} ids, with commas between them, and no limit or after."
+        raise ApiError(400, "bad_ids", message)
+    return [video for video in ids if _is_known(video, videos)]
+
+
+async def _top(request: Request, top: Top, videos: Videos) -> list[str]:
+    """The most viewed videos. Raises `ApiError`."""
+    if request.args.getlist("sort") != ["-views"] or "after" in request.args:
+        message = "sort is -views: the most viewed first. It has a limit, and no after."
+        raise ApiError(400, "bad_sort", message)
+    first = (video for video in await top.first() if _is_known(video, videos))
+    return [*islice(first, _limit(request))]
+
+
+def _is_known(video: str, videos: Videos) -> bool:
+    """Another node may know a video that this one doesn't know. Raises `ApiError` if it is none."""
+    try:
+        videos.known(video)
+    except ApiError as error:
+        if error.code != "unknown_video":
+            raise
+        return False
+    return True
+
+
 def after_in(request: Request) -> str:
     """The id after which a page of a list begins; empty for the first page. Raises `ApiError`."""
     after = cast(str, request.args.get("after", ""))
@@ -184,15 +227,8 @@ def _watched(request: Request, video: str, videos: Videos) -> tuple[str, ...]:
     also = request.args.getlist("also", [])
     if len(also) >= MAX_WATCHED:
         raise ApiError(400, "bad_also", f"One stream has at most {MAX_WATCHED} videos.")
-    watched = {videos.known(video): None}
-    for other in also:
-        try:
-            watched[videos.known(other)] = None
-        except ApiError as error:
-            # Another node may know this video. The stream is good for all others.
-            if error.code != "unknown_video":
-                raise
-    return (*watched,)
+    known = (other for other in also if _is_known(other, videos))
+    return (*dict.fromkeys([videos.known(video), *known]),)
 
 
 def _with_node(request: Request) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sanic import Request
 
-from ratchet_server.http.errors import ApiError
+from ratchet_server.http.errors import NODE_HEADER, ApiError
 from ratchet_server.settings import ANY
 
 # How long a browser remembers the response to its preflight: a day.
@@ -40,7 +40,12 @@ class Sites:
         if origin is None and "sec-fetch-site" not in request.headers:
             return _NOTHING
         if origin is not None and self._is_listed(origin):
-            return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+            return {
+                "Access-Control-Allow-Origin": origin,
+                # When to try again, and whether a node has refused the view, or a proxy.
+                "Access-Control-Expose-Headers": f"Retry-After, {NODE_HEADER}",
+                "Vary": "Origin",
+            }
         if _ours(request):
             return _NOTHING
         raise ApiError(

@@ -1,4 +1,5 @@
-"""The videos that this node counts and lists: those of the catalogues or, on an open node, any."""
+"""The videos that this node counts and lists: those of the catalogues and of the operator's list.
+On an open node, any."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import merge
@@ -9,23 +10,26 @@ from ratchet import names
 
 from ratchet_server.http.catalogue import Video
 from ratchet_server.http.errors import ApiError
+from ratchet_server.http.listed import Listed, Text
 from ratchet_server.http.listing import Listing
 
 
 class Videos:
     """`own`: the videos in this node's catalogue now, by id. `elsewhere`: those of other nodes.
-    `most`: how many videos an open node counts."""
+    `listed`: the operator's list. `most`: how many videos an open node counts."""
 
     def __init__(
         self,
         own: Callable[[], Mapping[str, Video]],
         elsewhere: Callable[[], Mapping[str, Video]],
+        listed: Listed,
         *,
         open_to_any: bool,
         most: int,
     ) -> None:
         self._own = own
         self._elsewhere = elsewhere
+        self._listed = listed
         # The catalogues that `clips` was made of, and the result.
         self._joined: tuple[Mapping[str, Video], Mapping[str, Video]] = ({}, {})
         self._clips: Mapping[str, Video] = {}
@@ -53,8 +57,11 @@ class Videos:
             names.video(video)
         except names.Invalid as error:
             raise ApiError(400, "bad_video", f"{error}.") from None
-        if not self._open and video not in self.clips:
-            message = "The catalogue has no such video. (With --open, a node counts any video id.)"
+        if not self._open and not self._is_named(video):
+            message = (
+                "No catalogue has such a video, and no list that --videos names. (With --open, a "
+                "node counts any video id.)"
+            )
             raise ApiError(404, "unknown_video", message)
         return video
 
@@ -69,7 +76,7 @@ class Videos:
             self._open
             and len(self._viewed) >= self._most
             and video not in self._viewed
-            and video not in self.clips
+            and not self._is_named(video)
         ):
             raise ApiError(
                 507,
@@ -87,6 +94,14 @@ class Videos:
     def above(self, after: str) -> Iterator[str]:
         """The ids of all videos above `after`, in order."""
         clips = (video for video in self.clips if video > after)
-        if not self._open:
-            return clips
-        return (video for video, _ in groupby(merge(clips, self._viewed.above(after))))
+        viewed = self._viewed.above(after) if self._open else ()
+        return (video for video, _ in groupby(merge(clips, self._listed.above(after), viewed)))
+
+    def text(self, video: str) -> Text | None:
+        """Its title and description, if it has them."""
+        if clip := self.clips.get(video):
+            return Text(clip.title, clip.description)
+        return self._listed.text(video)
+
+    def _is_named(self, video: str) -> bool:
+        return video in self.clips or video in self._listed

@@ -71,10 +71,12 @@ class Settings:
     advertise: Annotated[str | None, Setting("RATCHET_ADVERTISE", "--advertise URL",
         values.check_url, unset="where it listens",
         help="http://host:port at which peers reach this node")] = None
-    media: Annotated[Path | None, Setting("RATCHET_MEDIA", "--media DIR", values.folder,
+    media: Annotated[Path | None, Setting("RATCHET_MEDIA", "--media DIR", values.path,
         "the folder of clips; they are the catalogue")] = None
+    videos: Annotated[Path | None, Setting("RATCHET_VIDEOS", "--videos FILE", values.path,
+        "a list of the videos to count that have no clip here: one id a line, or JSON")] = None
     open: Annotated[bool, Setting("RATCHET_OPEN", "--open", values.yes_or_no,
-        "count any valid video id, not only the catalogue's")] = False
+        "count any valid video id, not only those of the catalogue and the list")] = False
     max_videos: Annotated[int, Setting("RATCHET_MAX_VIDEOS", "", values.videos,
         "how many videos a node with --open counts; a view of one more is refused")] = 1_000_000
     secrets: Annotated[tuple[str, ...],

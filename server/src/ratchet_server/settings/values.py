@@ -92,8 +92,8 @@ def one_of(*words: str) -> Callable[[str], str]:
     return chosen
 
 
-def folder(text: str) -> Path | None:
-    """A folder, whether or not it exists; None for an empty text."""
+def path(text: str) -> Path | None:
+    """A file or a folder, whether or not it exists; None for an empty text."""
     return Path(text) if text else None
 
 

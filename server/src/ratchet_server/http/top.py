@@ -1,0 +1,64 @@
+"""The most viewed videos, of any number of videos, without sorting them all.
+
+Numbers only rise. So a video that was not among the first at the last look, and has not changed
+since, is not among them now. A look sorts only the first ones and those that have changed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
+from typing import Final
+
+# How many videos are kept in order: twice as many as a request may ask for. The others take the
+# place of those that are not shown any more, because their clips were removed.
+KEPT: Final = 2000
+# How many changed videos one look sorts. More would hold up all else for too long.
+CHUNK: Final = 5000
+# For how long a result is used again.
+FRESH_S: Final = 1.0
+
+
+class Top:
+    """The most viewed videos. `run` is the task that keeps the number of changed ones small."""
+
+    def __init__(self, value: Callable[[str], int]) -> None:
+        """`value`: the number of a video. It must not fall."""
+        self._value = value
+        self._first: list[str] = []
+        self._sorted_at = float("-inf")
+        self._changed: set[str] = set()
+        self._many = asyncio.Event()
+
+    def changed(self, videos: Iterable[str]) -> None:
+        """Note that the numbers of these videos may have risen."""
+        self._changed.update(videos)
+        if len(self._changed) > CHUNK:
+            self._many.set()
+
+    async def run(self) -> None:
+        """Look whenever many have changed, until cancelled."""
+        while True:
+            await self._many.wait()
+            await self._catch_up()
+
+    async def first(self) -> list[str]:
+        """The first ones, the most viewed first; equal ones in the order of their ids. It may be
+        `FRESH_S` old."""
+        await self._catch_up()
+        if time.monotonic() - self._sorted_at > FRESH_S:
+            self._look()
+        return self._first
+
+    async def _catch_up(self) -> None:
+        while len(self._changed) > CHUNK:
+            self._look()
+            await asyncio.sleep(0)
+        self._many.clear()
+
+    def _look(self) -> None:
+        chunk = {self._changed.pop() for _ in range(min(CHUNK, len(self._changed)))}
+        chunk.update(self._first)
+        ranked = nsmallest(KEPT, ((-self._value(video), video) for video in chunk))
+        self._first = [video for views, video in ranked if views]
+        self._sorted_at = time.monotonic()

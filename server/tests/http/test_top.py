@@ -1,0 +1,76 @@
+"""The most viewed videos: always what sorting all of them would give."""
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from ratchet_server.http import top
+from ratchet_server.http.top import Top
+
+from testing.nodes import Node
+
+
+def ranked(views: Counter[str]) -> list[str]:
+    return [video for _, video in sorted((-many, video) for video, many in views.items())]
+
+
+class TestTheFirst:
+    def test_are_those_that_sorting_all_would_give(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(top, "KEPT", 5)
+        monkeypatch.setattr(top, "CHUNK", 7)
+        monkeypatch.setattr(top, "FRESH_S", 0.0)
+        chance = random.Random(7)
+        ids = [f"x{number}" for number in range(40)]
+
+        async def story() -> None:
+            for _ in range(50):
+                views: Counter[str] = Counter()
+                found = Top(views.__getitem__)
+                for _ in range(20):
+                    # Few of many videos, so that some don't change for long.
+                    changed = chance.choices(ids, k=chance.randrange(30))
+                    views.update(changed)
+                    found.changed(changed)
+                    assert await found.first() == ranked(views)[:5]
+
+        asyncio.run(story())
+
+    def test_are_found_while_many_change_and_nobody_asks(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(top, "KEPT", 3)
+        monkeypatch.setattr(top, "CHUNK", 10)
+        views = Counter({f"x{number}": 1 + number * 7919 % 1000 for number in range(1000)})
+
+        async def story() -> list[str]:
+            found = Top(views.__getitem__)
+            running = asyncio.create_task(found.run())
+            found.changed(views)
+            first = await found.first()
+            running.cancel()
+            await asyncio.wait((running,))
+            return first
+
+        assert asyncio.run(story()) == ranked(views)[:3]
+
+
+def test_a_node_says_which_videos_are_viewed_most(tmp_path: Path) -> None:
+    with Node("a", tmp_path) as node:
+        node.start()
+        for video in ("b", "a", "c", "a", "c", "a"):
+            node.view(video)
+        a, c = {"video": "a", "views": 3}, {"video": "c", "views": 2}
+        most = "/api/videos?sort=-views"
+        assert node.get(most).json() == {"videos": [a, c, {"video": "b", "views": 1}]}
+        assert node.get(f"{most}&limit=2").json() == {"videos": [a, c]}
+        node.restart()
+        assert node.get(f"{most}&limit=2").json() == {"videos": [a, c]}
+
+
+@pytest.mark.parametrize("query", ["sort=views", "sort=-views&sort=x", "sort=-views&after=x"])
+def test_another_order_is_refused(http: httpx.Client, query: str) -> None:
+    answer = http.get(f"/api/videos?{query}")
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_sort")
