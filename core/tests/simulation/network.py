@@ -199,8 +199,6 @@ class Network:
         """Send what a replica asks to send."""
         for to, frame in sends:
             self._world.checks.sent(sender, frame)
-            if not isinstance(frame, Heartbeat | Ask):
-                self._world.stir()
             if len(self.sent) < KEPT:
                 self.sent.append((sender.id, to, frame))
             else:  # Replace any of the old ones, so that frames of every age are left.
@@ -243,6 +241,9 @@ class Network:
         if not self.open(sender, receiver):
             tally["frame lost in a cut"] += 1
             return
+        # Not before: who is not heard asks the same again and again, for days.
+        if not isinstance(frame, Heartbeat | Ask):
+            self._world.stir()
         weather, chance = self.weather, self.chance(sender, receiver)
         copies = 1
         if weather.lost and chance.random() < weather.lost:
