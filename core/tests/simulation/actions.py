@@ -105,6 +105,13 @@ class Actions:
             network.hold_up(bus, place, seconds)
             self._world.tally["bus held up"] += 1
 
+    def _delay_step(self, place: str, bus: int, seconds: float) -> None:
+        """From now on a bus is so late with what is for one process."""
+        network = self._world.network
+        if bus < network.buses:
+            network.late_s[bus, place] = seconds
+            self._world.tally["bus always late"] += 1
+
     def _deafen_step(self, place: str) -> None:
         """It hears nobody, and others hear it."""
         self._world.network.cuts |= {(other, place) for other in self._others(place)}

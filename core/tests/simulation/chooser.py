@@ -114,6 +114,7 @@ class Chooser:
             (4, self._partition),
             (4, lambda: step("heal")),
             (2, lambda: step("lag", self._up(), rng.randrange(2), rng.choice([2, 5, 20, 60]))),
+            (2, lambda: step("delay", self._up(), rng.randrange(2), rng.choice([1, 5, 9]))),
             (1, lambda: step(rng.choice(["deafen", "mute"]), self._up())),
             (3, lambda: step("crash", self._up())),
             (6, lambda: step("start", self._down(), rng.choice(_CLOCKS_H))),
@@ -539,7 +540,8 @@ class Chooser:
             yield from self._some_views(other)
         yield self._around_the_grace()
         for place in {late, self._up()}:
-            yield step("lag", place, rng.randrange(2), rng.choice([5, 20, 60]))
+            how, seconds = rng.choice([("lag", 5), ("lag", 20), ("lag", 60), ("delay", 9)])
+            yield step(how, place, rng.randrange(2), seconds)
         yield from self._some_views(node)
         yield step("heal")
         yield step("pass", rng.choice([3, 10, 30]))

@@ -2,9 +2,9 @@
 
 A mesh connects pairs of processes. On a bus a process is connected to all whom it hears, also if
 they don't hear it. A bus hands everything to a process in one order. It may hold all of that up
-for a minute, and then hand it over at once. Of two buses each carries everything, each with a lag
-of its own. A bus keeps the promise of the server's `ports`: it drops digests and pulses that were
-on their way for too long.
+for a minute, and then hand it over at once; or it may be late all the time. Of two buses each
+carries everything, each with a lag of its own. A bus keeps the promise of the server's `ports`: it
+drops digests and pulses that were on their way for too long.
 
 The fate of a frame is drawn from the seed and its two ends alone. So a schedule with one step less
 changes as little else as possible, and schedules shrink well.
@@ -78,6 +78,8 @@ class Network:
         # Until when each bus holds up what is for a place, and when the last frame for a process
         # arrives.
         self._lags: dict[tuple[int, str], float] = {}
+        # How late each bus always is with what is for a place.
+        self.late_s: dict[tuple[int, str], float] = {}
         self._arrivals: dict[tuple[int, str], float] = {}
         self._seed = seed
         self._codec_every = codec_every
@@ -273,7 +275,9 @@ class Network:
     def _publish(self, bus: int, sender: Process, receiver: Process, frame: Frame) -> None:
         now, chance = self._world.agenda.now, self.chance(sender, receiver)
         ready = max(
-            now + chance.uniform(0.2, 1.8) * BUS_S[bus],
+            now
+            + chance.uniform(0.2, 1.8) * BUS_S[bus]
+            + self.late_s.get((bus, receiver.place), 0.0),
             self._lags.get((bus, receiver.place), 0.0),
             self._arrivals.get((bus, receiver.id), 0.0),
         )

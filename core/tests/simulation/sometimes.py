@@ -26,6 +26,7 @@ SOMETIMES: Final = {
         "run on a bus",
         "run on two buses",
         "bus held up",
+        "bus always late",
         "too old for its bus",
         "half-deaf: hears nothing",
         "half-deaf: is not heard",

@@ -321,6 +321,7 @@ class World:
     def heal(self) -> None:
         """Let frames pass between all nodes again."""
         self.network.cuts.clear()
+        self.network.late_s.clear()
         self.stir()
 
     # -- time ------------------------------------------------------------------------------
@@ -342,10 +343,11 @@ class World:
             self.run_for(min(1.0, end - self.agenda.now), until)
 
     def _is_quiet(self) -> bool:
+        quiet_s = QUIET_S + max(self.network.late_s.values(), default=0.0)
         return (
-            self.agenda.now - self._last_stir > QUIET_S
+            self.agenda.now - self._last_stir > quiet_s
             and not self.network.silent
-            and self.network.held_up_s() < QUIET_S
+            and self.network.held_up_s() < quiet_s
             and not self._writes()
         )
 
