@@ -108,7 +108,7 @@ def test_a_run_that_holds_cannot_be_shrunk() -> None:
     ],
 )
 def test_the_simulation_fails_with_the_mutant(name: str) -> None:
-    verdict = hunt(next(it for it in MUTANTS if it.name == name), runs=100)
+    verdict = hunt(next(it for it in MUTANTS if it.name == name), runs=150)
     # A mutant that only crashes breaks no invariant: it doesn't fit the core any more.
     assert verdict.which not in (None, "start", "crash"), verdict
 

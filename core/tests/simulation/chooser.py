@@ -83,8 +83,8 @@ class Chooser:
             *2 * [self._passers_by],
             *2 * [self._alone_for_long],
             *2 * [self._held_up],
-            *2 * [self._closing_that_one_misses],
-            *2 * [self._last_views],
+            self._closing_that_one_misses,
+            self._last_views,
             *4 * [self._bridge_that_hears_one_side],
             self._half_deaf,
         ]
