@@ -304,8 +304,8 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m simulation.scale", description=__doc__)
     add = parser.add_argument
     add("--digests", default="3,10,30,100", help="clusters that send digests (3,10,30,100)")
-    add("--pulses", default="3,10,30,100,300", help="clusters that send pulses (3,10,30,100,300)")
-    add("--sparse", default="30,100,300", help="sparse meshes, with pulses (30,100,300)")
+    add("--pulses", default="3,10,30,100", help="clusters that send pulses (3,10,30,100)")
+    add("--sparse", default="30,100", help="sparse meshes, with pulses (30,100)")
     add("--computed", default="1000", help="clusters that are not run (1000)")
     add("--plot", type=Path, help="where to write the plot, as SVG")
     options = parser.parse_args()
