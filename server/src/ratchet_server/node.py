@@ -21,7 +21,7 @@ from ratchet.replica import Replica
 
 from ratchet_server import open_files, signals
 from ratchet_server.counting import datadir
-from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.departure import Departure
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.life import Life
@@ -31,6 +31,7 @@ from ratchet_server.counting.store import Store
 from ratchet_server.crash_points import reached
 from ratchet_server.http import files
 from ratchet_server.http.app import App, application
+from ratchet_server.http.backup import backup
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
@@ -326,6 +327,7 @@ def _node(
             reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
+            backup(None if settings.data == MEMORY else settings.data / DATABASE, guard),
             cluster(
                 replica,
                 mesh,
