@@ -19,7 +19,7 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import open_files, signals
+from ratchet_server import open_files, signals, supervisor
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.departure import Departure
@@ -160,6 +160,7 @@ async def _live(
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
+        supervisor.tell("STOPPING=1")
         if not work.done():
             departing = await stack.enter_async_context(_task(departure.depart()))
             await asyncio.wait((work, departing), return_when=asyncio.FIRST_COMPLETED)
@@ -383,6 +384,7 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
     if not node.departure.stop_requested.is_set():
         # People read this line, and programs wait for it.
         say(f"ready: node {node.name} at {url}")
+        supervisor.tell("READY=1")
 
 
 @contextlib.contextmanager
