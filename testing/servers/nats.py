@@ -8,24 +8,28 @@ from testing import packages
 from testing.nodes import HOST, free_port
 from testing.servers.server import Command, heard, needed
 
+_LOGIN = "authorization {{ users = [ {{ user: {}, password: {}, permissions: {{ {} }} }} ] }}"
+
 
 class Nats:
     """See `server.Kind`."""
 
-    def __init__(self, *, login: tuple[str, str] | None = None) -> None:
-        """`login`: the name and the password without which it hears nobody."""
+    def __init__(self, *, login: tuple[str, str] | None = None, rights: str = "") -> None:
+        """`login`: the name and the password without which it hears nobody. `rights`: the login's
+        permissions, in the words of the server's settings."""
         self._program = needed(packages.NATS)
         self._login = login
+        self._rights = rights
         self._port = free_port()
         at = "{}:{}@".format(*login) if login else ""
         self.url = f"nats://{at}{HOST}:{self._port}"
 
-    # The port asks for what others need.
-    async def commands(self, folder: Path) -> Sequence[Command]:  # noqa: ARG002
+    async def commands(self, folder: Path) -> Sequence[Command]:
         line: list[str | Path] = [self._program, "-a", HOST, "-p", str(self._port)]
         if self._login:
-            user, password = self._login
-            line += ["--user", user, "--pass", password]
+            settings = folder / "nats.conf"
+            settings.write_text(_LOGIN.format(*self._login, self._rights))
+            line += ["--config", settings]
         return [Command(line, packages.NATS.environ(self._program))]
 
     async def answers(self) -> bool:

@@ -19,6 +19,9 @@ _SETTINGS = """
 listeners.tcp.1 = {host}:{port}
 default_user = {user}
 default_pass = {password}
+default_permissions.configure = {configure}
+default_permissions.write = {write}
+default_permissions.read = {read}
 log.console.level = warning
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 512MB
@@ -28,10 +31,17 @@ vm_memory_high_watermark.absolute = 512MB
 class RabbitMQ:
     """See `server.Kind`. A login that was given once is in the data."""
 
-    def __init__(self, *, login: tuple[str, str] = ("guest", "guest")) -> None:
-        """`login`: the name and the password without which it hears nobody."""
+    def __init__(
+        self,
+        *,
+        login: tuple[str, str] = ("guest", "guest"),
+        rights: tuple[str, str, str] = (".*", ".*", ".*"),
+    ) -> None:
+        """`login`: the name and the password without which it hears nobody. `rights`: what the
+        login may configure, write and read, as patterns of names."""
         self._program = needed(packages.RABBITMQ)
         self._login = login
+        self._rights = rights
         # For clients, for other nodes, and epmd's.
         self._port, self._nodes, self._names = range(port := free_port(), port + 3)
         self.url = "amqp://{}:{}@".format(*login) + f"{HOST}:{self._port}"
@@ -42,7 +52,16 @@ class RabbitMQ:
         (folder / "erl").write_text(_ERL.format(erlang=erlang, erts=erts))
         (folder / "erl").chmod(0o755)
         user, password = self._login
-        settings = _SETTINGS.format(host=HOST, port=self._port, user=user, password=password)
+        configure, write, read = self._rights
+        settings = _SETTINGS.format(
+            host=HOST,
+            port=self._port,
+            user=user,
+            password=password,
+            configure=configure,
+            write=write,
+            read=read,
+        )
         (folder / "rabbitmq.conf").write_text(settings)
         (folder / "plugins").write_text("[].")
         environ = {

@@ -11,10 +11,14 @@ from testing.servers.server import Command, heard, needed
 class Redis:
     """See `server.Kind`."""
 
-    def __init__(self, *, login: tuple[str, str] | None = None) -> None:
-        """`login`: the name and the password without which it hears nobody."""
+    def __init__(
+        self, *, login: tuple[str, str] | None = None, rights: str = "~* &* +@all"
+    ) -> None:
+        """`login`: the name and the password without which it hears nobody. `rights`: what the
+        login may do, as rules of an ACL."""
         self._program = needed(packages.REDIS)
         self._login = login
+        self._rights = rights
         self._port = free_port()
         at = "{}:{}@".format(*login) if login else ""
         self.url = f"redis://{at}{HOST}:{self._port}"
@@ -24,7 +28,8 @@ class Redis:
         line += ["--dir", folder, "--save", "", "--appendonly", "no"]
         if self._login:
             user, password = self._login
-            line += ["--user", user, "on", f">{password}", "~*", "&*", "+@all"]
+            # This test server's own check is a ping.
+            line += ["--user", user, "on", f">{password}", *self._rights.split(), "+ping"]
             if user != "default":
                 line += ["--user", "default", "off"]
         return [Command(line, packages.REDIS.environ(self._program))]

@@ -42,7 +42,7 @@ _HEAD: Final = re.compile(
 class Kind(Enum):
     """What a message is for. The payload is a frame's text, or empty."""
 
-    # To all: I am here. Empty.
+    # To all: I am here. To itself: do I hear what is for me alone? Empty.
     BEAT = "b"
     # To one: I have heard you, and don't know you. Empty.
     HAIL = "h"

@@ -103,6 +103,9 @@ class BusTransport:
         # When this node first heard itself, and when it did last on the present line.
         self._first_echo: float | None = None
         self._echo_at = 0.0
+        # What it has not yet heard itself send on the present line: a message to all, and one to
+        # itself alone. The broker may grant the one and refuse the other.
+        self._unheard: set[str | None] = set()
         # Echoes of what was published before the present line prove nothing.
         self._line_stamp = 0
         self._published_at = 0.0
@@ -224,7 +227,9 @@ class BusTransport:
                 raise BusError(f"does not answer within {CONNECT_S:.0f} s") from None
             raise_swallowed()
             self._line_stamp, self._echo_at = self._stamp(), time.monotonic()
-            self._queue(Kind.BEAT, None)
+            self._unheard = {None, self._me.process}
+            for to in (None, self._me.process):
+                self._queue(Kind.BEAT, to)
             tasks = [
                 asyncio.create_task(_raise(line)),
                 asyncio.create_task(self._publish(line)),
@@ -292,6 +297,8 @@ class BusTransport:
             await asyncio.sleep(self._beat_s)
             if time.monotonic() - self._published_at >= 0.9 * self._beat_s:
                 self._queue(Kind.BEAT, None)
+            if self._me.process in self._unheard:
+                self._queue(Kind.BEAT, self._me.process)
             for heard in self._hearing.beat():
                 self._leave(heard, inbox)
 
@@ -340,7 +347,9 @@ class BusTransport:
         if envelope.sender == self._me.process:
             age_s = (self._microseconds() - envelope.stamp) / _MICROSECONDS
             if envelope.stamp > self._line_stamp and age_s <= DEAF_BEATS * self._beat_s:
-                self._is_up()
+                self._unheard.discard(envelope.to)
+                if not self._unheard:
+                    self._is_up()
             return
         inbox = self._inbox
         if envelope.to not in {None, self._me.process} or inbox is None:
