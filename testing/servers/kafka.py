@@ -15,6 +15,7 @@ from aiokafka.admin import (
 from aiokafka.errors import KafkaError
 
 from testing import packages
+from testing.certificates import Files
 from testing.nodes import HOST, PATIENCE_S, free_port
 from testing.packages import cache
 from testing.servers.java import java
@@ -33,7 +34,7 @@ controller.quorum.voters={node}@{host}:{internal}
 controller.listener.names=CONTROLLER
 listeners={listeners},CONTROLLER://{host}:{internal}
 advertised.listeners={advertised}
-listener.security.protocol.map={plain},CONTROLLER:PLAINTEXT
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={folder}/topics
 auto.create.topics.enable=false
@@ -64,9 +65,10 @@ background.threads=1
 class Kafka:
     """See `server.Kind`. It does its work when its topic has a leader."""
 
-    def __init__(self, *, relays: Sequence[int] = ()) -> None:
+    def __init__(self, *, relays: Sequence[int] = (), tls: Files | None = None) -> None:
         """`relays`: ports of this machine that lead to the ports `behind`, one to each. Clients
-        that come that way are told to come that way again. At most eight."""
+        that come that way are told to come that way again. At most eight. `tls`: its certificate,
+        for clients that come to the port after the controller's."""
         self._jars = needed(packages.KAFKA)
         self._port = free_port()
         self.url = self._at(TOPIC)
@@ -75,6 +77,11 @@ class Kafka:
         self._listeners = {"PLAINTEXT": (self._port, self._port)} | {
             f"RELAY{i}": ports for i, ports in enumerate(zip(self.behind, relays, strict=True))
         }
+        self._tls = tls
+        if tls:
+            secure = self._port + 2
+            self._listeners["SSL"] = (secure, secure)
+            self.url = f"kafka+tls://{HOST}:{secure}/{TOPIC}"
 
     async def commands(self, folder: Path) -> Sequence[Command]:
         settings = folder / "server.properties"
@@ -86,9 +93,16 @@ class Kafka:
                 folder=folder,
                 listeners=_listed(f"{n}://{HOST}:{at}" for n, (at, _) in self._listeners.items()),
                 advertised=_listed(f"{n}://{HOST}:{to}" for n, (_, to) in self._listeners.items()),
-                plain=_listed(f"{n}:PLAINTEXT" for n in self._listeners),
+                protocols=_listed(
+                    f"{n}:{'SSL' if n == 'SSL' else 'PLAINTEXT'}" for n in self._listeners
+                ),
             )
         )
+        if self._tls:
+            store = folder / "store.pem"
+            store.write_bytes(self._tls.key.read_bytes() + self._tls.certificate.read_bytes())
+            with settings.open("a") as file:
+                file.write(f"ssl.keystore.type=PEM\nssl.keystore.location={store}\n")
         if not (folder / "topics/meta.properties").exists():
             # It writes what a new node begins with, and the name of its cluster.
             new = ("format", "-t", _cluster(), "-c", settings)
