@@ -1,17 +1,22 @@
-"""Buses over TLS: a certificate that is trusted is enough, and any other is named."""
+"""Buses and registries over TLS: a certificate that is trusted is enough; others are named."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from ratchet_server.peering.bus.port import BusError
+from ratchet_server.peering.ports import Address
+from ratchet_server.peering.registry.known import registry
+from ratchet_server.peering.registry.port import RegistryError
+from ratchet_server.settings.registries import RegistryUrl, registry_urls
 
 from testing.accepting import answering
 from testing.brokers import BROKERS, bus_at
 from testing.certificates import Authority
 from testing.nodes import HOST
+from testing.servers.etcd import Etcd
 from testing.servers.server import Server
 from testing.stations import Station
 from testing.transports import until
@@ -86,6 +91,34 @@ def test_no_password_is_sent_to_a_nats_server_that_does_not_ask_for_tls() -> Non
         assert said == [b""]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("host", "why"), [(HOST, ""), ("registry.example", OTHER_HOST)])
+def test_a_registry_is_called_if_its_certificate_is_trusted_and_for_its_host(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, why: str
+) -> None:
+    async def story() -> None:
+        with Server(Etcd(tls=authority.issue(host)), tmp_path / "etcd") as server:
+            await server.start()
+            (url,) = registry_urls([f"{server.url}/test"])
+            with pytest.raises(RegistryError, match=UNKNOWN):
+                await _look(url)
+            authority.is_trusted(monkeypatch)
+            if why:
+                with pytest.raises(RegistryError, match=why):
+                    await _look(url)
+            else:
+                assert await _look(url) == []
+
+    asyncio.run(story())
+
+
+async def _look(url: RegistryUrl) -> Collection[Address]:
+    found = registry(url)
+    try:
+        return await found.look()
+    finally:
+        await found.close()
 
 
 async def _refusal(url: str) -> str:
