@@ -54,6 +54,17 @@ class Recorded(MemoryBus):
         super().deliver(to, message)
 
 
+class Slow(MemoryBus):
+    """A bus on which each message takes as long."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__()
+        self._delay_s = delay_s
+
+    def deliver(self, to: str | None, message: bytes) -> None:
+        asyncio.get_running_loop().call_later(self._delay_s, super().deliver, to, message)
+
+
 class ShutDoor(OpenDoor):
     """A door that lets nobody in."""
 
@@ -80,6 +91,27 @@ class TestABus:
                 a.say(2)
                 await until(lambda: 2 in b.numbers(), "b hears a")
                 assert b.numbers() == [2]
+
+        asyncio.run(story())
+
+    @pytest.mark.parametrize("delay_s", [1.5, 2.7])
+    def test_that_is_slow_is_of_use_or_in_trouble(self, delay_s: float) -> None:
+        async def story() -> None:
+            bus = Slow(delay_s)
+            # With a node's own beat.
+            a, b = (Station(name, bus, CLUSTER, beat_s=transport.BEAT_S) for name in "ab")
+            starting = a.transport.trouble
+            assert starting
+
+            def is_in_trouble() -> bool:
+                trouble = a.transport.trouble
+                return trouble is not None and trouble[0] != starting[0]
+
+            async with a.running(), b.running():
+                await until(lambda: a.present or is_in_trouble(), "it joins, or says why not")
+                assert a.hears == bool(a.present) == (delay_s < transport.SLOW_S)
+                if trouble := a.transport.trouble:
+                    assert "to bring this node its own messages" in trouble[0]
 
         asyncio.run(story())
 

@@ -37,6 +37,10 @@ from ratchet_server.peering.strangers import Met, Strangers
 BEAT_S: Final = 1.0
 # A node that has not heard itself for so many beats is deaf.
 DEAF_BEATS: Final = 3
+# What comes back later proves no bus that is of use. A hail and its answer each take as long, and
+# after `freshness.LATE_S` the answer is not believed: nobody would ever join. The rest of that is
+# for nodes that are busy.
+SLOW_S: Final = 2.0
 CONNECT_S: Final = 5.0
 # For how long a line may take no message. A broker that is short of memory takes none.
 PUBLISH_S: Final = 2.0
@@ -108,6 +112,8 @@ class BusTransport:
         self._unheard: set[str | None] = set()
         # Echoes of what was published before the present line prove nothing.
         self._line_stamp = 0
+        # How long the last echo took that came on it too late.
+        self._slow_s: float | None = None
         self._published_at = 0.0
 
     # -- for reports ---------------------------------------------------------------------------
@@ -227,7 +233,7 @@ class BusTransport:
                 raise BusError(f"does not answer within {CONNECT_S:.0f} s") from None
             raise_swallowed()
             self._line_stamp, self._echo_at = self._stamp(), time.monotonic()
-            self._unheard = {None, self._me.process}
+            self._unheard, self._slow_s = {None, self._me.process}, None
             for to in (None, self._me.process):
                 self._queue(Kind.BEAT, to)
             tasks = [
@@ -265,6 +271,8 @@ class BusTransport:
         # Each echo moves the moment, so look again then.
         while (left_s := self._echo_at + most_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left_s)
+        if self._slow_s is not None:
+            raise BusError(f"takes {self._slow_s:.1f} s to bring this node its own messages")
         raise BusError(f"does not bring this node its own messages within {most_s:.0f} s")
 
     async def _say_goodbye(self, line: Line) -> None:
@@ -345,11 +353,8 @@ class BusTransport:
             self._warn("has messages that are not signed with this cluster's secret")
             return
         if envelope.sender == self._me.process:
-            age_s = (self._microseconds() - envelope.stamp) / _MICROSECONDS
-            if envelope.stamp > self._line_stamp and age_s <= DEAF_BEATS * self._beat_s:
-                self._unheard.discard(envelope.to)
-                if not self._unheard:
-                    self._is_up()
+            if envelope.stamp > self._line_stamp:
+                self._hear_echo(envelope)
             return
         inbox = self._inbox
         if envelope.to not in {None, self._me.process} or inbox is None:
@@ -364,6 +369,16 @@ class BusTransport:
             payload = self._parts.add(envelope)
             if payload is not None:
                 self._take(envelope, payload, heard, inbox)
+
+    def _hear_echo(self, envelope: Envelope) -> None:
+        """What this node has sent on the present line has come back."""
+        age_s = (self._microseconds() - envelope.stamp) / _MICROSECONDS
+        if age_s > min(SLOW_S, DEAF_BEATS * self._beat_s):
+            self._slow_s = age_s
+            return
+        self._unheard.discard(envelope.to)
+        if not self._unheard:
+            self._is_up()
 
     def _take(self, envelope: Envelope, payload: bytes, heard: Heard, inbox: Inbox) -> None:
         """Act on a message that is new and in time."""
