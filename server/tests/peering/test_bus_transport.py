@@ -11,14 +11,14 @@ from ratchet.column import Row
 from ratchet.frames import Hello, Rows
 from ratchet.identity import Stranger
 from ratchet.slot import Slot
-from ratchet_server.peering.bus import transport
+from ratchet_server.peering.bus import gathering, transport
 from ratchet_server.peering.bus.envelope import Envelope, Kind, Seal
 from ratchet_server.peering.bus.failures import failures
 from ratchet_server.peering.bus.port import BusError, Hear, Line
 
 from testing.bus import MemoryBus
 from testing.nodes import PATIENCE_S
-from testing.stations import SECRET, Station
+from testing.stations import SECRET, Station, note
 from testing.transports import OpenDoor, until
 
 CLUSTER = "test"
@@ -143,6 +143,45 @@ class TestABus:
                 a.transport.send(frame, [b.process])
                 await until(lambda: b.frames, "b has it")
                 assert b.frames == [frame]
+
+        asyncio.run(story())
+
+
+class TestPushes:
+    @staticmethod
+    def push(number: int, *, confirm: bool = False) -> Rows:
+        """One row that somebody has just counted."""
+        row = Row("tide", number, number)
+        return Rows(Slot("a", 1), number - 1, number, more=False, rows=(row,), confirm=confirm)
+
+    def test_of_a_busy_node_travel_together_and_nothing_overtakes_them(self) -> None:
+        async def story() -> None:
+            bus = Recorded()
+            a, b = station("a", bus), station("b", bus)
+            async with a.running(), b.running():
+                await meet(a, b)
+                frames = [*map(self.push, range(1, 100)), note(100)]
+                for frame in frames:
+                    a.transport.send(frame, [b.process])
+                await until(lambda: len(b.frames) == len(frames), "b has all")
+                assert b.frames == frames
+                # The first push, as many as may leave together, the others, and the note.
+                assert bus.counts[a.process, Kind.FRAME] == 4
+
+        asyncio.run(story())
+
+    def test_that_somebody_waits_for_leave_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gathering, "GATHER_S", 1e9)
+
+        async def story() -> None:
+            bus = MemoryBus()
+            a, b = station("a", bus), station("b", bus)
+            async with a.running(), b.running():
+                await meet(a, b)
+                frames = [self.push(1), self.push(2), self.push(3, confirm=True)]
+                for frame in frames:
+                    a.transport.send(frame, [b.process])
+                await until(lambda: b.frames == frames, "b has all")
 
         asyncio.run(story())
 

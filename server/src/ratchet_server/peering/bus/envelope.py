@@ -48,7 +48,7 @@ class Kind(Enum):
     HAIL = "h"
     # To one: the answer to a hail. The payload is my hello.
     WELCOME = "w"
-    # A frame of the replica.
+    # Frames of the replica: one, or several pushes (see `gathering`).
     FRAME = "f"
     # To all: I go. Empty.
     GOODBYE = "g"

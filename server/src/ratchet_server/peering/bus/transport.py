@@ -22,8 +22,9 @@ from ratchet.names import Invalid
 
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.peering.bus.ending import end
-from ratchet_server.peering.bus.envelope import Envelope, Foreign, Kind, Seal, Unsigned
+from ratchet_server.peering.bus.envelope import HEAD, Envelope, Foreign, Kind, Seal, Unsigned
 from ratchet_server.peering.bus.failures import raise_swallowed
+from ratchet_server.peering.bus.gathering import BETWEEN, Gathering
 from ratchet_server.peering.bus.hearing import Heard, Hearing
 from ratchet_server.peering.bus.mailbox import Mailbox
 from ratchet_server.peering.bus.outbox import Outbox
@@ -96,6 +97,7 @@ class BusTransport:
         self._last_stamp = 0
         self._hearing = Hearing(hail=self._send_hail, now_stamp=self._microseconds)
         self._outbox, self._mailbox, self._parts = Outbox(), Mailbox(), Parts()
+        self._gathering = Gathering(lambda text: self._queue(Kind.FRAME, None, text))
         self._complaints, self._throttle = Complaints(), LogThrottle()
         self._strangers, self._misunderstandings = Strangers(), Misunderstandings()
         # While `run` runs: where frames go, when it began, its failure; and why no line is up.
@@ -161,6 +163,7 @@ class BusTransport:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             self._inbox = None
+            self._gathering.stop()
             for heard in [*self._hearing.present().values()]:
                 self._leave(heard, inbox)
         for result in results:
@@ -173,11 +176,20 @@ class BusTransport:
             if present:
                 # In the form that all of them can read.
                 version = min(_version(heard) for heard in present.values())
-                self._queue(Kind.FRAME, None, codec.encode(frame, version))
+                self._send_all(frame, codec.encode(frame, version))
             return
         for process in to:
             if heard := present.get(process):
                 self._queue(Kind.FRAME, process, codec.encode(frame, _version(heard)))
+
+    def _send_all(self, frame: Frame, text: str) -> None:
+        # Somebody waits for a row that is to be confirmed.
+        if isinstance(frame, Rows) and not frame.confirm:
+            self._gathering.add(text)
+        else:
+            # A digest that came before its rows would be answered with a question for them.
+            self._gathering.flush()
+            self._queue(Kind.FRAME, None, text)
 
     def routes(self) -> Mapping[str, Route]:
         dropped = self._outbox.dropped + self._mailbox.dropped
@@ -232,6 +244,7 @@ class BusTransport:
             except TimeoutError:
                 raise BusError(f"does not answer within {CONNECT_S:.0f} s") from None
             raise_swallowed()
+            self._gathering.most = line.largest - HEAD
             self._line_stamp, self._echo_at = self._stamp(), time.monotonic()
             self._unheard, self._slow_s = {None, self._me.process}, None
             for to in (None, self._me.process):
@@ -442,21 +455,23 @@ class BusTransport:
             merges = [self._merge(process, text, inbox) for process, text in texts.items()]
             await asyncio.gather(*merges)
 
-    async def _merge(self, process: str, text: bytes, inbox: Inbox) -> None:
+    async def _merge(self, process: str, texts: bytes, inbox: Inbox) -> None:
         heard = self._hearing.present().get(process)
         if heard is None or heard.hello is None:
             return
         try:
-            frame = codec.decode(text.decode())
-            await inbox.receive(frame, process)
+            frames = [codec.decode(text) for text in texts.decode().split(BETWEEN)]
+            # The keeper merges these in one round, too.
+            await asyncio.gather(*(inbox.receive(frame, process) for frame in frames))
         except (Invalid, UnicodeDecodeError) as error:
             why = f"sent what this node can't take: {error}. See OPERATING.md"
             self._misunderstandings.note(heard.hello.node, why)
             self._complaints.log(heard.hello.node, why, loud=True)
             return
-        if _has_more(frame):
+        if any(map(_has_more, frames)):
             self._sends_much(heard.hello)
-        why_not = self._door.stranger(process) if isinstance(frame, Digest) else None
+        has_digest = any(isinstance(frame, Digest) for frame in frames)
+        why_not = self._door.stranger(process) if has_digest else None
         if why_not and heard.present:
             hello = heard.hello
             self._leave(heard, inbox)
