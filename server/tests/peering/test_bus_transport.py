@@ -18,7 +18,7 @@ from ratchet_server.peering.bus.port import BusError, Hear, Line
 
 from testing.bus import MemoryBus
 from testing.nodes import PATIENCE_S
-from testing.stations import SECRET, Station, note
+from testing.stations import SECRET, Station, meet, note
 from testing.transports import OpenDoor, until
 
 CLUSTER = "test"
@@ -31,11 +31,13 @@ def station(name: str, bus: MemoryBus, **settings: object) -> Station:
     return Station(name, bus, CLUSTER, beat_s=BEAT_S, **settings)  # type: ignore[arg-type]
 
 
-async def meet(*stations: Station) -> None:
-    """Wait until all hear each other."""
-    for one in stations:
-        others = {other.process for other in stations if other is not one}
-        await until(lambda one=one, others=others: one.present == others, "all are there")  # type: ignore[misc]
+@contextlib.asynccontextmanager
+async def two(bus: MemoryBus, **settings: object) -> AsyncIterator[tuple[Station, Station]]:
+    """Two stations that run, and hear each other."""
+    a, b = station("a", bus, **settings), station("b", bus, **settings)
+    async with a.running(), b.running():
+        await meet(a, b)
+        yield a, b
 
 
 class Recorded(MemoryBus):
@@ -76,9 +78,7 @@ class TestABus:
     def test_that_is_frozen_leaves_each_alone_until_it_thaws(self) -> None:
         async def story() -> None:
             bus = MemoryBus()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus) as (a, b):
                 bus.freeze()
                 await until(lambda: not (a.hears or b.hears), "both are deaf")
                 assert a.transport.trouble
@@ -118,9 +118,7 @@ class TestABus:
     def test_that_breaks_is_used_again(self) -> None:
         async def story() -> None:
             bus = MemoryBus()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus) as (a, b):
                 bus.kill()
                 await until(lambda: not (a.hears or b.hears), "both know")
                 assert a.transport.trouble
@@ -135,9 +133,7 @@ class TestABus:
         async def story() -> None:
             bus = MemoryBus(largest=1000)
             ids = [f"{number:016x}" for number in range(1000)]
-            a, b = station("a", bus, ids=ids), station("b", bus, ids=ids)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus, ids=ids) as (a, b):
                 rows = tuple(Row(f"video-{n}", n, n) for n in range(1, 1001))
                 frame = Rows(Slot("a", 1), 0, 1000, more=False, rows=rows)
                 a.transport.send(frame, [b.process])
@@ -157,9 +153,7 @@ class TestPushes:
     def test_of_a_busy_node_travel_together_and_nothing_overtakes_them(self) -> None:
         async def story() -> None:
             bus = Recorded()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus) as (a, b):
                 frames = [*map(self.push, range(1, 100)), note(100)]
                 for frame in frames:
                     a.transport.send(frame, [b.process])
@@ -174,10 +168,7 @@ class TestPushes:
         monkeypatch.setattr(gathering, "GATHER_S", 1e9)
 
         async def story() -> None:
-            bus = MemoryBus()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(MemoryBus()) as (a, b):
                 frames = [self.push(1), self.push(2), self.push(3, confirm=True)]
                 for frame in frames:
                     a.transport.send(frame, [b.process])
