@@ -13,6 +13,7 @@ from ratchet_server.settings.buses import buses
 from testing.accepting import answering
 from testing.brokers import bus_at
 from testing.nodes import HOST, Node, wait_until
+from testing.servers.kafka import Kafka
 from testing.servers.nats import Nats
 from testing.servers.rabbitmq import RabbitMQ
 from testing.servers.redis import Redis
@@ -80,15 +81,16 @@ def test_what_is_no_broker_is_named_and_the_node_goes_on(
         (Nats, "authorization violation"),
         (Redis, "invalid username-password pair"),
         pytest.param(RabbitMQ, "login was refused", marks=pytest.mark.wires),
+        pytest.param(Kafka, "is the login right?", marks=pytest.mark.wires),
     ],
 )
 def test_a_wrong_password_is_named_and_not_shown(
-    kind: type[Nats | Redis | RabbitMQ],
+    kind: type[Nats | Redis | RabbitMQ | Kafka],
     reason: str,
     servers: Shared,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def locked() -> Nats | Redis | RabbitMQ:
+    def locked() -> Nats | Redis | RabbitMQ | Kafka:
         return kind() if kind is RabbitMQ else kind(login=("ratchet", "another"))
 
     async def story() -> str:
@@ -122,10 +124,11 @@ QUEUE: Final = "access to queue 'amq.gen-…' in vhost '/' refused"
                 ((".*", ".*", "ratchet.*"), QUEUE),
             )
         ),
+        pytest.param(Kafka, "none", "this login may not see it", marks=pytest.mark.wires),
     ],
 )
 def test_a_right_that_is_missing_is_named(
-    kind: Callable[..., Nats | Redis | RabbitMQ],
+    kind: Callable[..., Nats | Redis | RabbitMQ | Kafka],
     rights: object,
     reason: str,
     tmp_path: Path,
@@ -149,7 +152,7 @@ def test_a_right_that_is_missing_is_named(
     ],
 )
 def test_the_rights_that_operating_names_are_enough(
-    kind: Callable[..., Nats | Redis | RabbitMQ], rights: object, tmp_path: Path
+    kind: Callable[..., Nats | Redis | RabbitMQ | Kafka], rights: object, tmp_path: Path
 ) -> None:
     async def story() -> None:
         with Server(kind(login=("ratchet", PASSWORD), rights=rights), tmp_path) as server:

@@ -17,9 +17,9 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from ratchet_server.peering.bus.ending import end
-from ratchet_server.peering.bus.failures import failures
+from ratchet_server.peering.bus.failures import failures, words
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
-from ratchet_server.settings.buses import BusUrl
+from ratchet_server.settings.buses import BusUrl, Host
 
 _REQUEST_MS: Final = 2000
 _CLOSE_S: Final = 0.4
@@ -80,9 +80,17 @@ class Kafka:
         except KafkaConnectionError:
             # It only logs why no server will do: a certificate, a login.
             for host in self._hosts:
-                connection = await create_conn(host.name, host.port, **self._settings)
-                connection.close()
+                await self._try(host)
             raise
+
+    async def _try(self, host: Host) -> None:
+        try:
+            connection = await create_conn(host.name, host.port, **self._settings)
+        except KafkaConnectionError as error:
+            # Kafka refuses a login without a word.
+            maybe = ": is the login right?" if self._settings["sasl_plain_username"] else ""
+            raise BusError(f"fails: {words(error)}{maybe}") from None
+        connection.close()
 
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         try:
