@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,7 @@ from ratchet_server.peering.registry.known import finders
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.sightings import Sightings
 from ratchet_server.peering.static import Static
+from ratchet_server.peering.together import together
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
 # The exit codes of the process.
@@ -146,7 +147,7 @@ async def _live(
 
         work = asyncio.create_task(keeper.run())
         # Together, so that they withdraw this node's address at the same time.
-        discoveries = _all(discovery.run(keeper.replica.me) for discovery in node.discoveries)
+        discoveries = together(discovery.run(keeper.replica.me) for discovery in node.discoveries)
         readiness = _become_ready(node, url, settings.join_timeout_s)
         for part in (
             node.routes.run(keeper),
@@ -420,16 +421,6 @@ async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> 
 
     async with _task(run()):
         yield
-
-
-async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
