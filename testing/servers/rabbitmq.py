@@ -83,6 +83,8 @@ class RabbitMQ:
             "HOME": str(folder),
             # With this, the script becomes the server, and no shell waits for it.
             "RUNNING_UNDER_SYSTEMD": "true",
+            # Otherwise Erlang leaves its dump where the tests run.
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
             "ERL_EPMD_PORT": str(self._names),
             "ERL_EPMD_ADDRESS": HOST,
             "RABBITMQ_NODENAME": "ratchet@localhost",
