@@ -21,6 +21,12 @@ from steps import CannotBuild, node, pack, runtime
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
 OUT: Final = PROJECT / "server/src/ratchet_server/page"
+# Each of these becomes one classic script, with all that it imports.
+CLASSIC: Final = {
+    "format.js": "format.js",
+    "embed/view-count.js": "embed/view-count.js",
+    "count/main.js": "count.js",
+}
 # Not in node_modules, which `npm ci` empties: packing the WebAssembly again takes half a minute.
 CACHE: Final = BROWSER / ".cache"
 
@@ -55,7 +61,8 @@ def build(core: Path, out: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     assets = aside / "assets"
     shutil.copytree(BROWSER / "src", assets, ignore=shutil.ignore_patterns("__pycache__"))
-    node.script("bundle.mjs", assets / "count/main.js", assets / "count.js")
+    for source, script in CLASSIC.items():
+        node.script("bundle.mjs", assets / source, assets / script)
     (assets / "pyodide").mkdir()
     print("page: trimmed, with the core, and a snapshot of it", flush=True)
     with pack.ahead(pyodide / "pyodide.asm.wasm", CACHE):

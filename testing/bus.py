@@ -109,7 +109,7 @@ class Tap:
                 hear(message)
 
         async with self._bus.connect(process, pass_on) as line:
-            yield _TapLine(self, line, hear)
+            yield _TapLine(self, line, process, hear)
 
     async def broken(self, line: Line) -> BusError:
         """Wait until the line is broken or cut."""
@@ -126,18 +126,16 @@ class Tap:
         await self._cut.wait()
         return BusError("is cut")
 
-    async def publish(self, line: Line, hear: Hear, to: str | None, message: bytes) -> None:
-        """Publish, or let only the node itself hear it."""
-        if not self._is_mute:
-            await line.publish(to, message)
-        elif to is None:
-            hear(message)
+    def is_mute(self) -> bool:
+        """Whether only the node itself hears what it publishes."""
+        return self._is_mute
 
 
 class _TapLine:
-    def __init__(self, tap: Tap, line: Line, hear: Hear) -> None:
+    def __init__(self, tap: Tap, line: Line, process: str, hear: Hear) -> None:
         self._tap = tap
         self._line = line
+        self._process = process
         self._hear = hear
 
     @property
@@ -145,7 +143,10 @@ class _TapLine:
         return self._line.largest
 
     async def publish(self, to: str | None, message: bytes) -> None:
-        await self._tap.publish(self._line, self._hear, to, message)
+        if not self._tap.is_mute():
+            await self._line.publish(to, message)
+        elif to in {None, self._process}:
+            self._hear(message)
 
     async def broken(self) -> BusError:
         return await self._tap.broken(self._line)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from ratchet_server import cli
 from ratchet_server.__main__ import INTERRUPTED
 from ratchet_server.demo import program, wires
+from ratchet_server.demo.fronts import with_fronts
 from ratchet_server.demo.machine import DemoError
 from ratchet_server.demo.relays import Relays
 from ratchet_server.demo.wires import MakeWire, Wire
@@ -93,7 +94,8 @@ def _behind(kafka: Kafka, relays: Sequence[int]) -> MakeWire:
         brokers = [dataclasses.replace(url, hosts=(Host(HOST, port),)) for port in kafka.behind]
         wire = Relays(dict(zip(ports, brokers, strict=True)), dict(zip(ports, relays, strict=True)))
         try:
-            yield wire
+            async with with_fronts(wire, ports) as fronted:
+                yield fronted
         finally:
             await wire.close()
 

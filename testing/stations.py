@@ -13,7 +13,7 @@ from ratchet_server.peering.bus.port import Bus
 from ratchet_server.peering.bus.transport import BusTransport
 from ratchet_server.peering.ports import Door
 
-from testing.transports import OpenDoor
+from testing.transports import OpenDoor, until
 from testing.witness import Witness
 
 SECRET: Final = "the secret of these stations"
@@ -92,3 +92,10 @@ class Station:
             await asyncio.wait((task,))
         assert task.cancelled(), task.exception()
         assert not self.witness.broken, self.witness.broken
+
+
+async def meet(*stations: Station) -> None:
+    """Wait until all hear each other."""
+    processes = {one.process for one in stations}
+    for one in stations:
+        await until(lambda one=one: one.present >= processes - {one.process}, "all are there")  # type: ignore[misc]

@@ -12,8 +12,8 @@ export class Backoff {
   }
 
   /** Half to one and a half times the step: clients that are cut off together come back apart. */
-  next_ms() {
-    const step_ms = Math.min(this.#longest_ms, FIRST_MS * 2 ** this.#tries);
+  next_ms(longest_ms = this.#longest_ms) {
+    const step_ms = Math.min(longest_ms, FIRST_MS * 2 ** this.#tries);
     this.#tries += 1;
     return step_ms * (0.5 + Math.random());
   }

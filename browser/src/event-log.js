@@ -1,7 +1,8 @@
 // Keeps what has happened on this page, because the debug panel may load after the first events.
 
 /**
- * @import { Silence, Transport } from './live.js'
+ * @import { Silence } from './live.js'
+ * @import { Transport } from './transports.js'
  * @import { Kind as LinkKind } from './merge-link.js'
  * @import { Merged } from './merge-protocol.js'
  * @import { StorageKind } from './storage/port.js'

@@ -8,21 +8,17 @@
 
 import { onAttention } from './attention.js';
 import { Backoff, pause } from './backoff.js';
+import { byEvents, byPolling, byWebSocket } from './transports.js';
 
-const CONNECT_MS = 5_000;
-const POLL_MS = 3_000;
 const STAY_MS = 2_000;
 const LONGEST_STAY_MS = 5 * 60_000;
-// A dead network closes no socket, so we give up a socket that is silent for this long.
-// Reconnecting brings a fresh snapshot, and costs the server one handshake in five minutes for each
-// idle watcher.
-const SILENCE_MS = 5 * 60_000;
 // After a socket that lasted this long, the back-off starts from the beginning. It must not after a
 // socket that a node cuts off at once, or a page would reconnect again and again.
 const LASTED_MS = 5_000;
 
 /**
- * @typedef {'websocket' | 'events' | 'polling'} Transport
+ * @import { Transport, Way } from './transports.js'
+ *
  * @typedef {'connecting' | 'paused' | 'unseen'} Silence why no snapshot comes
  *
  * @typedef {object} LiveEvents
@@ -35,25 +31,15 @@ const LASTED_MS = 5_000;
  * @property {(paused: boolean) => void} pause by the viewer
  * @property {(node: string) => void} pin asks the balancer for this node from now on; '' for any
  * @property {() => void} stop for good
- *
- * @typedef {object} Connection one connection, or one spell of polling
- * @property {readonly string[]} videos at least one
- * @property {string} node which node to ask the balancer for; empty for any
- * @property {(text: string, node?: string) => void} received
- * @property {number} stay_ms how long a fallback stays before it ends itself
- * @property {AbortSignal} signal ends it at once
  */
 
-/**
- * Each resolves or rejects when the connection has ended.
- *
- * @type {[Transport, (connection: Connection) => Promise<void>][]}
- */
-const TRANSPORTS = [
+/** For a page of the site itself, the best first. @type {readonly Way[]} */
+const WAYS = [
   ['websocket', byWebSocket],
   ['events', byEvents],
   ['polling', byPolling],
 ];
+const OWN_SITE = { site: '', ways: WAYS };
 
 /**
  * Follows `videos` until it is stopped.
@@ -61,10 +47,14 @@ const TRANSPORTS = [
  * @param {readonly string[]} videos at least one
  * @param {LiveEvents} events
  * @param {string} [node] which one to ask the balancer for at first
+ * @param {object} [how] for a page of another site
+ * @param {string} how.site the origin of the counting site
+ * @param {readonly Way[]} how.ways the best first
+ * @param {number} [how.unheard_ms] the longest pause between two tries while nothing has ever come
  * @returns {Live & {change: (videos: readonly string[]) => void}} `change`: follow these instead
  */
-export function follow(videos, events, node = '') {
-  const follower = new Follower(videos, events, node);
+export function follow(videos, events, node = '', how = OWN_SITE) {
+  const follower = new Follower(videos, events, node, how);
   void follower.run();
   return follower;
 }
@@ -73,8 +63,10 @@ class Follower {
   #videos;
   #events;
   #node;
+  #how;
+  #isHeard = false;
   #backoff = new Backoff();
-  /** The index in TRANSPORTS of the one to try next. */
+  /** The index in `how.ways` of the one to try next. */
   #at = 0;
   #stay_ms = STAY_MS;
   #paused = false;
@@ -88,11 +80,13 @@ class Follower {
    * @param {readonly string[]} videos
    * @param {LiveEvents} events
    * @param {string} node
+   * @param {{site: string, ways: readonly Way[], unheard_ms?: number}} how
    */
-  constructor(videos, events, node) {
+  constructor(videos, events, node, how) {
     this.#videos = videos;
     this.#events = events;
     this.#node = node;
+    this.#how = how;
     this.#attention = onAttention({
       seen: (seen) => {
         if (this.#unseen === !seen) return;
@@ -160,33 +154,36 @@ class Follower {
     const tried = this.#at;
     const delivered = await this.#connect(tried, signal);
     if (this.#stopped) return;
-    if (!this.#isIdle()) this.#events.lost('connecting', TRANSPORTS[tried][0]);
+    if (!this.#isIdle()) this.#events.lost('connecting', this.#how.ways[tried][0]);
     if (signal.aborted) return;
-    this.#at = delivered ? 0 : (tried + 1) % TRANSPORTS.length;
-    await pause(this.#backoff.next_ms(), signal);
+    this.#at = delivered ? 0 : (tried + 1) % this.#how.ways.length;
+    const longest_ms = this.#isHeard ? undefined : this.#how.unheard_ms;
+    await pause(this.#backoff.next_ms(longest_ms), signal);
   }
 
   /**
    * One transport, until it ends.
    *
-   * @param {number} tried its index in TRANSPORTS
+   * @param {number} tried its index in `how.ways`
    * @param {AbortSignal} signal
    * @returns {Promise<boolean>} whether it ever delivered
    */
   async #connect(tried, signal) {
-    const [transport, connect] = TRANSPORTS[tried];
+    const [transport, connect] = this.#how.ways[tried];
     const since_ms = performance.now();
     let delivered = false;
     try {
       await connect({
+        site: this.#how.site,
         videos: this.#videos,
         node: this.#node,
         received: (text, node) => {
           if (signal.aborted) return;
           delivered = true;
+          this.#isHeard = true;
           this.#events.received(text, node ?? nodeIn(text), transport);
         },
-        stay_ms: this.#stay_ms,
+        stay_ms: tried > 0 ? this.#stay_ms : null,
         signal,
       });
     } catch {
@@ -199,94 +196,6 @@ class Follower {
     }
     return delivered;
   }
-}
-
-/**
- * @param {Connection} connection
- * @returns {Promise<void>}
- */
-function byWebSocket({ videos, node, received, signal }) {
-  return new Promise((resolve) => {
-    const url = new URL(address(videos, 'live', node), location.href);
-    url.protocol = url.protocol.replace('http', 'ws');
-    const socket = new WebSocket(url);
-    let timer = setTimeout(end, CONNECT_MS);
-    function end() {
-      clearTimeout(timer);
-      socket.onmessage = null;
-      socket.onclose = null;
-      socket.close();
-      resolve();
-    }
-    signal.addEventListener('abort', end);
-    socket.onclose = end;
-    socket.onmessage = ({ data }) => {
-      clearTimeout(timer);
-      timer = setTimeout(end, SILENCE_MS);
-      received(String(data));
-    };
-  });
-}
-
-/**
- * @param {Connection} connection
- * @returns {Promise<void>}
- */
-function byEvents({ videos, node, received, stay_ms, signal }) {
-  return new Promise((resolve) => {
-    const source = new EventSource(address(videos, 'events', node));
-    let connected = false;
-    let timer = setTimeout(end, CONNECT_MS);
-    function end() {
-      clearTimeout(timer);
-      source.close(); // EventSource would reconnect by itself, without our fallbacks and back-off
-      resolve();
-    }
-    signal.addEventListener('abort', end);
-    source.onerror = end;
-    source.onmessage = ({ data }) => {
-      if (!connected) {
-        clearTimeout(timer);
-        timer = setTimeout(end, stay_ms);
-      }
-      connected = true;
-      received(data);
-    };
-  });
-}
-
-/**
- * @param {Connection} connection
- * @returns {Promise<void>}
- */
-async function byPolling({ videos, node, received, stay_ms, signal }) {
-  const end_ms = performance.now() + stay_ms;
-  while (performance.now() < end_ms && !signal.aborted) {
-    let delivered = false;
-    for (const video of videos) {
-      if (signal.aborted) return;
-      const response = await fetch(address([video], 'snapshot', node), {
-        cache: 'no-store',
-        signal: AbortSignal.timeout(CONNECT_MS),
-      });
-      if (!response.ok) continue; // the node may not know this video yet
-      received(await response.text(), response.headers.get('X-Ratchet-Node') ?? '');
-      delivered = true;
-    }
-    if (!delivered) return;
-    await pause(POLL_MS * (0.5 + Math.random()), signal);
-  }
-}
-
-/**
- * @param {readonly string[]} videos
- * @param {'live' | 'events' | 'snapshot'} resource
- * @param {string} node
- */
-function address([video, ...others], resource, node) {
-  const query = new URLSearchParams({ with: 'node', ...(node && { node }) });
-  for (const other of others) query.append('also', other);
-  return `/api/videos/${video}/${resource}?${query}`;
 }
 
 /**

@@ -9,6 +9,8 @@ const [entry, outfile] = process.argv.slice(2);
 await build({
   entryPoints: [entry],
   outfile,
+  // It may take the place of its own source.
+  allowOverwrite: true,
   bundle: true,
   minify: true,
   format: 'iife',

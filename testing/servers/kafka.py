@@ -15,6 +15,7 @@ from aiokafka.admin import (
 from aiokafka.errors import KafkaError
 
 from testing import packages
+from testing.certificates import Files
 from testing.nodes import HOST, PATIENCE_S, free_port
 from testing.packages import cache
 from testing.servers.java import java
@@ -33,7 +34,7 @@ controller.quorum.voters={node}@{host}:{internal}
 controller.listener.names=CONTROLLER
 listeners={listeners},CONTROLLER://{host}:{internal}
 advertised.listeners={advertised}
-listener.security.protocol.map={plain},CONTROLLER:PLAINTEXT
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={folder}/topics
 auto.create.topics.enable=false
@@ -60,13 +61,32 @@ num.io.threads=2
 background.threads=1
 """
 
+_LOGIN: Final = """
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=\\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_{}="{}";
+"""
+_AUTHORIZER: Final = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
 
 class Kafka:
     """See `server.Kind`. It does its work when its topic has a leader."""
 
-    def __init__(self, *, relays: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        relays: Sequence[int] = (),
+        tls: Files | None = None,
+        login: tuple[str, str] | None = None,
+        rights: str = "all",
+    ) -> None:
         """`relays`: ports of this machine that lead to the ports `behind`, one to each. Clients
-        that come that way are told to come that way again. At most eight."""
+        that come that way are told to come that way again. At most eight. `tls`: its certificate,
+        `login`: the name and the password, for clients that come to the port after the
+        controller's. `rights`: "all" or "none", what the login may do."""
         self._jars = needed(packages.KAFKA)
         self._port = free_port()
         self.url = self._at(TOPIC)
@@ -75,6 +95,14 @@ class Kafka:
         self._listeners = {"PLAINTEXT": (self._port, self._port)} | {
             f"RELAY{i}": ports for i, ports in enumerate(zip(self.behind, relays, strict=True))
         }
+        self._tls, self._login, self._rights = tls, login, rights
+        guarded = self._port + 2
+        if tls:
+            self._listeners["SSL"] = (guarded, guarded)
+            self.url = f"kafka+tls://{HOST}:{guarded}/{TOPIC}"
+        if login:
+            self._listeners["SASL_PLAINTEXT"] = (guarded, guarded)
+            self.url = "kafka://{}:{}@".format(*login) + f"{HOST}:{guarded}/{TOPIC}"
 
     async def commands(self, folder: Path) -> Sequence[Command]:
         settings = folder / "server.properties"
@@ -86,9 +114,13 @@ class Kafka:
                 folder=folder,
                 listeners=_listed(f"{n}://{HOST}:{at}" for n, (at, _) in self._listeners.items()),
                 advertised=_listed(f"{n}://{HOST}:{to}" for n, (_, to) in self._listeners.items()),
-                plain=_listed(f"{n}:PLAINTEXT" for n in self._listeners),
+                protocols=_listed(
+                    f"{n}:{'PLAINTEXT' if n.startswith('RELAY') else n}" for n in self._listeners
+                ),
             )
         )
+        with settings.open("a") as file:
+            file.write(self._guards(folder))
         if not (folder / "topics/meta.properties").exists():
             # It writes what a new node begins with, and the name of its cluster.
             new = ("format", "-t", _cluster(), "-c", settings)
@@ -105,6 +137,20 @@ class Kafka:
             while not await self._leads(topic):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_S)
         return self._at(topic)
+
+    def _guards(self, folder: Path) -> str:
+        """The settings of TLS or the login."""
+        text = ""
+        if self._tls:
+            store = folder / "store.pem"
+            store.write_bytes(self._tls.key.read_bytes() + self._tls.certificate.read_bytes())
+            text += f"ssl.keystore.type=PEM\nssl.keystore.location={store}\n"
+        if self._login:
+            text += _LOGIN.format(*self._login)
+        if self._rights == "none":
+            # Whoever comes without a login may do all: our own checks.
+            text += _AUTHORIZER
+        return text
 
     def _at(self, topic: str) -> str:
         return f"kafka://{HOST}:{self._port}/{topic}"

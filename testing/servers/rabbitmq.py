@@ -7,6 +7,7 @@ from pathlib import Path
 import aiormq
 
 from testing import packages
+from testing.certificates import Files
 from testing.nodes import HOST, free_port
 from testing.servers.server import Command, heard, needed
 
@@ -15,10 +16,21 @@ _ERL = """#!/bin/sh
 export ROOTDIR={erlang} BINDIR={erts} EMU=beam PROGNAME=erl
 exec {erts}/erlexec "$@"
 """
-_SETTINGS = """
+_PLAIN = """
 listeners.tcp.1 = {host}:{port}
+"""
+_TLS = """
+listeners.tcp = none
+listeners.ssl.1 = {host}:{port}
+ssl_options.certfile = {tls.certificate}
+ssl_options.keyfile = {tls.key}
+"""
+_SETTINGS = """
 default_user = {user}
 default_pass = {password}
+default_permissions.configure = {configure}
+default_permissions.write = {write}
+default_permissions.read = {read}
 log.console.level = warning
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 512MB
@@ -28,13 +40,22 @@ vm_memory_high_watermark.absolute = 512MB
 class RabbitMQ:
     """See `server.Kind`. A login that was given once is in the data."""
 
-    def __init__(self, *, login: tuple[str, str] = ("guest", "guest")) -> None:
-        """`login`: the name and the password without which it hears nobody."""
+    def __init__(
+        self,
+        *,
+        login: tuple[str, str] = ("guest", "guest"),
+        rights: tuple[str, str, str] = (".*", ".*", ".*"),
+        tls: Files | None = None,
+    ) -> None:
+        """`login`: the name and the password without which it hears nobody. `rights`: what the
+        login may configure, write and read, as patterns of names. `tls`: its certificate."""
+        self._tls = tls
         self._program = needed(packages.RABBITMQ)
         self._login = login
+        self._rights = rights
         # For clients, for other nodes, and epmd's.
         self._port, self._nodes, self._names = range(port := free_port(), port + 3)
-        self.url = "amqp://{}:{}@".format(*login) + f"{HOST}:{self._port}"
+        self.url = f"amqp{'s' if tls else ''}://" + "{}:{}@".format(*login) + f"{HOST}:{self._port}"
 
     async def commands(self, folder: Path) -> Sequence[Command]:
         erlang = self._program.parents[4] / "erlang"
@@ -42,7 +63,17 @@ class RabbitMQ:
         (folder / "erl").write_text(_ERL.format(erlang=erlang, erts=erts))
         (folder / "erl").chmod(0o755)
         user, password = self._login
-        settings = _SETTINGS.format(host=HOST, port=self._port, user=user, password=password)
+        configure, write, read = self._rights
+        settings = (_SETTINGS + (_TLS if self._tls else _PLAIN)).format(
+            tls=self._tls,
+            host=HOST,
+            port=self._port,
+            user=user,
+            password=password,
+            configure=configure,
+            write=write,
+            read=read,
+        )
         (folder / "rabbitmq.conf").write_text(settings)
         (folder / "plugins").write_text("[].")
         environ = {
@@ -52,6 +83,8 @@ class RabbitMQ:
             "HOME": str(folder),
             # With this, the script becomes the server, and no shell waits for it.
             "RUNNING_UNDER_SYSTEMD": "true",
+            # Otherwise Erlang leaves its dump where the tests run.
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
             "ERL_EPMD_PORT": str(self._names),
             "ERL_EPMD_ADDRESS": HOST,
             "RABBITMQ_NODENAME": "ratchet@localhost",
@@ -74,10 +107,12 @@ class RabbitMQ:
 
     async def answers(self) -> bool:
         # While it says no hello, the client would complain on the log.
-        if not await heard(self._port, b"AMQP\x00\x00\x09\x01", b"RabbitMQ"):
+        hello = b"AMQP\x00\x00\x09\x01"
+        if not await heard(self._port, hello, b"RabbitMQ", tls=self._tls is not None):
             return False
         try:
-            async with aiormq.connect(self.url):
+            # The test looks at its certificate, not we.
+            async with aiormq.connect(f"{self.url}/?no_verify_ssl=1"):
                 return True
         except aiormq.AMQPError:
             return False

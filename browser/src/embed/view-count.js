@@ -10,10 +10,13 @@
 // site that it names: <view-count site="https://SITE" video="tide">. The first of the scripts that
 // runs does the work for all.
 //
-// One hidden frame of SITE does all the work, for all its elements on the page: it connects, merges and
-// stores. So this script needs no library, and opens no socket and no worker on the page's own
-// site. It only keeps one entry for each video in that site's local storage: the highest number
+// One stream of events from SITE brings the numbers of all its elements on the page: see light.js. The
+// script keeps one entry for each video in the local storage of the page's own site: the highest number
 // shown. After a reload, the element shows this number at once, and never a smaller one.
+//
+// With the attribute `replica`, one hidden frame of SITE does the work instead. It runs Ratchet's core, as
+// the clip's own page does: it merges the states of all nodes that it hears, and stores them. So it may
+// know of views that no single node knows yet. It costs five megabytes at the first visit.
 //
 // The page and the frame send each other these messages. An older copy of this file may talk to a
 // newer frame, so a new version may add messages, but must not change any:
@@ -21,9 +24,11 @@
 //   page -> frame   {watch: video}   {forget: video}
 //   frame -> page   {video, views, exact: "1,234,567", short: "1.2M"}   {video, refused: why}   {here: true}
 //
-// It is one file and a classic script. Pages of other sites may load a classic script from
-// anywhere, but a module only from a site that allows it.
-'use strict';
+// The build makes one classic script of this file and its imports. Pages of other sites may load a
+// classic script from anywhere, but a module only from a site that allows it.
+
+import { viewsFormat } from '../views-format.js';
+import { lightSite } from './light.js';
 
 (() => {
   const NAME = 'view-count';
@@ -40,6 +45,8 @@
   // An image that never comes must not keep the counts away.
   const COMPLETE_MS = 10_000;
   const IDLE_MS = 1_000;
+  // A node sends no more over one stream.
+  const MOST_VIDEOS = 100;
   // For screen readers only. (A page's policy does not forbid a style that a script sets.)
   const UNSEEN =
     'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
@@ -74,6 +81,9 @@
     return isNumber && isText(exact) && isText(short) ? { views, exact, short } : undefined;
   }
 
+  /** @param {string} text */
+  const isVideo = (text) => /^[A-Za-z0-9_-]{1,64}$/.test(text);
+
   /**
    * @param {unknown} value
    * @returns {value is string}
@@ -103,13 +113,20 @@
       isComplete = true;
     });
 
-  /** A counting site: its frame, what the frame has sent, and the elements that show it. */
+  const format = viewsFormat(navigator.languages, 'en');
+
+  /** A counting site: what it has sent, and the elements that show it. */
   class Site {
     #origin;
     /** @type {Map<string, Set<ViewCount>>} */
     #elements = new Map();
     /** @type {Map<string, Known>} */
     #known = new Map();
+    #light;
+    /** The videos that come over the stream, and those that the frame brings. @type {Set<string>} */
+    #lightly = new Set();
+    /** @type {Set<string>} */
+    #framed = new Set();
     /** @type {HTMLIFrameElement | undefined} */
     #frame;
     #loaded = false;
@@ -122,6 +139,15 @@
     /** @param {string} origin */
     constructor(origin) {
       this.#origin = origin;
+      this.#light = lightSite(origin, {
+        views: (video, views) => {
+          const now = { views, exact: format.exact(views), short: format.short(views) };
+          this.#remember(video, now);
+          this.#raise(video, now);
+        },
+        unknown: (video) => this.#refused(video, 'the site counts no such video.'),
+        unanswered: () => this.#warnOfSilence('connection to it (connect-src)'),
+      });
       addEventListener('message', (event) => this.#receive(event));
       addEventListener('storage', ({ key }) => {
         for (const video of this.#elements.keys()) {
@@ -143,11 +169,38 @@
     join(element, video) {
       const group = this.#elements.get(video) ?? new Set();
       this.#elements.set(video, group.add(element));
-      this.#needFrame();
-      if (group.size > 1) return;
-      const now = this.#remembered(video);
-      if (now) this.#raise(video, now);
-      this.#post({ watch: video });
+      if (group.size === 1) {
+        const now = this.#remembered(video);
+        if (now) this.#raise(video, now);
+      }
+      this.#follow(video, group);
+    }
+
+    /**
+     * @param {string} video
+     * @param {Set<ViewCount>} group
+     */
+    #follow(video, group) {
+      const wantsReplica = [...group].some((element) => element.hasAttribute('replica'));
+      if (wantsReplica) {
+        this.#forgetLightly(video);
+        this.#framed.add(video);
+        this.#needFrame();
+        this.#post({ watch: video });
+      } else if (!this.#lightly.has(video) && !this.#framed.has(video)) {
+        if (!isVideo(video)) this.#refused(video, 'this is no video’s id.');
+        else if (this.#lightly.size >= MOST_VIDEOS)
+          this.#refused(video, `a page shows ${MOST_VIDEOS} videos at most.`);
+        else {
+          this.#lightly.add(video);
+          this.#light.watch(video);
+        }
+      }
+    }
+
+    /** @param {string} video */
+    #forgetLightly(video) {
+      if (this.#lightly.delete(video)) this.#light.forget(video);
     }
 
     /**
@@ -160,7 +213,8 @@
       setTimeout(() => {
         if (group.size || this.#elements.get(video) !== group) return;
         this.#elements.delete(video);
-        this.#post({ forget: video });
+        this.#forgetLightly(video);
+        if (this.#framed.delete(video)) this.#post({ forget: video });
       }, GONE_MS);
     }
 
@@ -219,7 +273,7 @@
         void completed.then(this.#needFrame);
       } else if (this.#frame && !this.#frame.isConnected) {
         this.#closeFrame(); // a script of the page has removed it
-      } else if (!this.#frame && this.#elements.size) {
+      } else if (!this.#frame && this.#framed.size) {
         this.#openFrame();
       }
     };
@@ -238,7 +292,7 @@
       frame.onload = () => {
         this.#loaded = true;
         this.#expectMessage(SILENT_MS);
-        for (const video of this.#elements.keys()) this.#post({ watch: video });
+        for (const video of this.#framed) this.#post({ watch: video });
       };
       frame.src = `${this.#origin}/embed`;
       this.#frame = frame;
@@ -253,7 +307,7 @@
       this.#frame?.remove();
       this.#frame = undefined;
       this.#loaded = false;
-      if (this.#elements.size) this.#needFrame();
+      if (this.#framed.size) this.#needFrame();
     };
 
     /** @param {number} within_ms */
@@ -261,13 +315,7 @@
       clearTimeout(this.#silence);
       if (this.#answered) return;
       this.#silence = setTimeout(() => {
-        if (!this.#warned)
-          warn(
-            `${this.#origin} does not answer this page. It may be down; or its RATCHET_EMBED_ORIGINS ` +
-              `does not name ${location.origin}; or this page's own policy allows no frame of it ` +
-              '(frame-src).',
-          );
-        this.#warned = true;
+        this.#warnOfSilence('frame of it (frame-src)');
         // The site may be back later. Try ever more seldom: if the page is not listed, no answer
         // will come.
         this.#silence = setTimeout(this.#closeFrame, this.#again_ms * (0.5 + Math.random()));
@@ -286,6 +334,25 @@
       if (this.#loaded) this.#frame?.contentWindow?.postMessage(message, '*');
     }
 
+    /** @param {string} what this page's policy may forbid */
+    #warnOfSilence(what) {
+      if (!this.#warned)
+        warn(
+          `${this.#origin} does not answer this page. It may be down; or its RATCHET_EMBED_ORIGINS ` +
+            `does not name ${location.origin}; or this page's own policy allows no ${what}.`,
+        );
+      this.#warned = true;
+    }
+
+    /**
+     * @param {string} video
+     * @param {string} why
+     */
+    #refused(video, why) {
+      this.#forgetLightly(video);
+      warn(`no views of "${video}": ${why}`);
+    }
+
     /** @param {MessageEvent} event */
     #receive({ source, origin, data }) {
       if (!this.#frame || source !== this.#frame.contentWindow || origin !== this.#origin) return;
@@ -293,7 +360,7 @@
       clearTimeout(this.#silence);
       if (!this.#elements.has(data?.video)) return;
       if (typeof data.refused === 'string') {
-        warn(`no views of "${data.video}": ${data.refused}`);
+        this.#refused(data.video, data.refused);
         return;
       }
       const now = knownIn(data);
@@ -366,7 +433,7 @@
   // -- the element -------------------------------------------------------------------------------
 
   class ViewCount extends HTMLElement {
-    static observedAttributes = ['video', 'site', 'compact'];
+    static observedAttributes = ['video', 'site', 'compact', 'replica'];
 
     /** The site and the video that it watches; none while the element is not on the page. */
     /** @type {Site | undefined} */
@@ -396,9 +463,11 @@
       this.#watch();
     }
 
-    attributeChangedCallback() {
+    /** @param {string} name */
+    attributeChangedCallback(name) {
       if (!this.isConnected) return;
       this.#watch();
+      if (name === 'replica' && this.#video) this.#site?.join(this, this.#video);
       const now = this.#known();
       if (now) this.show(now);
     }

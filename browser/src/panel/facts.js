@@ -2,7 +2,8 @@
 
 /**
  * @import { Event } from '../event-log.js'
- * @import { Silence, Transport } from '../live.js'
+ * @import { Silence } from '../live.js'
+ * @import { Transport } from '../transports.js'
  * @import { Kind as LinkKind } from '../merge-link.js'
  * @import { Merged } from '../merge-protocol.js'
  * @import { StorageKind, Stored } from '../storage/port.js'

@@ -87,13 +87,40 @@ def _repair(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _secret(arguments: argparse.Namespace) -> str | None:
+    """The secret for calls. Raises `SettingError`."""
+    secrets = sources.read_one("secrets", arguments, environment.effective(os.environ))
+    return next(iter(secrets), None)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from ratchet_server import backup
+    from ratchet_server.operator.client import CallError, Client
+
+    try:
+        with Client(arguments.url, _secret(arguments)) as node:
+            backup.backup(node, arguments.file)
+    except (CallError, backup.BackupError) as error:
+        return _failed(error)
+    return OK
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from ratchet_server import backup
+
+    try:
+        backup.check(arguments.file)
+    except (backup.BackupError, OutputError) as error:
+        return _failed(error)
+    return OK
+
+
 def _operate(arguments: argparse.Namespace) -> int:
     from ratchet_server.operator import commands
     from ratchet_server.operator.client import CallError, Client
 
-    secrets = sources.read_one("secrets", arguments, environment.effective(os.environ))
     try:
-        with Client(arguments.url, next(iter(secrets), None)) as node:
+        with Client(arguments.url, _secret(arguments)) as node:
             match arguments.command:
                 case "status":
                     well = commands.status(node, as_json=arguments.json)
@@ -186,6 +213,22 @@ def _parser() -> argparse.ArgumentParser:
     join.add_argument("other", metavar="URL", help="http://host:port of a node of one cluster")
     join.add_argument("--via", dest="url", required=True, metavar="URL",
                       help="http://host:port of a node of the other")  # fmt: skip
+    back_up = _operators(
+        commands, "backup", "copy a node's data into a file",
+        "Gets all that the node has on disk, while it goes on counting, and checks the copy. To "
+        "restore it, put it as ratchet.sqlite into the empty --data folder of a node.",
+    )  # fmt: skip
+    back_up.add_argument("url", metavar="URL", help="http://host:port of the node")
+    back_up.add_argument("file", metavar="FILE", type=Path, help="the new file")
+    back_up.set_defaults(run=_backup)
+    check = commands.add_parser(
+        "check",
+        help="read a backup, and say what it has",
+        description="Reads a backup, or the ratchet.sqlite of a node, which may be running. Exits "
+        "with 1 if anything in it is damaged. It changes nothing.",
+    )
+    check.add_argument("file", metavar="FILE", type=Path, help="the file")
+    check.set_defaults(run=_check)
     _add_repair(commands)
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")

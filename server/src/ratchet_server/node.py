@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import open_files, signals
+from ratchet_server import open_files, signals, supervisor
 from ratchet_server.counting import datadir
-from ratchet_server.counting.datadir import DataError
+from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.departure import Departure
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.life import Life
@@ -31,6 +31,7 @@ from ratchet_server.counting.store import Store
 from ratchet_server.crash_points import reached
 from ratchet_server.http import files
 from ratchet_server.http.app import App, application
+from ratchet_server.http.backup import backup
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
@@ -70,6 +71,7 @@ from ratchet_server.peering.registry.known import finders
 from ratchet_server.peering.routes import Routes
 from ratchet_server.peering.sightings import Sightings
 from ratchet_server.peering.static import Static
+from ratchet_server.peering.together import together
 from ratchet_server.settings import MEMORY, OnTerm, SettingError, Settings
 
 # The exit codes of the process.
@@ -145,7 +147,7 @@ async def _live(
 
         work = asyncio.create_task(keeper.run())
         # Together, so that they withdraw this node's address at the same time.
-        discoveries = _all(discovery.run(keeper.replica.me) for discovery in node.discoveries)
+        discoveries = together(discovery.run(keeper.replica.me) for discovery in node.discoveries)
         readiness = _become_ready(node, url, settings.join_timeout_s)
         for part in (
             node.routes.run(keeper),
@@ -159,6 +161,7 @@ async def _live(
             await stack.enter_async_context(_background(part, departure))
         superseded = await stack.enter_async_context(_task(keeper.superseded.wait()))
         await asyncio.wait((work, stop_requested, superseded), return_when=asyncio.FIRST_COMPLETED)
+        supervisor.tell("STOPPING=1")
         if not work.done():
             departing = await stack.enter_async_context(_task(departure.depart()))
             await asyncio.wait((work, departing), return_when=asyncio.FIRST_COMPLETED)
@@ -326,6 +329,7 @@ def _node(
             reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
+            backup(None if settings.data == MEMORY else settings.data / DATABASE, guard),
             cluster(
                 replica,
                 mesh,
@@ -381,6 +385,7 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
     if not node.departure.stop_requested.is_set():
         # People read this line, and programs wait for it.
         say(f"ready: node {node.name} at {url}")
+        supervisor.tell("READY=1")
 
 
 @contextlib.contextmanager
@@ -416,16 +421,6 @@ async def _background(work: Coroutine[Any, Any, None], departure: Departure) -> 
 
     async with _task(run()):
         yield
-
-
-async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from ratchet.slot import Slot
 from ratchet.table import Table
 
 from ratchet_server.counting import datadir
+from ratchet_server.counting.contents import BASE, contents, counted
 from ratchet_server.counting.datadir import DATABASE, DataError, InUse
 from ratchet_server.counting.failures import NothingWritten
 from ratchet_server.counting.plan import Plan, PlanError, columns_of
@@ -31,7 +32,6 @@ _SHOWN: Final = 5
 _FAULTS_SHOWN: Final = 20
 # Rows in one transaction of the new file.
 _ROWS_AT_ONCE: Final = 10_000
-_BASE: Final = "base"
 
 
 class RepairError(Exception):
@@ -94,7 +94,7 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
         changes = [*_changes(table, mended, wanted)]
         faults = [*islice(bounds.faults(mended), _FAULTS_SHOWN)]
         lines = [f"{path}, at {clock} by this machine's clock", ""]
-        lines += [*_damage(store), *_contents(table), ""]
+        lines += [*_damage(store), *contents(table), ""]
         lines += ["What changes:", *changes] if changes else ["Nothing changes."]
         if absent := [*_absent(table, wanted)]:
             lines += ["", "What is not in this data:", *absent]
@@ -137,22 +137,6 @@ def _damage(store: Store) -> Iterator[str]:
         yield f"damaged, and left out: {damage}"
 
 
-def _contents(table: Table) -> Iterator[str]:
-    slots = columns_of(table)
-    width = max((len(str(slot)) for slot in slots), default=0)
-    for slot, column in sorted(slots.items(), key=lambda each: each[0]):
-        state = "closed" if table.is_closed(slot) else "open"
-        if slot in table.lifting:
-            state = "on its way into the base"
-        yield f"  {slot!s:{width}}  {_counted(column.total, len(column))}, {state}"
-    total = sum(views for _, views in table.base)
-    yield f"  {_BASE:{width}}  {_counted(total, len(table.base))}"
-
-
-def _counted(views: int, videos: int) -> str:
-    return f"{views:,} views of {videos:,} video{'' if videos == 1 else 's'}"
-
-
 # -- what changes ------------------------------------------------------------------------------
 
 
@@ -165,10 +149,10 @@ def _changes(before: Table, after: Table, wanted: Plan) -> Iterator[str]:
             most = sorted(column, key=lambda row: row.views, reverse=True)
             rest = f" and {len(most) - _SHOWN:,} more" if len(most) > _SHOWN else ""
             top = ", ".join(f"{row.video} {row.views:,}" for row in most[:_SHOWN])
-            yield f"  {slot} goes, with {_counted(column.total, len(column))}: {top}{rest}"
+            yield f"  {slot} goes, with {counted(column.total, len(column))}: {top}{rest}"
             continue
         if to != slot:
-            yield f"  {slot} becomes {to}, with {_counted(kept.total, len(kept))}"
+            yield f"  {slot} becomes {to}, with {counted(kept.total, len(kept))}"
         yield from _numbers(str(to), {row.video: row.views for row in column}, kept)
         if kept.complete < column.complete:
             yield f"  {to} claims no changes any more, and the other nodes send it what they have"
@@ -209,7 +193,7 @@ def _numbers(place: str, old: Mapping[str, int], new: Iterable[Row]) -> Iterator
 def _remedy(fault: Fault, table: Table, latest: int) -> str:
     place, video, _ = fault
     if video is not None:
-        where = place or _BASE
+        where = place or BASE
         drop = f", or --drop {where}" if place else ""
         return f"--set {where}/{video}=VIEWS, with the right number{drop}"
     slot = place
@@ -245,5 +229,5 @@ def _number(text: str) -> tuple[tuple[Slot | None, str], int]:
     if parts is None:
         raise Invalid(f"--set takes SLOT/VIDEO=VIEWS or base/VIDEO=VIEWS, not {names.shown(text)}")
     place, video, views = parts.groups()
-    slot = None if place == _BASE else _slot(place)
+    slot = None if place == BASE else _slot(place)
     return (slot, names.video(video)), names.natural(int(views))

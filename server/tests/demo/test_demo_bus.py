@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ratchet.changes import Changes
+from ratchet.slot import Slot
 from ratchet_server.demo import wires
 from ratchet_server.demo.machine import DemoError
+from ratchet_server.peering.on_demand import STAY_S as ON_DEMAND_S
 from ratchet_server.settings import SettingError
 from ratchet_server.settings.buses import buses
 
 from testing.brokers import MULTICAST, wire_url
 from testing.demo import Demo, running_demo
+from testing.disk import fill, many
 from testing.nodes import HTTP, wait_until
 from testing.servers.shared import Shared
 
@@ -77,6 +81,22 @@ class TestCutting:
         assert re.match(r"(nats|multicast)://", wire["over"])
         assert wire["why_uncut"] is None
         assert f"wire      {wire['over']}" in demo.printed
+
+
+def test_a_cut_ends_what_was_dialled_for_much_and_lets_nobody_dial(tmp_path: Path) -> None:
+    data = tmp_path / "data" / "demo"
+    data.mkdir(parents=True)
+    fill(data / "a", Changes(columns=(many(Slot("a", 1), 10_000),), newest={"a": 1}))
+    url = wire_url(MULTICAST, Shared(tmp_path))
+    with running_demo(tmp_path, bus=url) as demo:
+        # It dials whoever sends it much: a, or b, which has it from a.
+        wait_until(lambda: "websocket" in " ".join(how(demo, "c").values()), "c has dialled")
+        demo.act("c", "cut")
+        # If nobody cut it, it would end after half a minute.
+        wait_until(lambda: not demo.connected_to("c"), "c hears no node", ON_DEMAND_S / 2)
+        wait_until(lambda: demo.connected_to("a") == {"b"}, "a hears b alone")
+        demo.act("c", "heal")
+        wait_until(lambda: demo.is_connected_to_all("c"), "c hears all")
 
 
 class TestTheUrl:

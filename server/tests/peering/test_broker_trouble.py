@@ -16,7 +16,7 @@ from ratchet_server.peering.bus.port import Bus
 from testing.brokers import BEAT_S, BROKERS, bus_at
 from testing.servers.server import Server
 from testing.servers.shared import Shared
-from testing.stations import SECRET, Station
+from testing.stations import SECRET, Station, meet
 from testing.transports import open_sockets, until
 
 # On the others, these tests take minutes: `make wires`.
@@ -51,13 +51,6 @@ class World:
         a, b = await self.station("a"), await self.station("b")
         await meet(a, b)
         return a, b
-
-
-async def meet(*stations: Station) -> None:
-    """Wait until all hear each other."""
-    processes = {one.process for one in stations}
-    for one in stations:
-        await until(lambda one=one: one.present >= processes - {one.process}, "all are there")  # type: ignore[misc]
 
 
 @pytest.fixture(

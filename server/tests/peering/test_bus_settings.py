@@ -39,6 +39,7 @@ def one(text: str) -> BusUrl:
                 path="/films",
             ),
         ),
+        ("tls://h", BusUrl(scheme="tls", hosts=(Host("h", 4222),))),
         ("amqps://h", BusUrl(scheme="amqps", hosts=(Host("h", 5671),), path="/")),
         (
             "kafka://h1:1,h2:2/views",

@@ -11,14 +11,14 @@ from ratchet.column import Row
 from ratchet.frames import Hello, Rows
 from ratchet.identity import Stranger
 from ratchet.slot import Slot
-from ratchet_server.peering.bus import transport
+from ratchet_server.peering.bus import gathering, transport
 from ratchet_server.peering.bus.envelope import Envelope, Kind, Seal
 from ratchet_server.peering.bus.failures import failures
 from ratchet_server.peering.bus.port import BusError, Hear, Line
 
 from testing.bus import MemoryBus
 from testing.nodes import PATIENCE_S
-from testing.stations import SECRET, Station
+from testing.stations import SECRET, Station, meet, note
 from testing.transports import OpenDoor, until
 
 CLUSTER = "test"
@@ -31,11 +31,13 @@ def station(name: str, bus: MemoryBus, **settings: object) -> Station:
     return Station(name, bus, CLUSTER, beat_s=BEAT_S, **settings)  # type: ignore[arg-type]
 
 
-async def meet(*stations: Station) -> None:
-    """Wait until all hear each other."""
-    for one in stations:
-        others = {other.process for other in stations if other is not one}
-        await until(lambda one=one, others=others: one.present == others, "all are there")  # type: ignore[misc]
+@contextlib.asynccontextmanager
+async def two(bus: MemoryBus, **settings: object) -> AsyncIterator[tuple[Station, Station]]:
+    """Two stations that run, and hear each other."""
+    a, b = station("a", bus, **settings), station("b", bus, **settings)
+    async with a.running(), b.running():
+        await meet(a, b)
+        yield a, b
 
 
 class Recorded(MemoryBus):
@@ -54,6 +56,17 @@ class Recorded(MemoryBus):
         super().deliver(to, message)
 
 
+class Slow(MemoryBus):
+    """A bus on which each message takes as long."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__()
+        self._delay_s = delay_s
+
+    def deliver(self, to: str | None, message: bytes) -> None:
+        asyncio.get_running_loop().call_later(self._delay_s, super().deliver, to, message)
+
+
 class ShutDoor(OpenDoor):
     """A door that lets nobody in."""
 
@@ -65,9 +78,7 @@ class TestABus:
     def test_that_is_frozen_leaves_each_alone_until_it_thaws(self) -> None:
         async def story() -> None:
             bus = MemoryBus()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus) as (a, b):
                 bus.freeze()
                 await until(lambda: not (a.hears or b.hears), "both are deaf")
                 assert a.transport.trouble
@@ -83,12 +94,31 @@ class TestABus:
 
         asyncio.run(story())
 
+    @pytest.mark.parametrize("delay_s", [1.5, 2.7])
+    def test_that_is_slow_is_of_use_or_in_trouble(self, delay_s: float) -> None:
+        async def story() -> None:
+            bus = Slow(delay_s)
+            # With a node's own beat.
+            a, b = (Station(name, bus, CLUSTER, beat_s=transport.BEAT_S) for name in "ab")
+            starting = a.transport.trouble
+            assert starting
+
+            def is_in_trouble() -> bool:
+                trouble = a.transport.trouble
+                return trouble is not None and trouble[0] != starting[0]
+
+            async with a.running(), b.running():
+                await until(lambda: a.present or is_in_trouble(), "it joins, or says why not")
+                assert a.hears == bool(a.present) == (delay_s < transport.SLOW_S)
+                if trouble := a.transport.trouble:
+                    assert "to bring this node its own messages" in trouble[0]
+
+        asyncio.run(story())
+
     def test_that_breaks_is_used_again(self) -> None:
         async def story() -> None:
             bus = MemoryBus()
-            a, b = station("a", bus), station("b", bus)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus) as (a, b):
                 bus.kill()
                 await until(lambda: not (a.hears or b.hears), "both know")
                 assert a.transport.trouble
@@ -118,14 +148,46 @@ class TestABus:
         async def story() -> None:
             bus = MemoryBus(largest=1000)
             ids = [f"{number:016x}" for number in range(1000)]
-            a, b = station("a", bus, ids=ids), station("b", bus, ids=ids)
-            async with a.running(), b.running():
-                await meet(a, b)
+            async with two(bus, ids=ids) as (a, b):
                 rows = tuple(Row(f"video-{n}", n, n) for n in range(1, 1001))
                 frame = Rows(Slot("a", 1), 0, 1000, more=False, rows=rows)
                 a.transport.send(frame, [b.process])
                 await until(lambda: b.frames, "b has it")
                 assert b.frames == [frame]
+
+        asyncio.run(story())
+
+
+class TestPushes:
+    @staticmethod
+    def push(number: int, *, confirm: bool = False) -> Rows:
+        """One row that somebody has just counted."""
+        row = Row("tide", number, number)
+        return Rows(Slot("a", 1), number - 1, number, more=False, rows=(row,), confirm=confirm)
+
+    def test_of_a_busy_node_travel_together_and_nothing_overtakes_them(self) -> None:
+        async def story() -> None:
+            bus = Recorded()
+            async with two(bus) as (a, b):
+                frames = [*map(self.push, range(1, 100)), note(100)]
+                for frame in frames:
+                    a.transport.send(frame, [b.process])
+                await until(lambda: len(b.frames) == len(frames), "b has all")
+                assert b.frames == frames
+                # The first push, as many as may leave together, the others, and the note.
+                assert bus.counts[a.process, Kind.FRAME] == 4
+
+        asyncio.run(story())
+
+    def test_that_somebody_waits_for_leave_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gathering, "GATHER_S", 1e9)
+
+        async def story() -> None:
+            async with two(MemoryBus()) as (a, b):
+                frames = [self.push(1), self.push(2), self.push(3, confirm=True)]
+                for frame in frames:
+                    a.transport.send(frame, [b.process])
+                await until(lambda: b.frames == frames, "b has all")
 
         asyncio.run(story())
 

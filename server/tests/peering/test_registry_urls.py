@@ -18,6 +18,8 @@ class TestARegistryUrl:
         ("text", "shown"),
         [
             ("etcd://h1:2379,h2/ratchet", "etcd://h1:2379,h2:2379/ratchet"),
+            ("etcd+tls://h1/ratchet", "etcd+tls://h1:2379/ratchet"),
+            ("consul+tls://h/ratchet", "consul+tls://h:8501/ratchet"),
             ("etcd://[::1]/some/prefix", "etcd://[::1]:2379/some/prefix"),
             ("consul://h/ratchet-2", "consul://h:8500/ratchet-2"),
             ("zookeeper://h1:2181,h2:2182/a/b", "zookeeper://h1:2181,h2:2182/a/b"),

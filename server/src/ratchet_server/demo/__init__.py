@@ -5,7 +5,8 @@
     supervisor    starts, watches and ends the processes; child: one of them
     terminal      the user's signals and keys; introduction: what is where, and what to try
     wires         which wire joins the nodes, so that a page can cut a node off; one of:
-                  links, between nodes; relays, to a broker; groups, of multicast
+                  links, between nodes; relays, to a broker; groups, of multicast;
+                  fronts: where the nodes of the last two dial each other
     playground    the nodes' state, and the actions: cut, kill, ...; control: both as HTTP
     client        HTTP requests to the nodes
     balancer      HAProxy if this machine has it, else stand_in; stand_in_nodes: that one's nodes

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
+from ratchet_server.demo.fronts import with_fronts
 from ratchet_server.demo.groups import passing_between_groups
 from ratchet_server.demo.links import Links
 from ratchet_server.demo.machine import DemoError
@@ -80,8 +81,8 @@ def over(text: str) -> MakeWire:
     async def made(ports: Mapping[str, int], known: Sequence[str]) -> AsyncIterator[Wire]:
         # The nodes see a place on this machine, and can't check this themselves.
         checked_bus(url, known)
-        async with _bus(url, [*ports]) as wire:
-            yield wire
+        async with _bus(url, [*ports]) as wire, with_fronts(wire, ports) as fronted:
+            yield fronted
 
     return made
 

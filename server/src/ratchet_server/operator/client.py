@@ -2,14 +2,18 @@
 
 import ssl
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, NoReturn, Self
 
 import httpx
 
+from ratchet_server.operator.terminal import note, progress
 from ratchet_server.settings import check_url
 
 # For each step of a call: to connect, to send, to wait for the next part of the response.
 CALL_TIMEOUT_S: Final = 10
+# A node copies some hundred megabytes a second before it sends the copy.
+_PREPARED_S: Final = 600
+_PART_BYTES: Final = 2**20
 
 
 class CallError(Exception):
@@ -58,6 +62,27 @@ class Client:
         """The response to POST `path` with `body` as JSON. Raises `CallError`."""
         return self._call("POST", path, body)
 
+    def download(self, path: str, to: BinaryIO) -> None:
+        """Write the response to POST `path` to a file, and show the progress. The node may take
+        long until it responds. Raises `CallError`, and `OSError` of the file."""
+        timeout = httpx.Timeout(CALL_TIMEOUT_S, read=_PREPARED_S)
+        note(f"Waiting until {self.url} has copied its data ...")
+        try:
+            with self._http.stream("POST", path, headers=self._secret, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    self._refuse(response)
+                size = int(response.headers.get("Content-Length", 0))
+                with progress(size) as came:
+                    for part in response.iter_bytes(_PART_BYTES):
+                        to.write(part)
+                        came(len(part))
+        except httpx.ConnectError as error:
+            raise Unreachable(self._no_response(error)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CallError(self._no_response(error)) from None
+        to.flush()
+
     def not_of_this_version(self) -> CallError:
         """The error for a response that lacks a field: every node of this version sends it."""
         return CallError(f"{self.url} is no Ratchet node of this version")
@@ -78,18 +103,26 @@ class Client:
             raise Unreachable(self._no_response(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallError(self._no_response(error)) from None
-        try:
-            answer = response.json()
-        except (ValueError, RecursionError):
-            answer = None
         if not response.is_success:
-            message = answer.get("message") if isinstance(answer, dict) else None
-            reason = message or response.reason_phrase
-            raise CallError(f"{self.url} refused ({response.status_code}): {reason}")
-        if not isinstance(answer, dict):
+            self._refuse(response)
+        answer = _object(response)
+        if answer is None:
             raise CallError(f"{self.url} is no Ratchet node: it doesn't answer with a JSON object")
         return answer
+
+    def _refuse(self, response: httpx.Response) -> NoReturn:
+        reason = (_object(response) or {}).get("message") or response.reason_phrase
+        raise CallError(f"{self.url} refused ({response.status_code}): {reason}")
 
     def _no_response(self, error: Exception) -> str:
         reason = str(error) or type(error).__name__
         return f"no response from {self.url}: {reason}; does a node run there?"
+
+
+def _object(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object in a response; None if it has none."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None

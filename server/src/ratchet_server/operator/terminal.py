@@ -7,12 +7,18 @@ The library rich does the same with three packages of 13 MB, and takes as long t
 import os
 import sys
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TextIO
+
+from ratchet_server.output import say
 
 BOLD, DIM, RED, YELLOW, GREEN = 1, 2, 31, 33, 32
 WIDTH: Final = 96
 _GAP: Final = "  "
+# How often a progress is shown.
+_SHOW_S: Final = 0.1
 
 
 class Cell(NamedTuple):
@@ -71,6 +77,37 @@ def wrapped(text: str, indent: str = "", mark: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def note(text: str) -> None:
+    """Show what happens just now, to a person who waits at a terminal."""
+    if sys.stderr and sys.stderr.isatty():
+        say(text, to=sys.stderr)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many bytes have come. A terminal shows how many of `total` that
+    are in all (0: nobody knows)."""
+    stream = sys.stderr
+    shows = bool(stream and stream.isatty())
+    done, shown_at = 0, 0.0
+
+    def came(many: int) -> None:
+        nonlocal done, shown_at
+        done += many
+        if shows and time.monotonic() - shown_at > _SHOW_S:
+            shown_at = time.monotonic()
+            part = f" of {total / 1e6:,.1f} MB, {done / total:.0%}" if total else " MB"
+            stream.write(f"\r{done / 1e6:,.1f}{part} \033[K")
+            stream.flush()
+
+    try:
+        yield came
+    finally:
+        if shown_at:
+            stream.write("\r\033[K")
+            stream.flush()
 
 
 def printable(value: Any) -> Any:

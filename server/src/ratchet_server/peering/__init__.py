@@ -9,6 +9,7 @@ link          one connection: the handshake, a bounded queue out, frames in
 links         all connections, and the best one to each process
 complaints    logs what peers do wrong
 strangers     nodes of other clusters, for operators to see
+together      several coroutines as one
 misunderstandings    peers whose frames can't be taken, or that can't take ours
 
 bus/          a transport: a message broker, or multicast

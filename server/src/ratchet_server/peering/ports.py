@@ -46,8 +46,9 @@ class Inbox(Protocol):
     async def receive(self, frame: Frame, process: str) -> None:
         """Merge a frame of a joined process. Returns when it is merged, in memory only.
 
-        Await it before you read the next frame from the same connection. So a fast peer waits for
-        this node. If this call is cancelled, the frame may be merged or not.
+        Await it before you read the next message from the same connection. So a fast peer waits for
+        this node. Frames that came in one message may be given together, in their order. If this
+        call is cancelled, the frame may be merged or not.
 
         Raises `ratchet.names.Invalid` if the frame claims what can't be true. The frame is not
         merged then. Log the reason, and go on as after text that is no frame.

@@ -4,7 +4,6 @@ If two transports reach a process, it joins once, with the first of them, and le
 Frames to it go through one transport only, although doubled frames would do no harm.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from ratchet.frames import Frame, Hello, Send
 
 from ratchet_server.peering.ports import Inbox, Route, Transport
+from ratchet_server.peering.together import together
 
 
 class Way(NamedTuple):
@@ -34,16 +34,10 @@ class Routes:
 
     async def run(self, inbox: Inbox) -> None:
         """Run all transports until cancelled, or until one fails: then the others stop, too."""
-        tasks = [
-            asyncio.create_task(transport.run(_Entrance(inbox, reached, self._ways)))
+        await together(
+            transport.run(_Entrance(inbox, reached, self._ways))
             for transport, reached in self._reached
-        ]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        )
 
     def send(self, sends: Iterable[Send]) -> None:
         """Queue frames for their peers. Best effort: an unreachable process is no error."""

@@ -32,6 +32,8 @@ _MULTICAST: Final = frozenset({"cluster", "iface", "ttl"})
 KINDS: Final[Mapping[str, Kind]] = {
     "nats": Kind("nats", 4222, most_hosts=16),
     "nats+tls": Kind("nats", 4222, tls=True, most_hosts=16),
+    # What NATS itself calls it.
+    "tls": Kind("nats", 4222, tls=True, most_hosts=16),
     "redis": Kind("redis", 6379, path="0"),
     "rediss": Kind("redis", 6379, tls=True, path="0"),
     "amqp": Kind("rabbitmq", 5672, path="/"),

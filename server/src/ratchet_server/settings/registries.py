@@ -43,6 +43,11 @@ class RegistryUrl:
     # The password, or the token.
     token: str | None = field(default=None, repr=False)
 
+    @property
+    def tls(self) -> bool:
+        """Whether its servers are called over TLS."""
+        return self.scheme.endswith("+tls")
+
     def __str__(self) -> str:
         if self.port is not None:
             return f"{self.scheme}://{self.name}:{self.port}"
@@ -131,7 +136,9 @@ def _kubernetes(_scheme: str, where: str, parameters: Mapping[str, str]) -> Regi
 
 _KINDS: Final = {
     "etcd": (("token-file", "token-variable"), _with_servers(_PATH, 2379)),
+    "etcd+tls": (("token-file", "token-variable"), _with_servers(_PATH, 2379)),
     "consul": (("token-file", "token-variable"), _with_servers(_SERVICE, 8500, most=1)),
+    "consul+tls": (("token-file", "token-variable"), _with_servers(_SERVICE, 8501, most=1)),
     "zookeeper": (("token-file", "token-variable"), _with_servers(_PATH, 2181)),
     "dns": (("server",), _dns),
     "dns+srv": (("server",), _srv),
@@ -139,7 +146,9 @@ _KINDS: Final = {
 }
 _EXAMPLES: Final = {
     "etcd": "etcd://host:2379,host:2379/prefix",
+    "etcd+tls": "etcd+tls://host:2379,host:2379/prefix",
     "consul": "consul://host:8500/service",
+    "consul+tls": "consul+tls://host:8501/service",
     "zookeeper": "zookeeper://host:2181,host:2181/path",
     "dns": "dns://name:port",
     "dns+srv": "dns+srv://_peer._tcp.name",
@@ -188,7 +197,7 @@ def _token(scheme: str, parameters: Mapping[str, str]) -> str | None:
         raise SettingError(
             f"{where!r} should hold one line of printable ASCII: a token, or user:password"
         )
-    if scheme != "consul" and ":" not in token:
+    if not scheme.startswith("consul") and ":" not in token:
         raise SettingError(f"{where!r} should hold user:password, as {scheme} wants it")
     return token
 

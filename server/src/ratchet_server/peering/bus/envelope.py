@@ -42,13 +42,13 @@ _HEAD: Final = re.compile(
 class Kind(Enum):
     """What a message is for. The payload is a frame's text, or empty."""
 
-    # To all: I am here. Empty.
+    # To all: I am here. To itself: do I hear what is for me alone? Empty.
     BEAT = "b"
     # To one: I have heard you, and don't know you. Empty.
     HAIL = "h"
     # To one: the answer to a hail. The payload is my hello.
     WELCOME = "w"
-    # A frame of the replica.
+    # Frames of the replica: one, or several pushes (see `gathering`).
     FRAME = "f"
     # To all: I go. Empty.
     GOODBYE = "g"

@@ -6,6 +6,7 @@ a cancellation may get lost in it, or come out of it although nobody has cancell
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 
 from ratchet_server.peering.bus.port import BusError
@@ -24,6 +25,8 @@ def failures(say: Callable[[Exception], str] = words) -> Iterator[None]:
     except BusError:
         raise
     except Exception as error:
+        if why := _distrust(error):
+            raise BusError(f"has a certificate that this node does not trust: {why}") from None
         raise BusError(f"fails: {say(error)}") from None
     except asyncio.CancelledError:
         raise_swallowed()
@@ -35,3 +38,12 @@ def raise_swallowed() -> None:
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _distrust(error: BaseException | None) -> str:
+    """Why a certificate is not trusted, if that is below this error. Some libraries hide it."""
+    while error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return ""

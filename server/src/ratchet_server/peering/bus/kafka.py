@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from ratchet_server.peering.bus.ending import end
-from ratchet_server.peering.bus.failures import failures
+from ratchet_server.peering.bus.failures import failures, words
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
-from ratchet_server.settings.buses import BusUrl
+from ratchet_server.settings.buses import BusUrl, Host
 
 _REQUEST_MS: Final = 2000
 _CLOSE_S: Final = 0.4
@@ -33,8 +34,8 @@ class Kafka:
     def __init__(self, url: BusUrl) -> None:
         self._topic = url.path
         # Clusters that share a topic tell their messages apart by the envelope.
+        self._hosts = url.hosts
         self._settings: dict[str, Any] = {
-            "bootstrap_servers": [str(host) for host in url.hosts],
             "request_timeout_ms": _REQUEST_MS,
             "security_protocol": _protocol(url),
             "ssl_context": ssl.create_default_context() if url.kind.tls else None,
@@ -46,14 +47,20 @@ class Kafka:
     @contextlib.asynccontextmanager
     async def connect(self, process: str, hear: Hear) -> AsyncIterator["_Line"]:
         """See `port.Bus`."""
+        servers = [str(host) for host in self._hosts]
         consumer = AIOKafkaConsumer(
-            **self._settings, enable_auto_commit=False, auto_offset_reset="latest"
+            bootstrap_servers=servers,
+            **self._settings,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
         )
-        producer = AIOKafkaProducer(**self._settings, acks=1, linger_ms=0)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=servers, **self._settings, acks=1, linger_ms=0
+        )
         reading: asyncio.Task[None] | None = None
         try:
             with failures():
-                await consumer.start()
+                await self._start(consumer)
                 await producer.start()
                 partitions = await self._partitions(producer)
                 line = _Line(producer, self._topic, partitions)
@@ -66,6 +73,24 @@ class Kafka:
             if reading:
                 await end(reading)
             await asyncio.gather(_stop_reading(consumer), _stop(producer))
+
+    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            await consumer.start()
+        except KafkaConnectionError:
+            # It only logs why no server will do: a certificate, a login.
+            for host in self._hosts:
+                await self._try(host)
+            raise
+
+    async def _try(self, host: Host) -> None:
+        try:
+            connection = await create_conn(host.name, host.port, **self._settings)
+        except KafkaConnectionError as error:
+            # Kafka refuses a login without a word.
+            maybe = ": is the login right?" if self._settings["sasl_plain_username"] else ""
+            raise BusError(f"fails: {words(error)}{maybe}") from None
+        connection.close()
 
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         try:

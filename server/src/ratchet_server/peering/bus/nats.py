@@ -11,6 +11,7 @@ from typing import Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error
 
 from ratchet_server.peering.bus.failures import failures, words
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
@@ -31,7 +32,7 @@ class Nats:
     async def connect(self, process: str, hear: Hear) -> AsyncIterator["_Line"]:
         """See `port.Bus`."""
         url = self._url
-        client = Client()
+        client = _Secured() if url.kind.tls else Client()
         line = _Line(client, f"ratchet.{url.cluster}")
 
         async def receive(message: Msg) -> None:
@@ -69,6 +70,16 @@ class Nats:
             with contextlib.suppress(BusError, TimeoutError), failures():
                 async with asyncio.timeout(_CLOSE_S):
                     await client.close()
+
+
+class _Secured(Client):
+    """A client that tells a server nothing in the clear. The library's goes on without TLS, and
+    sends the password, if a server, or somebody between, does not ask for TLS."""
+
+    def _connect_command(self) -> bytes:
+        if not self._server_info.get("tls_required"):
+            raise Error("the server does not ask for TLS (tls_required)")
+        return super()._connect_command()
 
 
 class _Line:

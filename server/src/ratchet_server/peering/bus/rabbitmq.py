@@ -7,12 +7,19 @@ connection of its own.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import logging
+import re
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import (
+    ChannelClosed,
+    ConnectionClosed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 from yarl import URL
 
 from ratchet_server.peering.bus.failures import failures
@@ -26,8 +33,15 @@ _QUEUE: Final[dict[str, Any]] = {
     "x-max-length-bytes": 16 * 2**20,
     "x-overflow": "drop-head",
 }
+# These have the broker's own words.
+_SAID: Final = (ChannelClosed, ConnectionClosed, ProbableAuthenticationError)
+# The broker's names are random: with them, each attempt would fail in other words.
+_QUEUE_NAME: Final = re.compile(r"amq\.gen-[\w-]+")
 _HEARTBEAT_S: Final = 5
 _CLOSE_S: Final = 0.4
+
+# The library logs, with tracebacks, what `BusError` says once.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 
 class RabbitMQ:
@@ -66,7 +80,8 @@ class RabbitMQ:
                 for key in (_ALL, process):
                     await channel.queue_bind(name, self._exchange, key)
                 await channel.basic_consume(name, receive, no_ack=True)
-            yield _Line(out, self._exchange, (reading, publishing))
+            # A channel ends alone when the broker refuses what is done on it.
+            yield _Line(out, self._exchange, (out, channel, reading, publishing))
         finally:
             # A frozen broker answers nothing more.
             await asyncio.gather(*(_close(each) for each in (reading, publishing)))
@@ -76,11 +91,14 @@ class _Line:
     largest = LARGEST
 
     def __init__(
-        self, channel: AbstractChannel, exchange: str, connections: tuple[AbstractConnection, ...]
+        self,
+        channel: AbstractChannel,
+        exchange: str,
+        needed: Collection[AbstractChannel | AbstractConnection],
     ) -> None:
         self._channel = channel
         self._exchange = exchange
-        self._connections = connections
+        self._needed = needed
 
     async def publish(self, to: str | None, message: bytes) -> None:
         with failures(_words):
@@ -89,7 +107,7 @@ class _Line:
             )
 
     async def broken(self) -> BusError:
-        ends = [each.closing for each in self._connections]
+        ends = [each.closing for each in self._needed]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         try:
             with failures(_words):
@@ -106,8 +124,12 @@ async def _close(connection: AbstractConnection) -> None:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, InvalidFrameError) and "Connection.Close" in str(error):
+        # The library drops what the broker has said.
+        return "there is no such virtual host, or this login has no rights in it"
+    if isinstance(error, _SAID):
+        said = _QUEUE_NAME.sub("amq.gen-…", str(error.args[-1]))
+        return f"{type(error).__name__}: {said}"[:200]
     # The library's other messages have the URL in them, with the password.
-    if isinstance(error, AMQPError) and error.args and not isinstance(error, OSError):
-        return f"{type(error).__name__}: {error.args[0]}"[:200]
     reason = error.strerror if isinstance(error, OSError) else None
     return reason or type(error).__name__

@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 
 from ratchet_server.peering.bus.ending import end
-from ratchet_server.peering.bus.failures import failures
+from ratchet_server.peering.bus.failures import failures, words
 from ratchet_server.peering.bus.port import LARGEST, BusError, Hear
 from ratchet_server.settings.buses import BusUrl
 
@@ -75,16 +76,18 @@ class _Line:
         return f"{self._prefix}:all" if to is None else f"{self._prefix}:to:{to}"
 
     async def publish(self, to: str | None, message: bytes) -> None:
-        with failures():
-            await self._client.publish(self.channel(to), message)
+        channel = self.channel(to)
+        with failures(lambda error: _words(error, f"publish to {channel}")):
+            await self._client.publish(channel, message)
 
     async def broken(self) -> BusError:
         return await asyncio.shield(self._end)
 
     async def read(self, listening: PubSub, hear: Hear) -> None:
         """Hear messages until the connection ends."""
+        calls = f"subscribe to {self._prefix}:*"
         try:
-            with failures():
+            with failures(lambda error: _words(error, calls)):
                 while True:
                     # Silence is no error: None after the timeout.
                     message = await listening.get_message(timeout=_TIMEOUT_S)
@@ -92,3 +95,10 @@ class _Line:
                         hear(message["data"])
         except BusError as error:
             self._end.set_result(error)
+
+
+def _words(error: Exception, call: str) -> str:
+    """What the error says. The server's own words for a right that is missing name no channel."""
+    if isinstance(error, NoPermissionError):
+        return f"this login may not {call}: {error}"[:300]
+    return words(error)

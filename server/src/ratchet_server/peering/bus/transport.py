@@ -22,8 +22,9 @@ from ratchet.names import Invalid
 
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.peering.bus.ending import end
-from ratchet_server.peering.bus.envelope import Envelope, Foreign, Kind, Seal, Unsigned
+from ratchet_server.peering.bus.envelope import HEAD, Envelope, Foreign, Kind, Seal, Unsigned
 from ratchet_server.peering.bus.failures import raise_swallowed
+from ratchet_server.peering.bus.gathering import BETWEEN, Gathering
 from ratchet_server.peering.bus.hearing import Heard, Hearing
 from ratchet_server.peering.bus.mailbox import Mailbox
 from ratchet_server.peering.bus.outbox import Outbox
@@ -37,6 +38,10 @@ from ratchet_server.peering.strangers import Met, Strangers
 BEAT_S: Final = 1.0
 # A node that has not heard itself for so many beats is deaf.
 DEAF_BEATS: Final = 3
+# What comes back later proves no bus that is of use. A hail and its answer each take as long, and
+# after `freshness.LATE_S` the answer is not believed: nobody would ever join. The rest of that is
+# for nodes that are busy.
+SLOW_S: Final = 2.0
 CONNECT_S: Final = 5.0
 # For how long a line may take no message. A broker that is short of memory takes none.
 PUBLISH_S: Final = 2.0
@@ -92,6 +97,7 @@ class BusTransport:
         self._last_stamp = 0
         self._hearing = Hearing(hail=self._send_hail, now_stamp=self._microseconds)
         self._outbox, self._mailbox, self._parts = Outbox(), Mailbox(), Parts()
+        self._gathering = Gathering(lambda text: self._queue(Kind.FRAME, None, text))
         self._complaints, self._throttle = Complaints(), LogThrottle()
         self._strangers, self._misunderstandings = Strangers(), Misunderstandings()
         # While `run` runs: where frames go, when it began, its failure; and why no line is up.
@@ -103,8 +109,13 @@ class BusTransport:
         # When this node first heard itself, and when it did last on the present line.
         self._first_echo: float | None = None
         self._echo_at = 0.0
+        # What it has not yet heard itself send on the present line: a message to all, and one to
+        # itself alone. The broker may grant the one and refuse the other.
+        self._unheard: set[str | None] = set()
         # Echoes of what was published before the present line prove nothing.
         self._line_stamp = 0
+        # How long the last echo took that came on it too late.
+        self._slow_s: float | None = None
         self._published_at = 0.0
 
     # -- for reports ---------------------------------------------------------------------------
@@ -152,6 +163,7 @@ class BusTransport:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             self._inbox = None
+            self._gathering.stop()
             for heard in [*self._hearing.present().values()]:
                 self._leave(heard, inbox)
         for result in results:
@@ -165,10 +177,19 @@ class BusTransport:
             # To all, also if a websocket takes it to a few of them: else one socket would cost as
             # many messages as there are nodes. In the form that all of them can read.
             version = min(_version(heard) for heard in present.values())
-            self._queue(Kind.FRAME, None, codec.encode(frame, version))
+            self._send_all(frame, codec.encode(frame, version))
             return
         for process in here:
             self._queue(Kind.FRAME, process, codec.encode(frame, _version(present[process])))
+
+    def _send_all(self, frame: Frame, text: str) -> None:
+        # Somebody waits for a row that is to be confirmed.
+        if isinstance(frame, Rows) and not frame.confirm:
+            self._gathering.add(text)
+        else:
+            # A digest that came before its rows would be answered with a question for them.
+            self._gathering.flush()
+            self._queue(Kind.FRAME, None, text)
 
     def routes(self) -> Mapping[str, Route]:
         dropped = self._outbox.dropped + self._mailbox.dropped
@@ -223,8 +244,11 @@ class BusTransport:
             except TimeoutError:
                 raise BusError(f"does not answer within {CONNECT_S:.0f} s") from None
             raise_swallowed()
+            self._gathering.most = line.largest - HEAD
             self._line_stamp, self._echo_at = self._stamp(), time.monotonic()
-            self._queue(Kind.BEAT, None)
+            self._unheard, self._slow_s = {None, self._me.process}, None
+            for to in (None, self._me.process):
+                self._queue(Kind.BEAT, to)
             tasks = [
                 asyncio.create_task(_raise(line)),
                 asyncio.create_task(self._publish(line)),
@@ -260,6 +284,8 @@ class BusTransport:
         # Each echo moves the moment, so look again then.
         while (left_s := self._echo_at + most_s - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left_s)
+        if self._slow_s is not None:
+            raise BusError(f"takes {self._slow_s:.1f} s to bring this node its own messages")
         raise BusError(f"does not bring this node its own messages within {most_s:.0f} s")
 
     async def _say_goodbye(self, line: Line) -> None:
@@ -292,6 +318,8 @@ class BusTransport:
             await asyncio.sleep(self._beat_s)
             if time.monotonic() - self._published_at >= 0.9 * self._beat_s:
                 self._queue(Kind.BEAT, None)
+            if self._me.process in self._unheard:
+                self._queue(Kind.BEAT, self._me.process)
             for heard in self._hearing.beat():
                 self._leave(heard, inbox)
 
@@ -338,9 +366,8 @@ class BusTransport:
             self._warn("has messages that are not signed with this cluster's secret")
             return
         if envelope.sender == self._me.process:
-            age_s = (self._microseconds() - envelope.stamp) / _MICROSECONDS
-            if envelope.stamp > self._line_stamp and age_s <= DEAF_BEATS * self._beat_s:
-                self._is_up()
+            if envelope.stamp > self._line_stamp:
+                self._hear_echo(envelope)
             return
         inbox = self._inbox
         if envelope.to not in {None, self._me.process} or inbox is None:
@@ -355,6 +382,16 @@ class BusTransport:
             payload = self._parts.add(envelope)
             if payload is not None:
                 self._take(envelope, payload, heard, inbox)
+
+    def _hear_echo(self, envelope: Envelope) -> None:
+        """What this node has sent on the present line has come back."""
+        age_s = (self._microseconds() - envelope.stamp) / _MICROSECONDS
+        if age_s > min(SLOW_S, DEAF_BEATS * self._beat_s):
+            self._slow_s = age_s
+            return
+        self._unheard.discard(envelope.to)
+        if not self._unheard:
+            self._is_up()
 
     def _take(self, envelope: Envelope, payload: bytes, heard: Heard, inbox: Inbox) -> None:
         """Act on a message that is new and in time."""
@@ -418,21 +455,23 @@ class BusTransport:
             merges = [self._merge(process, text, inbox) for process, text in texts.items()]
             await asyncio.gather(*merges)
 
-    async def _merge(self, process: str, text: bytes, inbox: Inbox) -> None:
+    async def _merge(self, process: str, texts: bytes, inbox: Inbox) -> None:
         heard = self._hearing.present().get(process)
         if heard is None or heard.hello is None:
             return
         try:
-            frame = codec.decode(text.decode())
-            await inbox.receive(frame, process)
+            frames = [codec.decode(text) for text in texts.decode().split(BETWEEN)]
+            # The keeper merges these in one round, too.
+            await asyncio.gather(*(inbox.receive(frame, process) for frame in frames))
         except (Invalid, UnicodeDecodeError) as error:
             why = f"sent what this node can't take: {error}. See OPERATING.md"
             self._misunderstandings.note(heard.hello.node, why)
             self._complaints.log(heard.hello.node, why, loud=True)
             return
-        if _has_more(frame):
+        if any(map(_has_more, frames)):
             self._sends_much(heard.hello)
-        why_not = self._door.stranger(process) if isinstance(frame, Heartbeat) else None
+        has_heartbeat = any(isinstance(frame, Heartbeat) for frame in frames)
+        why_not = self._door.stranger(process) if has_heartbeat else None
         if why_not and heard.present:
             hello = heard.hello
             self._leave(heard, inbox)

@@ -1,6 +1,7 @@
 """HTTP calls to the servers of a registry: to the one that answered last, else to the next one."""
 
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -28,12 +29,18 @@ class Answer:
 
 
 class Calls:
-    """Calls the servers at `servers`, each of the form host:port."""
+    """Calls the servers at `servers`, each of the form host:port. `tls`: by HTTPS."""
 
-    def __init__(self, servers: Iterable[str]) -> None:
+    def __init__(self, servers: Iterable[str], *, tls: bool) -> None:
         self._servers = deque(servers)
-        # No proxy from the environment is asked, and no password file in it.
-        self._http = httpx.AsyncClient(trust_env=False, headers={"Accept-Encoding": "identity"})
+        self._scheme = "https" if tls else "http"
+        # No proxy from the environment is asked, and no password file in it. By itself, httpx
+        # trusts a list of its own, and not what the system or SSL_CERT_FILE says.
+        self._http = httpx.AsyncClient(
+            trust_env=False,
+            verify=ssl.create_default_context(),
+            headers={"Accept-Encoding": "identity"},
+        )
 
     async def call(
         self,
@@ -80,7 +87,7 @@ class Calls:
         timeout = httpx.Timeout(timeout_s, connect=TIMEOUT_S)
         try:
             async with self._http.stream(
-                method, f"http://{server}{path}", timeout=timeout, **given
+                method, f"{self._scheme}://{server}{path}", timeout=timeout, **given
             ) as response:
                 yield response
             good = True

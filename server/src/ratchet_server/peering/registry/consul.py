@@ -24,7 +24,7 @@ class Consul:
     announces = True
 
     def __init__(self, url: RegistryUrl, *, lease_s: float) -> None:
-        self._calls = Calls(url.servers)
+        self._calls = Calls(url.servers, tls=url.tls)
         self._service = url.name
         self._lease_s = lease_s
         self._headers = {"X-Consul-Token": url.token} if url.token else {}

@@ -21,7 +21,7 @@ class Etcd:
     announces = True
 
     def __init__(self, url: RegistryUrl, *, lease_s: float) -> None:
-        self._calls = Calls(url.servers)
+        self._calls = Calls(url.servers, tls=url.tls)
         self._prefix = f"{url.name}/"
         self._lease_s = lease_s
         self._login = url.token

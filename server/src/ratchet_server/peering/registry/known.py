@@ -49,7 +49,7 @@ def finders(urls: Sequence[RegistryUrl], own: str) -> list[Finder]:
 def registry(url: RegistryUrl, *, lease_s: float = LEASE_S) -> Registry:
     """The registry at `url`. Nothing is connected yet. Raises `SettingError` if its client is not
     installed."""
-    module, name, client, extra = _ADAPTERS[url.scheme]
+    module, name, client, extra = _ADAPTERS[url.scheme.removesuffix("+tls")]
     try:
         adapter: Callable[..., Registry] = getattr(
             import_module(f"ratchet_server.peering.registry.{module}"), name

@@ -1,189 +1,34 @@
-"""`<view-count>` and the picture, on pages of another site."""
+"""`<view-count replica>` on pages of another site: a hidden frame merges what all nodes send."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
-from playwright.sync_api import (
-    BrowserContext,
-    ConsoleMessage,
-    Frame,
-    Locator,
-    Page,
-    Playwright,
-    Route,
-    WebSocket,
-    expect,
-)
+from playwright.sync_api import Route, expect
 
-from e2e.cluster import Cluster, running_cluster
+from e2e.cluster import Cluster
+from e2e.embed.conftest import STORES_NOT
+from e2e.embed.reader import (
+    NODE_MODULES,
+    REACT,
+    REACT_APP,
+    WITNESS,
+    NewReader,
+    Reader,
+    example,
+    open_page,
+    page_of,
+    served_by,
+    streams,
+)
 from e2e.other_site import OtherSite, other_site
-from e2e.viewer import PATIENCE_MS
-from testing.browsers import FLAGS
 from testing.nodes import Node, wait_until
 
-EXAMPLE: Final = Path(__file__).parents[1] / "browser" / "examples" / "embed.html"
-EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
-# Whether Chromium lets a frame of another site store something: the default differs between builds.
-STORES: Final = {"cookie_controls_mode": 0, "block_third_party_cookies": False}
-STORES_NOT: Final = {"cookie_controls_mode": 1, "block_third_party_cookies": True}
 
-
-class Reader:
-    """A person who reads a page of another site, and everything that happens in her browser."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.warnings: list[str] = []
-        self.errors: list[str] = []
-        self.sockets: list[WebSocket] = []
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("websocket", lambda socket: self.sockets.append(socket))
-
-    def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "warning" and "<view-count>" in message.text:
-            self.warnings.append(message.text)
-        elif message.type == "error":
-            self.errors.append(message.text)
-
-    def reads(self, number: str, at: int = 0) -> None:
-        """Wait until the element shows this text."""
-        expect(self.counts.nth(at).locator("data")).to_have_text(number)
-
-    @property
-    def counts(self) -> Locator:
-        return self.page.locator("view-count")
-
-    @property
-    def frame(self) -> Frame:
-        """The one frame of the counting site, once it has loaded."""
-        self.until(lambda: len(self._frames()) == 1, "there is one frame")
-        return self._frames()[0]
-
-    def _frames(self) -> list[Frame]:
-        return [frame for frame in self.page.frames if frame.url.endswith("/embed")]
-
-    def merged(self, views: int, video: str) -> None:
-        """Wait until the frame has stored a merged state of this many views."""
-        wait_until(lambda: self._stored(video) == views, f"{views} views are stored")
-
-    def _stored(self, video: str) -> int:
-        """The sum of the stored state; 0 if nothing is stored."""
-        return int(
-            self.frame.evaluate(
-                """async video => {
-                    const known = await indexedDB.databases(); // to open one makes it
-                    if (!known.some(({ name }) => name === 'ratchet')) return 0;
-                    const success = asked => new Promise((done, refuse) => {
-                        asked.onsuccess = done;
-                        asked.onerror = refuse;
-                    });
-                    const open = indexedDB.open('ratchet');
-                    await success(open);
-                    const counters = open.result.transaction('counters').objectStore('counters');
-                    const asked = counters.get(video);
-                    await success(asked);
-                    open.result.close();
-                    const { base, slots } = JSON.parse(asked.result ?? '{"base": 0, "slots": {}}');
-                    return Object.values(slots).reduce((a, b) => a + b, base);
-                }""",
-                video,
-            )
-        )
-
-    def until(self, holds: Callable[[], object], what: str) -> None:
-        """Wait for a condition on the browser's events. They arrive during calls to the browser."""
-        wait_until(lambda: self.page.evaluate("true") and holds(), what)
-
-    def writes(self, script: str) -> None:
-        """Run a script as the page itself."""
-        self.page.evaluate(script)
-
-
-NewReader = Callable[..., Reader]
-
-
-@pytest.fixture(scope="module")
-def blog() -> Iterator[OtherSite]:
-    """A site that the nodes list in RATCHET_EMBED_ORIGINS."""
-    with other_site() as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def _listing(blog: OtherSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    environ = {"RATCHET_EMBED_ORIGINS": f"https://blog.example, {blog.origin}"}
-    with running_cluster(tmp_path_factory.mktemp("embed"), environ=environ) as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(_listing: Cluster) -> Iterator[Cluster]:
-    """Three nodes behind a balancer that let the blog embed their counts."""
-    yield _listing
-    _listing.mend()
-
-
-@pytest.fixture
-def new_reader(
-    playwright: Playwright, program: str, tmp_path: Path, kept: list[BrowserContext]
-) -> NewReader:
-    """Opens readers, each with an ordinary profile and these `preferences` of Chromium.
-
-    (By default Playwright opens a private window, where frames of other sites may store nothing.)
-    """
-
-    def arrive(preferences: Mapping[str, object] = STORES, **options: Any) -> Reader:
-        folder = tmp_path / f"profile-{len(kept)}" / "Default"
-        folder.mkdir(parents=True)
-        (folder / "Preferences").write_text(json.dumps({"profile": preferences}))
-        opened = playwright.chromium.launch_persistent_context(
-            folder.parent,
-            executable_path=program,
-            args=list(FLAGS),
-            **{"locale": "en-US", **options},
-        )
-        kept.append(opened)
-        return Reader(opened)
-
-    return arrive
-
-
-@pytest.fixture
-def ten_videos(_videos: Iterator[str]) -> Sequence[str]:
-    """Ten videos of the catalogue that nobody has viewed."""
-    return [next(_videos) for _ in range(10)]
-
-
-@pytest.fixture
-def reader(new_reader: NewReader) -> Reader:
-    return new_reader()
-
-
-def page_of(cluster: Cluster, body: str) -> str:
-    """A page of the blog."""
-    return (
-        "<!doctype html><html lang=en><title>Blog</title>"
-        f'<script async src="{cluster.url}/view-count.js"></script><body>{body}'
-    )
-
-
-def open_page(reader: Reader, blog: OtherSite, cluster: Cluster, body: str) -> None:
-    blog.pages["/"] = page_of(cluster, body)
-    reader.page.goto(blog.origin)
-
-
-def example(cluster: Cluster, first: str, second: str) -> str:
-    """The example page, of two of this cluster's videos."""
-    page = EXAMPLE.read_text().replace(EXAMPLE_SITE, cluster.url)
-    page = page.replace('video="tide"', f'video="{first}"').replace("/tide/", f"/{first}/")
-    return page.replace('video="loom"', f'video="{second}"')
+def framed_example(cluster: Cluster, first: str, second: str) -> str:
+    return example(cluster, first, second).replace("<view-count ", "<view-count replica ")
 
 
 class TestTheExample:
@@ -191,7 +36,7 @@ class TestTheExample:
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str, other_video: str
     ) -> None:
         cluster.a.view(video)
-        blog.pages["/example"] = example(cluster, video, other_video)
+        blog.pages["/example"] = framed_example(cluster, video, other_video)
         reader.page.goto(f"{blog.origin}/example")
         reader.reads("1")
         reader.reads("0", at=1)
@@ -215,7 +60,7 @@ class TestTheExample:
         }
         try:
             cluster.a.view(video)
-            blog.pages["/example"] = example(cluster, video, video)
+            blog.pages["/example"] = framed_example(cluster, video, video)
             reader.page.goto(f"{blog.origin}/example")
             reader.reads("1")
         finally:
@@ -232,7 +77,7 @@ class TestTheExample:
         }
         try:
             cluster.a.view(video)
-            blog.pages["/example"] = example(cluster, video, video)
+            blog.pages["/example"] = framed_example(cluster, video, video)
             reader.page.goto(f"{blog.origin}/example")
             assert reader.page.evaluate("crossOriginIsolated")
             reader.reads("1")
@@ -247,7 +92,7 @@ class TestTheExample:
         cluster.a.view(video)
         wait_until(lambda: cluster.c.views(video) == 1, "all have heard of it")
         reader = new_reader(java_script_enabled=False)
-        blog.pages["/example"] = example(cluster, video, other_video)
+        blog.pages["/example"] = framed_example(cluster, video, other_video)
         with reader.page.expect_response("**/views.svg") as answered:
             reader.page.goto(f"{blog.origin}/example")
         assert ">1<" in answered.value.text()
@@ -265,7 +110,7 @@ class TestItsMemory:
     ) -> None:
         cluster.b.view(video)
         wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("1")
         cluster.cut_off("c")
         for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
@@ -277,7 +122,7 @@ class TestItsMemory:
         cluster.c.start()
         cluster.a.kill9()
         cluster.b.kill9()
-        wait_until(lambda: _served_by(cluster) == {"c"}, "the balancer has only c")
+        wait_until(lambda: served_by(cluster) == {"c"}, "the balancer has only c")
 
         reader.page.add_init_script(WITNESS)
         with reader.page.expect_response(f"**/api/videos/{video}") as answered:
@@ -297,7 +142,7 @@ class TestItsMemory:
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         cluster.a.view(video)
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("1")
         reader.page.route("**/embed", lambda route: route.abort())
         reader.page.reload()
@@ -307,7 +152,7 @@ class TestItsMemory:
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         cluster.a.view(video)
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("1")
         key = f"ratchet:view-count:{cluster.url}/{video}"
         for text in ("", "{", "null", "[]", '{"views": -1}', '{"views": "9"}', '{"views": 9}',
@@ -321,7 +166,8 @@ class TestItsMemory:
     def test_in_the_readers_language_and_short_if_asked(
         self, cluster: Cluster, blog: OtherSite, new_reader: NewReader, video: str
     ) -> None:
-        body = f'<view-count video="{video}"></view-count> <view-count compact video="{video}">'
+        body = f'<view-count replica video="{video}"></view-count> '
+        body += f'<view-count replica compact video="{video}">'
         for locale, exact, short in (
             ("en-US", "1,234,567", "1.2M"),
             ("de-DE", "1.234.567", "1,2\u00a0Mio."),
@@ -353,7 +199,7 @@ class TestItsMemory:
         everywhere = {"default_content_setting_values": {"cookies": 2}}
         reader = new_reader(STORES_NOT | (everywhere if blocked == "all" else {}))
         cluster.a.view(video)
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("1")
         refused = "() => { try { return !localStorage; } catch { return true; } }"
         assert reader.frame.evaluate(refused)
@@ -374,6 +220,7 @@ class TestTheElement:
         reader.writes(
             """() => {
                 const element = document.createElement('view-count');
+                element.toggleAttribute('replica', true);
                 element.textContent = 'nothing yet';
                 document.body.append(element);
             }"""
@@ -404,7 +251,7 @@ class TestTheElement:
     def test_many_of_one_video_are_one_frame_and_one_connection(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        body = f'<view-count video="{video}"></view-count> ' * 5
+        body = f'<view-count replica video="{video}"></view-count> ' * 5
         open_page(reader, blog, cluster, body + page_of(cluster, ""))  # it loads the script twice
         for at in range(5):
             reader.reads("0", at)
@@ -427,7 +274,9 @@ class TestTheElement:
         reader.page.context.add_init_script("delete window.WebSocket;")
         requested: list[str] = []
         reader.page.on("request", lambda sent: requested.append(sent.url))
-        body = "".join(f'<view-count video="{video}">?</view-count> ' for video in ten_videos)
+        body = "".join(
+            f'<view-count replica video="{video}">?</view-count> ' for video in ten_videos
+        )
         open_page(reader, blog, cluster, body)
         for at in range(len(ten_videos)):
             reader.reads("0", at)
@@ -443,9 +292,9 @@ class TestTheElement:
     def test_of_an_unknown_video_keeps_what_stands_in_it_and_says_why_once(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        body = '<view-count video="no-such">many</view-count>'
-        body += '<view-count video="../x">some</view-count>'
-        open_page(reader, blog, cluster, f'{body}<view-count video="{video}">')
+        body = '<view-count replica video="no-such">many</view-count>'
+        body += '<view-count replica video="../x">some</view-count>'
+        open_page(reader, blog, cluster, f'{body}<view-count replica video="{video}">')
         reader.reads("0", at=2)
         reader.until(lambda: len(reader.warnings) == 2, "both are warned of")
         assert sorted(reader.warnings) == [
@@ -464,7 +313,7 @@ class TestTheElement:
             "globalThis.show = () => { hidden = false; "
             "document.dispatchEvent(new Event('visibilitychange')); };"
         )
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.page.wait_for_function("() => customElements.get('view-count')")
         assert reader.page.frames == [reader.page.main_frame]
         reader.page.evaluate("() => show()")
@@ -473,7 +322,7 @@ class TestTheElement:
     def test_survives_a_page_that_writes_itself_anew(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("0")
         reader.writes(
             "() => { document.body.innerHTML += ' '; document.querySelector('iframe').remove(); }"
@@ -481,7 +330,8 @@ class TestTheElement:
         reader.writes("() => { document.body.innerHTML += '<p>'; }")
         cluster.a.view(video)
         reader.writes(
-            f"() => document.body.insertAdjacentHTML('beforeend', '<view-count video={video}>')"
+            "() => document.body.insertAdjacentHTML"
+            f"('beforeend', '<view-count replica video={video}>')"
         )
         reader.reads("1", at=1)
         reader.reads("1")
@@ -497,7 +347,7 @@ class TestPagesOfOthers:
         for path, file in zip(scripts, REACT, strict=False):
             blog.pages[path] = (NODE_MODULES / file).read_text()
         blog.pages["/app.js"] = REACT_APP
-        element = f'<view-count video="{video}">many</view-count>'
+        element = f'<view-count replica video="{video}">many</view-count>'
         blog.pages["/"] = (
             '<!DOCTYPE html><html lang="en"><head><title>Blog</title>'
             f'<script async="" src="{cluster.url}/view-count.js"></script></head>'
@@ -531,7 +381,7 @@ class TestPagesOfOthers:
         cluster.a.view(video)
         reader.page.clock.install()
         reader.page.route("**/never.png", lambda _: None)
-        element = f'<view-count video="{video}">?</view-count>'
+        element = f'<view-count replica video="{video}">?</view-count>'
         blog.pages["/"] = page_of(cluster, f'{element}<img alt="" src="/never.png">')
         reader.page.goto(blog.origin, wait_until="commit")
         reader.page.wait_for_function("() => customElements.get('view-count')")
@@ -553,13 +403,13 @@ class TestPagesOfOthers:
             for _ in range(5):
                 other.view(video)
             cluster.a.view(video)
-            element = f'<view-count video="{video}"></view-count> '
+            element = f'<view-count replica video="{video}"></view-count> '
             body = (
                 element
                 + f'<script async src="{other.url}/view-count.js"></script>{element}'
-                + f'<view-count site="{cluster.url}" video="{video}"></view-count>'
-                + f'<view-count site="{other.url}/" video="{video}"></view-count>'
-                + '<view-count site="nonsense" video="x">many</view-count>'
+                + f'<view-count replica site="{cluster.url}" video="{video}"></view-count>'
+                + f'<view-count replica site="{other.url}/" video="{video}"></view-count>'
+                + '<view-count replica site="nonsense" video="x">many</view-count>'
             )
             open_page(reader, blog, cluster, body)
             for at, number in enumerate(["1", "5", "1", "5"]):
@@ -579,35 +429,12 @@ class TestPagesOfOthers:
             assert not reader.errors
 
 
-NODE_MODULES: Final = Path(__file__).parents[1] / "browser" / "node_modules"
-REACT: Final = ("react/umd/react.production.min.js", "react-dom/umd/react-dom.production.min.js")
-# The same document as React sees it. `strange`: what it found in the document besides.
-REACT_APP: Final = """
-window.strange = [];
-const h = React.createElement;
-function App() {
-  const [clicks, setClicks] = React.useState(0);
-  React.useEffect(() => { window.hydrated = true; }, []);
-  const ours = document.querySelector('script[src$="/view-count.js"]').getAttribute('src');
-  const video = document.querySelector('view-count').getAttribute('video');
-  return h('html', {lang: 'en'},
-    h('head', null, h('title', null, 'Blog'), h('script', {async: true, src: ours})),
-    h('body', null,
-      h('button', {onClick: () => setClicks(clicks + 1)}, clicks),
-      h('p', null, h('view-count', {video}, 'many')),
-      ...['/react.js', '/react-dom.js', '/app.js'].map((src) => h('script', {key: src, src}))));
-}
-ReactDOM.hydrateRoot(document, h(App), {
-  onRecoverableError: (error) => strange.push(String(error)),
-});
-"""
-
-
 class TestOtherSites:
     def test_that_are_not_listed_get_no_frame_and_are_told_why_once(
         self, cluster: Cluster, reader: Reader, video: str, other_video: str
     ) -> None:
-        body = f'<view-count video="{video}">many</view-count><view-count video="{other_video}">'
+        body = f'<view-count replica video="{video}">many</view-count>'
+        body += f'<view-count replica video="{other_video}">'
         with other_site() as stranger:
             open_page(reader, stranger, cluster, body)
             reader.until(lambda: reader.warnings, "it is said why")
@@ -678,7 +505,7 @@ class TestOtherSites:
     def test_a_page_may_send_anything_to_the_frame(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("0")
         reader.writes(
             """() => {
@@ -710,7 +537,7 @@ class TestOtherSites:
     def test_nobody_but_the_frame_is_believed(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("0")
         lie = json.dumps({"video": video, "views": 9, "exact": "9", "short": "9"})
         with other_site() as stranger:
@@ -741,7 +568,7 @@ class TestOtherSites:
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
         """The page trusts the counting site with numbers, and with nothing else."""
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
+        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.reads("0")
         reader.frame.evaluate(
             """([video, origin]) => {
@@ -760,27 +587,6 @@ class TestOtherSites:
         reader.reads("<b onclick=alert(1)>1</b>")
         assert reader.page.locator("b").count() == 0
         assert not reader.errors
-
-
-WITNESS: Final = """
-    const witness = globalThis.witness = [];
-    const look = () => {
-        const shown = document.querySelector('view-count')?.shadowRoot?.textContent;
-        if (shown && shown !== witness.at(-1)) witness.push(shown);
-        requestAnimationFrame(look);
-    };
-    look();
-"""
-
-
-def _served_by(cluster: Cluster) -> set[str]:
-    answers = [httpx.get(f"{cluster.url}/embed", trust_env=False) for _ in range(4)]
-    return {answer.headers.get("X-Ratchet-Node", "") for answer in answers}
-
-
-def streams(requested: Sequence[str]) -> list[str]:
-    """The event streams among these requests."""
-    return [url for url in requested if "/events" in url]
 
 
 def _watched(reader: Reader) -> list[str]:

@@ -1,0 +1,51 @@
+"""`POST /api/node/backup`: all that this node has on disk, as one file, for operators."""
+
+import asyncio
+import logging
+import sqlite3
+from contextlib import ExitStack
+from pathlib import Path
+
+from sanic import Blueprint, HTTPResponse, Request
+
+from ratchet_server.counting import files
+from ratchet_server.counting.copying import copy
+from ratchet_server.counting.failures import in_words
+from ratchet_server.http.errors import ApiError
+from ratchet_server.http.guard import Guard
+from ratchet_server.http.sending import send_file
+
+_log = logging.getLogger(__name__)
+
+
+def backup(database: Path | None, guard: Guard) -> Blueprint:
+    """The call. `database`: None if the data is in memory."""
+    blueprint = Blueprint("backup")
+    busy = asyncio.Lock()
+
+    @blueprint.on_request
+    async def only_operators(request: Request) -> None:
+        guard.operator(request)
+
+    @blueprint.post("/api/node/backup")
+    async def send(request: Request) -> HTTPResponse | None:
+        if database is None:
+            message = "This node keeps its data in memory, so there is nothing to copy."
+            raise ApiError(409, "in_memory", message)
+        if busy.locked():
+            message = "This node sends a backup already; try again when that has ended."
+            raise ApiError(409, "busy", message, retry_after_s=10)
+        async with busy:
+            with ExitStack() as stack:
+                try:
+                    path = files.for_backup(database)
+                    stack.callback(path.unlink, missing_ok=True)
+                    await asyncio.to_thread(copy, database, path)
+                except (OSError, sqlite3.Error) as error:
+                    message = f"This node can't copy its data beside it: {in_words(error)}."
+                    raise ApiError(503, "no_backup", message) from None
+                _log.info("an operator gets a backup of %d bytes", path.stat().st_size)
+                kind = "application/vnd.sqlite3"
+                return await send_file(request, path, kind, {"Cache-Control": "no-store"})
+
+    return blueprint
