@@ -222,6 +222,12 @@ class TestSeveralIds:
             ]
         }
 
+    def test_may_have_escapes(self, http: httpx.Client) -> None:
+        """A client may escape them before it escapes the whole query."""
+        http.post("/api/videos/ids-4/views")
+        answer = http.get("/api/videos?ids=ids%252D4,ids%2D4,ids-4")
+        assert answer.json() == {"videos": [{"video": "ids-4", "views": 1}]}
+
     def test_may_be_unknown_here(self, tmp_path: Path) -> None:
         (tmp_path / "videos").write_text("moss")
         flags = ["--videos", str(tmp_path / "videos")]
@@ -238,6 +244,7 @@ class TestSeveralIds:
             ("ids=tide,no id", "bad_video"),
             ("ids=tide&limit=5", "bad_ids"),
             ("ids=tide&after=moss", "bad_ids"),
+            ("ids=tide&sort=-views", "bad_ids"),
             ("ids=" + ",".join(f"x{n}" for n in range(101)), "bad_ids"),
         ],
     )

@@ -75,6 +75,11 @@ class Listed:
     def __len__(self) -> int:
         return len(self._list.ids)
 
+    @property
+    def ids(self) -> Set[str]:
+        """All ids: another set once the list has changed."""
+        return self._list.ids
+
     def above(self, after: str) -> Iterator[str]:
         """The ids above `after`, in order."""
         in_order = self._list.in_order
