@@ -29,6 +29,10 @@ else warn('load it by a plain <script async src>, so that it knows its site.');
 /** @param {HTMLScriptElement} own */
 function start({ src, dataset }) {
   const site = new URL(src).origin;
+  // A page may have the tag twice, or load it again when it changes its body. Each view counts once.
+  const isHere = `ratchet-count ${site}`;
+  if (isHere in document) return;
+  Object.defineProperty(document, isHere, { value: true });
   const keep = keepFor(site, openKeep());
   const outbox = openOutbox(
     keep,
