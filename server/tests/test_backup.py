@@ -53,7 +53,7 @@ class TestABackup:
             finally:
                 stop.set()
                 counting.join()
-            assert not [*Path(node.data).glob("*backup*")]
+            assert not [*Path(node.data).glob("*copied*")]
         assert file.stat().st_mode & 0o777 == 0o600
         assert "of 1 video, open" in capsys.readouterr().out
         with restored(file, tmp_path / "restored") as copy:
@@ -99,6 +99,16 @@ class TestABackup:
         files = {path.name for path in tmp_path.iterdir() if path.is_file()}
         assert files == {"backup", "backup.part", "other"}
 
+    def test_may_lie_beside_the_data(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            node.view("x")
+            file = Path(node.data) / "ratchet.backup.sqlite"
+            for path in (file, tmp_path / "other"):
+                assert main(["backup", node.url, str(path)]) == 0
+            node.restart()
+            assert file.exists()
+
     def test_that_nobody_waits_for_ends_before_the_next_begins(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -139,7 +149,7 @@ class TestABackup:
             node.start()
             node.view("x")
             # A folder is in the place of the copy.
-            (Path(node.data) / "ratchet.backup.sqlite").mkdir()
+            (Path(node.data) / "ratchet.being-copied.sqlite").mkdir()
             assert "can't copy its data" in refused("backup", node.url, str(tmp_path / "x"))
             assert node.view("x") == 2
 
@@ -230,7 +240,7 @@ def test_a_copy_that_a_killed_process_left_is_in_nobodys_way(
 ) -> None:
     with Node("a", tmp_path) as node:
         node.start()
-        left = Path(node.data) / "ratchet.backup.sqlite"
+        left = Path(node.data) / "ratchet.being-copied.sqlite"
         left.write_bytes(b"half")
         node.restart()
         # It takes as much room as the data.
