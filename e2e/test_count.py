@@ -177,6 +177,27 @@ class TestAView:
         visitor.plays()
         visitor.until_counted(counting, video, 2)
 
+    def test_of_a_clip_that_loops_counts_once(
+        self, counting: Cluster, visitor: Visitor, video: str, other_video: str
+    ) -> None:
+        other = player(other_video).replace("<video", "<video id=other")
+        visitor.open(player(video).replace("muted", "muted loop") + other)
+        visitor.page.evaluate(
+            """() => new Promise(resolve => {
+                const player = document.querySelector('video');
+                let rounds = 0;
+                player.addEventListener('seeked', () => {
+                    rounds += 1;
+                    if (rounds === 2) resolve();
+                });
+                player.playbackRate = 8;
+                player.play();
+            })"""
+        )
+        visitor.plays("#other")
+        visitor.until_counted(counting, other_video, 1)
+        assert counting.a.views(video) == 1
+
     def test_that_began_before_the_script_came_counts(
         self, counting: Cluster, visitor: Visitor, video: str
     ) -> None:

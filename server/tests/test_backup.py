@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -98,6 +99,15 @@ class TestABackup:
         assert other.read_text() == "mine"
         files = {path.name for path in tmp_path.iterdir() if path.is_file()}
         assert files == {"backup", "backup.part", "other"}
+
+    def test_needs_no_folder_for_temporary_files(
+        self, tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That folder is often in memory, and smaller than the data."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+        (tmp_path / "there").mkdir()
+        assert main(["backup", node.url, str(tmp_path / "there/backup")]) == 0
+        assert [path.name for path in (tmp_path / "there").iterdir()] == ["backup"]
 
     def test_may_lie_beside_the_data(self, tmp_path: Path) -> None:
         with Node("a", tmp_path) as node:

@@ -42,7 +42,9 @@ def backup(node: Client, file: Path) -> None:
         with os.fdopen(opened, "wb") as writing:
             node.download("/api/node/backup", writing)
             os.fsync(writing.fileno())
-        lines = _lines_of(part)
+        # Where there is room for one copy there may be room for two: more than in a folder for
+        # temporary files, which is often in memory.
+        lines = _lines_of(part, beside=file.parent)
         part.rename(file)
         files.sync(file.parent)
     except OSError as error:
@@ -58,8 +60,9 @@ def check(file: Path) -> None:
     answer(f"{file} is whole:\n{_lines_of(file)}")
 
 
-def _lines_of(file: Path) -> str:
-    with TemporaryDirectory(prefix="ratchet-") as folder:
+def _lines_of(file: Path, *, beside: Path | None = None) -> str:
+    """`beside`: where a copy may lie meanwhile; by default in the folder for temporary files."""
+    with TemporaryDirectory(prefix="ratchet-", dir=beside) as folder:
         # Work on a copy, because to open a database may change it. (And this copies what a running
         # node has in its log.)
         path = Path(folder) / DATABASE
