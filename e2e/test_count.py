@@ -177,6 +177,27 @@ class TestAView:
         visitor.plays()
         visitor.until_counted(counting, video, 2)
 
+    def test_of_a_clip_that_loops_counts_once(
+        self, counting: Cluster, visitor: Visitor, video: str, other_video: str
+    ) -> None:
+        other = player(other_video).replace("<video", "<video id=other")
+        visitor.open(player(video).replace("muted", "muted loop") + other)
+        visitor.page.evaluate(
+            """() => new Promise(resolve => {
+                const player = document.querySelector('video');
+                let rounds = 0;
+                player.addEventListener('seeked', () => {
+                    rounds += 1;
+                    if (rounds === 2) resolve();
+                });
+                player.playbackRate = 8;
+                player.play();
+            })"""
+        )
+        visitor.plays("#other")
+        visitor.until_counted(counting, other_video, 1)
+        assert counting.a.views(video) == 1
+
     def test_that_began_before_the_script_came_counts(
         self, counting: Cluster, visitor: Visitor, video: str
     ) -> None:
@@ -202,6 +223,49 @@ class TestAView:
         visitor.until_counted(counting, video, 1)
         visitor.page.wait_for_function("() => counted.length")
         assert visitor.page.evaluate("() => counted[0]") >= 3.5
+
+    def test_is_not_watched_by_moving_the_slider(
+        self, counting: Cluster, visitor: Visitor, video: str, other_video: str
+    ) -> None:
+        other = player(other_video).replace("<video", "<video id=other")
+        visitor.open(player(video) + other, 'data-after="1.5"')
+        visitor.page.evaluate(
+            """async () => {
+                const player = document.querySelector('video');
+                await player.play();
+                player.pause();
+                for (let at_s = 0.25; at_s < 4; at_s += 0.25) {
+                    const seeked = new Promise(resolve => {
+                        player.addEventListener('seeked', resolve, {once: true});
+                    });
+                    player.currentTime = at_s;
+                    await seeked;
+                }
+            }"""
+        )
+        visitor.plays("#other")
+        visitor.until_counted(counting, other_video, 1)
+        assert counting.a.views(video) == 0
+
+    def test_of_a_stream_counts_though_its_duration_is_known_only_later(
+        self, counting: Cluster, visitor: Visitor, video: str
+    ) -> None:
+        visitor.open(player(video), 'data-after="3600"')
+        # The duration of a live stream is infinite until the stream ends.
+        visitor.page.evaluate(
+            """async () => {
+                const player = document.querySelector('video');
+                Object.defineProperty(player, 'duration', {value: Infinity, configurable: true});
+                const playing = new Promise(resolve => {
+                    player.addEventListener('playing', resolve, {once: true});
+                });
+                await player.play();
+                await playing;
+                delete player.duration;
+            }"""
+        )
+        visitor.watches_all()
+        visitor.until_counted(counting, video, 1)
 
     def test_of_a_shorter_clip_counts_once_most_of_it_was_watched(
         self, counting: Cluster, visitor: Visitor, video: str
@@ -290,6 +354,18 @@ class TestAPlayer:
 
 
 class TestAPage:
+    def test_that_loads_the_script_again_counts_each_view_once(
+        self, counting: Cluster, visitor: Visitor, video: str, other_video: str
+    ) -> None:
+        other = player(other_video).replace("<video", "<video id=other")
+        again = f'<script src="{counting.url}/count.js"></script>'
+        visitor.open(player(video) + other + again)
+        visitor.plays()
+        visitor.until_counted(counting, video, 1)
+        visitor.plays("#other")
+        visitor.until_counted(counting, other_video, 1)
+        assert counting.a.views(video) == 1
+
     def test_needs_two_sources_in_its_policy(
         self, counting: Cluster, site: OtherSite, visitor: Visitor, video: str
     ) -> None:

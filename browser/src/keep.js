@@ -8,7 +8,7 @@
 
 const PREFIX = 'ratchet:';
 const SWITCH = 'storage';
-/** The keys of views on their way start with this. */
+/** The keys of views on their way start with this, those of count.js with a site before it. */
 export const UNSENT = 'unsent:';
 
 /**
@@ -100,7 +100,7 @@ function open() {
       else attempt((store) => store.setItem(PREFIX + SWITCH, chosen), undefined);
     },
     clear() {
-      for (const key of keys()) if (key !== SWITCH && !key.startsWith(UNSENT)) remove(key);
+      for (const key of keys()) if (key !== SWITCH && !key.includes(UNSENT)) remove(key);
     },
     onWrite(changed) {
       window.addEventListener('storage', ({ key, newValue }) => {

@@ -4,12 +4,14 @@
 //   <video data-ratchet="tide" src="…"></video>
 //
 // The id may also be on an element around the player, as with players that build their own <video>.
-// Settings stand on the script: data-after="10" counts a view once ten seconds were watched, or the
-// whole clip; data-once="day" counts at most one view a day (UTC) of each video in this browser.
+// Settings stand on the script: data-after="10" counts a view once ten seconds were watched, or nine
+// tenths of a shorter clip; data-once="day" counts at most one view of a video per day (UTC) in this
+// browser.
 //
-// A view is sent until a node has answered it, also by later pages of this site. When it is counted,
-// the document gets the event `ratchet-counted`, whose detail is {video, views}. Nothing is stored but
-// views on their way, and with `data-once` the day of the last view: no cookie, no name of the viewer.
+// A view that no node answers is sent again for ten minutes, also by later pages of this site. When it
+// is counted, the document gets the event `ratchet-counted`, whose detail is {video, views}. The script
+// stores only views on their way and, with `data-once`, the day of the last view: no cookie, no name of
+// the viewer.
 //
 // The build bundles this file and its imports into one classic script. Pages of other sites may load
 // a classic script from anywhere, but a module only from a site that allows it.
@@ -29,6 +31,10 @@ else warn('load it by a plain <script async src>, so that it knows its site.');
 /** @param {HTMLScriptElement} own */
 function start({ src, dataset }) {
   const site = new URL(src).origin;
+  // A page may have the tag twice, or load it again when it changes its body. Each view counts once.
+  const isHere = `ratchet-count ${site}`;
+  if (isHere in document) return;
+  Object.defineProperty(document, isHere, { value: true });
   const keep = keepFor(site, openKeep());
   const outbox = openOutbox(
     keep,

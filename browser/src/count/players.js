@@ -7,8 +7,7 @@
 const ATTRIBUTE = 'data-ratchet';
 // HTMLMediaElement.HAVE_FUTURE_DATA: a player that has as much and is not paused plays.
 const HAVE_FUTURE_DATA = 3;
-// Players report their time four times a second. A larger step is a jump, by seeking, or by a machine
-// that slept.
+// Players report their time four times a second. A larger step is a jump: the machine slept, say.
 const LONGEST_STEP_S = 2;
 // How much of a short clip is most of it.
 const MOST = 0.9;
@@ -43,6 +42,7 @@ export function onViews(began, after_s, warn) {
   const handlers = {
     playing: plays,
     timeupdate: (player) => views.get(player)?.watched(),
+    seeking: (player) => views.get(player)?.goOn(),
     ended: (player) => views.get(player)?.end(),
   };
   for (const [name, handler] of Object.entries(handlers)) {
@@ -67,8 +67,9 @@ class View {
   isOver = false;
   #player;
   #began;
-  /** How long it has to be watched until it counts, and where it was at the last look. */
-  #left_s;
+  /** How long it has to be watched until it counts, how long it was, and where it is. */
+  #after_s;
+  #watched_s = 0;
   #at_s;
   #isCounted = false;
 
@@ -82,25 +83,24 @@ class View {
     this.video = video;
     this.#player = player;
     this.#began = began;
-    const { duration } = player; // NaN or infinite if nobody knows it
-    this.#left_s = duration < after_s / MOST ? duration * MOST : after_s;
+    this.#after_s = after_s;
     this.#at_s = player.currentTime;
     if (after_s === 0) this.#count();
   }
 
-  /** It plays again, perhaps somewhere else. */
+  /** It goes on, perhaps somewhere else. */
   goOn() {
     this.#at_s = this.#player.currentTime;
   }
 
   watched() {
-    const at_s = this.#player.currentTime;
-    const step_s = at_s - this.#at_s;
-    this.#at_s = at_s;
-    const longest_s = LONGEST_STEP_S * Math.max(1, this.#player.playbackRate);
-    if (step_s <= 0 || step_s > longest_s) return;
-    this.#left_s -= step_s;
-    if (this.#left_s <= 0) this.#count();
+    const { currentTime, duration, playbackRate } = this.#player;
+    const step_s = currentTime - this.#at_s;
+    this.#at_s = currentTime;
+    if (step_s <= 0 || step_s > LONGEST_STEP_S * Math.max(1, playbackRate)) return;
+    this.#watched_s += step_s;
+    // Some recordings have an infinite duration until their end is known.
+    if (this.#watched_s >= Math.min(this.#after_s, MOST * (duration || Infinity))) this.#count();
   }
 
   end() {

@@ -5,15 +5,16 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkstemp
 from typing import Final
 
 from ratchet.table import Table
 
+from ratchet_server.counting import files
 from ratchet_server.counting.contents import contents
-from ratchet_server.counting.copying import copy
+from ratchet_server.counting.copying import copy, reading
 from ratchet_server.counting.datadir import DATABASE, DataError
-from ratchet_server.counting.failures import in_words
+from ratchet_server.counting.failures import UNREADABLE, in_words
 from ratchet_server.counting.store import Store
 from ratchet_server.operator.client import Client
 from ratchet_server.output import answer, say
@@ -29,19 +30,23 @@ class BackupError(Exception):
 def backup(node: Client, file: Path) -> None:
     """Write all that `node` has on disk to a new file, and check it. Raises `BackupError` and
     `CallError`."""
-    if file.exists():
+    if os.path.lexists(file):
         raise BackupError(f"{file} exists already; name a new file")
-    part = file.with_name(file.name + PART)
     try:
-        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Only this user may read it, and no other backup writes it.
+        opened, name = mkstemp(prefix=f"{file.name}.", suffix=PART, dir=file.parent)
     except OSError as error:
-        raise BackupError(f"can't write {part}: {error.strerror}") from None
+        raise BackupError(f"can't write {file}: {error.strerror}") from None
+    part = Path(name)
     try:
         with os.fdopen(opened, "wb") as writing:
             node.download("/api/node/backup", writing)
             os.fsync(writing.fileno())
-        lines = _lines_of(part)
+        # Where there is room for one copy there may be room for two: more than in a folder for
+        # temporary files, which is often in memory.
+        lines = _lines_of(part, beside=file.parent)
         part.rename(file)
+        files.sync(file.parent)
     except OSError as error:
         raise BackupError(f"can't write {part}: {error.strerror}") from None
     finally:
@@ -55,12 +60,14 @@ def check(file: Path) -> None:
     answer(f"{file} is whole:\n{_lines_of(file)}")
 
 
-def _lines_of(file: Path) -> str:
-    with TemporaryDirectory(prefix="ratchet-") as folder:
+def _lines_of(file: Path, *, beside: Path | None = None) -> str:
+    """`beside`: where a copy may lie meanwhile; by default in the folder for temporary files."""
+    with TemporaryDirectory(prefix="ratchet-", dir=beside) as folder:
         # Work on a copy, because to open a database may change it. (And this copies what a running
         # node has in its log.)
         path = Path(folder) / DATABASE
         try:
+            _check_structure(file)
             copy(file, path)
             if not _has_tables(path):
                 # To open it would make them.
@@ -68,13 +75,24 @@ def _lines_of(file: Path) -> str:
             table, damage = asyncio.run(_read(path))
         except FileNotFoundError:
             raise BackupError(f"there is no file {file}") from None
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *UNREADABLE) as error:
             raise BackupError(f"can't read {file}: {in_words(error)}") from None
         except DataError as error:
             raise BackupError(str(error).replace(str(path), str(file))) from None
     if damage:
         raise BackupError(f"{file} is damaged: {'; '.join(damage)}")
     return "\n".join(contents(table))
+
+
+def _check_structure(file: Path) -> None:
+    """Raises `BackupError` if SQLite finds a fault. The copy would not have it: a copy gets new
+    indexes and pages."""
+    with reading(file) as database:
+        # A fault may quote bytes that are no text any more.
+        database.text_factory = lambda raw: raw.decode(errors="backslashreplace")
+        [(fault,)] = database.execute("PRAGMA integrity_check(1)")
+    if fault != "ok":
+        raise BackupError(f"{file} is damaged: {fault}")
 
 
 def _has_tables(path: Path) -> bool:

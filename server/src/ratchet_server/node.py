@@ -251,7 +251,7 @@ def _node(
         most=settings.max_videos,
     )
 
-    top = Top(lambda video: keeper.value(video))
+    top = Top(lambda video: keeper.value(video), lambda: videos.named)
 
     def show(changed: set[str]) -> None:
         watchers.changed(changed)

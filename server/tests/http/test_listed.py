@@ -1,9 +1,14 @@
 """A node counts the videos in the operator's list, and reads the list again when it has changed."""
 
+import asyncio
 import json
 import logging
 import os
+import random
+import resource
 import signal
+import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -80,6 +85,41 @@ class TestAList:
         with pytest.raises(SettingError, match="more than 9 bytes"):
             Listed(file)
 
+    def test_may_not_be_a_pipe(self, tmp_path: Path) -> None:
+        """A node that reads one waits for as long as its writer likes, and can't stop."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=lambda: pipe.open("wb").close())
+        writer.start()
+        try:
+            with pytest.raises(SettingError, match="is not a file"):
+                Listed(pipe)
+        finally:
+            reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+            writer.join()
+            os.close(reader)
+
+    def test_that_is_large_does_not_hold_up_the_node(self, file: Path) -> None:
+        chance = random.Random(7)
+        many = [f"{chance.getrandbits(64):016x}" for _ in range(300_000)]
+        found = Listed(file)
+        file.write_text("\n".join(many))
+
+        async def longest() -> float:
+            """The longest time of this process's own between two steps of the loop, as a part of
+            all."""
+            start = last = time.process_time()
+            longest = 0.0
+            reading = asyncio.ensure_future(asyncio.to_thread(found.look, ordered=True))
+            while not reading.done():
+                await asyncio.sleep(0.001)
+                now = time.process_time()
+                longest, last = max(longest, now - last), now
+            return longest / (last - start)
+
+        assert asyncio.run(longest()) < 0.2
+        assert ids(found) == sorted({*many})
+
 
 class TestAChangedList:
     def test_counts_once_two_looks_have_seen_it_unchanged(self, file: Path) -> None:
@@ -118,6 +158,25 @@ class TestAChangedList:
         file.write_text("fern\n")
         for _ in range(2):
             found.look(ordered=False)
+        assert ids(found) == ["fern"]
+
+    def test_is_read_once_it_can_be_read(
+        self, file: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An operator who mends its rights does not change the file."""
+        found = Listed(file)
+        file.write_text("fern")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # This process can open nothing more.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            for _ in range(3):
+                found.look(ordered=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert ids(found) == ["moss", "tide"]
+        assert "Too many open files" in caplog.text
+        found.look(ordered=False)
         assert ids(found) == ["fern"]
 
     def test_may_be_empty_if_an_operator_says_so(self, file: Path) -> None:
@@ -163,6 +222,12 @@ class TestSeveralIds:
             ]
         }
 
+    def test_may_have_escapes(self, http: httpx.Client) -> None:
+        """A client may escape them before it escapes the whole query."""
+        http.post("/api/videos/ids-4/views")
+        answer = http.get("/api/videos?ids=ids%252D4,ids%2D4,ids-4")
+        assert answer.json() == {"videos": [{"video": "ids-4", "views": 1}]}
+
     def test_may_be_unknown_here(self, tmp_path: Path) -> None:
         (tmp_path / "videos").write_text("moss")
         flags = ["--videos", str(tmp_path / "videos")]
@@ -179,6 +244,7 @@ class TestSeveralIds:
             ("ids=tide,no id", "bad_video"),
             ("ids=tide&limit=5", "bad_ids"),
             ("ids=tide&after=moss", "bad_ids"),
+            ("ids=tide&sort=-views", "bad_ids"),
             ("ids=" + ",".join(f"x{n}" for n in range(101)), "bad_ids"),
         ],
     )

@@ -1,8 +1,11 @@
 """The most viewed videos: always what sorting all of them would give."""
 
 import asyncio
+import os
 import random
+import signal
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 
 import httpx
@@ -10,7 +13,7 @@ import pytest
 from ratchet_server.http import top
 from ratchet_server.http.top import Top
 
-from testing.nodes import Node
+from testing.nodes import Node, wait_until
 
 
 def ranked(views: Counter[str]) -> list[str]:
@@ -28,13 +31,40 @@ class TestTheFirst:
         async def story() -> None:
             for _ in range(50):
                 views: Counter[str] = Counter()
-                found = Top(views.__getitem__)
+                found = Top(views.__getitem__, tuple)
                 for _ in range(20):
                     # Few of many videos, so that some don't change for long.
                     changed = chance.choices(ids, k=chance.randrange(30))
                     views.update(changed)
                     found.changed(changed)
                     assert await found.first() == ranked(views)[:5]
+
+        asyncio.run(story())
+
+    def test_are_of_the_videos_that_the_node_shows_now(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the most viewed of all are none of them."""
+        monkeypatch.setattr(top, "KEPT", 5)
+        monkeypatch.setattr(top, "CHUNK", 7)
+        monkeypatch.setattr(top, "FRESH_S", 0.0)
+        chance = random.Random(7)
+        ids = [f"x{number}" for number in range(40)]
+
+        async def story() -> None:
+            for _ in range(50):
+                views: Counter[str] = Counter()
+                named: tuple[Set[str], ...] = ({*ids}, {"y"})
+                found = Top(views.__getitem__, lambda: named)  # noqa: B023
+                for _ in range(20):
+                    changed = chance.choices(ids, k=chance.randrange(30))
+                    views.update(changed)
+                    found.changed(changed)
+                    if chance.random() < 0.3:
+                        named = ({*chance.sample(ids, 10)}, {*chance.sample(ids, 3)})
+                    if chance.random() < 0.7:
+                        shown = Counter({x: views[x] for x in named[0] | named[1] if views[x]})
+                        assert await found.first() == ranked(shown)[:5]
 
         asyncio.run(story())
 
@@ -46,7 +76,7 @@ class TestTheFirst:
         views = Counter({f"x{number}": 1 + number * 7919 % 1000 for number in range(1000)})
 
         async def story() -> list[str]:
-            found = Top(views.__getitem__)
+            found = Top(views.__getitem__, tuple)
             running = asyncio.create_task(found.run())
             found.changed(views)
             first = await found.first()
@@ -68,6 +98,24 @@ def test_a_node_says_which_videos_are_viewed_most(tmp_path: Path) -> None:
         assert node.get(f"{most}&limit=2").json() == {"videos": [a, c]}
         node.restart()
         assert node.get(f"{most}&limit=2").json() == {"videos": [a, c]}
+
+
+def test_a_changed_list_counts_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "videos"
+    file.write_text("fern\nmoss")
+    with Node("a", tmp_path, flags=["--videos", str(file)]) as node:
+        node.start()
+        for video in ("fern", "fern", "moss"):
+            node.view(video)
+        fern, moss = {"video": "fern", "views": 2}, {"video": "moss", "views": 1}
+        most = "/api/videos?sort=-views"
+        assert node.get(most).json() == {"videos": [fern, moss]}
+        for text, found in (("moss", [moss]), ("moss\nfern\nreef", [fern, moss])):
+            file.write_text(text)
+            os.kill(node.pid, signal.SIGHUP)
+            many = len(text.split())
+            wait_until(lambda: len(node.get("/api/videos").json()["videos"]) == many, "it is read")  # noqa: B023
+            assert node.get(most).json() == {"videos": found}
 
 
 @pytest.mark.parametrize("query", ["sort=views", "sort=-views&sort=x", "sort=-views&after=x"])

@@ -9,7 +9,7 @@ the log should hold.
     ratchet.damaged-<time>.sqlite     an old one that was damaged, for people to look at
     ratchet.version-<n>-<time>.sqlite an old one of an earlier version of the program
     ratchet.repaired-<time>.sqlite    an old one out of which an operator took wrong numbers
-    ratchet.backup.sqlite             a copy that an operator is getting
+    ratchet.being-copied.sqlite       a copy that an operator is getting
 """
 
 import os
@@ -47,7 +47,7 @@ def new(path: Path) -> Path:
 
 def for_backup(path: Path) -> Path:
     """Where a copy of `path` is written that is sent to an operator. Deletes an unfinished one."""
-    copy = path.with_suffix(".backup.sqlite")
+    copy = path.with_suffix(".being-copied.sqlite")
     copy.unlink(missing_ok=True)
     return copy
 

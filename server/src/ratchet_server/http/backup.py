@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -22,6 +23,10 @@ def backup(database: Path | None, guard: Guard) -> Blueprint:
     """The call. `database`: None if the data is in memory."""
     blueprint = Blueprint("backup")
     busy = asyncio.Lock()
+    if database is not None:
+        # A process that was killed may have left a copy, which takes as much room as the data.
+        with suppress(OSError):
+            files.for_backup(database)
 
     @blueprint.on_request
     async def only_operators(request: Request) -> None:
@@ -40,7 +45,7 @@ def backup(database: Path | None, guard: Guard) -> Blueprint:
                 try:
                     path = files.for_backup(database)
                     stack.callback(path.unlink, missing_ok=True)
-                    await asyncio.to_thread(copy, database, path)
+                    await _copied(database, path)
                 except (OSError, sqlite3.Error) as error:
                     message = f"This node can't copy its data beside it: {in_words(error)}."
                     raise ApiError(503, "no_backup", message) from None
@@ -49,3 +54,15 @@ def backup(database: Path | None, guard: Guard) -> Blueprint:
                 return await send_file(request, path, kind, {"Cache-Control": "no-store"})
 
     return blueprint
+
+
+async def _copied(database: Path, path: Path) -> None:
+    """Copy in a thread. When cancelled, wait until the thread has stopped: the caller then deletes
+    the file, and the next call may write another."""
+    stop = threading.Event()
+    copying = asyncio.ensure_future(asyncio.to_thread(copy, database, path, stop))
+    try:
+        await asyncio.shield(copying)
+    finally:
+        stop.set()
+        await asyncio.wait((copying,))

@@ -8,20 +8,26 @@ The node reads it again when it has changed. Nodes do not send it to each other:
 the same list.
 """
 
+import io
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ratchet import names, strict_json
 
-from ratchet_server.http.listing import Listing
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.settings import SettingError
 
 # A longer list is not read: room for some four million ids.
 MAX_BYTES: Final = 128 * 2**20
+# In how many parts it is sorted.
+_PARTS: Final = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +43,8 @@ class Text(NamedTuple):
 class List:
     """A list that was read."""
 
-    ids: Listing = field(default_factory=Listing)
+    ids: Set[str] = frozenset()
+    in_order: Sequence[str] = ()
     # Of the videos that have a title or a description.
     texts: Mapping[str, Text] = field(default_factory=dict)
 
@@ -56,7 +63,7 @@ class Listed:
         if file is not None:
             try:
                 self._read_at = _mark(file)
-                self._list = _read(file)
+                self._list = _parsed(_text(file), file)
             except OSError as error:
                 raise SettingError(f"--videos {file} can't be read: {error.strerror}") from None
             if not len(self):
@@ -68,9 +75,15 @@ class Listed:
     def __len__(self) -> int:
         return len(self._list.ids)
 
+    @property
+    def ids(self) -> Set[str]:
+        """All ids: another set once the list has changed."""
+        return self._list.ids
+
     def above(self, after: str) -> Iterator[str]:
         """The ids above `after`, in order."""
-        return self._list.ids.above(after)
+        in_order = self._list.in_order
+        return islice(in_order, bisect_right(in_order, after), None)
 
     def text(self, video: str) -> Text | None:
         """What the list says of a video."""
@@ -85,9 +98,10 @@ class Listed:
             before, self._looked_at = self._looked_at, _mark(self._file)
             is_new = self._looked_at != self._read_at and self._looked_at == before
             if is_new or ordered:
+                text = _text(self._file)
                 # Even if it can't be parsed: it is not read again until somebody has mended it.
                 self._read_at = self._looked_at
-                self._take(_read(self._file), self._file, ordered=ordered)
+                self._take(_parsed(text, self._file), self._file, ordered=ordered)
         except (OSError, SettingError) as error:
             # The same fault comes back with each look.
             if self._complaints.due(str(error)):
@@ -105,33 +119,60 @@ class Listed:
 
 def _mark(file: Path) -> object:
     """It changes when the file does."""
-    stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+    now = file.stat()
+    return now.st_size, now.st_mtime_ns, now.st_ino
 
 
-def _read(file: Path) -> List:
+def _text(file: Path) -> str:
     """Raises `SettingError` and `OSError`."""
-    if file.stat().st_size > MAX_BYTES:
+    with open(file, "rb", opener=_at_once) as reading:
+        if not stat.S_ISREG(os.fstat(reading.fileno()).st_mode):
+            raise SettingError(f"--videos {file} is not a file")
+        content = reading.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise SettingError(f"--videos {file} has more than {MAX_BYTES} bytes")
     try:
         # Some programs put a byte order mark in front.
-        text = file.read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingError(f"--videos {file} is no UTF-8 text: {error.reason}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file. A pipe would otherwise wait for a program that writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _parsed(text: str, file: Path) -> List:
+    """Raises `SettingError`.
+
+    It works in small steps: one long step of this thread, such as to sort a million ids, would hold
+    up all others for as long.
+    """
     texts: dict[str, Text] = {}
     # No id begins with a bracket.
     is_json = text.lstrip()[:1] in {"[", "{"}
-    found = _of_json(text, file, texts) if is_json else _of_lines(text, file)
-    ids = Listing()
-    ids.add(found)
-    # Sort it here, in this thread.
-    ids.above("")
-    return List(ids, texts)
+    ids = set(_of_json(text, file, texts) if is_json else _of_lines(text, file))
+    return List(ids, _in_order(ids), texts)
+
+
+def _in_order(ids: Set[str]) -> list[str]:
+    # A set has no order, so its first ids are any. They divide the others into parts of about one
+    # size.
+    bounds = sorted(islice(ids, _PARTS))
+    parts: list[list[str]] = [[] for _ in range(len(bounds) + 1)]
+    for one in ids:
+        parts[bisect_right(bounds, one)].append(one)
+    in_order: list[str] = []
+    for part in parts:
+        part.sort()
+        in_order += part
+    return in_order
 
 
 def _of_lines(text: str, file: Path) -> Iterator[str]:
     """The ids. Lines that begin with # are comments."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if (one := line.strip()) and one[0] != "#":
             yield _id(one, f"--videos {file}, line {number}")
 

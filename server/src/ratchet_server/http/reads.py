@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final, cast
 
@@ -84,7 +85,7 @@ def reads(
         if "ids" in request.get_args(keep_blank_values=True):
             return json({"videos": [entry(video) for video in _asked_for(request, videos)]})
         if "sort" in request.args:
-            return json({"videos": [entry(video) for video in await _top(request, top, videos)]})
+            return json({"videos": [entry(video) for video in await _top(request, top)]})
         limit, after = _limit(request), after_in(request)
         # One more shows whether there is a next page.
         ids = [*islice(videos.above(after), limit + 1)]
@@ -185,30 +186,32 @@ def _asked_for(request: Request, videos: Videos) -> list[str]:
     `ApiError`."""
     given = request.get_args(keep_blank_values=True)
     ids = [*dict.fromkeys(",".join(given.getlist("ids")).split(","))]
-    if len(ids) > MAX_IDS or given.keys() & {"limit", "after"}:
-        message = f"ids has at most {MAX_IDS} ids, with commas between them, and no limit or after."
+    if len(ids) > MAX_IDS or given.keys() & {"limit", "after", "sort"}:
+        message = f"ids has at most {MAX_IDS} ids, with commas between them, and nothing else."
         raise ApiError(400, "bad_ids", message)
-    return [video for video in ids if _is_known(video, videos)]
+    return _known(ids, videos)
 
 
-async def _top(request: Request, top: Top, videos: Videos) -> list[str]:
+async def _top(request: Request, top: Top) -> list[str]:
     """The most viewed videos. Raises `ApiError`."""
     if request.args.getlist("sort") != ["-views"] or "after" in request.args:
         message = "sort is -views: the most viewed first. It has a limit, and no after."
         raise ApiError(400, "bad_sort", message)
-    first = (video for video in await top.first() if _is_known(video, videos))
-    return [*islice(first, _limit(request))]
+    limit = _limit(request)
+    return (await top.first())[:limit]
 
 
-def _is_known(video: str, videos: Videos) -> bool:
-    """Another node may know a video that this one doesn't know. Raises `ApiError` if it is none."""
-    try:
-        videos.known(video)
-    except ApiError as error:
-        if error.code != "unknown_video":
-            raise
-        return False
-    return True
+def _known(ids: Iterable[str], videos: Videos) -> list[str]:
+    """Those of `ids` that this node knows, each once: another node may know more. Raises `ApiError`
+    if one is no id."""
+    known: dict[str, None] = {}
+    for video in ids:
+        try:
+            known[videos.known(video)] = None
+        except ApiError as error:
+            if error.code != "unknown_video":
+                raise
+    return [*known]
 
 
 def after_in(request: Request) -> str:
@@ -227,8 +230,7 @@ def _watched(request: Request, video: str, videos: Videos) -> tuple[str, ...]:
     also = request.args.getlist("also", [])
     if len(also) >= MAX_WATCHED:
         raise ApiError(400, "bad_also", f"One stream has at most {MAX_WATCHED} videos.")
-    known = (other for other in also if _is_known(other, videos))
-    return (*dict.fromkeys([videos.known(video), *known]),)
+    return (*dict.fromkeys([videos.known(video), *_known(also, videos)]),)
 
 
 def _with_node(request: Request) -> bool:

@@ -2,17 +2,18 @@
 
 Numbers only rise. So a video that was not among the first at the last look, and has not changed
 since, is not among them now. A look sorts only the first ones and those that have changed.
+
+This holds as long as the node shows the same videos. After a change of those, it looks at all.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from heapq import nsmallest
 from typing import Final
 
-# How many videos are kept in order: twice as many as a request may ask for. The others take the
-# place of those that are not shown any more, because their clips were removed.
-KEPT: Final = 2000
+# How many videos are kept in order: as many as a request may ask for.
+KEPT: Final = 1000
 # How many changed videos one look sorts. More would hold up all else for too long.
 CHUNK: Final = 5000
 # For how long a result is used again.
@@ -22,9 +23,15 @@ FRESH_S: Final = 1.0
 class Top:
     """The most viewed videos. `run` is the task that keeps the number of changed ones small."""
 
-    def __init__(self, value: Callable[[str], int]) -> None:
-        """`value`: the number of a video. It must not fall."""
+    def __init__(
+        self, value: Callable[[str], int], named: Callable[[], Collection[Collection[str]]]
+    ) -> None:
+        """`value`: the number of a video. It must not fall. `named`: the videos that the node
+        shows; an empty one: all."""
         self._value = value
+        self._named = named
+        # What it was at the last request.
+        self._were_named: Collection[Collection[str]] = named()
         self._first: list[str] = []
         self._sorted_at = float("-inf")
         self._changed: set[str] = set()
@@ -45,6 +52,12 @@ class Top:
     async def first(self) -> list[str]:
         """The first ones, the most viewed first; equal ones in the order of their ids. It may be
         `FRESH_S` old."""
+        named = self._named()
+        if named != self._were_named:
+            self._were_named = named
+            self._first, self._sorted_at = [], float("-inf")
+            for videos in named:
+                self.changed(videos)
         await self._catch_up()
         if time.monotonic() - self._sorted_at > FRESH_S:
             self._look()
@@ -59,6 +72,8 @@ class Top:
     def _look(self) -> None:
         chunk = {self._changed.pop() for _ in range(min(CHUNK, len(self._changed)))}
         chunk.update(self._first)
+        if named := self._named():
+            chunk = {video for video in chunk if any(video in videos for videos in named)}
         ranked = nsmallest(KEPT, ((-self._value(video), video) for video in chunk))
         self._first = [video for views, video in ranked if views]
         self._sorted_at = time.monotonic()

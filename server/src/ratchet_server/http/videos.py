@@ -1,7 +1,7 @@
 """The videos that this node counts and lists: those of the catalogues and of the operator's list.
 On an open node, any."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import merge
 from itertools import groupby
 from urllib.parse import unquote
@@ -90,6 +90,11 @@ class Videos:
         """Note that these videos have views now, so that an open node lists them."""
         if self._open:
             self._viewed.add(videos)
+
+    @property
+    def named(self) -> tuple[Collection[str], ...]:
+        """The videos that this node knows; empty on an open node, which knows any."""
+        return () if self._open else (self.clips, self._listed.ids)
 
     def above(self, after: str) -> Iterator[str]:
         """The ids of all videos above `after`, in order."""
