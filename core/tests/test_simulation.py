@@ -17,8 +17,8 @@ from simulation.mutants import MUTANTS, Mutant, NoSuchText, broken_core, hunt
 from simulation.shrink import shrink
 
 HERE: Final = Path(__file__).parent
-# Less than a minute of one core.
-RUNS: Final = 280
+# Half a minute of one core.
+RUNS: Final = 190
 
 
 def _simulate(*arguments: str, core: Path | None = None) -> subprocess.CompletedProcess[str]:
