@@ -258,4 +258,4 @@ def test_a_copy_that_a_killed_process_left_is_in_nobodys_way(
         left.write_bytes(b"half")
         node.view("x")
         assert main(["backup", node.url, str(tmp_path / "backup")]) == 0
-        assert "1 views of 1 video" in capsys.readouterr().out
+        assert "1 view of 1 video" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from ratchet_server.counting import files
 from ratchet_server.counting.contents import contents
 from ratchet_server.counting.copying import copy, reading
 from ratchet_server.counting.datadir import DATABASE, DataError
-from ratchet_server.counting.failures import UNREADABLE, in_words
+from ratchet_server.counting.failures import UNREADABLE, in_words, is_no_database
 from ratchet_server.counting.store import Store
 from ratchet_server.operator.client import Client
 from ratchet_server.output import answer, say
@@ -76,6 +76,8 @@ def _lines_of(file: Path, *, beside: Path | None = None) -> str:
         except FileNotFoundError:
             raise BackupError(f"there is no file {file}") from None
         except (OSError, *UNREADABLE) as error:
+            if is_no_database(error):
+                raise BackupError(f"{file} is not a database") from None
             raise BackupError(f"can't read {file}: {in_words(error)}") from None
         except DataError as error:
             raise BackupError(str(error).replace(str(path), str(file))) from None

@@ -25,4 +25,8 @@ def contents(table: Table) -> Iterator[str]:
 
 def counted(views: int, videos: int) -> str:
     """So many views of so many videos."""
-    return f"{views:,} views of {videos:,} video{'' if videos == 1 else 's'}"
+    return f"{_many(views, 'view')} of {_many(videos, 'video')}"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -61,12 +61,17 @@ def is_no_room(error: BaseException) -> bool:
     return _code(error) in _NO_ROOM
 
 
+def is_no_database(error: BaseException) -> bool:
+    """Whether the file is something else than a database of SQLite."""
+    return _code(error) == sqlite3.SQLITE_NOTADB
+
+
 def in_words(error: BaseException) -> str:
     """What has happened, and what an operator can do."""
     code = _code(error)
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return f"{error} (may this user write there?)"
-    if code == sqlite3.SQLITE_NOTADB:
+    if is_no_database(error):
         return "it is not a database; choose another --data, or move it away"
     if is_no_room(error):
         return f"{error} (is the disk full, or its quota used up? Then make room)"
