@@ -112,7 +112,7 @@ async def read_rabbitmq(url: str) -> bool:
 async def write_kafka(url: str) -> None:
     brokers, _, topic = url.removeprefix("kafka://").partition("/")
     async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
-        await producer.send_and_wait(topic, b"a")
+        await producer.send_and_wait(topic, b"a", partition=0)
 
 
 async def read_kafka(url: str) -> bool:
