@@ -11,12 +11,14 @@ import pytest
 from ratchet_server.http import bounded_protocol
 from ratchet_server.http.app import LAST_RESPONSE_S
 from ratchet_server.http.backlog import Backlog
-from ratchet_server.http.bounded_protocol import BoundedProtocol, Pace
+from ratchet_server.http.bounded_protocol import MAX_NOT_SENT, BoundedProtocol, Pace
+from ratchet_server.http.room import Room
 from ratchet_server.http.sending import send_file
 from ratchet_server.node import _loop_factory
 from sanic import HTTPResponse, Request, Sanic
 
 from testing.nodes import HOST, PATIENCE_S
+from testing.transports import until
 from testing.wire import held
 
 # More than the kernel buffers at both ends of a connection.
@@ -42,7 +44,7 @@ def with_server(
         # Sanic rewrites its own classes for speed. A second app in this process would break them.
         app.config.TOUCHUP = False
         app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
-        app.ctx.backlog = Backlog(limit)
+        app.ctx.backlog, app.ctx.room = Backlog(limit), Room(1000)
 
         async def file(request: Request) -> HTTPResponse | None:
             return await send_file(request, clip, "video/webm", {})
@@ -188,14 +190,17 @@ class TestAllTogether:
                 async with (
                     clients.requesting("/made") as first,
                     clients.requesting("/made") as second,
-                    clients.requesting("/made") as third,
                 ):
-                    # There is room for two of the three. The first is cut off at once, long before
-                    # its 3 s are over.
-                    async with asyncio.timeout(1.5):
-                        await first.is_cut_off()
-                    read = await asyncio.gather(*(one.read_all() for one in (second, third)))
-                    assert min(read) > SIZE
+                    # So much that the server has written to it since the two began.
+                    taken = reader.received + 3 * MAX_NOT_SENT
+                    await until(lambda: reader.received > taken, "the reader reads on")
+                    async with clients.requesting("/made") as third:
+                        # There is room for two of the three. The first is cut off at once, long
+                        # before its 3 s are over.
+                        async with asyncio.timeout(1.5):
+                            await first.is_cut_off()
+                        read = await asyncio.gather(*(one.read_all() for one in (second, third)))
+                        assert min(read) > SIZE
                 await reading
                 assert await reader.read_all() > SIZE
 
