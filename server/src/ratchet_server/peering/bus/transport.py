@@ -459,10 +459,16 @@ class BusTransport:
         heard = self._hearing.present().get(process)
         if heard is None or heard.hello is None:
             return
+
+        async def receive(frame: Frame) -> None:
+            # The process may leave before this task takes its first step.
+            if self._hearing.present().get(process) is heard:
+                await inbox.receive(frame, process)
+
         try:
             frames = [codec.decode(text) for text in texts.decode().split(BETWEEN)]
             # The keeper merges these in one round, too.
-            await asyncio.gather(*(inbox.receive(frame, process) for frame in frames))
+            await asyncio.gather(*map(receive, frames))
         except (Invalid, UnicodeDecodeError) as error:
             why = f"sent what this node can't take: {error}. See OPERATING.md"
             self._misunderstandings.note(heard.hello.node, why)
