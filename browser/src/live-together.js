@@ -7,6 +7,8 @@
 
 import { follow } from './live.js';
 
+/** A node sends no more over one connection. */
+export const MOST_VIDEOS = 100;
 // The elements of a page come one after the other: connect once for all of them.
 const FIRST_MS = 50;
 // A video that comes later waits a little, so that many of them cost one new connection.

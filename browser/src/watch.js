@@ -9,7 +9,7 @@ import { openNetwork } from './network.js';
 import { viewsNumber } from './number.js';
 import { openOutbox } from './outbox.js';
 import { settleOverflow } from './overflow.js';
-import { onPlay } from './play.js';
+import { onViews } from './players.js';
 import { watchViews } from './views.js';
 
 const video = byId('views').dataset.video ?? '';
@@ -65,7 +65,7 @@ const outbox = openOutbox(keep, {
 });
 // First send the views that earlier pages left: a clip that is playing already adds a view at once.
 outbox.resume();
-onPlay(player, () => outbox.count(video));
+onViews(outbox.count, 0, log);
 
 const { node = '', playground = '', panel } = document.documentElement.dataset;
 if (panel) {

@@ -1,6 +1,7 @@
 """`ratchet backup` copies the data of a node that runs, and `ratchet check` says what it has."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -165,6 +166,10 @@ class TestABackup:
 
 
 class TestACheck:
+    def test_of_a_pipe_waits_for_nobody(self, tmp_path: Path, refused: Refused) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        assert "there is no file" in refused("check", str(tmp_path / "pipe"))
+
     def test_reads_the_data_of_a_node_that_runs(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -67,6 +67,7 @@ class TestTheUnit:
 
     def test_restarts_nothing_that_would_fail_again(self) -> None:
         unit = configparser.RawConfigParser(strict=False)
+        # By default it writes names in small letters.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(DEPLOY / "ratchet.service")
         service = unit["Service"]

@@ -18,8 +18,8 @@
 
 import { openKeep } from '../keep.js';
 import { openOutbox } from '../outbox.js';
+import { onViews } from '../players.js';
 import { keepFor, oncePerDay } from './kept.js';
-import { onViews } from './players.js';
 
 /** @param {string} text */
 const warn = (text) => console.warn(`count.js: ${text}`);

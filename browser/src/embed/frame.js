@@ -14,14 +14,12 @@
  */
 
 import { highKey, openKeep } from '../keep.js';
-import { liveTogether } from '../live-together.js';
+import { liveTogether, MOST_VIDEOS } from '../live-together.js';
 import { missingViews, rememberViews, settleOverflow } from '../overflow.js';
+import { isVideoId } from '../video-id.js';
 import { watchViews } from '../views.js';
 import '../format.js';
 
-// Each costs some work in the worker, and a node sends no more over one connection.
-const MOST_VIDEOS = 100;
-const VIDEO = /^[A-Za-z0-9_-]{1,64}$/;
 // The page around the frame comes first.
 const IDLE_MS = 5_000;
 const ANSWER_MS = 5_000;
@@ -100,7 +98,7 @@ async function watch(video) {
 
 /** @param {string} video */
 function refusalOf(video) {
-  if (!VIDEO.test(video)) return 'this is no video’s id.';
+  if (!isVideoId(video)) return 'this is no video’s id.';
   if (watched.size >= MOST_VIDEOS) return `a page shows ${MOST_VIDEOS} videos at most.`;
   return '';
 }

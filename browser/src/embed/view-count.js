@@ -27,6 +27,8 @@
 // The build makes one classic script of this file and its imports. Pages of other sites may load a
 // classic script from anywhere, but a module only from a site that allows it.
 
+import { MOST_VIDEOS } from '../live-together.js';
+import { isVideoId } from '../video-id.js';
 import { viewsFormat } from '../views-format.js';
 import { lightSite } from './light.js';
 
@@ -45,8 +47,6 @@ import { lightSite } from './light.js';
   // An image that never comes must not keep the counts away.
   const COMPLETE_MS = 10_000;
   const IDLE_MS = 1_000;
-  // A node sends no more over one stream.
-  const MOST_VIDEOS = 100;
   // For screen readers only. (A page's policy does not forbid a style that a script sets.)
   const UNSEEN =
     'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
@@ -80,9 +80,6 @@ import { lightSite } from './light.js';
     const isNumber = typeof views === 'number' && Number.isSafeInteger(views) && views >= 0;
     return isNumber && isText(exact) && isText(short) ? { views, exact, short } : undefined;
   }
-
-  /** @param {string} text */
-  const isVideo = (text) => /^[A-Za-z0-9_-]{1,64}$/.test(text);
 
   /**
    * @param {unknown} value
@@ -173,28 +170,28 @@ import { lightSite } from './light.js';
         const now = this.#remembered(video);
         if (now) this.#raise(video, now);
       }
-      this.#follow(video, group);
+      if (element.hasAttribute('replica')) this.#followInFrame(video);
+      else this.#followLightly(video);
     }
 
-    /**
-     * @param {string} video
-     * @param {Set<ViewCount>} group
-     */
-    #follow(video, group) {
-      const wantsReplica = [...group].some((element) => element.hasAttribute('replica'));
-      if (wantsReplica) {
-        this.#forgetLightly(video);
-        this.#framed.add(video);
-        this.#needFrame();
-        this.#post({ watch: video });
-      } else if (!this.#lightly.has(video) && !this.#framed.has(video)) {
-        if (!isVideo(video)) this.#refused(video, 'this is no video’s id.');
-        else if (this.#lightly.size >= MOST_VIDEOS)
-          this.#refused(video, `a page shows ${MOST_VIDEOS} videos at most.`);
-        else {
-          this.#lightly.add(video);
-          this.#light.watch(video);
-        }
+    /** @param {string} video */
+    #followInFrame(video) {
+      this.#forgetLightly(video);
+      const isNew = !this.#framed.has(video);
+      this.#framed.add(video);
+      this.#needFrame();
+      if (isNew) this.#post({ watch: video });
+    }
+
+    /** @param {string} video */
+    #followLightly(video) {
+      if (this.#lightly.has(video) || this.#framed.has(video)) return;
+      if (!isVideoId(video)) this.#refused(video, 'this is no video’s id.');
+      else if (this.#lightly.size >= MOST_VIDEOS)
+        this.#refused(video, `a page shows ${MOST_VIDEOS} videos at most.`);
+      else {
+        this.#lightly.add(video);
+        this.#light.watch(video);
       }
     }
 

@@ -57,11 +57,21 @@ def backup(node: Client, file: Path) -> None:
 def check(file: Path) -> None:
     """Print what a backup has, or the database of a node, which may be running. Raises
     `BackupError` if anything is damaged, and `OutputError`."""
-    answer(f"{file} is whole:\n{_lines_of(file)}")
+    try:
+        lines = _lines_of(file)
+    except OSError as error:
+        raise BackupError(
+            f"can't copy {file} to a folder for temporary files: {error.strerror}; set TMPDIR to "
+            "one with room"
+        ) from None
+    answer(f"{file} is whole:\n{lines}")
 
 
 def _lines_of(file: Path, *, beside: Path | None = None) -> str:
     """`beside`: where a copy may lie meanwhile; by default in the folder for temporary files."""
+    # Not `exists`: to open a pipe would wait for a writer.
+    if not file.is_file():
+        raise BackupError(f"there is no file {file}")
     with TemporaryDirectory(prefix="ratchet-", dir=beside) as folder:
         # Work on a copy, because to open a database may change it. (And this copies what a running
         # node has in its log.)
@@ -73,8 +83,6 @@ def _lines_of(file: Path, *, beside: Path | None = None) -> str:
                 # To open it would make them.
                 raise BackupError(f"{file} is empty: it has no data of a node")
             table, damage = asyncio.run(_read(path))
-        except FileNotFoundError:
-            raise BackupError(f"there is no file {file}") from None
         except (OSError, *UNREADABLE) as error:
             if is_no_database(error):
                 raise BackupError(f"{file} is not a database") from None

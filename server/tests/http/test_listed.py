@@ -44,7 +44,7 @@ class TestAList:
         assert found.text("tide") is None
 
     def test_may_be_json_with_titles(self, file: Path) -> None:
-        tide = {"video": "tide", "title": "The tide", "later": [1]}
+        tide = {"video": "tide", "title": "The tide", "later": [1, 12.5]}
         file.write_text(json.dumps(["moss", tide, {"video": "fern", "description": "Green."}]))
         found = Listed(file)
         assert ids(found) == ["fern", "moss", "tide"]
@@ -62,8 +62,8 @@ class TestAList:
             (r'[{"video": "tide", "title": "\ud800"}]', "a title and a description are texts"),
             ('{"tide": "The tide"}', "a list of videos is a JSON array"),
             ('["tide" "moss"]', "not JSON: "),
-            ('["tide"', "not JSON of at most"),
-            ("[" * 100_000, "not JSON of at most"),
+            ('["tide"', "not JSON: "),
+            ("[" * 100_000, "not JSON: "),
             (b"tide\n\xff", "is no UTF-8 text"),
         ],
     )  # fmt: skip
@@ -112,6 +112,7 @@ class TestAList:
             longest = 0.0
             reading = asyncio.ensure_future(asyncio.to_thread(found.look, ordered=True))
             while not reading.done():
+                # No wait for anything: the loop's other work, which the reading must not hold up.
                 await asyncio.sleep(0.001)
                 now = time.process_time()
                 longest, last = max(longest, now - last), now

@@ -20,11 +20,17 @@ def ranked(views: Counter[str]) -> list[str]:
     return [video for _, video in sorted((-many, video) for video, many in views.items())]
 
 
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few are kept that forty videos take many looks."""
+    monkeypatch.setattr(top, "KEPT", 5)
+    monkeypatch.setattr(top, "CHUNK", 7)
+    monkeypatch.setattr(top, "FRESH_S", 0.0)
+
+
 class TestTheFirst:
-    def test_are_those_that_sorting_all_would_give(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(top, "KEPT", 5)
-        monkeypatch.setattr(top, "CHUNK", 7)
-        monkeypatch.setattr(top, "FRESH_S", 0.0)
+    @pytest.mark.usefixtures("_few")
+    def test_are_those_that_sorting_all_would_give(self) -> None:
         chance = random.Random(7)
         ids = [f"x{number}" for number in range(40)]
 
@@ -41,13 +47,9 @@ class TestTheFirst:
 
         asyncio.run(story())
 
-    def test_are_of_the_videos_that_the_node_shows_now(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.usefixtures("_few")
+    def test_are_of_the_videos_that_the_node_shows_now(self) -> None:
         """Also where the most viewed of all are none of them."""
-        monkeypatch.setattr(top, "KEPT", 5)
-        monkeypatch.setattr(top, "CHUNK", 7)
-        monkeypatch.setattr(top, "FRESH_S", 0.0)
         chance = random.Random(7)
         ids = [f"x{number}" for number in range(40)]
 
@@ -55,6 +57,7 @@ class TestTheFirst:
             for _ in range(50):
                 views: Counter[str] = Counter()
                 named: tuple[Set[str], ...] = ({*ids}, {"y"})
+                # It has to see each change of `named`, and ends with this turn of the loop.
                 found = Top(views.__getitem__, lambda: named)  # noqa: B023
                 for _ in range(20):
                     changed = chance.choices(ids, k=chance.randrange(30))
@@ -114,7 +117,11 @@ def test_a_changed_list_counts_at_once(tmp_path: Path) -> None:
             file.write_text(text)
             os.kill(node.pid, signal.SIGHUP)
             many = len(text.split())
-            wait_until(lambda: len(node.get("/api/videos").json()["videos"]) == many, "it is read")  # noqa: B023
+
+            def is_read(many: int = many) -> bool:
+                return len(node.get("/api/videos").json()["videos"]) == many
+
+            wait_until(is_read, "the list is read")
             assert node.get(most).json() == {"videos": found}
 
 

@@ -9,6 +9,7 @@ the same list.
 """
 
 import io
+import json
 import logging
 import os
 import stat
@@ -19,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ratchet import names, strict_json
+from ratchet import names
 
 from ratchet_server.log_throttle import LogThrottle
 from ratchet_server.settings import SettingError
@@ -180,9 +181,10 @@ def _of_lines(text: str, file: Path) -> Iterator[str]:
 def _of_json(text: str, file: Path, texts: dict[str, Text]) -> Iterable[str]:
     """The ids. What else the list says goes to `texts`."""
     try:
-        entries = strict_json.loads(text, MAX_BYTES)
-    except names.Invalid as error:
-        raise SettingError(f"--videos {file}: {error}") from None
+        # Not `strict_json`: a site's list may have fields of its own, also with fractions.
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"--videos {file}: not JSON: {error}") from None
     if not isinstance(entries, list):
         raise SettingError(f"--videos {file}: a list of videos is a JSON array")
     for number, entry in enumerate(entries, 1):

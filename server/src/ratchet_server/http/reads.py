@@ -187,7 +187,9 @@ def _asked_for(request: Request, videos: Videos) -> list[str]:
     given = request.get_args(keep_blank_values=True)
     ids = [*dict.fromkeys(",".join(given.getlist("ids")).split(","))]
     if len(ids) > MAX_IDS or given.keys() & {"limit", "after", "sort"}:
-        message = f"ids has at most {MAX_IDS} ids, with commas between them, and nothing else."
+        message = (
+            f"ids has at most {MAX_IDS} ids, with commas between them, and no limit, after or sort."
+        )
         raise ApiError(400, "bad_ids", message)
     return _known(ids, videos)
 

@@ -1,6 +1,8 @@
 """A node as an operator calls it: JSON over HTTP, with the cluster's secret."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, BinaryIO, Final, NoReturn, Self
 
@@ -67,20 +69,18 @@ class Client:
         long until it responds. Raises `CallError`, and `OSError` of the file."""
         timeout = httpx.Timeout(CALL_TIMEOUT_S, read=_PREPARED_S)
         note(f"Waiting until {self.url} has copied its data ...")
-        try:
-            with self._http.stream("POST", path, headers=self._secret, timeout=timeout) as response:
-                if not response.is_success:
-                    response.read()
-                    self._refuse(response)
-                size = int(response.headers.get("Content-Length", 0))
-                with progress(size) as came:
-                    for part in response.iter_bytes(_PART_BYTES):
-                        to.write(part)
-                        came(len(part))
-        except httpx.ConnectError as error:
-            raise Unreachable(self._no_response(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CallError(self._no_response(error)) from None
+        with (
+            self._named(),
+            self._http.stream("POST", path, headers=self._secret, timeout=timeout) as response,
+        ):
+            if not response.is_success:
+                response.read()
+                self._refuse(response)
+            size = int(response.headers.get("Content-Length", 0))
+            with progress(size) as came:
+                for part in response.iter_bytes(_PART_BYTES):
+                    to.write(part)
+                    came(len(part))
         to.flush()
 
     def not_of_this_version(self) -> CallError:
@@ -88,7 +88,7 @@ class Client:
         return CallError(f"{self.url} is no Ratchet node of this version")
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        try:
+        with self._named():
             # Only calls that change something need the secret. They follow no redirection: it could
             # lead the secret to anybody, and a POST would arrive there as a GET.
             changes = method != "GET"
@@ -99,10 +99,6 @@ class Client:
                 headers=self._secret if changes else {},
                 follow_redirects=not changes,
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable(self._no_response(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CallError(self._no_response(error)) from None
         if not response.is_success:
             self._refuse(response)
         answer = _object(response)
@@ -114,9 +110,16 @@ class Client:
         reason = (_object(response) or {}).get("message") or response.reason_phrase
         raise CallError(f"{self.url} refused ({response.status_code}): {reason}")
 
-    def _no_response(self, error: Exception) -> str:
-        reason = str(error) or type(error).__name__
-        return f"no response from {self.url}: {reason}; does a node run there?"
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Inside, an error of the connection names the node."""
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            text = f"no response from {self.url}: {reason}; does a node run there?"
+            nobody = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            raise (Unreachable if nobody else CallError)(text) from None
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

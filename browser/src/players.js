@@ -4,6 +4,8 @@
 // that come, move or change their ids, and keeps no list of them. (It does not see players in a shadow
 // root: their events do not leave it.)
 
+import { isVideoId } from './video-id.js';
+
 const ATTRIBUTE = 'data-ratchet';
 // HTMLMediaElement.HAVE_FUTURE_DATA: a player that has as much and is not paused plays.
 const HAVE_FUTURE_DATA = 3;
@@ -11,7 +13,6 @@ const HAVE_FUTURE_DATA = 3;
 const LONGEST_STEP_S = 2;
 // How much of a short clip is most of it.
 const MOST = 0.9;
-const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * Calls `began` when playback has begun, and again only after the clip's end, or when the player has
@@ -29,7 +30,7 @@ export function onViews(began, after_s, warn) {
   function plays(player) {
     const video = player.closest(`[${ATTRIBUTE}]`)?.getAttribute(ATTRIBUTE);
     if (video === null || video === undefined) return;
-    if (!ID.test(video)) {
+    if (!isVideoId(video)) {
       warn(`${ATTRIBUTE} is a video id of 1 to 64 of A-Z a-z 0-9 _ -, not "${video}".`);
       return;
     }
@@ -51,7 +52,8 @@ export function onViews(began, after_s, warn) {
     };
     document.addEventListener(name, handle, { capture: true, passive: true });
   }
-  // A viewer can play a clip before this script is loaded.
+  // A viewer can play a clip before this script is loaded. (Just after `playing`, nothing is played
+  // yet: the picture comes a little later.)
   for (const player of /** @type {NodeListOf<HTMLMediaElement>} */ (
     document.querySelectorAll('video, audio')
   )) {
