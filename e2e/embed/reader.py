@@ -11,6 +11,7 @@ from playwright.sync_api import (
     Frame,
     Locator,
     Page,
+    Route,
     WebSocket,
     expect,
 )
@@ -131,6 +132,42 @@ def served_by(cluster: Cluster) -> set[str]:
     return {answer.headers.get("X-Ratchet-Node", "") for answer in answers}
 
 
+def leave_a_stale_node(
+    cluster: Cluster,
+    blog: OtherSite,
+    reader: Reader,
+    element: str,
+    video: str,
+    seen: Callable[[], None] = lambda: None,
+) -> None:
+    """Let the reader see six views on a page with `element`, and wait for `seen`. Then c alone is
+    left, which has heard of one of them."""
+    cluster.b.view(video)
+    wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
+    open_page(reader, blog, cluster, element)
+    reader.reads("1")
+    cluster.cut_off("c")
+    for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
+        node.view(video)
+    # The page may have connected to c. Then nothing more comes once c is gone.
+    cluster.c.kill9()
+    reader.reads("6")
+    seen()
+    cluster.c.start()
+    cluster.a.kill9()
+    cluster.b.kill9()
+    wait_until(lambda: served_by(cluster) == {"c"}, "the balancer has only c")
+
+
+# Hides a page until it calls `show()`.
+HIDDEN: Final = """
+    let hidden = true;
+    Object.defineProperty(document, 'hidden', { get: () => hidden });
+    globalThis.show = () => {
+        hidden = false;
+        document.dispatchEvent(new Event('visibilitychange'));
+    };
+"""
 WITNESS: Final = """
     const witness = globalThis.witness = [];
     const look = () => {
@@ -165,3 +202,31 @@ ReactDOM.hydrateRoot(document, h(App), {
   onRecoverableError: (error) => strange.push(String(error)),
 });
 """
+
+
+def hydrate(
+    reader: Reader, blog: OtherSite, cluster: Cluster, element: str, ready: Callable[[], None]
+) -> None:
+    """Open a page with `element` whose whole document React hydrates, once `ready` has returned.
+
+    React compares the document with what it has rendered, and takes a node that it does not know
+    for a fault. Then it throws the document away.
+    """
+    scripts = ["/react.js", "/react-dom.js", "/app.js"]
+    for path, file in zip(scripts, REACT, strict=False):
+        blog.pages[path] = (NODE_MODULES / file).read_text()
+    blog.pages["/app.js"] = REACT_APP
+    blog.pages["/"] = (
+        '<!DOCTYPE html><html lang="en"><head><title>Blog</title>'
+        f'<script async="" src="{cluster.url}/view-count.js"></script></head>'
+        f"<body><button>0</button><p>{element}</p>"
+        + "".join(f'<script src="{path}"></script>' for path in scripts)
+        + "</body></html>"
+    )
+    waiting: list[Route] = []
+    reader.page.route("**/app.js", lambda route: waiting.append(route))
+    reader.page.goto(blog.origin, wait_until="commit")
+    ready()
+    reader.until(lambda: waiting, "the page asks for its last script")
+    waiting[0].continue_()
+    reader.page.wait_for_function("() => window.hydrated")

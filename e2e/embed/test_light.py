@@ -10,20 +10,18 @@ from playwright.sync_api import Route, expect
 from e2e.cluster import Cluster
 from e2e.embed.conftest import STORES_NOT
 from e2e.embed.reader import (
-    NODE_MODULES,
-    REACT,
-    REACT_APP,
+    HIDDEN,
     WITNESS,
     NewReader,
     Reader,
     example,
+    hydrate,
+    leave_a_stale_node,
     open_page,
     page_of,
-    served_by,
     streams,
 )
 from e2e.other_site import OtherSite, other_site
-from testing.nodes import wait_until
 
 
 class TestTheExample:
@@ -81,20 +79,8 @@ class TestItsMemory:
     def test_a_reload_against_a_stale_node_never_shows_less(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        cluster.b.view(video)
-        wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
-        open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
-        reader.reads("1")
-        cluster.cut_off("c")
-        for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
-            node.view(video)
-        # The stream may come from c. Then nothing more comes once c is gone.
-        cluster.c.kill9()
-        reader.reads("6")
-        cluster.c.start()
-        cluster.a.kill9()
-        cluster.b.kill9()
-        wait_until(lambda: served_by(cluster) == {"c"}, "the balancer has only c")
+        element = f'<view-count video="{video}">?</view-count>'
+        leave_a_stale_node(cluster, blog, reader, element, video)
 
         reader.page.add_init_script(WITNESS)
         with reader.page.expect_response("**/events?*") as answered:
@@ -232,11 +218,7 @@ class TestTheElement:
     def test_on_a_hidden_page_costs_nothing(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        reader.page.add_init_script(
-            "let hidden = true; Object.defineProperty(document, 'hidden', { get: () => hidden });"
-            "globalThis.show = () => { hidden = false; "
-            "document.dispatchEvent(new Event('visibilitychange')); };"
-        )
+        reader.page.add_init_script(HIDDEN)
         requested: list[str] = []
         reader.page.on("request", lambda sent: requested.append(sent.url))
         open_page(reader, blog, cluster, f'<view-count video="{video}">?</view-count>')
@@ -275,25 +257,9 @@ class TestPagesOfOthers:
     def test_that_react_hydrates_as_a_whole_keep_the_counts_and_find_nothing_strange(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        scripts = ["/react.js", "/react-dom.js", "/app.js"]
-        for path, file in zip(scripts, REACT, strict=False):
-            blog.pages[path] = (NODE_MODULES / file).read_text()
-        blog.pages["/app.js"] = REACT_APP
-        blog.pages["/"] = (
-            '<!DOCTYPE html><html lang="en"><head><title>Blog</title>'
-            f'<script async="" src="{cluster.url}/view-count.js"></script></head>'
-            f'<body><button>0</button><p><view-count video="{video}">many</view-count></p>'
-            + "".join(f'<script src="{path}"></script>' for path in scripts)
-            + "</body></html>"
-        )
-        waiting: list[Route] = []
-        reader.page.route("**/app.js", lambda route: waiting.append(route))
-        reader.page.goto(blog.origin, wait_until="commit")
+        element = f'<view-count video="{video}">many</view-count>'
         # The number is there before React begins.
-        reader.reads("0")
-        reader.until(lambda: waiting, "the page asks for its last script")
-        waiting[0].continue_()
-        reader.page.wait_for_function("() => window.hydrated")
+        hydrate(reader, blog, cluster, element, lambda: reader.reads("0"))
         cluster.a.view(video)
         reader.reads("1")
         assert reader.page.evaluate("strange") == []

@@ -6,21 +6,20 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from e2e.cluster import Cluster
 from e2e.embed.conftest import STORES_NOT
 from e2e.embed.reader import (
-    NODE_MODULES,
-    REACT,
-    REACT_APP,
+    HIDDEN,
     WITNESS,
     NewReader,
     Reader,
     example,
+    hydrate,
+    leave_a_stale_node,
     open_page,
     page_of,
-    served_by,
     streams,
 )
 from e2e.other_site import OtherSite, other_site
@@ -108,21 +107,8 @@ class TestItsMemory:
     def test_a_reload_against_a_stale_node_never_shows_less(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        cluster.b.view(video)
-        wait_until(lambda: cluster.c.views(video) == 1, "c has heard of the first view")
-        open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
-        reader.reads("1")
-        cluster.cut_off("c")
-        for node in (cluster.a, cluster.b, cluster.a, cluster.b, cluster.a):
-            node.view(video)
-        # The frame may have connected to c. Then it receives nothing more once c is gone.
-        cluster.c.kill9()
-        reader.reads("6")
-        reader.merged(6, video)
-        cluster.c.start()
-        cluster.a.kill9()
-        cluster.b.kill9()
-        wait_until(lambda: served_by(cluster) == {"c"}, "the balancer has only c")
+        element = f'<view-count replica video="{video}">?</view-count>'
+        leave_a_stale_node(cluster, blog, reader, element, video, lambda: reader.merged(6, video))
 
         reader.page.add_init_script(WITNESS)
         with reader.page.expect_response(f"**/api/videos/{video}") as answered:
@@ -308,11 +294,7 @@ class TestTheElement:
     def test_on_a_hidden_page_costs_nothing(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        reader.page.add_init_script(
-            "let hidden = true; Object.defineProperty(document, 'hidden', { get: () => hidden });"
-            "globalThis.show = () => { hidden = false; "
-            "document.dispatchEvent(new Event('visibilitychange')); };"
-        )
+        reader.page.add_init_script(HIDDEN)
         open_page(reader, blog, cluster, f'<view-count replica video="{video}">?</view-count>')
         reader.page.wait_for_function("() => customElements.get('view-count')")
         assert reader.page.frames == [reader.page.main_frame]
@@ -341,29 +323,11 @@ class TestPagesOfOthers:
     def test_that_react_hydrates_as_a_whole_keep_the_counts_and_find_nothing_strange(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
-        """React compares the whole document with what it has rendered, and takes a node that it
-        does not know for a fault. Then it throws the document away."""
-        scripts = ["/react.js", "/react-dom.js", "/app.js"]
-        for path, file in zip(scripts, REACT, strict=False):
-            blog.pages[path] = (NODE_MODULES / file).read_text()
-        blog.pages["/app.js"] = REACT_APP
-        element = f'<view-count replica video="{video}">many</view-count>'
-        blog.pages["/"] = (
-            '<!DOCTYPE html><html lang="en"><head><title>Blog</title>'
-            f'<script async="" src="{cluster.url}/view-count.js"></script></head>'
-            f"<body><button>0</button><p>{element}</p>"
-            + "".join(f'<script src="{path}"></script>' for path in scripts)
-            + "</body></html>"
-        )
-        waiting: list[Route] = []
-        reader.page.route("**/app.js", lambda route: waiting.append(route))
-        reader.page.goto(blog.origin, wait_until="commit")
-        # Our script has run before React begins.
-        reader.page.wait_for_function("() => customElements.get('view-count')")
-        reader.until(lambda: waiting, "the page asks for its last script")
-        waiting[0].continue_()
+        def script_has_run() -> None:
+            reader.page.wait_for_function("() => customElements.get('view-count')")
 
-        reader.page.wait_for_function("() => window.hydrated")
+        element = f'<view-count replica video="{video}">many</view-count>'
+        hydrate(reader, blog, cluster, element, script_has_run)
         cluster.a.view(video)
         reader.reads("1")
         button = reader.page.get_by_role("button")
