@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import latency, merges, pauses, rates, storage
+from bench import batches, latency, merges, pauses, rates, storage
 
 HERE = Path(__file__).parent
 PYODIDE = HERE.parent / "browser" / "node_modules" / "pyodide"
@@ -21,6 +21,7 @@ def main() -> int:
         print(rates.measure(Path(folder)) + "\n", flush=True)
         print("| what | measured | goal |\n|---|---|---|")
         print(latency.measure(Path(folder)), flush=True)
+        print(batches.measure(Path(folder)), flush=True)
         print(f"| merges in CPython | {merges.rate():,.0f} a second | |", flush=True)
         print(f"| merges in Pyodide | {_in_pyodide()} | |", flush=True)
         print(storage.memory(), flush=True)

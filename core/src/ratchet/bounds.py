@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from ratchet.column import Row
 from ratchet.frames import BaseRows, Digest, Frame, Have, Pulse, Rows
-from ratchet.names import Invalid
+from ratchet.names import MAX_COUNT, Invalid
 from ratchet.slot import Slot
 from ratchet.table import Table
 
@@ -73,6 +73,12 @@ class Bounds:
                 yield from _of_slots([(slot, column.complete)], latest)
                 yield from _of_rows(slot, column, latest)
         yield from _of_base(table.base, latest)
+
+    def most_views(self, slot: Slot) -> int:
+        """How many views of one video `slot` may have, so that all believe it whose clocks are at
+        most half a day behind ours."""
+        latest = self.latest
+        return MAX_COUNT if latest is None else latest - AHEAD_US // 2 - slot.generation
 
     @property
     def latest(self) -> int | None:

@@ -32,6 +32,7 @@ from ratchet.holdings import Holdings
 from ratchet.identity import Identity
 from ratchet.journal import Journal
 from ratchet.members import Members
+from ratchet.names import MAX_COUNT
 from ratchet.notices import Notices
 from ratchet.observation import Observation, observe
 from ratchet.options import DEFAULTS, Options
@@ -91,6 +92,16 @@ class Replica:
     def count(self, video: str, views: int = 1, *, answered: bool = False) -> None:
         """Count `views` (see `Journal.count`)."""
         self.journal.count(video, views, answered=answered)
+
+    def room(self, video: str) -> int:
+        """How many more views of `video` can be counted now: a number has a largest value, and the
+        others believe only what a slot can have counted since it was opened (see `bounds`)."""
+        waiting = self.journal.waiting(video)
+        room = MAX_COUNT - self.table.value(video) - waiting
+        if own := self.tenure.writable:
+            counted = self.table.column(own).views(video) + waiting
+            room = min(room, self.bounds.most_views(own) - counted)
+        return room
 
     def changes(self, *, confirm: bool = False) -> Changes | None:
         """What is to be written now; None when there is nothing. With `confirm`, peers say at once

@@ -32,6 +32,7 @@ from ratchet_server.crash_points import reached
 from ratchet_server.http import files
 from ratchet_server.http.app import App, application
 from ratchet_server.http.backup import backup
+from ratchet_server.http.batch import batch
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
@@ -329,6 +330,7 @@ def _node(
             reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
+            batch(videos, keeper, guard, freezes, gate, default_ack=settings.ack),
             backup(None if settings.data == MEMORY else settings.data / DATABASE, guard),
             cluster(
                 replica,

@@ -1,13 +1,14 @@
 """Each refusal of the keeper has one error response."""
 
 from ratchet_server.counting import refusals
-from ratchet_server.counting.refusals import KeyReused, NotCounted, Refusal
+from ratchet_server.counting.refusals import BadEntry, KeyReused, NotCounted, Refusal
 from ratchet_server.http.refusals import ERRORS, error_of
 
 
 def test_every_refusal_that_the_keeper_can_raise_has_an_error_response() -> None:
     kinds = {kind for kind in vars(refusals).values() if isinstance(kind, type)}
-    assert {*ERRORS} == kinds - {Refusal, NotCounted}
+    # A bad entry has the error of what is wrong with it.
+    assert {*ERRORS} == kinds - {Refusal, NotCounted, BadEntry}
 
 
 def test_503_promises_that_the_view_was_not_counted() -> None:

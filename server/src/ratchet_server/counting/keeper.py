@@ -10,8 +10,8 @@ import asyncio
 import logging
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress, islice
 from typing import Final, NamedTuple
 
@@ -21,23 +21,22 @@ from ratchet.frames import Frame, Hello, Send
 from ratchet.names import MAX_COUNT
 from ratchet.notices import Kind
 from ratchet.replica import Replica
-from ratchet.slot import Slot
 
+from ratchet_server.counting.admission import Admission, Limits
+from ratchet_server.counting.answers import Answers, Outcome, refuse, refuse_one
 from ratchet_server.counting.failures import NothingWritten
 from ratchet_server.counting.health import Health
+from ratchet_server.counting.orders import Answer, Batch, Entry, View
 from ratchet_server.counting.refusals import (
     ClockInDoubt,
     CountFull,
-    KeyReused,
     NoPeer,
     NotCounted,
-    NotShared,
     Overloaded,
     Refusal,
     Stopped,
 )
 from ratchet_server.counting.store import Store
-from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.settings import Ack
 
@@ -59,30 +58,6 @@ _LEVELS: Final[Mapping[Kind, int]] = {
 MAX_FAULTS: Final = 10
 
 _log = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """How many views the video has now, and whether this request has added one."""
-
-    views: int
-    counted: bool
-
-
-class _View(NamedTuple):
-    """A view that waits for our commit and, if `on_peers`, for a peer's."""
-
-    video: str
-    key: str | None
-    on_peers: bool
-    answer: "asyncio.Future[Answer]"
-
-
-class _Sharing(NamedTuple):
-    """Views that are on our disk, and wait until a peer has our slots up to `seqs` on its disk."""
-
-    seqs: Mapping[Slot, int]
-    until: float
-    views: list[tuple[_View, bool]]
 
 
 class _Received(NamedTuple):
@@ -126,8 +101,14 @@ class Keeper:
         self.superseded = asyncio.Event()
         self._store = store
         self._health = Health(store, self.replica.table, clock=clock)
+        self._answers = Answers(
+            replica.holdings,
+            self.value,
+            self.ask_to_confirm,
+            timeout_s=peers_timeout_s,
+            clock=clock,
+        )
         self._key_lifetime_s = key_lifetime_s
-        self._peers_timeout_s = peers_timeout_s
         self._send_to_peers = send
         self._unmet = unmet
         self._unfound = unfound
@@ -144,8 +125,9 @@ class Keeper:
         # Whether `run` has returned, or failed.
         self._has_run = False
         # Views that wait for the next round.
-        self._views: list[_View] = []
-        self._sharing: list[_Sharing] = []
+        self._views: list[View] = []
+        # One of them is written in each round, so that views wait for one at most.
+        self._batches: deque[Batch] = deque()
         # The callers that wait in `written`.
         self._flushing: list[asyncio.Future[None]] = []
         self._received: list[_Received] = []
@@ -165,10 +147,7 @@ class Keeper:
         whether the key has come before. If the caller is cancelled, the view may count or not.
         Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
         """
-        if self._refusal:
-            raise self._refusal
-        if self.replica.tenure.in_doubt(self._clock()):
-            raise ClockInDoubt
+        self._check_accepting()
         if ack == "memory" and key is None and self.replica.counting:
             if self._is_full(video):
                 raise CountFull
@@ -183,7 +162,22 @@ class Keeper:
         if ack == "peers" and key is None and not self.replica.peers.by_process:
             raise NoPeer
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._views.append(_View(video, key, ack == "peers", answer))
+        self._views.append(View(video, key, ack == "peers", answer))
+        self._wake.set()
+        return await answer
+
+    async def count_batch(self, entries: Sequence[Entry], ack: Ack) -> int:
+        """Count all of `entries` in one transaction, or none, and wait for what `ack` promises.
+
+        With ack=memory, this waits for the disk, too. Returns how many views were counted: those
+        whose key has come before are not counted again. If the caller is cancelled, they may count
+        or not. Raises as `count_view` does, and `BadEntry`.
+        """
+        self._check_accepting()
+        if sum(len(batch.entries) for batch in self._batches) + len(entries) > MAX_WAITING:
+            raise Overloaded
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._batches.append(Batch(entries, ack == "peers", answer))
         self._wake.set()
         return await answer
 
@@ -223,8 +217,7 @@ class Keeper:
         """Refuse all views from now on. Those that wait already still count if our slot is open."""
         self._refusal = why
         if not self.replica.counting:
-            views, self._views = self._views, []
-            _refuse(views, why)
+            self._refuse_all(why)
 
     def end(self) -> None:
         """Ask `run` to write everything that is left, and return."""
@@ -263,11 +256,13 @@ class Keeper:
                 await self._round()
             # Once more, for work that came in while the last round was writing.
             await self._round()
+            while self._batches and self.replica.counting:
+                await self._round()
         finally:
             ticker.cancel()
             self._has_run, self._refusal = True, Stopped
-            _refuse(self._views, Stopped)
-            self._answer_shared(at_the_end=True)
+            self._refuse_all(Stopped)
+            self._answers.give_shared(at_the_end=True)
             for done in self._flushing:
                 if not done.done():
                     done.set_exception(Stopped())
@@ -297,34 +292,42 @@ class Keeper:
         self._show_changes()
         self._take_notices()
         if self.replica.tenure.in_doubt(self._clock()):
-            views, self._views = self._views, []
-            _refuse(views, ClockInDoubt)
+            self._refuse_all(ClockInDoubt)
         await self._write()
-        self._answer_shared()
+        self._answers.give_shared()
         if self.replica.table.lifting:
             # The store lifts a large slot part by part, one in each round: views and frames come in
             # between.
             self._wake.set()
 
     async def _write(self) -> None:
-        views: list[_View] = []
+        views: list[View] = []
+        batch: Batch | None = None
         # Until our slot is open, views wait.
         if self.replica.counting:
             views, self._views = self._views, []
+            batch = self._batches.popleft() if self._batches else None
         flushing, self._flushing = self._flushing, []
         started = self._clock()
         changes: Changes | None = None
         try:
             await self._health.look()
-            if any(view.key for view in views):
+            if keys := _keys(views, batch):
                 async with self._store.transaction() as transaction:
                     # Store keys in the same transaction as their views: both, or neither.
-                    new = await self._look_up_keys(views, transaction)
-                    if changes := self._changes(views, new):
+                    wall = self._wall_from + self._clock()
+                    # Times are whole seconds. Round so that no key expires even part of a second
+                    # too early.
+                    known = await transaction.known_keys(keys, int(wall))
+                    admission = Admission(self._limits(), dict(known))
+                    new, added = self._admit(views, batch, admission)
+                    until = math.ceil(wall) + self._key_lifetime_s
+                    await transaction.remember_keys(admission.fresh, int(wall), until)
+                    if changes := self._changes(views, batch, new, added):
                         await transaction.write(changes)
             else:
-                new = [self._is_countable(view) for view in views]
-                if changes := self._changes(views, new):
+                new, added = self._admit(views, batch, Admission(self._limits()))
+                if changes := self._changes(views, batch, new, added):
                     async with self._store.transaction() as transaction:
                         await transaction.write(changes)
         except NothingWritten as reason:
@@ -334,7 +337,9 @@ class Keeper:
                 # commit again.
                 self._answered_early = True
             why = self._health.unwritable(reason)
-            _refuse(views, why)
+            refuse(views, why)
+            if batch:
+                refuse_one(batch, why())
             for done in flushing:
                 if not done.done():
                     done.set_exception(why())
@@ -345,43 +350,48 @@ class Keeper:
             self.commits += 1
             self.commit_s += self._clock() - started
             _reach_crash_points(changes)
-        self._answer(list(zip(views, new, strict=True)))
+        outcome = Outcome(list(zip(views, new, strict=True)), batch, sum(added.values()))
+        counted, repeated = self._answers.give(outcome)
+        self.views_counted += counted
+        self.keys_repeated += repeated
         for done in flushing:
             if not done.done():
                 done.set_result(None)
         self._show_changes()
+        if self._batches:
+            self._wake.set()
 
-    def _answer(self, views: list[tuple[_View, bool]]) -> None:
-        on_peers = []
-        for view, is_new in views:
-            if view.answer.done() and not is_new:
-                continue  # It has been refused, or its caller no longer waits.
-            self.views_counted += is_new
-            self.keys_repeated += not is_new
-            if view.on_peers:
-                on_peers.append((view, is_new))
-            elif not view.answer.done():
-                view.answer.set_result(Answer(self.value(view.video), is_new))
-        if on_peers:
-            until = self._clock() + self._peers_timeout_s
-            self._sharing.append(_Sharing(self.replica.holdings.own_seqs(), until, on_peers))
-            if not all(is_new for _, is_new in on_peers):
-                # No push asks the peers about views that were counted earlier.
-                self.ask_to_confirm()
+    def _admit(
+        self, views: list[View], batch: Batch | None, admission: Admission
+    ) -> tuple[list[bool], dict[str, int]]:
+        """Whether each view counts, and how many of each video in the batch. Refuse the others."""
+        new = []
+        for view in views:
+            try:
+                new.append(admission.is_new(view))
+            except Refusal as why:
+                new.append(False)
+                refuse_one(view, why)
+        if batch:
+            try:
+                return new, admission.new(batch)
+            except Refusal as why:
+                refuse_one(batch, why)
+        return new, {}
 
-    def _answer_shared(self, *, at_the_end: bool = False) -> None:
-        """Answer the views with ack=peers that a peer has. Refuse those that waited too long."""
-        for group in self._sharing[:]:
-            shared = self.replica.holdings.shared(group.seqs)
-            if shared or at_the_end or self._clock() > group.until:
-                self._sharing.remove(group)
-                for view, is_new in group.views:
-                    if view.answer.done():
-                        continue
-                    if shared:
-                        view.answer.set_result(Answer(self.value(view.video), is_new))
-                    else:
-                        view.answer.set_exception(NotShared())
+    def _limits(self) -> Limits:
+        return Limits(bool(self.replica.peers.by_process), self._is_full, self.replica.room)
+
+    def _changes(
+        self, views: list[View], batch: Batch | None, new: list[bool], added: dict[str, int]
+    ) -> Changes | None:
+        for view in compress(views, new):
+            self.replica.count(view.video)
+        for video, views_of_it in added.items():
+            self.replica.count(video, views_of_it)
+        self._answered_early &= not self.replica.counting
+        on_peers = any(view.on_peers for view in views) or (batch is not None and batch.on_peers)
+        return self.replica.changes(confirm=on_peers)
 
     def _take_notices(self) -> None:
         for kind, node, text in self.replica.notices.take():
@@ -396,52 +406,23 @@ class Keeper:
         if self.replica.table.lifting:
             reached("fold-decided")
 
+    def _check_accepting(self) -> None:
+        """Raises `NotCounted` if no views can be accepted."""
+        if self._refusal:
+            raise self._refusal
+        if self.replica.tenure.in_doubt(self._clock()):
+            raise ClockInDoubt
+
+    def _refuse_all(self, why: type[NotCounted]) -> None:
+        """Refuse all views that wait for the next round."""
+        views, self._views = self._views, []
+        refuse(views, why)
+        batches, self._batches = self._batches, deque()
+        refuse(batches, why)
+
     def _is_full(self, video: str) -> bool:
         """Whether one more view of `video` would change nothing."""
         return self.value(video) >= MAX_COUNT
-
-    def _is_countable(self, view: _View) -> bool:
-        """Whether one more view of the video changes its number. If not, refuse it."""
-        if self._is_full(view.video):
-            _refuse_one(view.answer, CountFull())
-            return False
-        return True
-
-    def _changes(self, views: list[_View], new: list[bool]) -> Changes | None:
-        for view in compress(views, new):
-            self.replica.count(view.video)
-        self._answered_early &= not self.replica.counting
-        return self.replica.changes(confirm=any(view.on_peers for view in views))
-
-    async def _look_up_keys(self, views: list[_View], transaction: Transaction) -> list[bool]:
-        """Whether each view is new: it has no key, or a key that has not come before."""
-        # Times are whole seconds. Round so that no key expires even part of a second too early.
-        wall = self._wall_from + self._clock()
-        now_s, since_s = int(wall), math.ceil(wall)
-        keys = dict.fromkeys(view.key for view in views if view.key)
-        known = dict(await transaction.known_keys(keys, now_s))
-        fresh: dict[str, str] = {}
-        new = []
-        for view in views:
-            video, key, on_peers, answer = view
-            first_video = known.get(key) if key else None
-            if on_peers and first_video is None and not self.replica.peers.by_process:
-                # Refuse only after the look-up. If the key had come before, its view has counted
-                # already, and this refusal would deny that.
-                _refuse_one(answer, NoPeer())
-                new.append(False)
-                continue
-            if first_video is None and not self._is_countable(view):
-                new.append(False)
-                continue
-            new.append(first_video is None)
-            if key:
-                if first_video is None:
-                    known[key] = fresh[key] = video
-                elif first_video != video:
-                    _refuse_one(answer, KeyReused(key, first_video))
-        await transaction.remember_keys(fresh, now_s, since_s + self._key_lifetime_s)
-        return new
 
     def _send(self, sends: list[Send]) -> None:
         if sends:
@@ -454,14 +435,12 @@ class Keeper:
             self._show(changed)
 
 
-def _refuse(views: Iterable[_View], why: type[NotCounted]) -> None:
-    for view in views:
-        _refuse_one(view.answer, why())
-
-
-def _refuse_one(answer: "asyncio.Future[Answer]", why: Refusal) -> None:
-    if not answer.done():
-        answer.set_exception(why)
+def _keys(views: list[View], batch: Batch | None) -> list[str]:
+    """All keys, each once."""
+    keys = dict.fromkeys(view.key for view in views if view.key)
+    if batch:
+        keys |= dict.fromkeys(entry.key for entry in batch.entries if entry.key)
+    return [*keys]
 
 
 def _reach_crash_points(changes: Changes) -> None:

@@ -48,6 +48,10 @@ class CountFull(NotCounted):
     """The video has as many views as a number can hold: somebody has raised it by mistake."""
 
 
+class TooManyViews(NotCounted):
+    """A batch has more views of a video than other nodes would believe."""
+
+
 class NoPeer(NotCounted):
     """The request has `ack=peers`, and no peer is connected."""
 
@@ -60,6 +64,16 @@ class KeyReused(NotCounted):
         self.key = key
         # The video of the earlier view.
         self.video = video
+
+
+class BadEntry(NotCounted):
+    """An entry of a batch can't count, so nothing of the batch has counted."""
+
+    def __init__(self, index: int, why: Refusal) -> None:
+        super().__init__(index, why)
+        # The place of the entry in its batch, from 0.
+        self.index = index
+        self.why = why
 
 
 class NotShared(Refusal):

@@ -1,4 +1,5 @@
-"""The contract's error responses: {"error": "<code>", "message": "<what and how to mend it>"}."""
+"""The contract's error responses: {"error": "<code>", "message": "<what and how to mend it>"}, and
+for some errors more fields."""
 
 import asyncio
 import logging
@@ -18,7 +19,7 @@ from sanic.exceptions import (
 from sanic.handlers import ErrorHandler
 from sanic.response import json
 
-from ratchet_server.counting.refusals import Refusal
+from ratchet_server.counting.refusals import BadEntry, Refusal
 from ratchet_server.http.refusals import error_of
 
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
@@ -52,12 +53,24 @@ class ApiError(SanicException):
         headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
         super().__init__(message, status_code=status, headers=headers)
         self.code = code
+        # More fields of the response.
+        self.more: Mapping[str, object] = {}
 
 
 def refused(refusal: Refusal) -> ApiError:
     """The error response for a refusal of the keeper."""
+    if isinstance(refusal, BadEntry):
+        why = error_of(refusal.why)
+        return bad_entry(refusal.index, why.code, why.message)
     error = error_of(refusal)
     return ApiError(error.status, error.code, error.message, retry_after_s=error.retry_after_s)
+
+
+def bad_entry(index: int, code: str, message: str) -> ApiError:
+    """The error response to a batch: its entry at `index` is the first that can't count."""
+    error = ApiError(400, code, f"Entry {index} is bad, so nothing was counted. {message}")
+    error.more = {"index": index}
+    return error
 
 
 class JsonErrors(ErrorHandler):
@@ -79,7 +92,7 @@ class JsonErrors(ErrorHandler):
         """The response for `exception`."""
         if isinstance(exception, Refusal):
             exception = refused(exception)
-        status, headers = 500, {}
+        status, headers, more = 500, {}, dict[str, object]()
         code = "internal"
         message = "This node failed at this request; its log says why. You may send it again."
         if isinstance(exception, SanicException):
@@ -93,6 +106,7 @@ class JsonErrors(ErrorHandler):
                     exception, "code", HTTPStatus(status).phrase.lower().replace(" ", "_")
                 )
                 message = str(exception)
+                more = {**getattr(exception, "more", {})}
         # Sanic cancels a handler when its client disconnects: that is no failure.
         elif not isinstance(exception, asyncio.CancelledError):
             _log.exception("unexpected error at %s", request.path if request else "?")
@@ -102,4 +116,4 @@ class JsonErrors(ErrorHandler):
         headers = {**self._defaults, **headers}
         if request:
             self._before_response(request)
-        return json({"error": code, "message": message}, status=status, headers=headers)
+        return json({"error": code, "message": message, **more}, status=status, headers=headers)

@@ -17,6 +17,7 @@ from ratchet_server.counting.refusals import (
     Stopped,
     Stopping,
     Superseded,
+    TooManyViews,
 )
 
 
@@ -86,6 +87,12 @@ ERRORS: Final[Mapping[type[Refusal], Error]] = {
         "count_full",
         "The number of this video is the largest that there is, so this node did not count the "
         "view. No video has so many views: OPERATING.md says how to mend the number.",
+    ),
+    TooManyViews: Error(
+        400,
+        "too_many_views",
+        "No node can have counted so many views of the video since this one started, so other "
+        "nodes would not believe the number. Bring counts of another program by `ratchet import`.",
     ),
     NoPeer: Error(
         503,

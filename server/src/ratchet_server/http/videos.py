@@ -65,19 +65,15 @@ class Videos:
             raise ApiError(404, "unknown_video", message)
         return video
 
-    def countable(self, video: str) -> str:
+    def countable(self, video: str, also: Collection[str] = ()) -> str:
         """The id that a path names, if this node counts views of it. Raises `ApiError` if not.
+        `also`: new videos that are counted with it.
 
         An open node accepts any id, and each id costs memory and disk on every node, for ever. So
         there must be a limit for a client that invents ids.
         """
         video = self.known(video)
-        if (
-            self._open
-            and len(self._viewed) >= self._most
-            and video not in self._viewed
-            and not self._is_named(video)
-        ):
+        if len(self._viewed) + len(also) >= self._most and self.is_new(video) and video not in also:
             raise ApiError(
                 507,
                 "too_many_videos",
@@ -85,6 +81,10 @@ class Videos:
                 "new one. The node's operator can raise RATCHET_MAX_VIDEOS.",
             )
         return video
+
+    def is_new(self, video: str) -> bool:
+        """Whether an open node would list `video` because of its first view."""
+        return self._open and video not in self._viewed and not self._is_named(video)
 
     def counted(self, videos: Iterable[str]) -> None:
         """Note that these videos have views now, so that an open node lists them."""
