@@ -5,7 +5,7 @@
  *
  * @typedef {{text: string, mood: Mood}} Verdict
  *
- * @typedef {object} Member a process, or a name that is missing
+ * @typedef {object} Member a process, a name that is missing, or an import
  * @property {string} node
  * @property {string | null} process
  * @property {string | null} url
@@ -15,7 +15,7 @@
  *
  * @typedef {object} Node a name, with all processes that run or ran under it
  * @property {string} node
- * @property {'here' | 'connected' | 'indirect' | 'missing' | 'gone'} state
+ * @property {'here' | 'connected' | 'indirect' | 'missing' | 'importing' | 'gone'} state
  * @property {number | null} lacks rows; null when that is not known
  * @property {number} slots
  * @property {Verdict} how

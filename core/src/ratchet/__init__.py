@@ -36,6 +36,7 @@ them in this order:
     forgetting   when a name may be forgotten
     notices      what the person who runs a node should know
     cluster      what a replica learns about the others, and does about them
+    imports      counts of another program, in a slot that no process counts in
     tenure       the life of our own slot
     identity     which nodes belong together, and who is a stranger
     observation  the whole cluster at one moment, for people to read

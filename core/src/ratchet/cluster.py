@@ -13,6 +13,7 @@ from ratchet.frames import Digest, Frame, Hello, Pulse, Rows
 from ratchet.generations import join
 from ratchet.journal import Journal
 from ratchet.members import Members
+from ratchet.names import is_import
 from ratchet.notices import Kind, Notices
 from ratchet.options import Options
 from ratchet.peers import Peers
@@ -123,6 +124,10 @@ class Cluster:
         self._to_tell = True
         self.hurry()
 
+    def awake_s(self, now: float) -> float:
+        """For how many seconds we have been looking around without a gap."""
+        return now - self._awake_since
+
     def folds(self, now: float) -> list[Fold]:
         """The closed slots that are not folded yet, by name, and what is in the way."""
         # Of a slot without rows somebody may still come with some. So it waits for the retention,
@@ -207,7 +212,7 @@ class Cluster:
     def _sees_everybody(self, now: float) -> bool:
         """Whether every member is connected, and has just said which names it knows."""
         return (
-            now - self._awake_since >= AWAKE_S
+            self.awake_s(now) >= AWAKE_S
             and not self.unmet
             and not self._members.missing_s(now)
             and self._peers.alive().keys() <= self._peers.by_process.keys()
@@ -226,7 +231,15 @@ class Cluster:
 
     def _remind(self, fold: Fold, now: float) -> None:
         for obstacle in fold.obstacles:
-            if obstacle.kind == "missing":
+            if obstacle.kind == "missing" and is_import(obstacle.node):
+                self._say(
+                    "missing",
+                    obstacle.node,
+                    f"the import {obstacle.node} has not ended; closed slots can't be folded until "
+                    "somebody runs it again to its end, or retires it",
+                    now,
+                )
+            elif obstacle.kind == "missing":
                 self._say(
                     "missing",
                     obstacle.node,

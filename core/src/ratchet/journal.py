@@ -47,9 +47,13 @@ class Journal:
         self._max_lifted = max_lifted
         self._unsaved = _Unsaved()
         self._own = _OwnViews()
-        # The transaction under way: all of it, our own rows in it, and the views in those.
+        # Rows of imports that are on no disk yet.
+        self._brought: dict[Slot, dict[str, int]] = {}
+        # The transaction under way: all of it, our own rows in it, the views in those, and rows of
+        # imports.
         self._writing: Changes | None = None
         self._own_rows: ColumnChange | None = None
+        self._brought_rows: list[ColumnChange] = []
         self._own_in_flight = _OwnViews()
 
     # -- our own views ---------------------------------------------------------------------
@@ -76,6 +80,13 @@ class Journal:
         """
         answered = self._own.answered.get(video, 0) + self._own_in_flight.answered.get(video, 0)
         return min(self._table.value(video) + answered, MAX_COUNT)
+
+    def bring(self, slot: Slot, views_of: Mapping[str, int]) -> None:
+        """Put rows into a slot that no process counts in (see `imports`). They become visible when
+        the changes that hold them are on disk; if these are aborted, they are forgotten."""
+        brought = self._brought.setdefault(slot, {})
+        for video, views in views_of.items():
+            brought[video] = max(views, brought.get(video, 0))
 
     # -- merging what others have ------------------------------------------------------------
 
@@ -132,6 +143,8 @@ class Journal:
             self._own_in_flight, self._own = self._own, _OwnViews()
             self._own_rows = self._numbered(own)
             columns.append(self._own_rows)
+        self._brought_rows = [*self._numbered_brought()]
+        columns += self._brought_rows
         lifts = tuple(self._lifts())
         if not (columns or lifts or unsaved.base or unsaved.maps):
             return None
@@ -147,10 +160,11 @@ class Journal:
     def written(self, changes: Changes) -> ColumnChange | None:
         """`changes` are on disk. Rows of others have been in their columns since they came. Our
         own rows enter the table now, and lifted rows the base. Return our own rows."""
+        brought = self._brought_rows
         own = self._end(changes)
         self._table.cluster_is_on_disk(changes.ids, settled=changes.settled)
-        if own:
-            self._merge_own(own)
+        for change in [*([own] if own else []), *brought]:
+            self._merge_new(change)
         for slot, complete, _ in changes.columns:
             column = self._table.columns.get(slot)
             if column is not None:
@@ -164,11 +178,12 @@ class Journal:
         and so are our own views that were answered. Our other views are forgotten: their callers
         hear that nothing was counted."""
         lost = self._own_in_flight.answered
+        brought = self._brought_rows
         own = self._end(changes)
         for video, views in lost.items():
             self.count(video, views, answered=True)
         for change in changes.columns:
-            if change is not own:
+            if change is not own and not any(change is each for each in brought):
                 older = {row.video: row for row in change.rows}
                 newer = self._unsaved.rows.get(change.slot, {})
                 self._unsaved.rows[change.slot] = older | newer
@@ -208,19 +223,35 @@ class Journal:
         )
         return ColumnChange(own, rows[-1].seq, rows)
 
-    def _merge_own(self, own: ColumnChange) -> None:
+    def _numbered_brought(self) -> Iterator[ColumnChange]:
+        """The waiting rows of imports, as the next rows of their slots."""
+        waiting, self._brought = self._brought, {}
+        for slot, views_of in waiting.items():
+            if self._table.is_folded(slot):
+                continue
+            column = self._table.column(slot)
+            larger = [(video, n) for video, n in views_of.items() if n > column.views(video)]
+            if larger:
+                # Others may number other rows like these. Then the fingerprints differ, and all
+                # rows are exchanged.
+                after = max(column.complete, column.highest)
+                rows = tuple(Row(*each, after + at) for at, each in enumerate(larger, 1))
+                yield ColumnChange(slot, rows[-1].seq, rows)
+
+    def _merge_new(self, change: ColumnChange) -> None:
+        """Merge our own rows, or those of an import, that are on disk now."""
         table = self._table
-        table.changed.update(row.video for row in own.rows)
-        column = table.columns.get(own.slot)
+        table.changed.update(row.video for row in change.rows)
+        column = table.columns.get(change.slot)
         if column is not None:
-            column.merge(own.rows)
-            column.complete = max(column.complete, own.complete)
+            column.merge(change.rows)
+            column.complete = max(column.complete, change.complete)
             return
-        # Our slot was folded while these rows of it were being written.
-        column = table.lifting[own.slot]
+        # The slot was folded while these rows of it were being written.
+        column = table.lifting[change.slot]
         before = column.total
-        column.merge(own.rows)
-        table.add_lifted_views(own.slot.node, column.total - before)
+        column.merge(change.rows)
+        table.add_lifted_views(change.slot.node, column.total - before)
         self._unsaved.maps = True
 
     def _lifts(self) -> Iterator[Lift]:
@@ -235,7 +266,7 @@ class Journal:
     def _end(self, changes: Changes) -> ColumnChange | None:
         assert changes is self._writing, "these changes are not the ones being written"
         own, self._own_rows, self._writing = self._own_rows, None, None
-        self._own_in_flight = _OwnViews()
+        self._own_in_flight, self._brought_rows = _OwnViews(), []
         return own
 
 

@@ -7,6 +7,8 @@ A member is
   with views that no other node has. We know a name from its first hello on. Until we know a slot
   of it, `table.newest` has its `placeholder` for it;
 - for the grace, a process that may have been dismissed by mistake: see `Dismissed`.
+
+An import that has not ended is a missing name, too: nothing may be folded before all have its rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from ratchet.frames import Digest, Heartbeat, Hello, Pulse, Rows
 from ratchet.generations import NOTHING
+from ratchet.names import is_import
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
@@ -29,8 +32,9 @@ class Member(NamedTuple):
     node: str
     # None for a name that is missing.
     process: str | None
-    # `here` is this process. `indirect`: a peer is connected to it, and we are not.
-    state: Literal["here", "connected", "indirect", "missing"]
+    # `here` is this process. `indirect`: a peer is connected to it, and we are not. `importing`: it
+    # is no process, but an import that has not ended.
+    state: Literal["here", "connected", "indirect", "missing", "importing"]
     # Seconds since its last sign of life.
     silent_s: float
     slot: Slot | None
@@ -164,6 +168,10 @@ class Members:
             if seq > self._reported.get(slot, 0) and not self._table.is_folded(slot):
                 self._reported[slot] = seq
 
+    def brought(self, node: str, now: float) -> None:
+        """An import begins here, or gets rows here."""
+        self._last_alive[node] = now
+
     def agree(self, pulse: Pulse, digest: Digest, now: float) -> None:
         """A process has said `digest` again."""
         if pulse.slot:
@@ -190,7 +198,14 @@ class Members:
             for process, one in self._peers.alive().items()
         ]
         missing = [
-            Member(node, None, "missing", silent_s, self._newest_slot(node), None)
+            Member(
+                node,
+                None,
+                "importing" if is_import(node) else "missing",
+                silent_s,
+                self._newest_slot(node),
+                None,
+            )
             for node, silent_s in self.missing_s(now).items()
         ]
         return here + sorted(alive + missing, key=lambda one: (one.node, one.process or ""))
@@ -260,8 +275,11 @@ class Members:
         may take the other for dead."""
         if self._retire_after_s is None:
             return []
-        table, missing_s = self._table, self.missing_s(now)
-        members = {node for node in table.newest.names() if not table.is_gone(node)}
+        table = self._table
+        missing_s = {node: s for node, s in self.missing_s(now).items() if not is_import(node)}
+        members = {
+            node for node in table.newest.names() if not table.is_gone(node) and not is_import(node)
+        }
         if 2 * len(members - missing_s.keys()) <= len(members):
             return []
         return [(node, s) for node, s in missing_s.items() if s >= self._retire_after_s]

@@ -13,6 +13,9 @@ MAX_COUNT: Final = 2**53 - 1
 # hostile one, must leave its name room for some thousand million further starts.
 MAX_GENERATION: Final = MAX_COUNT - 2**42
 
+# The names of imports begin with this, and no node's name does: see `imports`.
+IMPORT: Final = "import-"
+
 # At most so many ids of a cluster are sent. A cluster has one for each node that has started on an
 # empty disk and could not reach any other.
 MAX_IDS: Final = 1000
@@ -37,6 +40,11 @@ def node(value: object) -> str:
     if isinstance(value, str) and _NODE.fullmatch(value):
         return value
     raise Invalid(f"a node name is 1 to 63 of a-z 0-9 -, not {shown(value)}")
+
+
+def is_import(node: str) -> bool:
+    """Whether a name is that of an import."""
+    return node.startswith(IMPORT)
 
 
 def natural(value: object) -> int:

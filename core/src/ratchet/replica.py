@@ -30,6 +30,7 @@ from ratchet.cluster import Cluster
 from ratchet.frames import Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send
 from ratchet.holdings import Holdings
 from ratchet.identity import Identity
+from ratchet.imports import Imports
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.names import MAX_COUNT
@@ -68,7 +69,10 @@ class Replica:
         )
         self.tenure = Tenure(table, journal, peers, notices, me.node, wall_ms(), chance)
         self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
-        self.bounds = Bounds(wall_ms)
+        self.bounds = bounds = Bounds(wall_ms)
+        self.imports = Imports(
+            table, journal, peers, members, self.cluster, bounds, wall_ms, chance
+        )
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.
         self._confirm = False

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from ratchet_server.log_throttle import OneLine, Ration
 from ratchet_server.output import OutputError, say
-from ratchet_server.settings import SettingError, environment, sources
+from ratchet_server.settings import SettingError, environment, sources, values
 
 OK: Final = 0
 FAILED: Final = 1
@@ -111,6 +111,33 @@ def _check(arguments: argparse.Namespace) -> int:
     try:
         backup.check(arguments.file)
     except (backup.BackupError, OutputError) as error:
+        return _failed(error)
+    return OK
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from ratchet_server.operator import importing
+    from ratchet_server.operator.client import CallError, Client
+    from ratchet_server.operator.counts_file import FileError
+
+    name = values.import_name(arguments.name or importing.name_of(arguments.file))
+    try:
+        with Client(arguments.url, _secret(arguments)) as node:
+            importing.run(node, arguments.file, name)
+    except (CallError, FileError) as error:
+        return _failed(error)
+    return OK
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from ratchet_server.operator import exporting
+    from ratchet_server.operator.client import CallError, Client
+
+    after = values.video_id(arguments.after) if arguments.after else ""
+    try:
+        with Client(arguments.url, None) as node:
+            exporting.run(node, "json" if arguments.json else "csv", after)
+    except (CallError, OutputError) as error:
         return _failed(error)
     return OK
 
@@ -229,10 +256,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("file", metavar="FILE", type=Path, help="the file")
     check.set_defaults(run=_check)
+    _add_imports(commands)
     _add_repair(commands)
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser
+
+
+def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bring = _operators(
+        commands, "import", "bring the counts of another program",
+        "FILE is CSV: its first line is video,views, and each other line has a video and its "
+        "views. They are added to what the nodes have counted. Importing a file again counts "
+        "nothing twice: so if an import breaks off, run it again, with any node. When it begins, "
+        "all nodes must be connected.",
+    )  # fmt: skip
+    bring.add_argument("file", metavar="FILE", type=Path, help="the counts")
+    bring.add_argument("--via", dest="url", required=True, metavar="URL",
+                       help="http://host:port of any node")  # fmt: skip
+    bring.add_argument("--name", metavar="NAME",
+                       help="what this import is called, 1 to 56 of a-z 0-9 - (default: like the "
+                       "file). Imports of two names are added up, and one counts once")  # fmt: skip
+    bring.set_defaults(run=_import)
+    export = commands.add_parser(
+        "export",
+        help="print the views of all videos",
+        description="Prints all videos with views, as one node has them now: CSV that `ratchet "
+        "import` reads, or with --json one JSON object a line.",
+    )
+    export.add_argument("url", metavar="URL", help="http://host:port of the node")
+    form = export.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV (the default)")
+    form.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    export.add_argument("--after", default="", metavar="VIDEO",
+                        help="leave out all videos up to this id, and the first line: go on where "
+                        "an export broke off")  # fmt: skip
+    export.set_defaults(run=_export)
 
 
 def _add_repair(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

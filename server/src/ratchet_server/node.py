@@ -41,6 +41,7 @@ from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.hosts import Hosts
+from ratchet_server.http.importing import importing
 from ratchet_server.http.listed import Listed
 from ratchet_server.http.looks import Looks
 from ratchet_server.http.metrics import NodeCollector, metrics
@@ -331,6 +332,7 @@ def _node(
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             batch(videos, keeper, guard, freezes, gate, default_ack=settings.ack),
+            importing(replica, videos, keeper, guard, gate),
             backup(None if settings.data == MEMORY else settings.data / DATABASE, guard),
             cluster(
                 replica,

@@ -147,7 +147,7 @@ class Keeper:
         whether the key has come before. If the caller is cancelled, the view may count or not.
         Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
         """
-        self._check_accepting()
+        self.check_accepting()
         if ack == "memory" and key is None and self.replica.counting:
             if self._is_full(video):
                 raise CountFull
@@ -173,13 +173,25 @@ class Keeper:
         whose key has come before are not counted again. If the caller is cancelled, they may count
         or not. Raises as `count_view` does, and `BadEntry`.
         """
-        self._check_accepting()
+        self.check_accepting()
         if sum(len(batch.entries) for batch in self._batches) + len(entries) > MAX_WAITING:
             raise Overloaded
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._batches.append(Batch(entries, ack == "peers", answer))
         self._wake.set()
         return await answer
+
+    def check_accepting(self) -> None:
+        """Raises `NotCounted` if no views can be accepted."""
+        if self._refusal:
+            raise self._refusal
+        if self.replica.tenure.in_doubt(self._clock()):
+            raise ClockInDoubt
+
+    @property
+    def now(self) -> float:
+        """The time by the keeper's clock."""
+        return self._clock()
 
     async def receive(self, frame: Frame, process: str) -> None:
         """Merge a peer's frame. Returns once that is done, so that a peer can't outpace us.
@@ -405,13 +417,6 @@ class Keeper:
                 self.superseded.set()
         if self.replica.table.lifting:
             reached("fold-decided")
-
-    def _check_accepting(self) -> None:
-        """Raises `NotCounted` if no views can be accepted."""
-        if self._refusal:
-            raise self._refusal
-        if self.replica.tenure.in_doubt(self._clock()):
-            raise ClockInDoubt
 
     def _refuse_all(self, why: type[NotCounted]) -> None:
         """Refuse all views that wait for the next round."""

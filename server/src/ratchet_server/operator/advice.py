@@ -20,6 +20,9 @@ _LASTING: Final = (
     "RATCHET_FORGET_AFTER seconds after their start, but only while no node is missing."
 )
 
+# An import gets its next rows sooner.
+_IMPORT_S: Final = 60.0
+
 # Nodes that start together may need this long to find each other.
 EARLY_S: Final = 10.0
 
@@ -46,6 +49,7 @@ def advice(
         *_misunderstood(here, facts),
         *_deaf(here, facts),
         *_missing(here, members, folds, facts),
+        *_importing(members, facts),
         *_indirect(here, members),
         *_twice(members),
         *_refused(here, facts),
@@ -125,6 +129,18 @@ def _missing(
             "itself is cut off. Look at the network, and ask the other nodes how they see it, "
             "before you retire any of them."
         )
+
+
+def _importing(members: Sequence[Member], facts: Facts) -> Iterator[Advice]:
+    for one in members:
+        if one.state == "importing" and facts.now - (one.since or facts.now) > _IMPORT_S:
+            yield Advice(
+                f"The import {one.node} has not ended, and has got nothing for "
+                f"{duration(facts.now - (one.since or facts.now))}. Until it ends, no closed slots "
+                "are folded. Import its file again: that sends what is missing. To end it as it "
+                "is:",
+                f"ratchet retire {one.node} --via {facts.via}",
+            )
 
 
 def _blocks(node: str, fold: Fold) -> bool:

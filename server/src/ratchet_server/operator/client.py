@@ -26,6 +26,15 @@ class Unreachable(CallError):
     """Nothing listens at the address."""
 
 
+class Refused(CallError):
+    """The node refuses the call."""
+
+    def __init__(self, text: str, body: dict[str, Any]) -> None:
+        super().__init__(text)
+        # The node's response.
+        self.body = body
+
+
 class Client:
     """Calls one node. Use it in a `with` statement."""
 
@@ -107,8 +116,9 @@ class Client:
         return answer
 
     def _refuse(self, response: httpx.Response) -> NoReturn:
-        reason = (_object(response) or {}).get("message") or response.reason_phrase
-        raise CallError(f"{self.url} refused ({response.status_code}): {reason}")
+        body = _object(response) or {}
+        reason = body.get("message") or response.reason_phrase
+        raise Refused(f"{self.url} refused ({response.status_code}): {reason}", body)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ratchet import folding
+from ratchet import folding, names
 from ratchet.generations import NOTHING
 from ratchet.observation import Observation
 
@@ -112,6 +112,11 @@ def obstacle_text(each: folding.Obstacle, here: str) -> str:
             return (
                 f"A slot of {node} was closed only lately. These slots wait for {duration(amount)} "
                 f"more, in case {node} is only cut off, and comes back with rows of them."
+            )
+        case "missing" if names.is_import(node):
+            return (
+                f"{node} is an import that has not ended. Import its file again, so that all nodes "
+                "get all of it; or retire it, to end it as it is."
             )
         case "missing":
             return (

@@ -20,11 +20,12 @@ class Member:
     """A process of the cluster, or a name that is missing. Times are seconds since 1970."""
 
     node: str
-    # None for a name that is missing.
+    # None for a name that is missing, and for an import.
     process: str | None
-    # `indirect`: it is alive, and connected to a peer, but not to this node.
-    state: Literal["here", "connected", "indirect", "missing"]
-    # When this process started, or when a missing member was last heard.
+    # `indirect`: it is alive, and connected to a peer, but not to this node. `importing`: it is no
+    # process, but an import that has not ended.
+    state: Literal["here", "connected", "indirect", "missing", "importing"]
+    # When this process started, or when a missing member was last heard, or an import got rows.
     since: float | None
     url: str | None
     slot: str | None
@@ -48,7 +49,8 @@ def _member(seen: ObservedMember, facts: Facts) -> Member:
     known = seen.member
     here = known.state == "here"
     ways = facts.ways.get(known.process or "", ())
-    since = {"here": facts.started, "missing": facts.now - known.silent_s}
+    silent_since = facts.now - known.silent_s
+    since = {"here": facts.started, "missing": silent_since, "importing": silent_since}
     return Member(
         node=known.node,
         process=known.process,
@@ -81,6 +83,8 @@ def _how(known: Known, facts: Facts, ways: Sequence[Way]) -> Verdict:
             return Verdict("alive, but not connected to this node", "look")
         case "missing":
             return Verdict(f"missing for {duration(known.silent_s)}", "act")
+        case "importing":
+            return Verdict("an import that has not ended", "look")
 
 
 def _lag(rows: int | None) -> Verdict:

@@ -11,10 +11,17 @@ from ratchet.observation import Observation, ObservedMember
 from ratchet_server.operator.humanize import counted
 from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
 
-State = Literal["here", "connected", "indirect", "missing", "gone"]
+State = Literal["here", "connected", "indirect", "missing", "importing", "gone"]
 
 # If two processes have one name, the name has the state that comes first here.
-_STATES: Final[tuple[State, ...]] = ("here", "connected", "indirect", "missing", "gone")
+_STATES: Final[tuple[State, ...]] = (
+    "here",
+    "connected",
+    "indirect",
+    "missing",
+    "importing",
+    "gone",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +67,8 @@ def _how(state: State, lacks: int | None) -> Verdict:
         return Verdict("no longer here", "well")
     if state == "missing":
         return Verdict("missing", "act")
+    if state == "importing":
+        return Verdict("an import that has not ended", "look")
     if lacks is None:
         return Verdict("not known", "look")
     if not lacks:

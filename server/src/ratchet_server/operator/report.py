@@ -115,7 +115,7 @@ def _cluster(seen: Observation) -> Cluster:
 def _headline(
     seen: Observation, who: Sequence[Member], to_do: Sequence[Advice], facts: Facts
 ) -> Verdict:
-    names = counted(len({one.node for one in who}), "node")
+    names = counted(len({one.node for one in who if one.state != "importing"}), "node")
     missing = [one.node for one in who if one.state == "missing"]
     behind = [one.node for one in who if (one.behind or 0) >= FAR_BEHIND]
     fetching = f"; {listed(behind)} still catching up" if behind else ""

@@ -85,10 +85,18 @@ def note(text: str) -> None:
         say(text, to=sys.stderr)
 
 
+def megabytes(done: int, total: int) -> str:
+    """How many bytes of `total` have come; 0: nobody knows how many there are."""
+    part = f" of {total / 1e6:,.1f} MB, {done / total:.0%}" if total else " MB"
+    return f"{done / 1e6:,.1f}{part}"
+
+
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many bytes have come. A terminal shows how many of `total` that
-    are in all (0: nobody knows)."""
+def progress(
+    total: int, words: Callable[[int, int], str] = megabytes
+) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many have come. A terminal shows, in `words`, how many of `total`
+    that are in all."""
     stream = sys.stderr
     shows = bool(stream and stream.isatty())
     done, shown_at = 0, 0.0
@@ -98,8 +106,7 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         done += many
         if shows and time.monotonic() - shown_at > _SHOW_S:
             shown_at = time.monotonic()
-            part = f" of {total / 1e6:,.1f} MB, {done / total:.0%}" if total else " MB"
-            stream.write(f"\r{done / 1e6:,.1f}{part} \033[K")
+            stream.write(f"\r{words(done, total)} \033[K")
             stream.flush()
 
     try:

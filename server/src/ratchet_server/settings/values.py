@@ -48,7 +48,26 @@ class SettingError(ValueError):
 def node_name(text: str) -> str:
     """The name of a node."""
     try:
-        return names.node(text)
+        name = names.node(text)
+    except names.Invalid as error:
+        raise SettingError(str(error)) from None
+    if names.is_import(name):
+        raise SettingError(f"names of imports begin with {names.IMPORT}, so no node's name does")
+    return name
+
+
+def import_name(text: str) -> str:
+    """The name of an import."""
+    try:
+        return names.node(names.IMPORT + text).removeprefix(names.IMPORT)
+    except names.Invalid:
+        raise SettingError("the name of an import is 1 to 56 of a-z 0-9 -") from None
+
+
+def video_id(text: str) -> str:
+    """The id of a video."""
+    try:
+        return names.video(text)
     except names.Invalid as error:
         raise SettingError(str(error)) from None
 

@@ -1,0 +1,97 @@
+"""`ratchet import`: brings the counts of another program. To do it twice counts nothing twice."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from ratchet_server.operator.client import CallError, Client, Refused
+from ratchet_server.operator.counts_file import Counts, read
+from ratchet_server.operator.humanize import counted
+from ratchet_server.operator.terminal import note, progress
+from ratchet_server.output import say
+
+# As many as a node takes in one call.
+_ROWS: Final = 10_000
+# How long the nodes may need to agree on a new import.
+AGREE_S: Final = 30.0
+_ASK_S: Final = 0.5
+
+
+def run(node: Client, file: Path, name: str) -> None:
+    """Send the counts in `file` to `node` as the import `name`. Raises `FileError`, `CallError`."""
+    counts = read(file)
+    has = f"{counted(counts.views, 'view')} of {counted(len(counts.views_of), 'video')}"
+    note(f"{file} has {has}.")
+    answer = _begin(node, name)
+    if answer["state"] == "open":
+        answer = _send(node, name, counts)
+    _check(counts, answer, name)
+    say(f"{name}: {has} are imported. They count once, also if you import them again.")
+    if counts.without:
+        say(f"Left out: {counted(counts.without, 'line')} with 0 views.")
+
+
+def name_of(file: Path) -> str:
+    """What an import is called by default: its file, in the letters of a name."""
+    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:56] or "counts"
+
+
+def _begin(node: Client, name: str) -> dict[str, Any]:
+    """Wait until all nodes agree that the import begins."""
+    end = time.monotonic() + AGREE_S
+    while True:
+        answer = _post(node, name)
+        if answer["state"] != "agreeing":
+            return answer
+        waits_for = ", ".join(map(str, answer["waits_for"]))
+        if time.monotonic() > end:
+            raise CallError(
+                f"the nodes have not agreed that {name} begins: {waits_for}. All nodes must be "
+                "connected then, so that no other node begins it a second time"
+            )
+        note(f"Waiting until all nodes know of {name}: {waits_for} ...")
+        time.sleep(_ASK_S)
+
+
+def _send(node: Client, name: str, counts: Counts) -> dict[str, Any]:
+    rows = list(counts.views_of.items())
+    total = {"videos": len(rows), "views": counts.views}
+    with progress(len(rows), _rows_of) as sent:
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            try:
+                answer = _post(node, name, rows=part)
+            except Refused as error:
+                if (index := error.body.get("index")) is None:
+                    raise
+                raise CallError(
+                    f"{counts.file}, line {counts.lines[start + index]}: {error} The lines before "
+                    "it may be counted already: mend this one, and import the file again"
+                ) from None
+            if answer["state"] == "ended":
+                return answer
+            sent(len(part))
+    return _post(node, name, end=total)
+
+
+def _check(counts: Counts, answer: dict[str, Any], name: str) -> None:
+    """Raises `CallError` if the import that has ended is not that of this file."""
+    if answer["views"] != counts.views:
+        raise CallError(
+            f"{name} was imported before, with {counted(answer['views'], 'view')}, and "
+            f"{counts.file} has {counted(counts.views, 'view')}: nothing has changed. An import "
+            "can't change once it has ended. If these are other counts, give them a --name of "
+            "their own; they are added to those"
+        )
+
+
+def _post(node: Client, name: str, **fields: object) -> dict[str, Any]:
+    answer = node.post("/api/cluster/import", {"import": name, **fields})
+    if not answer.keys() >= {"state", "waits_for", "videos", "views"}:
+        raise node.not_of_this_version()
+    return answer
+
+
+def _rows_of(done: int, total: int) -> str:
+    return f"{done:,} of {total:,} videos, {done / total:.0%}"
