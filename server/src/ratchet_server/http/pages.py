@@ -21,7 +21,7 @@ from ratchet_server.http.catalogue import Video
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
-from ratchet_server.http.reads import after_in
+from ratchet_server.http.lists import after_in
 from ratchet_server.http.videos import Videos
 from ratchet_server.operator.glossary import GLOSSARY
 from ratchet_server.settings import Settings

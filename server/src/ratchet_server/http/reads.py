@@ -1,16 +1,13 @@
-"""Reading counts: lists, numbers, snapshots and pictures, and live updates of a number."""
+"""Reading counts: numbers, snapshots and pictures, and live updates of a number. `lists` has the
+lists."""
 
 import asyncio
-import re
-from collections.abc import Iterable
-from itertools import islice
 from typing import Final, cast
 
-from ratchet import names
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
 from sanic.http import Http
-from sanic.response import BaseHTTPResponse, json, text
+from sanic.response import BaseHTTPResponse, text
 
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http import badge
@@ -18,16 +15,14 @@ from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.lists import add_lists, known_of
+from ratchet_server.http.numbers import respond
 from ratchet_server.http.room import Room
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
 
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 1000
-# How many videos `ids` names.
-MAX_IDS: Final = 100
 # How many videos one websocket or event stream may have.
 MAX_WATCHED: Final = 100
 # Bytes that may wait for one watcher. If more wait, the node aborts the watcher's connection.
@@ -39,7 +34,6 @@ REFUSED: Final = 1008
 
 # The ends of the paths that keep a connection for as long as somebody watches.
 _WATCHES: Final = ("/live", "/events")
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 def reads(
@@ -72,29 +66,12 @@ def reads(
 
     blueprint.middleware(share, "response")
 
-    def entry(video: str) -> dict[str, object]:
-        shown = videos.text(video)
-        return {
-            "video": video,
-            "views": keeper.value(video),
-            **(shown._asdict() if shown else {}),
-        }
-
-    @blueprint.get("/api/videos")
-    async def listed(request: Request) -> HTTPResponse:
-        if "ids" in request.get_args(keep_blank_values=True):
-            return json({"videos": [entry(video) for video in _asked_for(request, videos)]})
-        if "sort" in request.args:
-            return json({"videos": [entry(video) for video in await _top(request, top)]})
-        limit, after = _limit(request), after_in(request)
-        # One more shows whether there is a next page.
-        ids = [*islice(videos.above(after), limit + 1)]
-        page = [entry(video) for video in ids[:limit]]
-        return json({"videos": page, "next": ids[limit - 1] if len(ids) > limit else None})
+    add_lists(blueprint, videos, top, keeper)
 
     @blueprint.get("/api/videos/<video:str>")
-    async def value(_request: Request, video: str) -> HTTPResponse:
-        return json({"video": videos.known(video), "views": keeper.value(video)})
+    async def value(request: Request, video: str) -> HTTPResponse:
+        fields = {"video": videos.known(video), "views": keeper.value(video)}
+        return respond(request, fields)
 
     @blueprint.get("/api/videos/<video:str>/snapshot")
     async def snapshot(_request: Request, video: str) -> HTTPResponse:
@@ -174,65 +151,12 @@ def reads(
     return blueprint
 
 
-def _limit(request: Request) -> int:
-    given = request.args.get("limit", str(DEFAULT_LIMIT))
-    if _DIGITS.fullmatch(given) and 1 <= int(given) <= MAX_LIMIT:
-        return int(given)
-    raise ApiError(400, "bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-
-
-def _asked_for(request: Request, videos: Videos) -> list[str]:
-    """The videos in `ids`, in that order, without those that this node doesn't know. Raises
-    `ApiError`."""
-    given = request.get_args(keep_blank_values=True)
-    ids = [*dict.fromkeys(",".join(given.getlist("ids")).split(","))]
-    if len(ids) > MAX_IDS or given.keys() & {"limit", "after", "sort"}:
-        message = (
-            f"ids has at most {MAX_IDS} ids, with commas between them, and no limit, after or sort."
-        )
-        raise ApiError(400, "bad_ids", message)
-    return _known(ids, videos)
-
-
-async def _top(request: Request, top: Top) -> list[str]:
-    """The most viewed videos. Raises `ApiError`."""
-    if request.args.getlist("sort") != ["-views"] or "after" in request.args:
-        message = "sort is -views: the most viewed first. It has a limit, and no after."
-        raise ApiError(400, "bad_sort", message)
-    limit = _limit(request)
-    return (await top.first())[:limit]
-
-
-def _known(ids: Iterable[str], videos: Videos) -> list[str]:
-    """Those of `ids` that this node knows, each once: another node may know more. Raises `ApiError`
-    if one is no id."""
-    known: dict[str, None] = {}
-    for video in ids:
-        try:
-            known[videos.known(video)] = None
-        except ApiError as error:
-            if error.code != "unknown_video":
-                raise
-    return [*known]
-
-
-def after_in(request: Request) -> str:
-    """The id after which a page of a list begins; empty for the first page. Raises `ApiError`."""
-    after = cast(str, request.args.get("after", ""))
-    try:
-        return names.video(after) if after else ""
-    except names.Invalid as error:
-        raise ApiError(
-            400, "bad_after", f"after must be the `next` of the page before: {error}."
-        ) from None
-
-
 def _watched(request: Request, video: str, videos: Videos) -> tuple[str, ...]:
     """The video in the path, and those in `also`. Raises `ApiError`."""
     also = request.args.getlist("also", [])
     if len(also) >= MAX_WATCHED:
         raise ApiError(400, "bad_also", f"One stream has at most {MAX_WATCHED} videos.")
-    return (*dict.fromkeys([videos.known(video), *_known(also, videos)]),)
+    return (*dict.fromkeys([videos.known(video), *known_of(also, videos)]),)
 
 
 def _with_node(request: Request) -> bool:
