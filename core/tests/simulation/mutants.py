@@ -218,7 +218,7 @@ MUTANTS: Final = (
     Mutant(
         "failed writes are forgotten",
         "journal",
-        "            if change is not own:",
+        "            if change is not own and not any(change is each for each in brought):",
         "            if False:",
     ),
     Mutant(

@@ -34,6 +34,7 @@ from ratchet_server.http.app import App, application
 from ratchet_server.http.backup import backup
 from ratchet_server.http.batch import batch
 from ratchet_server.http.catalogue import Catalogue
+from ratchet_server.http.changes import Changes, changes
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
 from ratchet_server.http.embedders import Embedders
@@ -128,7 +129,7 @@ async def _live(
         # Responses that have begun go on for a while when the node stops, also with others' clips.
         stack.push_async_callback(node.elsewhere.close)
         reached("start-listening")
-        await stack.enter_async_context(serving(node.app, sock, node.watchers, departure))
+        await stack.enter_async_context(serving(node.app, sock, node.end_streams, departure))
 
         load = await stack.enter_async_context(_task(keeper.load()))
         await asyncio.wait((load, stop_requested), return_when=asyncio.FIRST_COMPLETED)
@@ -198,7 +199,7 @@ class _Node:
     videos: Videos
     top: Top
     elsewhere: Elsewhere
-    watchers: Watchers
+    end_streams: Sequence[Callable[[], None]]
     freezes: Freezes
     app: App
 
@@ -253,12 +254,14 @@ def _node(
         most=settings.max_videos,
     )
 
+    streams = Changes()
     top = Top(lambda video: keeper.value(video), lambda: videos.named)
 
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
         videos.counted(changed)
         top.changed(changed)
+        streams.changed(changed)
 
     on_demand = OnDemand()
     discoveries: list[Discovery] = [Static(settings.peers), *registries, on_demand]
@@ -329,6 +332,7 @@ def _node(
         hosts,
         signed=(
             reads(videos, top, keeper, watchers, embedders, sites, gate, room),
+            changes(streams, replica.table, keeper, guard, gate),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
             batch(videos, keeper, guard, freezes, gate, default_ack=settings.ack),
@@ -365,7 +369,7 @@ def _node(
         videos,
         top,
         elsewhere,
-        watchers,
+        (watchers.close, streams.close),
         freezes,
         app,
     )

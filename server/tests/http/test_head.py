@@ -32,6 +32,7 @@ PATHS = {
     "/api/videos/<video:str>/snapshot": "/api/videos/tide/snapshot",
     "/api/videos/<video:str>/views.svg": "/api/videos/tide/views.svg",
     "/api/videos/<video:str>/events": "/api/videos/tide/events",
+    "/api/changes": "/api/changes",
     "/api/node": "/api/node",
     "/api/cluster": "/api/cluster",
     "/api/catalogue": "/api/catalogue",

@@ -6,11 +6,10 @@ from typing import Final, cast
 
 from sanic import Blueprint, HTTPResponse, Request, Websocket
 from sanic.exceptions import WebsocketClosed
-from sanic.http import Http
 from sanic.response import BaseHTTPResponse, text
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.http import badge
+from ratchet_server.http import badge, event_stream
 from ratchet_server.http.bounded_protocol import BoundedProtocol
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
@@ -27,8 +26,6 @@ from ratchet_server.http.watchers import Message, Watchers
 MAX_WATCHED: Final = 100
 # Bytes that may wait for one watcher. If more wait, the node aborts the watcher's connection.
 MAX_BEHIND: Final = 256 * 1024
-# A quiet event stream sends a comment this often, so that no proxy takes it for dead.
-KEEPALIVE_S: Final = 15.0
 # The websocket close code "policy violation".
 REFUSED: Final = 1008
 
@@ -98,24 +95,13 @@ def reads(
                 newest[message.video] = message
             wake.set()
 
-        response = await request.respond(
-            content_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
-        if request.method == "HEAD":
-            await response.send("")
-            # Mark the stream as ended. Otherwise Sanic would end it after this handler, and fail:
-            # for HEAD, it awaits None.
-            cast(Http, request.stream).head_response_ignored(b"", end_stream=True)
+        response = await event_stream.begin(request)
+        if response is None:
             return
         watchers.add(watched, watcher, with_node=with_node)
         try:
             while not ended:
-                try:
-                    async with asyncio.timeout(KEEPALIVE_S):
-                        await wake.wait()
-                except TimeoutError:
-                    await response.send(": still here\n\n")
-                wake.clear()
+                await event_stream.wait(wake, response)
                 while newest and not ended:
                     message = newest.pop(next(iter(newest)))
                     await response.send(f"data: {message.text}\n\n")

@@ -5,7 +5,7 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -16,7 +16,6 @@ from sanic.server.async_server import AsyncioServer
 from ratchet_server.counting.departure import Departure
 from ratchet_server.http.app import App
 from ratchet_server.http.bounded_protocol import BoundedProtocol
-from ratchet_server.http.watchers import Watchers
 
 # How many new connections may wait while the node is busy.
 BACKLOG: Final = 1024
@@ -54,9 +53,13 @@ def url_of(sock: socket.socket) -> str:
 
 @asynccontextmanager
 async def serving(
-    app: App, sock: socket.socket, watchers: Watchers, departure: Departure
+    app: App,
+    sock: socket.socket,
+    end_streams: Sequence[Callable[[], None]],
+    departure: Departure,
 ) -> AsyncIterator[None]:
-    """Serve `app` on `sock`. On exit, wait for the connections to end, for a bounded time."""
+    """Serve `app` on `sock`. On exit, call `end_streams`, and wait for the connections to end, for
+    a bounded time."""
     # Sanic calls `listen` on the socket again. Without `backlog`, it would set a queue of 100.
     server = await app.create_server(
         sock=sock, protocol=BoundedProtocol, backlog=BACKLOG, access_log=False
@@ -69,13 +72,16 @@ async def serving(
         await server.startup()
         yield
     finally:
-        await _close(server, watchers, departure)
+        await _close(server, end_streams, departure)
 
 
-async def _close(server: AsyncioServer, watchers: Watchers, departure: Departure) -> None:
+async def _close(
+    server: AsyncioServer, end_streams: Sequence[Callable[[], None]], departure: Departure
+) -> None:
     """Accept no more connections, let the open ones end, and abort those that don't."""
     closing = server.close()
-    watchers.close()
+    for end in end_streams:
+        end()
     begun, waited_s = time.monotonic(), 0.0
     # If a connection doesn't end even after `abort`, it will end with the process.
     while server.connections and waited_s < END_READING_S + END_S:
