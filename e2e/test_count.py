@@ -1,6 +1,11 @@
 """`count.js` on pages of another site: it counts the views of the players that they have."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +20,12 @@ from testing.nodes import wait_until
 EXAMPLES: Final = Path(__file__).parents[1] / "browser/examples"
 EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
 NODE_MODULES: Final = Path(__file__).parents[1] / "browser/node_modules"
+AS_HLS: Final = Path(__file__).parents[1] / "browser/tests/as_hls.mjs"
+HLS_TYPES: Final = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mp4": "video/mp4",
+    ".m4s": "video/iso.segment",
+}
 # The files that a page with each player loads, and what starts the player.
 PLAYERS: Final = {
     "count.html": ((), "() => document.querySelector('video').play()"),
@@ -26,6 +37,7 @@ PLAYERS: Final = {
         ("plyr/dist/plyr.min.js", "plyr/dist/plyr.css"),
         "() => document.querySelector('[data-plyr=play]').click()",
     ),
+    "count-hls.html": (("hls.js/dist/hls.min.js",), "() => document.querySelector('video').play()"),
 }
 
 
@@ -104,6 +116,11 @@ def _send_clip(route: Route) -> None:
     route.fulfill(status=206, headers=headers, body=clip[first:])
 
 
+def _send_part(part: Path, route: Route) -> None:
+    """Send a part of the clip as HLS."""
+    route.fulfill(body=part.read_bytes(), content_type=HLS_TYPES[part.suffix])
+
+
 def player(video: str) -> str:
     return f'<video data-ratchet="{video}" src="clip.webm" muted></video>'
 
@@ -137,10 +154,23 @@ def visitor(profile: BrowserContext, site: OtherSite, counting: Cluster) -> Iter
     assert not visitor.errors
 
 
+@pytest.fixture(scope="module")
+def hls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the clip as HLS."""
+    folder = tmp_path_factory.mktemp("hls")
+    search = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    node = shutil.which("node", path=search)
+    assert node, "Node.js has built the page, and is gone"
+    subprocess.run([node, str(AS_HLS), str(CLIP), str(folder)], check=True)
+    return folder
+
+
 @pytest.mark.parametrize("example", PLAYERS)
 def test_the_examples_count(
-    counting: Cluster, site: OtherSite, visitor: Visitor, video: str, example: str
+    counting: Cluster, site: OtherSite, visitor: Visitor, video: str, hls: Path, example: str
 ) -> None:
+    for part in hls.iterdir():
+        visitor.page.route(f"**/{part.name}", partial(_send_part, part))
     page = (EXAMPLES / example).read_text()
     files, play = PLAYERS[example]
     for file in files:
