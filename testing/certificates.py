@@ -43,6 +43,11 @@ class Authority:
         )
         return files
 
+    @property
+    def pem(self) -> str:
+        """The authority's own certificate."""
+        return self._authority.cert_pem.bytes().decode()
+
     def is_trusted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """From now on this process trusts the authority, and no other."""
         file = self._folder / "authority.pem"

@@ -41,9 +41,10 @@ def new(folder: Path) -> Iterator[Path]:
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> str:
-    """What `command` prints. Raises `Missing` if it fails."""
+    """What `command` prints, on stderr if there is nothing on stdout. Raises `Missing` if it
+    fails."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -51,7 +52,8 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None)
             timeout=_COMMAND_S,
             check=True,
             text=True,
-        ).stdout
+        )
+        return done.stdout or done.stderr
     except subprocess.CalledProcessError as error:
         said = (error.stderr or error.stdout).strip()
         raise Missing(f"{' '.join(map(str, command))} failed: {said}") from None

@@ -28,6 +28,8 @@ class Debian:
     package: str
     # Where the package has the program. A pattern, if a part of the path is its version.
     place: str
+    # What the program prints its version for.
+    asks: str = "--version"
 
     def find(self) -> Path | None:
         on_path = shutil.which(Path(self.place).name) if "*" not in self.place else None
@@ -47,7 +49,7 @@ class Debian:
         said = (
             program.parents[1].name
             if "*" in self.place
-            else cache.run([program, "--version"], self.environ(program))
+            else cache.run([program, self.asks], self.environ(program))
         )
         number = re.search(r"\d+(\.\d+)+", said)
         return number[0] if number else said
