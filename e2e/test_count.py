@@ -20,6 +20,7 @@ from testing.nodes import wait_until
 EXAMPLES: Final = Path(__file__).parents[1] / "browser/examples"
 EXAMPLE_SITE: Final = "http://127.0.0.1:8080"
 NODE_MODULES: Final = Path(__file__).parents[1] / "browser/node_modules"
+HOW_TO: Final = Path(__file__).parents[1] / "docs/count-from-your-player.md"
 AS_HLS: Final = Path(__file__).parents[1] / "browser/tests/as_hls.mjs"
 HLS_TYPES: Final = {
     ".m3u8": "application/vnd.apple.mpegurl",
@@ -184,6 +185,20 @@ def test_the_examples_count(
     if example == "count.html":
         expect(visitor.page.locator("#views")).to_have_text("1 views")
     assert not visitor.warnings
+
+
+def test_the_tags_of_the_how_to_count(
+    counting: Cluster, site: OtherSite, visitor: Visitor, video: str
+) -> None:
+    text = HOW_TO.read_text().split("```html")[1].split("```")[0]
+    assert "https://views.example.org/count.js" in text
+    tags = text.replace("https://views.example.org", counting.url).replace("tide.webm", "clip.webm")
+    site.pages["/"] = "<!doctype html><html lang=en><title>Clip</title>" + tags.replace(
+        'data-ratchet="tide"', f'muted data-ratchet="{video}"'
+    )
+    visitor.page.goto(site.origin)
+    visitor.plays()
+    visitor.until_counted(counting, video, 1)
 
 
 class TestAView:
