@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 
 import pytest
+from ratchet.frames import Rows
 from ratchet.imports import MAX_IMPORTS, TooManyImports
 from ratchet.names import IMPORT
 from ratchet.slot import Slot
@@ -161,7 +162,45 @@ class TestBeforeIt:
         b = world.start("b")
         assert "this node has just started" in b.replica.imports.begin("old", world.now).waits_for
         # The other one waits for its first digest.
-        assert a.replica.imports.begin("old", world.now).waits_for == ("b does not list it yet",)
+        waits_for = a.replica.imports.begin("old", world.now).waits_for
+        assert waits_for == ("b has said nothing yet",)
+
+    def test_a_node_that_is_connected_waits_for_the_first_word_of_each(self) -> None:
+        world, (a,) = _awake("a")
+        _begin(world, a)
+        _put(world, a, {"tide": 40})
+        b = world.start("b")
+        for _ in range(AWAKE_S):
+            world.pass_time(1.0)
+            world.lose_all()
+        assert b.replica.imports.begin("old", world.now).waits_for == ("a has said nothing yet",)
+        assert IMPORT + "old" not in b.replica.table.newest
+
+    def test_rows_of_one_slot_win_over_another_one_that_is_listed(self) -> None:
+        """A process that nobody knew may list the name with a larger generation."""
+        world, (a, b) = _awake("a", "b")
+        _begin(world, a)
+        _put(world, a, {"tide": 40})
+        world.lose_all()
+        [slot] = _slots(a)
+        b.replica.journal.join({slot.node: slot.generation + 1})
+        world.flush(b)
+        for _ in range(10):
+            # No rows come through.
+            world.settle_wire(lose=Rows)
+            world.pass_time(1.0)
+            progress = b.replica.imports.begin("old", world.now)
+            assert progress.state == "agreeing"
+        assert progress.waits_for == ("a has rows of it that are still to come",)
+        world.settle()
+        for node in (b, a):
+            _begin(world, node)
+            _put(world, node, ROWS)
+        _end(world, b)
+        world.settle()
+        assert _values(a) == _values(b) == ROWS
+        assert a.replica.imports.begin("old", world.now).state == "ended"
+        assert not any(one.member.state == "importing" for one in a.replica.observe().members)
 
     def test_there_is_a_largest_number_of_them(self) -> None:
         world, (a,) = _awake("a")
@@ -238,7 +277,23 @@ class TestItsName:
         assert _values(nodes[0]) == ROWS
 
 
-@pytest.mark.parametrize("seed", range(60))
+def gone(world: World) -> list[str]:
+    """The names of which no process is alive."""
+    return sorted({one.name for one in world.nodes} - {one.name for one in world.alive()})
+
+
+def _unmet(world: World, node: Node) -> int:
+    """At how many others a new node has met nobody, if it knows no name but its own."""
+    return 0 if len(node.replica.table.newest) > 1 else len(world.alive()) - 1
+
+
+def back(world: World) -> None:
+    """Start a node that is gone, on its disk."""
+    name = gone(world)[0]
+    world.start(name, next(one.disk for one in reversed(world.nodes) if one.name == name))
+
+
+@pytest.mark.parametrize("seed", range(100))
 def test_it_counts_once_on_every_schedule(seed: int) -> None:
     """Nodes are cut off, frozen out, crash and come back while somebody runs one import through any
     of them, again and again."""
@@ -249,18 +304,19 @@ def test_it_counts_once_on_every_schedule(seed: int) -> None:
     ended = False
     for _ in range(150):
         node = chance.choice(world.alive())
-        match chance.randrange(10):
+        match chance.randrange(11):
+            case 10 if len(world.alive()) < 5 and chance.random() < 0.3:
+                # A new node, on an empty disk, with the addresses of all others. It may be cut off.
+                new = world.start(f"new-{len(world.nodes)}", alone=chance.random() < 0.5)
+                new.unmet = len(world.alive()) - 1
             case 0:
                 world.cut(*chance.sample(world.alive(), 2)) if len(world.alive()) > 1 else None
             case 1:
                 world.heal()
-            case 2 if len(world.alive()) == 3:
+            case 2 if not gone(world):
                 world.crash(node)
-            case 3 if len(world.alive()) < 3:
-                [gone] = {"a", "b", "c"} - {one.name for one in world.alive()}
-                disk = next(one.disk for one in reversed(world.nodes) if one.name == gone)
-                world.start(gone, disk)
-                last.pop(gone, None)
+            case 3 if gone(world):
+                back(world)
             case 4:
                 world.lose_all()
             case 5 | 6 | 7:
@@ -279,14 +335,15 @@ def test_it_counts_once_on_every_schedule(seed: int) -> None:
                 while world.wire and chance.random() < 0.95:
                     world.deliver(chance.randrange(min(3, len(world.wire))))
         for one in world.alive():
+            one.unmet = min(one.unmet, _unmet(world, one))
             now = _values(one)
             assert all(now[video] <= ROWS[video] for video in ROWS), (one, now)
             before = last.get(one.process, {})
             assert all(now[video] >= before.get(video, 0) for video in ROWS)
             last[one.process] = now
     world.heal()
-    for gone in {"a", "b", "c"} - {one.name for one in world.alive()}:
-        world.start(gone, next(one.disk for one in reversed(world.nodes) if one.name == gone))
+    while gone(world):
+        back(world)
     for _ in range(AWAKE_S):
         world.pass_time(1.0)
         world.settle_wire()

@@ -9,7 +9,9 @@ Two nodes that begin one import at the same time must not open two slots: both w
 node first only lists the name, with a new generation. It takes rows when each member has said that
 it lists the name with this same generation. Generations only rise, and a node that lists the name
 opens no other slot of it. So two nodes that list two of them end on the larger one, before either
-has taken a row. Once there are rows of a slot, all have agreed on it.
+has taken a row. Once there are rows of a slot, all have agreed on it. (A process that was no member
+then may list a larger generation. It takes no rows in that slot: the others say that they have
+rows of another one, and it goes on in that.)
 
 Names of imports are never forgotten (see `forgetting`). If one were, the same import would count
 again.
@@ -112,13 +114,15 @@ class Imports:
 
     def end(self, name: str) -> None:
         """The import has all its rows."""
-        slot = self._slot(name)
-        self._journal.join(closed={slot.node: slot.generation})
+        node = IMPORT + name
+        self._journal.join(closed={node: self._table.newest[node]})
         self._cluster.tell()
 
     def _slot(self, name: str) -> Slot:
-        node = IMPORT + name
-        return Slot(node, self._table.newest[node])
+        """The slot that has rows; if none has, the newest one."""
+        node, columns = IMPORT + name, self._table.columns
+        begun = [slot for slot in columns if slot.node == node and len(columns[slot])]
+        return min(begun, default=Slot(node, self._table.newest[node]))
 
     def _list(self, node: str) -> None:
         newest = self._table.newest
@@ -140,8 +144,14 @@ class Imports:
         for process, alive in self._peers.alive().items():
             if process not in self._peers.by_process:
                 yield f"{alive.node} is not connected to this node"
+        for peer in self._peers:
+            if peer.digest is None:
+                yield f"{peer.hello.node} has said nothing yet"
 
     def _undecided(self, slot: Slot) -> Iterator[str]:
         for peer in self._peers:
-            if peer.digest is None or peer.digest.newest[slot.node] != slot.generation:
+            digest = peer.digest
+            if digest is None or digest.newest[slot.node] != slot.generation:
                 yield f"{peer.hello.node} does not list it yet"
+            elif any(each.node == slot.node and each != slot for each in digest.slots):
+                yield f"{peer.hello.node} has rows of it that are still to come"
