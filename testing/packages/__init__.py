@@ -21,9 +21,11 @@ ETCD: Final = Debian("etcd", "etcd-server", "usr/bin/etcd")
 RABBITMQ: Final = Debian(
     "RabbitMQ", "rabbitmq-server", "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 )
-# With the one jar that makes a server in Java say on its output what it complains of.
 NGINX: Final = Debian("nginx", "nginx-light", "usr/sbin/nginx", "-v")
 CADDY: Final = Debian("Caddy", "caddy", "usr/bin/caddy", "version")
+# It has promtool, too. Both are static programs; the rest is for its pages.
+PROMETHEUS: Final = Debian("Prometheus", "prometheus", "usr/bin/prometheus", alone=True)
+# With the one jar that makes a server in Java say on its output what it complains of.
 KAFKA: Final = Jars("Kafka", ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36"))
 ZOOKEEPER: Final = Jars(
     "ZooKeeper",
@@ -60,7 +62,7 @@ class Package(Protocol):
 
 # What comes from one source is brought one after the other; the sources side by side.
 SOURCES: Final[tuple[tuple[Package, ...], ...]] = (
-    (NATS, REDIS, ETCD, RABBITMQ, NGINX, CADDY),
+    (NATS, REDIS, ETCD, RABBITMQ, NGINX, CADDY, PROMETHEUS),
     (KAFKA, ZOOKEEPER),
 )
 

@@ -30,6 +30,8 @@ class Debian:
     place: str
     # What the program prints its version for.
     asks: str = "--version"
+    # Whether the program needs nothing of the packages that its own asks for.
+    alone: bool = False
 
     def find(self) -> Path | None:
         on_path = shutil.which(Path(self.place).name) if "*" not in self.place else None
@@ -56,7 +58,8 @@ class Debian:
 
     def bring(self, scratch: Path) -> None:
         with cache.new(self._root) as root:
-            for package in _download(self.package, scratch):
+            wanted = f"{self.package}_*.deb" if self.alone else "*.deb"
+            for package in _download(self.package, scratch).glob(wanted):
                 cache.run(["dpkg-deb", "-x", package, root])
 
     @property
@@ -64,8 +67,8 @@ class Debian:
         return cache.HOME / _UNPACKED / self.package
 
 
-def _download(package: str, scratch: Path) -> list[Path]:
-    """The files of this package, and of those that it needs and this machine lacks."""
+def _download(package: str, scratch: Path) -> Path:
+    """A folder with this package, and with those that it needs and this machine lacks."""
     if not shutil.which("apt-get"):
         raise Missing("it is not on the PATH, and this system has no apt-get")
     apt = [
@@ -84,4 +87,4 @@ def _download(package: str, scratch: Path) -> list[Path]:
     (archives / "partial").mkdir(parents=True)
     options = [f"-oDir::Cache::archives={archives}", "--no-install-recommends"]
     cache.run([*apt, *options, "--yes", "--download-only", "install", package])
-    return [*archives.glob("*.deb")]
+    return archives

@@ -45,7 +45,10 @@ from ratchet_server.http.hosts import Hosts
 from ratchet_server.http.importing import importing
 from ratchet_server.http.listed import Listed
 from ratchet_server.http.looks import Looks
-from ratchet_server.http.metrics import NodeCollector, metrics
+from ratchet_server.http.metrics import metrics
+from ratchet_server.http.metrics.cluster import ClusterCollector
+from ratchet_server.http.metrics.counting import CountingCollector
+from ratchet_server.http.metrics.serving import ServingCollector
 from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
@@ -54,6 +57,7 @@ from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
 from ratchet_server.http.sites import Sites
+from ratchet_server.http.tally import Tally
 from ratchet_server.http.this_node import this_node
 from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
@@ -323,13 +327,15 @@ def _node(
     room = Room(open_files.raise_limit())
     hosts = Hosts.of_node(settings.allowed_hosts, host=settings.host, url=url, listening=listening)
     sightings = Sightings(mesh, buses)
-    measured = NodeCollector(keeper, routes, watchers, life, room, sightings)
+    tally = Tally()
+    database = None if settings.data == MEMORY else settings.data / DATABASE
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
     app = application(
         settings.name,
         gate,
         room,
         hosts,
+        tally,
         signed=(
             reads(videos, top, keeper, watchers, embedders, sites, gate, room),
             changes(streams, replica.table, keeper, guard, gate),
@@ -337,7 +343,7 @@ def _node(
             operators(settings.name, keeper, departure, guard),
             batch(videos, keeper, guard, freezes, gate, default_ack=settings.ack),
             importing(replica, videos, keeper, guard, gate),
-            backup(None if settings.data == MEMORY else settings.data / DATABASE, guard),
+            backup(database, guard),
             cluster(
                 replica,
                 mesh,
@@ -349,7 +355,12 @@ def _node(
                 registries=registries,
             ),
             peer(mesh, guard),
-            metrics(measured),
+            metrics(
+                settings.name,
+                CountingCollector(keeper, videos, database),
+                ServingCollector(life, watchers, room, tally),
+                ClusterCollector(keeper, routes, sightings, registries),
+            ),
             pages(settings, videos, keeper, embedders, gate),
             shared_catalogue(shared),
             files.clips(catalogue, elsewhere),

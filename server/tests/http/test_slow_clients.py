@@ -13,6 +13,7 @@ from ratchet_server.http.app import LAST_RESPONSE_S
 from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import MAX_NOT_SENT, BoundedProtocol, Pace
 from ratchet_server.http.room import Room
+from ratchet_server.http.tally import Tally
 from ratchet_server.http.sending import send_file
 from ratchet_server.node import _loop_factory
 from sanic import HTTPResponse, Request, Sanic
@@ -44,7 +45,7 @@ def with_server(
         # Sanic rewrites its own classes for speed. A second app in this process would break them.
         app.config.TOUCHUP = False
         app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
-        app.ctx.backlog, app.ctx.room = Backlog(limit), Room(1000)
+        app.ctx.backlog, app.ctx.room, app.ctx.tally = Backlog(limit), Room(1000), Tally()
 
         async def file(request: Request) -> HTTPResponse | None:
             return await send_file(request, clip, "video/webm", {})

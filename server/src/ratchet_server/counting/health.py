@@ -2,9 +2,10 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from ratchet.table import Table
 
@@ -39,6 +40,12 @@ _UNWRITABLE: Final[Mapping[type[NothingWritten], tuple[type[NotCounted], str]]] 
     ),
 }
 
+# The refusals while the database takes nothing.
+UNWRITABLE: Final = tuple(why for why, _ in _UNWRITABLE.values())
+# Why a file was replaced by a new one: it was damaged when the node started, or it was lost while
+# the node ran.
+Why = Literal["damaged", "lost"]
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +57,9 @@ class Health:
         self._table = table
         self._clock = clock
         # Why the last transaction was not written; None if it was.
-        self._unwritten: type[NotCounted] | None = None
+        self.unwritten: type[NotCounted] | None = None
+        # How many files were replaced, for /metrics.
+        self.replaced: Counter[Why] = Counter()
         # When to look again whether the files are still what was written.
         self._next_look = -math.inf
 
@@ -68,6 +77,7 @@ class Health:
                     f"{_UNWRITABLE[type(reason)][1].format(reason)}. Start again after that"
                 ) from None
             if self._store.damage:
+                self.replaced["damaged"] += 1
                 _log.error(
                     "what was not damaged is in a new file, and the peers send the rest "
                     "that they have. The damaged file is %s",
@@ -82,7 +92,7 @@ class Health:
     async def look(self) -> None:
         """Once a second, see whether the files are still what was written. If not, write memory
         into a new file. Raises `NothingWritten` if that can't be done now."""
-        refusing = self._unwritten is DataLost
+        refusing = self.unwritten is DataLost
         if self._clock() < self._next_look and not refusing:
             return
         fault = await self._store.fault()
@@ -93,21 +103,22 @@ class Health:
             if not refusing:
                 _log.error("%s: writing everything that is in memory into a new file", fault)
             old = await self._renew()
+            self.replaced["lost"] += 1
             _log.warning("everything is in a new file; the old one is %s", old or "gone")
             self._log_warnings()
 
     def unwritable(self, reason: NothingWritten) -> type[NotCounted]:
         """The store takes nothing now, for this reason. Return how to refuse the views."""
         why, text = _UNWRITABLE[type(reason)]
-        if why is not self._unwritten:
+        if why is not self.unwritten:
             _log.error("%s", text.format(reason))
-        self._unwritten = why
+        self.unwritten = why
         return why
 
     def writable(self) -> None:
         """The store has taken a transaction."""
-        if self._unwritten:
-            self._unwritten = None
+        if self.unwritten:
+            self.unwritten = None
             _log.info("the database takes views again")
 
     async def _renew(self) -> Path | None:

@@ -38,6 +38,7 @@ from ratchet_server.counting.refusals import (
 )
 from ratchet_server.counting.store import Store
 from ratchet_server.crash_points import reached
+from ratchet_server.durations import Durations
 from ratchet_server.settings import Ack
 
 # How often the replica ticks.
@@ -93,14 +94,13 @@ class Keeper:
         # Since this process started, for /metrics.
         self.views_counted = 0
         self.keys_repeated = 0
-        self.commits = 0
-        self.commit_s = 0.0
+        self.commits = Durations()
         # How many notices of each kind the replica has given, for /metrics.
         self.notices: Counter[str] = Counter()
         # Set once a newer process of this name has taken over. Then this process must end.
         self.superseded = asyncio.Event()
         self._store = store
-        self._health = Health(store, self.replica.table, clock=clock)
+        self.health = Health(store, self.replica.table, clock=clock)
         self._answers = Answers(
             replica.holdings,
             self.value,
@@ -139,6 +139,21 @@ class Keeper:
     def value(self, video: str) -> int:
         """The number to show: the views on disk, and those that ack=memory has answered since."""
         return self.replica.journal.shown(video)
+
+    @property
+    def waiting(self) -> int:
+        """How many views wait for the next commit."""
+        return len(self._views) + sum(len(batch.entries) for batch in self._batches)
+
+    @property
+    def keys_held(self) -> int:
+        """How many keys the store remembers."""
+        return self._store.keys
+
+    @property
+    def clock_in_doubt(self) -> bool:
+        """Whether views are refused because our clock, or that of a peer, is wrong."""
+        return self.replica.tenure.in_doubt(self._clock())
 
     async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
@@ -245,7 +260,7 @@ class Keeper:
             table.restore(part)
         if self._store.has_lost_ids:
             self.replica.identity.lost_ids()
-        await self._health.mend()
+        await self.health.mend()
         # A node on a machine whose clock is behind must start all the same, and go on when somebody
         # sets the clock.
         faults = await asyncio.to_thread(lambda: [*islice(bounds.faults(table), MAX_FAULTS)])
@@ -323,7 +338,7 @@ class Keeper:
         started = self._clock()
         changes: Changes | None = None
         try:
-            await self._health.look()
+            await self.health.look()
             if keys := _keys(views, batch):
                 async with self._store.transaction() as transaction:
                     # Store keys in the same transaction as their views: both, or neither.
@@ -348,7 +363,7 @@ class Keeper:
                 # The replica keeps the views that are already answered. They must wait for a
                 # commit again.
                 self._answered_early = True
-            why = self._health.unwritable(reason)
+            why = self.health.unwritable(reason)
             refuse(views, why)
             if batch:
                 refuse_one(batch, why())
@@ -357,10 +372,9 @@ class Keeper:
                     done.set_exception(why())
             return
         if changes:
-            self._health.writable()
+            self.health.writable()
             self._send(self.replica.committed(changes))
-            self.commits += 1
-            self.commit_s += self._clock() - started
+            self.commits.add(self._clock() - started)
             _reach_crash_points(changes)
         outcome = Outcome(list(zip(views, new, strict=True)), batch, sum(added.values()))
         counted, repeated = self._answers.give(outcome)

@@ -204,6 +204,7 @@ STRUCTURE: Final = ("PRAGMA quick_check(1)", "PRAGMA integrity_check('slots')")
 CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
+COUNT_KEYS: Final = "SELECT count(*) FROM keys"
 KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""

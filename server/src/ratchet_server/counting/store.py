@@ -65,6 +65,8 @@ class Store:
         self._broken: str | None = None
         # The version of the tables.
         self._version = schema.SAME_TABLES
+        # How many keys it remembers, once it is loaded.
+        self.keys = 0
         # What `load` has found damaged, in words.
         self.damage: list[str] = []
         # Whether some ids of the cluster are among that.
@@ -112,6 +114,8 @@ class Store:
             yield part
         self._slot_ids |= reading.slot_ids
         self.has_lost_ids = reading.has_lost_ids
+        with suppress(*UNREADABLE):
+            [(self.keys,)] = await self._driver.execute_fetchall(schema.COUNT_KEYS)
 
     async def fault(self) -> str | None:
         """Whether something has happened to the files since they were opened, and what. They are
@@ -170,6 +174,7 @@ class Store:
             raise DataError(f"can't replace {self._where}: {error.strerror}") from None
         self._slot_ids.clear()
         self._broken = None
+        self.keys = fresh.keys
         await self._connect()
         return old
 
@@ -196,6 +201,7 @@ class Store:
                 reached("fold-half-written")
             committing = True
             await self._driver.execute("COMMIT")
+            self.keys += transaction.keys
         except BaseException as error:
             # The rollback may undo slots whose ids this transaction has learned.
             self._slot_ids.clear()

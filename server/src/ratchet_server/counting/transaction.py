@@ -20,6 +20,8 @@ class Transaction:
         self._driver = driver
         self._slot_ids = ids
         self.lifted = False
+        # How many more keys are remembered at the end.
+        self.keys = 0
 
     async def known_keys(self, keys: Iterable[str], now_s: int) -> Mapping[str, str]:
         """The video of each of `keys` that the store remembers."""
@@ -28,13 +30,17 @@ class Transaction:
         return {row[0]: row[1] for row in found}
 
     async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
-        """Remember key -> video until `expires_s`, and forget some that have expired."""
+        """Remember key -> video until `expires_s`, and forget some keys that have expired."""
+        # First, so that a key that has expired is not taken for a second one when it comes again.
+        dropped = await self._driver.execute(schema.DROP_KEYS, (now_s,))
+        self.keys -= dropped.rowcount
         await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
-        await self._driver.execute(schema.DROP_KEYS, (now_s,))
 
     async def put_keys(self, keys: Iterable[Iterable[Any]]) -> None:
         """Remember keys, each with its video and the time when it expires."""
-        await self._execute_many(schema.PUT_KEY, [tuple(key) for key in keys])
+        rows = [tuple(key) for key in keys]
+        await self._execute_many(schema.PUT_KEY, rows)
+        self.keys += len(rows)
 
     async def write(self, changes: Changes) -> None:
         """Write `changes`, in the order that `Changes` documents."""

@@ -5,7 +5,8 @@ The calls. Each is a blueprint, whose arguments are the parts that it uses:
     views             counts a view
     reads             lists, numbers, snapshots, pictures (badge), and live updates of a number
     this_node         `/api/node`, `/healthz`, `/readyz`
-    cluster           `/api/cluster`; metrics: `/metrics`
+    cluster           `/api/cluster`
+    metrics           `/metrics`: a collector each for counting, serving and the cluster
     operators         drain, leave and retire (retirement)
     peer              `WS /peer`: the connections that peers open
     pages, files      the HTML; clips and built assets. built: the folder of the built page
@@ -15,6 +16,7 @@ What they share:
 
     app, server       the Sanic app; its listening socket. head_router: HEAD wherever GET is
     bounded_protocol  limits that Sanic lacks: how slow a client may be
+    tally             counts responses and errors
     backlog           how many bytes may wait for all clients together
     gate              which requests the node serves now; guard: which callers it serves
     videos            which videos this node counts and lists (catalogue: its clips; listing: ids)

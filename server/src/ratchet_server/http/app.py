@@ -14,6 +14,7 @@ from ratchet_server.http.gate import Gate
 from ratchet_server.http.head_router import HeadRouter
 from ratchet_server.http.hosts import Hosts
 from ratchet_server.http.room import Room
+from ratchet_server.http.tally import Tally
 
 App = Sanic[Any, Any]
 
@@ -32,6 +33,7 @@ def application(
     gate: Gate,
     room: Room,
     hosts: Hosts,
+    tally: Tally,
     *,
     signed: Iterable[Blueprint],
     unsigned: Iterable[Blueprint],
@@ -43,9 +45,10 @@ def application(
     """
     # Sanic refuses a second app of the same name. A test may make two nodes of one name.
     app = Sanic(f"ratchet-{name}-{id(gate)}", configure_logging=False, router=HeadRouter())
-    # Sanic makes the `BoundedProtocol` of each connection. The protocol finds both parts here.
+    # Sanic makes the `BoundedProtocol` of each connection. The protocol finds these parts here.
     app.ctx.backlog = Backlog()
     app.ctx.room = room
+    app.ctx.tally = tally
     app.config.MOTD = False
     app.config.REQUEST_MAX_SIZE = MAX_REQUEST
     app.config.REQUEST_MAX_HEADER_SIZE = MAX_HEAD
@@ -59,7 +62,7 @@ def application(
     app.config.GRACEFUL_TCP_CLOSE_TIMEOUT = LAST_RESPONSE_S
     app.config.WEBSOCKET_MAX_SIZE = codec.MAX_TEXT
     defaults = {NODE_HEADER: name, "Cache-Control": "no-store", **headers.NOSNIFF}
-    app.error_handler = JsonErrors(defaults, gate.close_if_stopping)
+    app.error_handler = JsonErrors(defaults, gate.close_if_stopping, tally.refused)
 
     if hosts.are_checked:
         # For every path, also for those where there is nothing.

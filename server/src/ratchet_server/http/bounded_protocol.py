@@ -9,9 +9,9 @@ import socket
 import struct
 import sys
 from asyncio import BaseTransport, Transport
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Final, NamedTuple, cast
 
 from sanic.exceptions import BadRequest, RequestTimeout, SanicException
@@ -19,6 +19,7 @@ from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from ratchet_server.http.backlog import Backlog
+from ratchet_server.http.tally import Tally
 from ratchet_server.http.unread import drop_unread
 
 
@@ -48,9 +49,23 @@ AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
 class _Http(Http):
-    """Sanic's HTTP, mended: it can respond to a URL that it can't parse."""
+    """Sanic's HTTP, mended: it can respond to a URL that it can't parse. And it counts responses.
+
+    Sanic offers signals and middleware for that. A signal with an empty handler costs 29 % of a
+    bare request, an empty middleware 2.5 %; this costs 1 % of a view.
+    """
 
     __slots__ = ()
+
+    def http1_response_header(self, data: bytes, end_stream: bool) -> Coroutine[Any, Any, None]:
+        """Send the head of a response, and count the response."""
+        # Before it is sent: how long the client takes to read is not the node's time. Sanic has no
+        # start for a request that it can't parse.
+        took_s = perf_counter() - self.perft0 if self.perft0 else 0.0
+        route = self.request.route
+        tally: Tally = self.protocol.app.ctx.tally
+        tally.responded(route.path if route else None, self.response.status, took_s)
+        return super().http1_response_header(data, end_stream)
 
     def create_empty_request(self) -> None:
         """Make an empty request for the error response. Without this, Sanic would parse the bad URL
@@ -69,7 +84,8 @@ class BoundedProtocol(WebSocketProtocol):
     """Stops reading from a client that doesn't read its responses, and aborts its socket if it
     doesn't catch up.
 
-    All connections share the app's `ctx.backlog`, a `Backlog`, and its `ctx.room`, a `Room`.
+    All connections share what is in the app's `ctx`: `backlog`, a `Backlog`; `room`, a `Room`; and
+    `tally`, a `Tally`.
     """
 
     HTTP_CLASS = _Http

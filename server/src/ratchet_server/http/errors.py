@@ -81,12 +81,15 @@ class JsonErrors(ErrorHandler):
         self,
         defaults: Mapping[str, str],
         before_response: Callable[[Request], None] = lambda _request: None,
+        counted: Callable[[str], None] = lambda _code: None,
     ) -> None:
         """`defaults`: headers for every response that does not set them itself.
-        `before_response`: called with the request before each error response."""
+        `before_response`: called with the request before each error response. `counted`: called
+        with the code of each."""
         super().__init__()
         self._defaults = defaults
         self._before_response = before_response
+        self._counted = counted
 
     def default(self, request: Request | None, exception: Exception) -> HTTPResponse:
         """The response for `exception`."""
@@ -116,4 +119,5 @@ class JsonErrors(ErrorHandler):
         headers = {**self._defaults, **headers}
         if request:
             self._before_response(request)
+        self._counted(code)
         return json({"error": code, "message": message, **more}, status=status, headers=headers)

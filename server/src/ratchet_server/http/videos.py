@@ -48,6 +48,17 @@ class Videos:
             self._joined = own, elsewhere
         return self._clips
 
+    @property
+    def most(self) -> int | None:
+        """How many videos this node counts at the most; None: as many as are named."""
+        return self._most if self._open else None
+
+    def __len__(self) -> int:
+        """How many videos this node counts; on an open node, those that have views."""
+        if self._open:
+            return len(self._viewed)
+        return len(self._listed) + sum(clip not in self._listed for clip in self.clips)
+
     def known(self, video: str) -> str:
         """The id that a path names, if this node counts it. Raises `ApiError` if not."""
         if "%" in video:

@@ -36,6 +36,10 @@ class Sightings:
             found |= bus.misunderstood()
         return {**found, **self._mesh.misunderstood()}
 
+    def refusing(self) -> int:
+        """At how many of the addresses that it dials this node was refused the last time."""
+        return sum(one.refused is not None for one in self._mesh.dialled)
+
     def buses(self) -> list[BusState]:
         """All buses of this node."""
         return [BusState(bus.name, *(bus.trouble or (None, 0.0))) for bus in self._buses]
