@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ratchet_server import cli
+from ratchet_server import cli, logs
 from ratchet_server.__main__ import INTERRUPTED
 from ratchet_server.demo import program, wires
 from ratchet_server.demo.fronts import with_fronts
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in names:
         return _failed(f"BUS is one of {', '.join(names)}")
     (name,) = arguments
-    cli.log_to_stderr()
+    logs.to_stderr()
     try:
         if name == MULTICAST:
             program.run(NODES, wires.over(GROUP))

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from ratchet_server.log_throttle import OneLine, Ration
+from ratchet_server import logs
 from ratchet_server.output import OutputError, say
-from ratchet_server.settings import SettingError, environment, sources, values
+from ratchet_server.settings import LogFormat, SettingError, environment, sources, values
 
 OK: Final = 0
 FAILED: Final = 1
@@ -28,26 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code: 0 success, 1 failure, 2 a usage error, 3 a newer
     process has superseded this node."""
     arguments = _parser().parse_args(argv)
-    log_to_stderr()
+    if arguments.run is not _node:  # It has settings for its log.
+        logs.to_stderr()
     try:
         return cast(int, arguments.run(arguments))
     except SettingError as error:
         return _failed(error, USAGE_ERROR)
 
 
-def log_to_stderr() -> None:
-    """Log one line for each event, and of libraries only what went wrong."""
-    handler = logging.StreamHandler()
-    handler.addFilter(Ration())
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # These libraries log every connection and every request.
-    for library in ("sanic", "websockets", "httpx"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-
-
-def _failed(error: Exception, code: int = FAILED) -> int:
-    say(f"ratchet: {error}", to=sys.stderr)
+def _failed(error: Exception, code: int = FAILED, form: LogFormat = "text") -> int:
+    say(logs.as_line(f"ratchet: {error}", form, logging.ERROR), to=sys.stderr)
     return code
 
 
@@ -65,15 +55,20 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _node(arguments: argparse.Namespace) -> int:
     environ = environment.effective(os.environ)
+    form: LogFormat = sources.read_one("log_format", arguments, environ)
+    logs.to_stderr(form, sources.read_one("log_level", arguments, environ))
     for line in environment.of_services(os.environ) + environment.unknown(environ):
         _log.warning("%s", line)
-    settings = sources.read(arguments, environ)
+    try:
+        settings = sources.read(arguments, environ)
+    except SettingError as error:
+        return _failed(error, USAGE_ERROR, form)
     from ratchet_server import node
 
     try:
         return node.run(settings)
     except node.NodeError as error:
-        return _failed(error)
+        return _failed(error, FAILED, form)
 
 
 def _repair(arguments: argparse.Namespace) -> int:

@@ -106,10 +106,10 @@ class Ration(logging.Filter):
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        return _cut(record.getMessage())
+        return cut(record.getMessage())
     except (TypeError, ValueError):
         # The arguments don't fit the format. That must not fail the code that logs.
-        return _cut(f"{record.msg} {record.args}")
+        return cut(f"{record.msg} {record.args}")
 
 
 def _where(trace: TracebackType | None) -> Hashable:
@@ -125,7 +125,7 @@ class OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         """The line."""
-        record.message = _printable(_cut(record.message))
+        record.message = _printable(cut(record.message))
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
@@ -133,7 +133,8 @@ class OneLine(logging.Formatter):
         return "\n".join(map(_printable, super().formatException(ei).split("\n")))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """The beginning of a message, as much as is written."""
     return text if len(text) <= MOST_SIZE else f"{text[:MOST_SIZE]} ..."
 
 

@@ -19,7 +19,7 @@ from ratchet.frames import Hello
 from ratchet.options import Options
 from ratchet.replica import Replica
 
-from ratchet_server import open_files, signals, supervisor
+from ratchet_server import logs, open_files, signals, supervisor
 from ratchet_server.counting import datadir
 from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.departure import Departure
@@ -155,7 +155,7 @@ async def _live(
         work = asyncio.create_task(keeper.run())
         # Together, so that they withdraw this node's address at the same time.
         discoveries = together(discovery.run(keeper.replica.me) for discovery in node.discoveries)
-        readiness = _become_ready(node, url, settings.join_timeout_s)
+        readiness = _become_ready(node, url, settings)
         for part in (
             node.routes.run(keeper),
             node.freezes.run(),
@@ -386,8 +386,9 @@ def _node(
     )
 
 
-async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
-    """Wait until the node has caught up, or for `timeout_s`, and then announce that it is ready."""
+async def _become_ready(node: _Node, url: str, settings: Settings) -> None:
+    """Wait until the node has caught up, or as long as it may, and announce that it is ready."""
+    timeout_s = settings.join_timeout_s
 
     def settled() -> bool:
         return node.routes.settled() and node.elsewhere.settled()
@@ -403,7 +404,7 @@ async def _become_ready(node: _Node, url: str, timeout_s: int) -> None:
         )
     if not node.departure.stop_requested.is_set():
         # People read this line, and programs wait for it.
-        say(f"ready: node {node.name} at {url}")
+        say(logs.as_line(f"ready: node {node.name} at {url}", settings.log_format))
         supervisor.tell("READY=1")
 
 

@@ -13,8 +13,8 @@ from ratchet_server.http.app import LAST_RESPONSE_S
 from ratchet_server.http.backlog import Backlog
 from ratchet_server.http.bounded_protocol import MAX_NOT_SENT, BoundedProtocol, Pace
 from ratchet_server.http.room import Room
-from ratchet_server.http.tally import Tally
 from ratchet_server.http.sending import send_file
+from ratchet_server.http.tally import Tally
 from ratchet_server.node import _loop_factory
 from sanic import HTTPResponse, Request, Sanic
 

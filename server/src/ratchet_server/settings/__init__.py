@@ -19,12 +19,25 @@ from ratchet_server.settings.buses import buses as read_buses
 from ratchet_server.settings.registries import RegistryUrl, registry_urls
 from ratchet_server.settings.values import ANY, MEMORY, SettingError, check_url
 
-__all__ = ["ACKS", "ANY", "MEMORY", "Ack", "OnTerm", "SettingError", "Settings", "check_url"]
+__all__ = [
+    "ACKS",
+    "ANY",
+    "MEMORY",
+    "Ack",
+    "LogFormat",
+    "LogLevel",
+    "OnTerm",
+    "SettingError",
+    "Settings",
+    "check_url",
+]
 
 Ack = Literal["memory", "disk", "peers"]
 ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
 
 OnTerm = Literal["stop", "leave"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,12 @@ class Settings:
     allowed_hosts: Annotated[tuple[str, ...], Setting("RATCHET_ALLOWED_HOSTS", "", values.hosts,
         many=True, unset="any; on loopback its own",
         help="host names to which the node answers, or * for any")] = ()
+    log_format: Annotated[LogFormat, Setting("RATCHET_LOG_FORMAT", "--log-format FORMAT",
+        values.one_of(*get_args(LogFormat)),
+        "the form of the log: text, or json with one object in each line")] = "text"
+    log_level: Annotated[LogLevel, Setting("RATCHET_LOG_LEVEL", "",
+        values.one_of(*get_args(LogLevel)),
+        "the least level that is logged: debug, info, warning or error")] = "info"
     panel: Annotated[bool, Setting("RATCHET_PANEL", "", values.yes_or_no,
         "the debug panel on the watch page: yes or no")] = False
     page: Annotated[Path | None, Setting("RATCHET_PAGE", "", values.built_page, unset="packaged",
