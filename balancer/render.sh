@@ -1,8 +1,10 @@
 #!/bin/sh
 # Prints HAProxy's configuration for a list of nodes: render.sh [NAME=]HOST:PORT,[NAME=]HOST:PORT,... BIND_HOST:PORT
-# A page can ask for a node whose NAME is given: ?node=NAME. Two variables set bounds for clients:
+# A page can ask for a node whose NAME is given: ?node=NAME. HAProxy's log and stats call it NAME, too; a node without one has
+# its address there. These variables change the configuration:
 #   RATCHET_CLIENT_CONNECTIONS   how many connections one address may have (1000)
 #   RATCHET_PROXIES              ADDRESS[/BITS],...: proxies in front of the balancer, which may have any number (none)
+#   RATCHET_STATS                HOST:PORT where HAProxy shows its stats to operators (nowhere)
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -12,7 +14,7 @@ fi
 
 # Pass both through the environment: awk would interpret backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
 LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONNECTIONS:-1000} \
-    RENDER_PROXIES=${RATCHET_PROXIES:-} exec awk '
+    RENDER_PROXIES=${RATCHET_PROXIES:-} RENDER_STATS=${RATCHET_STATS:-} exec awk '
     function fail(message) {
         print "render.sh: " message > "/dev/stderr"
         failed = 1
@@ -51,6 +53,12 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
                 nodes[i] = substr(nodes[i], at + 1)
             }
             check("node", nodes[i], "^(" name ")$")
+            # An address has a colon, and a name has none, so no two are equal. HAProxy takes no brackets in names.
+            names[i] = pins[i]
+            if (names[i] == "") {
+                names[i] = nodes[i]
+                gsub(/[][]/, "", names[i])
+            }
             if (nodes[i] in seen)
                 fail("node \"" nodes[i] "\" is given twice")
             seen[nodes[i]]
@@ -64,6 +72,9 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
         gsub(/,/, " ", proxies)
         if (proxies !~ /^[0-9A-Fa-f.:\/ ]*$/)
             fail("RATCHET_PROXIES \"" proxies "\" has no valid addresses (for instance: 203.0.113.7,2001:db8::/32)")
+        stats = ENVIRON["RENDER_STATS"]
+        if (stats != "")
+            check("RATCHET_STATS", stats, "^(" name "|\\*)$")
     }
 
     /^ *#/ { print; next }
@@ -74,7 +85,7 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
             if (line ~ /%PIN%/ && pins[i] == "")
                 continue
             gsub(/%PIN%/, pins[i], line)
-            gsub(/%NAME%/, "n" i, line)
+            gsub(/%NAME%/, names[i], line)
             gsub(/%ADDRESS%/, nodes[i], line)
             print line
         }
@@ -86,8 +97,9 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
         gsub(/%CONNECTIONS%/, connections)
         gsub(/%PROXIES%/, proxies)
         gsub(/%RETRIES%/, retries)
+        gsub(/%STATS%/, stats)
         print
     }
 
     END { exit failed ? 2 : 0 }
-' "$(dirname -- "$0")/haproxy.cfg.in"
+' "$(dirname -- "$0")/haproxy.cfg.in" ${RATCHET_STATS:+"$(dirname -- "$0")/stats.cfg.in"}

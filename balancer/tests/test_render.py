@@ -23,10 +23,12 @@ def render(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_node_is_in_every_backend_and_only_one_backend_checks() -> None:
-    lines = render("a:1,10.0.0.2:2", "*:80").stdout.splitlines()
+    lines = render("a:1,c=10.0.0.2:2,[::1]:3", "*:80").stdout.splitlines()
     servers = [line.split() for line in lines if line.lstrip().startswith("server ")]
-    assert [server[1:3] for server in servers] == [["n1", "a:1"], ["n2", "10.0.0.2:2"]] * 5
-    assert sum("check" in server for server in servers) == 2
+    # Under its own name. One without a name has its address.
+    named = [["a:1", "a:1"], ["c", "10.0.0.2:2"], ["::1:3", "[::1]:3"]]
+    assert [server[1:3] for server in servers] == named * 5
+    assert sum("check" in server for server in servers) == 3
 
 
 def test_a_page_can_ask_for_a_node_only_by_the_name_that_was_given() -> None:
@@ -36,7 +38,7 @@ def test_a_page_can_ask_for_a_node_only_by_the_name_that_was_given() -> None:
         ]
 
     assert pins("a:1,b:2") == []
-    one = "use-server n2 if { urlp(node) -m str -- c }"
+    one = "use-server c if { urlp(node) -m str -- c }"
     assert pins("a:1,c=b:2") == [one] * 3  # views have no pins
 
 
@@ -125,6 +127,8 @@ def test_bad_input_is_named_and_nothing_is_rendered(nodes: str, bind: str, compl
         ("RATCHET_CLIENT_CONNECTIONS", "many"),
         ("RATCHET_CLIENT_CONNECTIONS", "1 }\n"),
         ("RATCHET_CLIENT_CONNECTIONS", "100000"),
+        ("RATCHET_STATS", "8404"),
+        ("RATCHET_STATS", "*:8404 ssl"),
         ("RATCHET_PROXIES", "cdn.example"),
         ("RATCHET_PROXIES", "10.0.0.1\n"),
         ("RATCHET_PROXIES", "10.0.0.1 -f"),

@@ -16,6 +16,7 @@ ELSEWHERE: Final = {
     "RATCHET_NODES": "the nodes behind the balancer, in its image",
     "RATCHET_CLIENT_CONNECTIONS": "how many connections one address may have to the balancer",
     "RATCHET_PROXIES": "the proxies in front of the balancer",
+    "RATCHET_STATS": "where the balancer shows its stats",
     "RATCHET_HYPOTHESIS": "how long the core's random tests search",
 }
 
