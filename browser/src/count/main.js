@@ -9,7 +9,7 @@
 // browser.
 //
 // A view that no node answers is sent again for ten minutes, also by later pages of this site. When it
-// is counted, the document gets the event `ratchet-counted`, whose detail is {video, views}. The script
+// is counted, the document gets the event `ratchet-counted`, whose detail is {site, video, views}. The script
 // stores only views on their way and, with `data-once`, the day of the last view: no cookie, no name of
 // the viewer.
 //
@@ -40,7 +40,9 @@ function start({ src, dataset }) {
     keep,
     {
       counted(video, views) {
-        document.dispatchEvent(new CustomEvent('ratchet-counted', { detail: { video, views } }));
+        document.dispatchEvent(
+          new CustomEvent('ratchet-counted', { detail: { site, video, views } }),
+        );
       },
       refused(video, status) {
         warn(`${site} has refused a view of ${video}: status ${status}.`);
