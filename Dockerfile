@@ -25,7 +25,7 @@ FROM python:3.12.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ratchet \
     && install -d -o ratchet -g ratchet /data
 COPY --from=build /opt/ratchet /opt/ratchet
-COPY media/ /opt/ratchet/media/
+COPY server/src/ratchet_server/demo/clips/ /opt/ratchet/media/
 
 ENV PATH=/opt/ratchet/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -8,13 +8,14 @@ from typing import Final
 
 import httpx
 from ratchet_server.demo import balancer
+from ratchet_server.demo.machine import CLIPS
 
 from testing.life import Ways
 from testing.links import Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until
 from testing.processes import Process, running
 
-CLIP: Final = Path(__file__).parents[1] / "media" / "tide.webm"
+CLIP: Final = CLIPS / "tide.webm"
 # More than there are tests: each test takes a video that nobody has viewed.
 VIDEOS: Final = 200
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ratchet.changes import Changes
+from ratchet_server.demo import machine
 
 from testing.disk import fill
 from testing.nodes import Node, wait_until
 from testing.wire import dial, hello, rows
 
-MEDIA: Final = Path(__file__).parents[1] / "media"
+MEDIA: Final = machine.CLIPS
 LARGEST: Final = 2**53 - 1
 # A node believes no peer that claims more than a view in each microsecond since 1970.
 LARGEST_SLOT: Final = 10**15

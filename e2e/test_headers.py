@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page
+from ratchet_server.demo.machine import CLIPS
 from ratchet_server.http.built import Built
 
 from e2e.cluster import Cluster
@@ -25,7 +26,6 @@ FILES: Final = sorted(
     for path in BUILT.assets.rglob("*")
     if path.is_file() and path.suffix not in {".br", ".gz"}
 )
-MEDIA: Final = Path(__file__).parents[1] / "media"
 VIDEO: Final = "tide"
 PAGES: Final = ["/", f"/watch/{VIDEO}", "/learn", "/cluster", "/embed"]
 ANSWERS: Final = ["/api/videos", f"/api/videos/{VIDEO}", f"/api/videos/{VIDEO}/snapshot",
@@ -63,7 +63,7 @@ def policy(answer: httpx.Response) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that serves three clips. `VIDEO` is one of them."""
-    with Node("a", tmp_path_factory.mktemp("node"), flags=["--media", str(MEDIA)]) as node:
+    with Node("a", tmp_path_factory.mktemp("node"), flags=["--media", str(CLIPS)]) as node:
         yield node.start()
 
 

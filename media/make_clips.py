@@ -1,4 +1,4 @@
-"""Draws the demo's clips and posters. Run it only to change them: this folder holds its output.
+"""Draws the demo's clips and posters. Run it only to change them: git has its output.
 
     python media/make_clips.py [ID ...]        needs ffmpeg with libvpx-vp9 and libwebp; a minute
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
+OUT: Final = Path(__file__).resolve().parents[1] / "server/src/ratchet_server/demo/clips"
 WIDTH: Final = 320
 HEIGHT: Final = 180
 FRAMES: Final = 120
@@ -187,9 +187,9 @@ def encode(name: str, draw: Callable[[float], Frame]) -> None:
     webp = ["-c:v", "libwebp", "-quality", "82", "-frames:v", "1"]
     frames = [bytes(draw(at / FRAMES)) for at in range(FRAMES)]
     ffmpeg = ["ffmpeg", "-loglevel", "error", "-y", *size, "-i", "-", *enlarge]
-    subprocess.run([*ffmpeg, *vp9, str(HERE / f"{name}.webm")], input=b"".join(frames), check=True)
-    subprocess.run([*ffmpeg, *webp, str(HERE / f"{name}.webp")], input=frames[POSTER], check=True)
-    print(f"{name}: {(HERE / f'{name}.webm').stat().st_size / 1e3:.0f} kB")
+    subprocess.run([*ffmpeg, *vp9, str(OUT / f"{name}.webm")], input=b"".join(frames), check=True)
+    subprocess.run([*ffmpeg, *webp, str(OUT / f"{name}.webp")], input=frames[POSTER], check=True)
+    print(f"{name}: {(OUT / f'{name}.webm').stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

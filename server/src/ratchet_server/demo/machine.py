@@ -11,9 +11,12 @@ import socket
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 # Everything in a demo listens here, so no other machine reaches it.
 HOST = "127.0.0.1"
+# The demo's own clips.
+CLIPS: Final = Path(__file__).parent / "clips"
 
 
 class DemoError(Exception):
@@ -41,9 +44,9 @@ def listen(port: int) -> socket.socket:
 
 
 def find_media() -> tuple[Path, str]:
-    """The folder with the clips (RATCHET_MEDIA, or else the repository's), and one clip's id."""
+    """The folder with the clips (RATCHET_MEDIA, or else the demo's own), and one clip's id."""
     named = os.environ.get("RATCHET_MEDIA")
-    folder = Path(named) if named else Path(__file__).parents[4] / "media"
+    folder = Path(named) if named else CLIPS
     try:
         catalogue = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
         return folder, next(iter(catalogue))
