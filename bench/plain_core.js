@@ -8,7 +8,7 @@ export async function loadMerge() {
     indexURL: folder,
     lockFileURL: `${folder}pyodide-lock.json`,
     packageBaseUrl: folder,
-    packages: ['ratchet-core'],
+    packages: ['ratchet-views-core'],
   });
   return pyodide.pyimport('ratchet.passive').merge;
 }

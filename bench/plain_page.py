@@ -35,7 +35,7 @@ def build(out: Path) -> None:
 def _lock(wheel: Path) -> dict[str, object]:
     info = json.loads((PYODIDE / "pyodide-lock.json").read_text())["info"]
     package = {
-        "name": "ratchet-core",
+        "name": "ratchet-views-core",
         "version": wheel.name.split("-")[1],
         "file_name": wheel.name,
         "install_dir": "site",
@@ -45,4 +45,4 @@ def _lock(wheel: Path) -> dict[str, object]:
         "depends": [],
         "unvendored_tests": False,
     }
-    return {"info": info, "packages": {"ratchet-core": package}}
+    return {"info": info, "packages": {"ratchet-views-core": package}}

@@ -7,11 +7,11 @@ lock() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
         --no-annotate --upgrade "$@"
 }
-lock ../server/pyproject.toml --no-emit-package ratchet-core -o run.txt
+lock ../server/pyproject.toml --no-emit-package ratchet-views-core -o run.txt
 lock build.in -c run.txt -o build.txt
 # The clients of all buses and registries.
-lock ../server/pyproject.toml --all-extras -c run.txt -c build.txt --no-emit-package ratchet-core \
-    --no-emit-package ratchet-server -o extras.txt
+lock ../server/pyproject.toml --all-extras -c run.txt -c build.txt --no-emit-package ratchet-views-core \
+    --no-emit-package ratchet-views -o extras.txt
 lock test.in -o test.txt
 lock pyodide.in -o pyodide.txt
 lock npm.in -o npm.txt

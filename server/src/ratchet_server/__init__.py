@@ -20,3 +20,8 @@
 `http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may
 import the last six.
 """
+
+from typing import Final
+
+# What pip installs this package as.
+DISTRIBUTION: Final = "ratchet-views"

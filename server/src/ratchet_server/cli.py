@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from ratchet_server import logs
+from ratchet_server import DISTRIBUTION, logs
 from ratchet_server.output import OutputError, say
 from ratchet_server.settings import LogFormat, SettingError, environment, sources, values
 
@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ratchet",
         description="A view counter that many nodes count on and that never goes down.",
     )
-    version = f"%(prog)s {importlib.metadata.version('ratchet-server')}"
+    version = f"%(prog)s {importlib.metadata.version(DISTRIBUTION)}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

@@ -184,4 +184,4 @@ def test_a_library_that_is_missing_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr(builtins, "__import__", import_all_but_it)
     with pytest.raises(SettingError) as error:
         bus_of(one(text))
-    assert f"{library} is not installed: pip install 'ratchet-server[{extra}]'" in str(error.value)
+    assert f"{library} is not installed: pip install 'ratchet-views[{extra}]'" in str(error.value)

@@ -113,8 +113,8 @@ class TestARegistry:
     @pytest.mark.parametrize(
         ("url", "client"),
         [
-            ("dns://h:1", "needs dnspython: pip install 'ratchet-server[dns]'"),
-            ("zookeeper://h:2181/x", "needs kazoo: pip install 'ratchet-server[zookeeper]'"),
+            ("dns://h:1", "needs dnspython: pip install 'ratchet-views[dns]'"),
+            ("zookeeper://h:2181/x", "needs kazoo: pip install 'ratchet-views[zookeeper]'"),
         ],
     )
     def test_whose_client_is_missing_says_how_to_install_it(

@@ -24,13 +24,15 @@ from prometheus_client.registry import Collector
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import raw
 
+from ratchet_server import DISTRIBUTION
+
 
 class _Build(Collector):
     """Which program this is, and which node."""
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._version = importlib.metadata.version("ratchet-server")
+        self._version = importlib.metadata.version(DISTRIBUTION)
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ratchet_server import DISTRIBUTION
 from ratchet_server.peering.bus.port import Bus
 from ratchet_server.settings import SettingError
 from ratchet_server.settings.buses import BusUrl
@@ -39,7 +40,7 @@ def bus_of(url: BusUrl) -> Bus:
     except ModuleNotFoundError as error:
         raise SettingError(
             f"bus {url} needs {library}, and {error.name} is not installed: "
-            f"pip install 'ratchet-server[{kind}]'"
+            f"pip install '{DISTRIBUTION}[{kind}]'"
         ) from None
     bus: Bus = getattr(found, name)(url)
     return bus

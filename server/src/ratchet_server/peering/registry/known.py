@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
+from ratchet_server import DISTRIBUTION
 from ratchet_server.peering.registry.finder import Finder
 from ratchet_server.peering.registry.port import LEASE_S, Registry
 from ratchet_server.peering.undialable import is_local, why_undialable
@@ -56,6 +57,6 @@ def registry(url: RegistryUrl, *, lease_s: float = LEASE_S) -> Registry:
         )
     except ModuleNotFoundError:
         raise SettingError(
-            f"--registry {url} needs {client}: pip install 'ratchet-server[{extra}]'"
+            f"--registry {url} needs {client}: pip install '{DISTRIBUTION}[{extra}]'"
         ) from None
     return adapter(url, lease_s=lease_s)
