@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # npm would write the page's packages and the tools for its sources into one folder at once.
 .NOTPARALLEL:
-.PHONY: help setup browser demo test check lint wires consul sim mutants bench clean
+.PHONY: help setup browser demo test check lint wires consul sim mutants bench dist clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -61,9 +61,12 @@ mutants: .venv/run .venv/test ## breaks the core in known ways, and shows which 
 bench: setup .venv/test ## measures speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
+dist: setup .venv/test ## builds what is published, into dist/: wheels, source archives, and the list of all parts (SBOM)
+	@$(BIN)/python -m release
+
 clean: ## removes everything that make has made; the demo's data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis e2e/artefacts \
-		browser/node_modules browser/.cache \
+		browser/node_modules browser/.cache dist \
 		server/src/ratchet_server/page server/src/ratchet_server/.page.*
 
 .venv/run: requirements/run.txt requirements/build.txt core/pyproject.toml server/pyproject.toml

@@ -156,11 +156,13 @@ def running_demo(
     environ: Mapping[str, str] | None = None,
     control: int | None = None,
     bus: str = "",
+    python: str | None = None,
 ) -> Iterator[Demo]:
     """A demo in `folder` that has started. All its processes end with the `with` statement.
 
-    `bus`: its URL; otherwise websockets join the nodes."""
-    with _started(folder, nodes, environ, control, bus) as demo:
+    `bus`: its URL; otherwise websockets join the nodes. `python`: that of another environment, in
+    which the demo is installed; the nodes serve the page that is in there."""
+    with _started(folder, nodes, environ, control, bus, python) as demo:
         yield demo
 
 
@@ -194,6 +196,7 @@ def _started(
     environ: Mapping[str, str] | None = None,
     control: int | None = None,
     bus: str = "",
+    python: str | None = None,
     **options: Any,
 ) -> Iterator[Demo]:
     first = _free_ports(nodes)
@@ -203,12 +206,12 @@ def _started(
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith("RATCHET_") or key == "RATCHET_PAGE"
+        if not key.startswith("RATCHET_") or (key == "RATCHET_PAGE" and not python)
     }
 
     output = folder / "demo.out"
     with running(
-        [sys.executable, "-c", _PROGRAM, *map(str, numbers), bus],
+        [python or sys.executable, "-c", _PROGRAM, *map(str, numbers), bus],
         output,
         kept | dict(environ or {}),
         # Its nodes may be slow to end. When the demo is killed, its nodes end, too.
