@@ -3,9 +3,11 @@
     python browser/build.py [--core DIR] [--out DIR]
 
 `out` then holds the pages (Jinja2 templates), build.json, and assets/: the scripts, and Pyodide,
-trimmed to what the core needs, with the core in it. Each file is also there as .br and .gz. A build
-is written to another folder, which is then renamed. So a build that fails or is stopped leaves the
-previous one. If nothing has changed, this does nothing.
+trimmed to what the core needs, with the core in it. Each file is also there as .br and .gz. In
+pyodide/ are the core's wheel and its lock file, for Pyodide pages of other sites.
+
+A build is written to another folder, which is then renamed. So a build that fails or is stopped
+leaves the previous one. If nothing has changed, this does nothing.
 """
 
 import argparse
@@ -16,10 +18,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from steps import CannotBuild, node, pack, runtime
+from steps import CannotBuild, for_others, node, pack, runtime
 
 BROWSER: Final = Path(__file__).resolve().parent
 PROJECT: Final = BROWSER.parent
+LIBRARIES: Final = PROJECT / "requirements/page.txt"
 OUT: Final = PROJECT / "server/src/ratchet_server/page"
 # Each of these becomes one classic script, with all that it imports.
 CLASSIC: Final = {
@@ -67,6 +70,9 @@ def build(core: Path, out: Path) -> None:
     print("page: trimmed, with the core, and a snapshot of it", flush=True)
     with pack.ahead(pyodide / "pyodide.asm.wasm", CACHE):
         runtime.make(pyodide, core, BROWSER / "stand_ins", assets / "pyodide")
+        print("page: the core's wheel, for other pages", flush=True)
+        libraries = for_others.libraries(LIBRARIES, CACHE)
+        for_others.make(pyodide, core, libraries, aside / "pyodide")
 
     print("page: compressing", flush=True)
     plain, packed = pack.compress(assets, CACHE)
@@ -86,12 +92,19 @@ def _inputs(core: Path) -> list[tuple[str, bytes]]:
     other versions of Python and Node.js made them.
     """
     found = [(f"core/{name}", content) for name, content in pack.tree(core / "src")]
+    # The wheel has these, too.
+    found += [
+        (f"core/{name}", (core / name).read_bytes())
+        for name in ("pyproject.toml", "README.md", "LICENSE")
+        if (core / name).is_file()
+    ]
     for folder in ("src", "page", "stand_ins", "steps"):
         if not (BROWSER / folder).is_dir():
             raise CannotBuild(f"{BROWSER / folder} is missing: the page is built from it")
         found += [(f"{folder}/{name}", content) for name, content in pack.tree(BROWSER / folder)]
     return found + [
-        (name, (BROWSER / name).read_bytes()) for name in ("build.py", "package-lock.json")
+        (path.name, path.read_bytes())
+        for path in (BROWSER / "build.py", BROWSER / "package-lock.json", LIBRARIES)
     ]
 
 

@@ -1,5 +1,6 @@
 """What must be true of a distribution before anybody gets it."""
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -20,11 +21,14 @@ _NEEDED: Final = {
         "ratchet_server/demo/clips/tide.webm",
         "ratchet_server/page/build.json",
         "ratchet_server/page/watch.html",
+        "ratchet_server/page/pyodide/pyodide-lock.json",
         "ratchet_server/page/assets/watch.js",
         "ratchet_server/page/assets/pyodide/pyodide.asm.wasm.br",
         "ratchet_server/page/assets/pyodide/started.snapshot.br",
     ),
 }
+# The core's wheel in the page, for pages of other sites.
+_SENT: Final = re.compile(r"ratchet_server/page/pyodide/.*\.whl")
 # Leftovers of a work tree.
 _STRAY: Final = ("__pycache__", ".pyc", ".DS_Store", ".orig", ".swp")
 
@@ -46,8 +50,7 @@ def distributions(folder: Path, *, bundled: Iterable[str]) -> None:
     """
     about = {}
     for name, needed in _NEEDED.items():
-        stem = name.replace("-", "_")
-        [wheel], [archive] = folder.glob(f"{stem}-[0-9]*.whl"), folder.glob(f"{stem}-[0-9]*.tar.gz")
+        wheel, archive = one(folder, name), one(folder, name, ".tar.gz")
         licences = ["LICENSE", *(f"licenses/{file}" for file in bundled if name == SERVER)]
         in_wheel, in_archive = _in_wheel(wheel), _in_archive(archive)
         metadata = next(file for file in in_wheel if file.endswith(".dist-info/METADATA"))
@@ -59,6 +62,7 @@ def distributions(folder: Path, *, bundled: Iterable[str]) -> None:
         with tarfile.open(archive) as tar:
             info = tar.extractfile(f"{archive.name.removesuffix('.tar.gz')}/PKG-INFO")
             _metadata(archive, info.read() if info else b"")
+    _same_core(one(folder, CORE), one(folder, SERVER))
     core, server = about[CORE], about[SERVER]
     pins = [str(one.specifier) for one in server.requires_dist or () if one.name == CORE]
     if not core.version == server.version or pins != [f"=={core.version}"]:
@@ -67,6 +71,24 @@ def distributions(folder: Path, *, bundled: Iterable[str]) -> None:
             f"{', '.join(pins)}: give all three the same version in core/pyproject.toml and "
             "server/pyproject.toml"
         )
+
+
+def one(folder: Path, name: str, ending: str = ".whl") -> Path:
+    """The file of this distribution in the folder."""
+    [file] = folder.glob(f"{name.replace('-', '_')}-[0-9]*{ending}")
+    return file
+
+
+def _same_core(core: Path, server: Path) -> None:
+    """Raise `NotPublishable` if the node would send other pages another core than its own."""
+    with zipfile.ZipFile(server) as opened:
+        [sent] = (name for name in opened.namelist() if _SENT.fullmatch(name))
+        with zipfile.ZipFile(opened.open(sent)) as inner, zipfile.ZipFile(core) as outer:
+            theirs, ours = (
+                {name: wheel.read(name) for name in wheel.namelist()} for wheel in (inner, outer)
+            )
+    if theirs != ours:
+        raise NotPublishable("the page was built with another core: run `make browser`")
 
 
 def _metadata(file: Path, text: bytes) -> Metadata:

@@ -37,6 +37,7 @@ PRIVATE = [
     ("POST", "/api/cluster/retire"),
     ("GET", "/api/videos_"),
     ("GET", "/learn/"),
+    ("GET", "/pyodide"),
     ("GET", "/embedded"),
     ("GET", "/view-count.js.map"),
     ("GET", "/stub/seen"),
@@ -105,11 +106,12 @@ class TestReads:
     def test_a_read_that_one_node_refuses_goes_to_another(self, cluster: Cluster) -> None:
         assert set(cluster.fetch_from(6, "/api/videos/busy-a")) == {"b", "c"}
 
-    def test_a_page_s_file_comes_from_a_node_that_has_it(self, cluster: Cluster) -> None:
+    @pytest.mark.parametrize("path", ["/assets/{}/watch.js", "/pyodide/{}.whl"])
+    def test_a_page_s_file_comes_from_a_node_that_has_it(self, cluster: Cluster, path: str) -> None:
         # This happens while nodes are upgraded one after the other.
-        assert set(cluster.fetch_from(6, "/assets/lacks-ab/watch.js")) == {"c"}
+        assert set(cluster.fetch_from(6, path.format("lacks-ab"))) == {"c"}
         with cluster.client() as client:
-            assert client.get("/assets/lacks-abc/watch.js").status_code == 404
+            assert client.get(path.format("lacks-abc")).status_code == 404
             assert client.get("/watch/lacks-abc").status_code == 404
 
     def test_a_file_that_no_node_has_costs_few_requests(self, cluster: Cluster) -> None:
@@ -130,6 +132,7 @@ class TestReads:
             "/embed?video=tide",
             "/view-count.js",
             "/count.js",
+            "/pyodide/pyodide-lock.json",
             "/api/videos/tide/views.svg",
         ],
     )

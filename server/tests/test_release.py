@@ -143,6 +143,18 @@ class TestARelease:
         with pytest.raises(check.NotPublishable, match=why):
             check.distributions(copy, bundled=BUNDLED)
 
+    def test_has_the_core_s_wheel_in_the_page_byte_for_byte(self, dist: Path) -> None:
+        with zipfile.ZipFile(one(dist, "ratchet_views-[0-9]*.whl")) as opened:
+            [inner] = (name for name in opened.namelist() if name.endswith(".whl"))
+            assert opened.read(inner) == one(dist, "ratchet_views_core-*.whl").read_bytes()
+
+    def test_with_another_core_in_the_page_is_refused(self, copy: Path) -> None:
+        core = one(copy, "ratchet_views_core-*.whl")
+        with zipfile.ZipFile(core, "a") as opened:
+            opened.writestr("ratchet/newer.py", "")
+        with pytest.raises(check.NotPublishable, match="another core: run `make browser`"):
+            check.distributions(copy, bundled=BUNDLED)
+
     def test_without_a_page_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(check.NotPublishable, match="make browser"):
             check.page(tmp_path)

@@ -33,6 +33,7 @@ let last;
 /** Ends the drawing of the last answer at once. */
 let hurry = () => {};
 
+byId('site').textContent = location.origin;
 lesson.dataset.lesson = 'waiting';
 showProgress('busy', 'Python is starting in this page …');
 const slow = setTimeout(() => {

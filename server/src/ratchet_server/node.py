@@ -36,6 +36,7 @@ from ratchet_server.http.batch import batch
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.changes import Changes, changes
 from ratchet_server.http.cluster import cluster
+from ratchet_server.http.core_for_others import core_for_others
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.freezes import Freezes
@@ -365,6 +366,7 @@ def _node(
             shared_catalogue(shared),
             files.clips(catalogue, elsewhere),
             files.assets(settings.page),
+            core_for_others(settings.page),
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
         # header would add a tenth to it.

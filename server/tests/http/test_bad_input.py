@@ -64,6 +64,7 @@ QUERIES = ["limit=0", "limit=-1", "limit=1001", "limit=1e3", "limit=ten", "limit
 
 PATHS = ["/nothing", "/api", "/api/", "/api/videos/x/y", "/api/videos/x/views/1", "/watch",
          "/assets", "/assets/x", "/assets/x/y", "/assets/../../store.py", "/media/x.webm",
+         "/pyodide", "/pyodide/", "/pyodide/x.whl", "/pyodide/..%2fbuild.json",
          "/assets/%2e%2e/%2e%2e/node.py", "/..%2f..%2fetc/passwd", "/%00", "/%FF",
          "/index.html", "/.env", "/" + "x" * 4000]  # fmt: skip
 

@@ -25,6 +25,7 @@ PATHS = {
     "/cluster": "/cluster",
     "/view-count.js": "/view-count.js",
     "/count.js": "/count.js",
+    "/pyodide/<name:str>": "/pyodide/pyodide-lock.json",
     "/media/<name:str>": "/media/tide.webm",
     "/assets/<build:str>/<name:path>": "/assets/one/large.js",
     "/api/videos": "/api/videos",
@@ -53,6 +54,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     (page / "assets/large.js").write_text("//" * 50_000)
     (page / "assets/embed/view-count.js").write_text("// script")
     (page / "assets/count.js").write_text("// script")
+    (page / "pyodide").mkdir()
+    (page / "pyodide/pyodide-lock.json").write_text("{}")
     for name in ("index", "watch", "learn", "embed", "cluster"):
         (page / f"{name}.html").write_text("{{ assets }}")
     (page / "build.json").write_text(json.dumps({"build": "one"}))

@@ -35,7 +35,7 @@ _CHUNK_BYTES = 16 * 1024
 _LINGER_S = 1.0
 _PASSES = re.compile(
     r"/|/learn|/embed|/(view-)?count\.js|/favicon\.ico|/readyz|/api/node|/api/videos"
-    r"|/(watch|assets|media|api/videos)/.*"
+    r"|/(watch|assets|media|pyodide|api/videos)/.*"
 )
 # Don't pass these headers on: they are about one connection, or only a balancer may set them.
 _NOT_FORWARDED = re.compile(
@@ -140,7 +140,7 @@ class StandIn:
             order = self._turns.for_view(_header(request, b"idempotency-key"))
         # 503: the node is stopping, and no check has noticed yet. 404: the node has another build's
         # files.
-        elsewhere = {503, 404} if path.startswith("/assets/") else {503}
+        elsewhere = {503, 404} if path.startswith(("/assets/", "/pyodide/")) else {503}
         forwarded = _forwarded(request, body, writer.get_extra_info("peername")[0])
         for node in order:
             try:

@@ -15,7 +15,7 @@ CHECK_INTERVAL_S = 1.0
 CHECK_FAILURES = 2
 
 _CHECK = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-_READS = re.compile(r"/(api|assets|media)/.*|/readyz|/favicon\.ico|/(view-)?count\.js")
+_READS = re.compile(r"/(api|assets|media|pyodide)/.*|/readyz|/favicon\.ico|/(view-)?count\.js")
 
 
 class Node:

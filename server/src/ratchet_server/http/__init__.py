@@ -10,6 +10,7 @@ The calls. Each is a blueprint, whose arguments are the parts that it uses:
     operators         drain, leave and retire (retirement)
     peer              `WS /peer`: the connections that peers open
     pages, files      the HTML; clips and built assets. built: the folder of the built page
+    core_for_others   the core's wheel and its lock file, for Pyodide pages of other sites
     sending           sends a file or a part of it, piece by piece (ranges: which part)
 
 What they share:

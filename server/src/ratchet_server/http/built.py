@@ -29,3 +29,8 @@ class Built:
     def assets(self) -> Path:
         """The folder of the files that a node serves at `/assets/<name>/`."""
         return self.folder / "assets"
+
+    @property
+    def for_others(self) -> Path:
+        """The folder of the files that a node serves at `/pyodide/`, for pages of other sites."""
+        return self.folder / "pyodide"

@@ -41,6 +41,8 @@ NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
 OURS: Final = {"Cross-Origin-Resource-Policy": "same-origin"}
 # Pages of other sites may load this: it is made for them.
 FOR_OTHERS: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
+# Scripts of any site may even read this: it is the same for everybody, and no secret.
+FOR_ANYBODY: Final = {"Access-Control-Allow-Origin": "*", **FOR_OTHERS}
 
 
 def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
@@ -89,6 +91,18 @@ def script_for_others(etag: str) -> dict[str, str]:
         "ETag": etag,
         "Vary": "Accept-Encoding",
         **FOR_OTHERS,
+        **NOSNIFF,
+    }
+
+
+def core_for_others(etag: str, *, is_lock: bool) -> dict[str, str]:
+    """The headers of the core's wheel, and of the lock file that names it."""
+    return {
+        # The wheel's address names its content. The lock file's does not: a page that went on with
+        # an old one after an upgrade would ask for a wheel that is gone.
+        "Cache-Control": "no-cache" if is_lock else "public, max-age=31536000, immutable",
+        "ETag": etag,
+        **FOR_ANYBODY,
         **NOSNIFF,
     }
 
