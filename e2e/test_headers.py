@@ -190,7 +190,8 @@ class TestAnswers:
         for path in ANSWERS:
             answer = node.get(path)
             assert answer.headers["x-content-type-options"] == "nosniff", path
-            assert answer.headers["cache-control"] == "no-store", path
+            # A cache asks the node before it uses a number.
+            assert answer.headers["cache-control"] in {"no-store", "no-cache"}, path
             unwanted = {"set-cookie", "server", "access-control-allow-origin"}
             assert not unwanted & answer.headers.keys(), path
 

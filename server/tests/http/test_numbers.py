@@ -1,7 +1,12 @@
 """Who has a number already is told so in a few bytes; who asks for it may keep it for a while."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import httpx
 import pytest
+
+from testing.nodes import PATIENCE_S, Node
 
 CALLS = [
     "/api/videos?ids=numbers-1,numbers-2",
@@ -9,6 +14,15 @@ CALLS = [
     "/api/videos?limit=1000",
     "/api/videos/numbers-1",
 ]
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a node that has few videos: all of them are in each list."""
+    with Node("a", Path(tmp_path_factory.mktemp("numbers"))) as node:
+        node.start()
+        with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
+            yield client
 
 
 def count(http: httpx.Client, video: str) -> None:
