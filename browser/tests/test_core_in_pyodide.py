@@ -32,6 +32,7 @@ LEFT_OUT: Final = {
     "test_after_300_generations_slots_are_those_of_the_living_and_all_numbers_are_exact": (
         _TAKES_LONG
     ),
+    "test_importing.py::test_it_counts_once_on_every_schedule": _TAKES_LONG,
     "test_forgetting.py::test_after_20_000_names_have_come_and_gone_a_digest_is_small_again": (
         _TAKES_LONG
     ),

@@ -21,7 +21,6 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ratchet.generations import FLOOR, Generations
-from ratchet.names import is_import
 from ratchet.table import Table
 
 
@@ -37,11 +36,7 @@ def gone(table: Table, latest: int) -> list[str]:
     """The names that have gone, and whose last slot has a generation up to `latest`. The names of
     imports stay."""
     newest, folded = table.newest, table.folded
-    return [
-        node
-        for node in newest.names()
-        if newest[node] == folded[node] <= latest and not is_import(node)
-    ]
+    return [node for node in table.nodes() if newest[node] == folded[node] <= latest]
 
 
 def without(table: Table, names: Collection[str]) -> Maps:

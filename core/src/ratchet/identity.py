@@ -44,7 +44,6 @@ from typing import Final
 
 from ratchet.frames import Digest, Hello
 from ratchet.journal import Journal
-from ratchet.names import is_import
 from ratchet.peers import Peers
 from ratchet.table import Table
 
@@ -265,11 +264,7 @@ class Identity:
         if unfound == 0 and table.ids_on_disk:
             table.whole.add(self._me.node)
         if not table.settled and self._me.node in table.whole and not table.is_blank():
-            names = {
-                node
-                for node in table.newest.names()
-                if not table.is_gone(node) and not is_import(node)
-            }
+            names = {node for node in table.nodes() if not table.is_gone(node)}
             if names <= table.whole:
                 self._journal.join_cluster(settled=True)
 

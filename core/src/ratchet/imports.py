@@ -137,7 +137,10 @@ class Imports:
         if self._cluster.awake_s(now) < AWAKE_S:
             yield "this node has just started"
         if self._cluster.unmet:
-            yield "this node has not met all nodes yet at the places that it was given"
+            yield (
+                "this node has not met all nodes yet at the places that it was given (a new "
+                "cluster on a bus has to count a view first)"
+            )
         for node in self._members.missing_s(now):
             if not is_import(node):
                 yield f"{node} is missing"

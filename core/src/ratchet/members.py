@@ -277,9 +277,7 @@ class Members:
             return []
         table = self._table
         missing_s = {node: s for node, s in self.missing_s(now).items() if not is_import(node)}
-        members = {
-            node for node in table.newest.names() if not table.is_gone(node) and not is_import(node)
-        }
+        members = {node for node in table.nodes() if not table.is_gone(node)}
         if 2 * len(members - missing_s.keys()) <= len(members):
             return []
         return [(node, s) for node, s in missing_s.items() if s >= self._retire_after_s]

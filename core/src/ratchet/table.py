@@ -22,7 +22,7 @@ from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
 from ratchet.generations import NOTHING, Generations
-from ratchet.names import MAX_COUNT, MAX_IDS
+from ratchet.names import MAX_COUNT, MAX_IDS, is_import
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -115,6 +115,10 @@ class Table:
     def is_folded(self, slot: Slot) -> bool:
         """Whether `slot` lives in the base."""
         return self.folded.covers(slot)
+
+    def nodes(self) -> list[str]:
+        """The names of nodes that are listed. (Imports have names, too.)"""
+        return [node for node in self.newest.names() if not is_import(node)]
 
     def is_gone(self, node: str) -> bool:
         """Whether `node` has left or was retired, and has not come back since."""

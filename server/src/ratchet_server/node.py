@@ -315,7 +315,7 @@ def _node(
         key_lifetime_s=settings.key_lifetime_s,
         peers_timeout_s=settings.peers_timeout_s,
         send=routes.send,
-        unmet=lambda: routes.unmet(replica.table.newest.names()),
+        unmet=lambda: routes.unmet(replica.table.nodes()),
         unfound=unfound,
         show=show,
     )

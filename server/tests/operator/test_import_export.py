@@ -147,6 +147,31 @@ class TestAnImport:
             monkeypatch.undo()
             assert bring(file, a) == 0
 
+    def test_is_not_taken_for_a_node_that_nobody_has_met(self, tmp_path: Path) -> None:
+        with cluster(tmp_path, ("a", "b"), environ={"RATCHET_FOLD_GRACE": "1"}) as nodes:
+            a, b = nodes.values()
+            begin = {"import": "old", "rows": [["tide", 1]]}
+            wait_until(
+                lambda: a.post_json("/api/cluster/import", **begin).json()["state"] == "open",
+                "all nodes agree",
+            )
+            b.view("moss")
+            b.restart()
+            a.peers.append("http://127.0.0.1:9")
+            a.restart()
+            wait_until(
+                lambda: (
+                    {"missing", "unmet"}
+                    == {
+                        obstacle["kind"]
+                        for fold in a.get("/api/cluster").json()["folds"]
+                        for obstacle in fold["obstacles"]
+                        if fold["node"] == "b" and obstacle["kind"] in {"missing", "unmet"}
+                    }
+                ),
+                "a waits for the import and for the node at the address",
+            )
+
     def test_needs_the_secret(self, tmp_path: Path, refused: Refused) -> None:
         with Node("a", tmp_path, environ={"RATCHET_SECRET": "s" * 20}) as node:
             node.start()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ratchet.cluster import LARGE
+from ratchet.names import is_import
 from ratchet.observation import Observation
 
 from ratchet_server.open_files import HOW_TO_RAISE
@@ -111,7 +112,7 @@ def _missing(
         for one in members
         if one.state == "missing" and one.node not in facts.misunderstood
     }
-    present = {one.node for one in members} - missing.keys()
+    present = {one.node for one in members if one.state != "importing"} - missing.keys()
     # Otherwise a node that is cut off itself would advise to retire all others.
     cut_off = len(missing) > len(present)
     for node, one in missing.items():
@@ -224,8 +225,9 @@ def _registries(here: str, facts: Facts) -> Iterator[Advice]:
 
 def is_alone(seen: Observation, facts: Facts) -> bool:
     """Whether this node was sent to others, and has never heard of any."""
-    names = {one.member.node for one in seen.members} | {*seen.newest.names()}
-    return bool(facts.given or facts.registries) and names <= {seen.node}
+    known = {one.member.node for one in seen.members} | {*seen.newest.names()}
+    nodes = {name for name in known if not is_import(name)}
+    return bool(facts.given or facts.registries) and nodes <= {seen.node}
 
 
 def _alone(seen: Observation, facts: Facts) -> Iterator[Advice]:
