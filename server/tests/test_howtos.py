@@ -14,23 +14,13 @@ from typing import Final
 import pytest
 from ratchet_server.settings import environment, sources
 
+from testing.documents import FENCED, blocks
 from testing.nodes import HOST, Node, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-_FENCED: Final = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    """The blocks of `document` in this language, without their indentation."""
-    found = _FENCED.findall(document.read_text())
-    return [
-        re.sub(f"^{indent}", "", text, flags=re.MULTILINE)
-        for indent, kind, text in found
-        if kind == language
-    ]
 
 
 def follow(document: Path, node: Node, folder: Path) -> str:
@@ -96,7 +86,7 @@ def test_a_node_starts_as_the_how_to_of_players_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 class TestADocument:
     def test_has_links_that_lead_somewhere(self, document: Path) -> None:
-        for link in _LINK.findall(_FENCED.sub("", document.read_text())):
+        for link in _LINK.findall(FENCED.sub("", document.read_text())):
             path, _, anchor = link.partition("#")
             if path.startswith(("http:", "https:")):
                 continue
@@ -114,6 +104,6 @@ class TestADocument:
 @cache
 def anchors(document: Path) -> set[str]:
     """The anchors of the headings of `document`, as GitHub makes them."""
-    headings = _HEADING.findall(_FENCED.sub("", document.read_text()))
+    headings = _HEADING.findall(FENCED.sub("", document.read_text()))
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {each.replace(" ", "-") for each in words}

@@ -69,6 +69,11 @@ class TestASecret:
         with pytest.raises(SettingError, match="one secret or two"):
             sources.read_one("secrets", line, {})
 
+    def test_that_is_on_both_lines_is_refused(self, tmp_path: Path) -> None:
+        file = secret_file(tmp_path / "secret", f"{GOOD}\n{GOOD}\n")
+        with pytest.raises(SettingError, match="the same secret twice"):
+            sources.read_one("secrets", Namespace(secret_file=str(file)), {})
+
 
 class TestTheSecretOfACluster:
     def test_is_changed_node_by_node_in_three_rounds(self, tmp_path: Path) -> None:

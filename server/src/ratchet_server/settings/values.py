@@ -213,6 +213,8 @@ def secrets(*words: str) -> tuple[str, ...]:
     them."""
     if not all(map(_PRINTABLE.fullmatch, words)):
         raise SettingError("a secret is one word of printable ASCII, without spaces")
+    if len(set(words)) < len(words):
+        raise SettingError("it has the same secret twice; leave one out, or make a new one")
     if any(len(word) > _LONG_SECRET for word in words):
         raise SettingError(f"a secret has at most {_LONG_SECRET} characters")
     if any(len(word) < _SHORT_SECRET for word in words):
