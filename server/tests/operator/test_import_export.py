@@ -34,6 +34,14 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
         yield list(nodes.values())
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that has met no other: on the node that all tests share, peers are missing, and no
+    import begins there."""
+    with Node("a", tmp_path_factory.mktemp("alone")) as node:
+        yield node.start()
+
+
 class TestAnImport:
     def test_is_added_to_what_the_nodes_count(
         self, three: list[Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -224,12 +232,12 @@ class TestABadFile:
         assert "not UTF-8" in said
 
     def test_may_begin_with_a_byte_order_mark_and_have_the_line_ends_of_windows(
-        self, node: Node, tmp_path: Path
+        self, alone: Node, tmp_path: Path
     ) -> None:
         file = tmp_path / "bom.csv"
         file.write_bytes(b'\xef\xbb\xbfVideo, Views\r\n"bom-1",40\r\n\r\nbom-2, 2 \r\n')
-        assert bring(file, node) == 0
-        assert [node.views(video) for video in ("bom-1", "bom-2")] == [40, 2]
+        assert bring(file, alone) == 0
+        assert [alone.views(video) for video in ("bom-1", "bom-2")] == [40, 2]
 
     def test_with_a_video_that_is_not_listed_is_refused_with_its_line(
         self, tmp_path: Path, refused: Refused
@@ -272,18 +280,17 @@ class TestABadCall:
             ),
         ],
     )
-    def test_changes_nothing(self, node: Node, body: bytes, code: str, index: int | None) -> None:
+    def test_changes_nothing(self, alone: Node, body: bytes, code: str, index: int | None) -> None:
+        begin = {"import": "bad"}
         wait_until(
-            lambda: (
-                node.post_json("/api/cluster/import", **{"import": "bad"}).json()["state"] == "open"
-            ),
+            lambda: alone.post_json("/api/cluster/import", **begin).json()["state"] == "open",
             "it takes rows",
         )
-        before = node.digest
-        answer = HTTP.post(f"{node.url}/api/cluster/import", content=body)
+        before = alone.digest
+        answer = HTTP.post(f"{alone.url}/api/cluster/import", content=body)
         assert (answer.status_code, answer.json()["error"]) == (400, code), answer.text
         assert answer.json().get("index") == index
-        assert node.digest == before
+        assert alone.digest == before
 
 
 class TestAnExport:

@@ -36,6 +36,10 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("release")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
         tar.extractall(folder, filter="data")
+    # It was installed under another name, and looks for its version there.
+    info = folder / "server/src/ratchet_server-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ratchet-server\nVersion: 0.1.0\n")
     path = [str(folder / "core/src"), str(folder / "server/src")]
     environ = {"PYTHONPATH": ":".join(path)}
     where = "import ratchet, ratchet_server; print(ratchet.__path__, ratchet_server.__path__)"
