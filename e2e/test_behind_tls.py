@@ -128,7 +128,8 @@ def front(
     tls = ssl.create_default_context(cadata=authority.pem)
     environ = {**package.environ(program), "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
-        running(command(program, at), folder / "log", environ) as process,
+        # nginx ends its workers when it is asked to stop, and leaves them behind when it is killed.
+        running(command(program, at), folder / "log", environ, patience_s=PATIENCE_S) as process,
         httpx.Client(
             base_url=f"https://{NAME}:{at.secure}", verify=tls, timeout=PATIENCE_S, trust_env=False
         ) as http,
