@@ -65,6 +65,7 @@ async def _single_views(http: httpx.AsyncClient, waits: list[float]) -> None:
         started = time.perf_counter()
         (await http.post(SINGLE)).raise_for_status()
         waits.append(time.perf_counter() - started)
+        # Some views, and not a load of their own.
         await asyncio.sleep(0.02)
 
 

@@ -35,7 +35,8 @@ def write(project: Path, out: Path) -> Path:
     core, server = (_distribution(project / name, out) for name in ("core", "server"))
     parts = [core, *_libraries(project / "requirements/run.txt"), *map(_part, _in_page(project))]
     bom = Bom(components=parts)
-    # No date and no random number: the same release has the same list.
+    # No date and no random number: the same release has the same list. (The library writes no date
+    # then, though its types don't say so.)
     bom.metadata.timestamp = None  # type: ignore[assignment]
     bom.serial_number = uuid5(NAMESPACE_URL, str([str(one.hashes) for one in (core, server)]))
     bom.metadata.component = server

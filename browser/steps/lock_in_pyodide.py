@@ -12,6 +12,7 @@ from pathlib import Path
 def main(info: str, wheel: str) -> str:
     """The text of the lock file. `info`: for which Pyodide it is, as JSON, from that one's own."""
     sys.path.append("/libraries")
+    # It is in Pyodide's Python alone, where no type checker looks.
     from pyodide_lock import PyodideLockSpec  # type: ignore[import-not-found]
     from pyodide_lock.utils import add_wheels_to_spec  # type: ignore[import-not-found]
 

@@ -7,20 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 from ratchet_server.settings import environment, sources
 
-from testing.documents import FENCED, blocks
+from testing.documents import FENCED, anchors, blocks
 from testing.nodes import HOST, Node, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def follow(document: Path, node: Node, folder: Path) -> str:
@@ -99,11 +97,3 @@ class TestADocument:
         known = {setting.variable for setting, _ in sources.declared()} | {*environment.ELSEWHERE}
         named = {*re.findall(r"\bRATCHET_[A-Z_]+[A-Z]\b", document.read_text())}
         assert named <= known
-
-
-@cache
-def anchors(document: Path) -> set[str]:
-    """The anchors of the headings of `document`, as GitHub makes them."""
-    headings = _HEADING.findall(FENCED.sub("", document.read_text()))
-    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {each.replace(" ", "-") for each in words}

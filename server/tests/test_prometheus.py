@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from testing import packages, processes
+from testing.documents import anchors, blocks
 from testing.metrics import known, unknown
 from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, free_port, wait_until
 from testing.servers.server import needed
@@ -20,7 +21,7 @@ from testing.servers.server import needed
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy/prometheus"
 DASHBOARD: Final = ROOT / "deploy/grafana/ratchet.json"
-HOW_TO: Final = (ROOT / "docs/watch-with-prometheus.md").read_text(encoding="utf-8")
+HOW_TO: Final = ROOT / "docs/watch-with-prometheus.md"
 # A slot that is closed waits for a second, so that a missing node is soon in the way of its fold.
 SOON: Final = {"RATCHET_FOLD_GRACE": "1"}
 
@@ -39,16 +40,11 @@ def panels() -> list[dict[str, Any]]:
 def queries() -> list[str]:
     """All expressions that an operator gets from us, ready for Prometheus."""
     shown = [target["expr"] for panel in panels() for target in panel["targets"]]
-    asked = re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", HOW_TO, re.MULTILINE)
+    asked = re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", HOW_TO.read_text(), re.MULTILINE)
     assert len(asked) > 3
-    asked += blocks("promql")
+    asked += blocks(HOW_TO, "promql")
     rules = [alert["expr"] for alert in alerts()]
     return [each.replace("$__rate_interval", "1m") for each in (*rules, *shown, *asked)]
-
-
-def blocks(language: str) -> list[str]:
-    """The blocks of the how-to in this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", HOW_TO, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +109,7 @@ class TestWhatWeShip:
         assert {*alert["annotations"]} == {"summary", "action", "runbook"}
         assert alert["annotations"]["action"].endswith(".")
         file, _, anchor = alert["annotations"]["runbook"].partition("#")
-        titles = re.findall(r"^#+ (.+)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
-        anchors = {re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles}
-        assert anchor in anchors
+        assert anchor in anchors(ROOT / file)
 
     def test_has_a_title_a_reason_and_a_place_of_its_own_for_each_panel(self) -> None:
         taken = set[tuple[int, int]]()
@@ -143,7 +137,7 @@ def folder(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("how-to")
     for file in RULES.iterdir():
         shutil.copy(file, folder)
-    [settings] = blocks("yaml")
+    [settings] = blocks(HOW_TO, "yaml")
     targets = ", ".join(f'"{HOST}:{node.port}"' for node in nodes)
     settings, replaced = re.subn(r"targets: \[.*\]", f"targets: [{targets}]", settings)
     assert replaced == 1
@@ -157,7 +151,9 @@ def folder(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prometheus(folder: Path) -> Iterator[httpx.Client]:
     """A client of a Prometheus that was started as the how-to says, at a port of its own."""
     program = needed(packages.PROMETHEUS)
-    [line] = [line for line in "".join(blocks("sh")).splitlines() if line[:11] == "prometheus "]
+    [line] = [
+        line for line in "".join(blocks(HOW_TO, "sh")).splitlines() if line[:11] == "prometheus "
+    ]
     url = f"http://{HOST}:{free_port()}"
     command = [str(program), *line.split()[1:], f"--web.listen-address={url.partition('//')[2]}"]
     command += [f"--storage.tsdb.path={folder}/data"]
@@ -179,7 +175,7 @@ def prometheus(folder: Path) -> Iterator[httpx.Client]:
 class TestTheHowTo:
     def test_checks_its_files_with_commands_that_pass(self, folder: Path) -> None:
         promtool = needed(packages.PROMETHEUS).with_name("promtool")
-        lines = [line for block in blocks("sh") for line in block.splitlines()]
+        lines = [line for block in blocks(HOW_TO, "sh") for line in block.splitlines()]
         checks = [line.split()[1:] for line in lines if line.startswith("promtool ")]
         assert len(checks) == len(lines) - 1
         for arguments in checks:

@@ -90,15 +90,12 @@ class Imports:
     def progress(self, name: str, now: float) -> Progress:
         """How far an import is that has begun."""
         slot = self._slot(name)
-        column = self._table.columns.get(slot) or self._table.lifting.get(slot)
-        if self._table.is_folded(slot):
+        is_closed, column = self._table.is_closed(slot), self._table.columns.get(slot)
+        if column:
+            return Progress("ended" if is_closed else "open", (), len(column), column.total)
+        if is_closed:
             views = self._table.lifted_views.get(slot.node, 0)
             return Progress("ended", videos=None, views=views)
-        has = (len(column), column.total) if column else (0, 0)
-        if self._table.is_closed(slot):
-            return Progress("ended", (), *has)
-        if has[0]:
-            return Progress("open", (), *has)
         waits_for = (*self._out_of_sight(now), *self._undecided(slot))
         return Progress("agreeing" if waits_for else "open", waits_for)
 

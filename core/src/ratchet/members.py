@@ -26,15 +26,18 @@ from ratchet.table import Joined, Table
 EVER: Final = float("inf")
 
 
+# `here` is this process. `indirect`: a peer is connected to it, and we are not. `importing`: it is
+# no process, but an import that has not ended.
+State = Literal["here", "connected", "indirect", "missing", "importing"]
+
+
 class Member(NamedTuple):
     """A process of the cluster, or a name whose process nobody hears."""
 
     node: str
     # None for a name that is missing.
     process: str | None
-    # `here` is this process. `indirect`: a peer is connected to it, and we are not. `importing`: it
-    # is no process, but an import that has not ended.
-    state: Literal["here", "connected", "indirect", "missing", "importing"]
+    state: State
     # Seconds since its last sign of life.
     silent_s: float
     slot: Slot | None

@@ -70,7 +70,7 @@ def by_report(state: dict[str, Any]) -> dict[str, float]:
         "ratchet_slots": slots["open"] + slots["closed"],
         "ratchet_base_videos": state["base"]["videos"],
     }
-    for name in ("here", "connected", "indirect", "missing"):
+    for name in ("here", "connected", "indirect", "missing", "importing"):
         samples[f'ratchet_members{{state="{name}"}}'] = members[name]
     for name in ("open", "closed", "lifting"):
         samples[f'ratchet_slots_by_state{{state="{name}"}}'] = slots[name]

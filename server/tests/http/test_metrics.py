@@ -83,7 +83,10 @@ class TestResponses:
         )
         value_of = "/api/videos/{video}"
         assert more(node, lambda: node.views("v1"), REQUESTS, route=value_of, code="200") == 1
-        head = lambda: HTTP.head(f"{node.url}/api/videos/v1")  # noqa: E731
+
+        def head() -> object:
+            return HTTP.head(f"{node.url}/api/videos/v1")
+
         assert more(node, head, REQUESTS, route=value_of, code="200") == 1
 
     def test_of_paths_that_clients_invent_are_one_series(self, node: Node) -> None:
@@ -95,7 +98,10 @@ class TestResponses:
         assert "invented" not in node.get("/metrics").text
 
     def test_to_what_cannot_be_parsed_are_counted_too(self, node: Node) -> None:
-        garbage = lambda: raw(node, b"garbage\r\n\r\n")  # noqa: E731
+
+        def garbage() -> object:
+            return raw(node, b"garbage\r\n\r\n")
+
         assert more(node, garbage, REQUESTS, route=NO_ROUTE, code="400") == 1
 
     def test_that_stream_a_file_count_once(self, tmp_path: Path) -> None:
@@ -103,13 +109,19 @@ class TestResponses:
         (media / "clip.webm").write_bytes(b"clip" * 100_000)
         with Node("a", tmp_path, flags=["--media", str(media)], data=":memory:") as node:
             node.start()
-            get = lambda: node.get("/media/clip.webm").raise_for_status()  # noqa: E731
+
+            def get() -> object:
+                return node.get("/media/clip.webm").raise_for_status()
+
             labels = {"route": "/media/{name}", "code": "200"}
             assert more(node, get, REQUESTS, **labels) == 1
 
     def test_have_durations(self, node: Node) -> None:
         name = "ratchet_http_request_duration_seconds"
-        view = lambda: node.view("timed")  # noqa: E731
+
+        def view() -> object:
+            return node.view("timed")
+
         assert more(node, view, f"{name}_count", route=VIEWS) == 1
         assert more(node, view, f"{name}_bucket", route=VIEWS, le="+Inf") == 1
         assert 0 < more(node, view, f"{name}_sum", route=VIEWS) < 30
@@ -117,10 +129,16 @@ class TestResponses:
     def test_that_are_errors_are_counted_by_their_code(self, node: Node) -> None:
         name, again = "ratchet_http_errors_total", {"Idempotency-Key": key()}
         node.post("/api/videos/one/views", again).raise_for_status()
-        reuse = lambda: node.post("/api/videos/two/views", again)  # noqa: E731
+
+        def reuse() -> object:
+            return node.post("/api/videos/two/views", again)
+
         assert value(node, name, error="key_reused") is not None
         assert more(node, reuse, name, error="key_reused") == 1
-        nowhere = lambda: node.get("/nowhere")  # noqa: E731
+
+        def nowhere() -> object:
+            return node.get("/nowhere")
+
         assert more(node, nowhere, name, error="not_found") == 1
 
     def test_are_named_by_the_route_as_the_protocol_writes_it(self) -> None:

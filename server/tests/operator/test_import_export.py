@@ -267,6 +267,7 @@ class TestABadCall:
             (b'{"import": "bad", "more": 1}', "bad_import", None),
             (b'{"import": "bad", "end": true}', "bad_import", None),
             (b'{"import": "bad", "rows": [["x", 1], ["y"]]}', "bad_entry", 1),
+            (b'{"import": "bad", "rows": [["x", 1], ["y", 1, 2]]}', "bad_entry", 1),
             (b'{"import": "bad", "rows": [["x", 0]]}', "bad_entry", 0),
             (b'{"import": "bad", "rows": [["x", 1.5]]}', "bad_entry", 0),
             (b'{"import": "bad", "rows": [["x", 1], ["y", true]]}', "bad_entry", 1),

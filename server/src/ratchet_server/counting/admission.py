@@ -50,13 +50,13 @@ class Admission:
     def new(self, batch: Batch) -> dict[str, int]:
         """How many views of each video in `batch` count. Raises `BadEntry` or `NoPeer`: then none
         does."""
-        known, fresh = self._known, dict[str, str]()
+        fresh = dict[str, str]()
         new, room = dict[str, int](), dict[str, int]()
         for index, entry in enumerate(batch.entries):
             video, key = entry.video, entry.key
             if key:
                 try:
-                    if self._has_come(key, video, known) or self._has_come(key, video, fresh):
+                    if self._has_come(key, video, self._known) or self._has_come(key, video, fresh):
                         continue
                 except KeyReused as why:
                     raise BadEntry(index, why) from None
@@ -69,7 +69,6 @@ class Admission:
                 raise BadEntry(index, CountFull() if full else TooManyViews())
         if new and batch.on_peers and not self._limits.has_peer:
             raise NoPeer
-        known |= fresh
         self.fresh |= fresh
         return new
 

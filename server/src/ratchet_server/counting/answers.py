@@ -78,7 +78,7 @@ class Answers:
             if batch.on_peers:
                 batches.append((batch, new))
             else:
-                set_result(batch.answer, new)
+                _set_result(batch.answer, new)
         if views or batches:
             seqs, until = self._holdings.own_seqs(), self._clock() + self._timeout_s
             self._sharing.append(_Sharing(seqs, until, views, batches))
@@ -94,7 +94,7 @@ class Answers:
                 for view, is_new in group.views:
                     self._answer(view, is_new=is_new)
                 for batch, counted in group.batches:
-                    set_result(batch.answer, counted)
+                    _set_result(batch.answer, counted)
             elif at_the_end or self._clock() > group.until:
                 refuse([view for view, _ in group.views], NotShared)
                 refuse([batch for batch, _ in group.batches], NotShared)
@@ -119,7 +119,7 @@ def refuse_one(order: View | Batch, why: Refusal) -> None:
         order.answer.set_exception(why)
 
 
-def set_result(answer: asyncio.Future[Any], result: object) -> None:
+def _set_result(answer: asyncio.Future[Any], result: object) -> None:
     """Answer, if the caller still waits."""
     if not answer.done():
         answer.set_result(result)

@@ -46,10 +46,14 @@ class Cursor(NamedTuple):
         seqs = ",".join(f"{slot}:{seq}" for slot, seq in sorted(self.seqs.items()) if seq)
         return f"{self.folded}.{seqs}"
 
+    def is_too_old(self, table: Table) -> bool:
+        """Whether slots were folded since."""
+        return self.folded != _folded(table)
+
     def changed(self, table: Table, limit: int) -> Iterator[list[str]]:
         """The videos that have changed since, at most `limit` at once; some may come twice. The
         table may change while the iterator is used. Raises `TooOld`."""
-        if self.folded != _folded(table):
+        if self.is_too_old(table):
             raise TooOld
         for slot in list(table.columns):
             seq, more = self.seqs.get(slot, 0), True

@@ -189,7 +189,7 @@ class Keeper:
         or not. Raises as `count_view` does, and `BadEntry`.
         """
         self.check_accepting()
-        if sum(len(batch.entries) for batch in self._batches) + len(entries) > MAX_WAITING:
+        if self.waiting + len(entries) > MAX_WAITING:
             raise Overloaded
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._batches.append(Batch(entries, ack == "peers", answer))

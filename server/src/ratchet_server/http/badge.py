@@ -11,7 +11,7 @@ from typing import Final
 from sanic import HTTPResponse, Request
 
 from ratchet_server.http import headers
-from ratchet_server.http.freshness import still_fresh
+from ratchet_server.http.freshness import etag_of, still_fresh
 
 # The widths of Arial's bold letters, in thousandths of the font size. Helvetica and Liberation Sans
 # have the same widths. With any other font, the browser stretches the text to fit.
@@ -39,7 +39,7 @@ def respond(request: Request, views: int) -> HTTPResponse:
     """The response with the picture of `views`, or 304 if the client has this picture already."""
     compact = "compact" in request.get_args(keep_blank_values=True)
     svg = picture(views, compact=compact)
-    etag = f'"{hashlib.sha256(svg.encode()).hexdigest()[:16]}"'
+    etag = etag_of(svg.encode())
     fields = headers.picture(etag, _STYLE_HASH)
     if still_fresh(request, etag):
         return HTTPResponse(status=304, headers=fields)

@@ -1,6 +1,5 @@
 """`POST /api/views`: counts many views of many videos at once, for an operator's back end."""
 
-import re
 from typing import Annotated, Final
 
 import msgspec
@@ -10,7 +9,8 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.http.errors import ApiError, bad_entry
+from ratchet_server.http.entries import check_ids, parsed
+from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
@@ -35,8 +35,10 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Batch)
-# Where an entry is, in an error of the decoder.
-_INDEX: Final = re.compile(r"\$\.views\[(\d+)\]")
+_FORM: Final = (
+    '{"views": [{"video": "<id>", "n": <how many>, "key": "<UUID, if any>"}, ...]}, '
+    f"with at most {MAX_ENTRIES} entries"
+)
 
 
 def batch(
@@ -72,26 +74,9 @@ def batch(
 
 def _entries(body: bytes, videos: Videos) -> list[_Entry]:
     """The entries in `body`. Raises `ApiError`, with the index of the first bad one."""
-    try:
-        entries = _DECODER.decode(body).views
-    except msgspec.MsgspecError as error:
-        if place := _INDEX.search(str(error)):
-            raise bad_entry(int(place[1]), "bad_entry", f"{error}.") from None
-        form = '{"views": [{"video": "<id>", "n": <how many>, "key": "<UUID, if any>"}, ...]}'
-        message = f"The body must be {form}, with at most {MAX_ENTRIES} entries: {error}."
-        raise ApiError(400, "bad_views", message) from None
-    known, new = set[str](), set[str]()
-    for index, entry in enumerate(entries):
-        if entry.video not in known:
-            try:
-                video = videos.countable(names.video(entry.video), new)
-            except names.Invalid as error:
-                raise bad_entry(index, "bad_entry", f"{error}.") from None
-            except ApiError as error:
-                raise bad_entry(index, error.code, str(error)) from None
-            known.add(video)
-            if videos.is_new(video):
-                new.add(video)
+    entries = parsed(_DECODER, body, code="bad_views", form=_FORM).views
+    check_ids((entry.video for entry in entries), videos)
+    for entry in entries:
         if entry.key:
             entry.key = entry.key.lower()
     return entries

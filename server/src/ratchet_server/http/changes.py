@@ -86,7 +86,7 @@ def changes(streams: Changes, table: Table, keeper: Keeper, guard: Guard, gate: 
     @blueprint.get("/api/changes")
     async def stream(request: Request) -> None:
         after = _after(request)
-        if after and after.folded != Cursor.now(table).folded:
+        if after and after.is_too_old(table):
             raise _too_old()
         if len(streams) >= MAX_STREAMS:
             message = f"This node sends {MAX_STREAMS} streams of changes already; try another node."

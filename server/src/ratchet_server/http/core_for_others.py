@@ -1,6 +1,5 @@
 """`/pyodide/`: the core's wheel and its lock file, for Pyodide pages of other sites."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +8,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.errors import ApiError
-from ratchet_server.http.freshness import still_fresh
+from ratchet_server.http.freshness import etag_of, still_fresh
 
 LOCK: Final = "pyodide-lock.json"
 
@@ -24,7 +23,7 @@ def core_for_others(page: Path | None) -> Blueprint:
     # puts another build into the folder.
     files = Built.read(page).for_others.glob("*")
     known = {path.name: path.read_bytes() for path in files if path.is_file()}
-    etags = {name: f'"{sha256(content).hexdigest()}"' for name, content in known.items()}
+    etags = {name: etag_of(content) for name, content in known.items()}
 
     @blueprint.get("/pyodide/<name:str>")
     async def file(request: Request, name: str) -> HTTPResponse:

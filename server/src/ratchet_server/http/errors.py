@@ -67,8 +67,8 @@ def refused(refusal: Refusal) -> ApiError:
 
 
 def bad_entry(index: int, code: str, message: str) -> ApiError:
-    """The error response to a batch: its entry at `index` is the first that can't count."""
-    error = ApiError(400, code, f"Entry {index} is bad, so nothing was counted. {message}")
+    """The error response to a list of entries: the one at `index` is the first that can't count."""
+    error = ApiError(400, code, f"Entry {index} is bad, so none of them was counted. {message}")
     error.more = {"index": index}
     return error
 

@@ -4,8 +4,7 @@
 and at the end. `ratchet.imports` says why an import counts once, however often it is sent.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -17,13 +16,13 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.counting.refusals import Refusal
-from ratchet_server.http.errors import ApiError
+from ratchet_server.http.entries import check_ids, parsed
+from ratchet_server.http.errors import ApiError, bad_entry
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.large_body import read_body
-from ratchet_server.http.refusals import error_of
 from ratchet_server.http.videos import Videos
+from ratchet_server.http.written import written
 
 MAX_ROWS: Final = 10_000
 # Room for as many rows with the longest ids.
@@ -51,8 +50,13 @@ class _Part(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Part)
-# Where a row is, in an error of the decoder.
-_INDEX: Final = re.compile(r"\$\.rows\[(\d+)\]")
+_FORM: Final = (
+    f'{{"import": "<name>", "rows": [["<video>", <views>], ...]}}, with at most {MAX_ROWS} rows'
+)
+_UNWRITTEN: Final = (
+    "This node could not write these rows to its disk. Make sure that the disk has room, and send "
+    "the import again."
+)
 
 
 def importing(
@@ -69,7 +73,8 @@ def importing(
 
     @blueprint.post("/api/cluster/import", stream=True)
     async def take(request: Request) -> HTTPResponse:
-        part = _part(await read_body(request, MAX_BODY))
+        body = await read_body(request, MAX_BODY)
+        part = parsed(_DECODER, body, code="bad_import", form=_FORM)
         keeper.check_accepting()
         try:
             progress = imports.begin(part.name, keeper.now)
@@ -82,53 +87,29 @@ def importing(
         if progress.state == "open":
             rows = _views_of(part.rows, videos, imports.room(part.name))
             imports.put(part.name, rows, keeper.now)
-            await _written(keeper)
+            await written(keeper, _UNWRITTEN)
             if part.end:
                 _check_total(part.end, imports.progress(part.name, keeper.now))
                 imports.end(part.name)
-                await _written(keeper)
+                await written(keeper, _UNWRITTEN)
             progress = imports.progress(part.name, keeper.now)
         return json({"import": part.name, **progress._asdict()})
 
     return blueprint
 
 
-def _part(body: bytes) -> _Part:
-    try:
-        return _DECODER.decode(body)
-    except msgspec.MsgspecError as error:
-        if place := _INDEX.search(str(error)):
-            raise _bad_row(int(place[1]), "bad_entry", f"{error}.") from None
-        form = '{"import": "<name>", "rows": [["<video>", <views>], ...]}'
-        message = f"The body must be {form}, with at most {MAX_ROWS} rows: {error}."
-        raise ApiError(400, "bad_import", message) from None
-
-
-def _views_of(rows: Iterable[_Row], videos: Videos, room: int) -> dict[str, int]:
+def _views_of(rows: Sequence[_Row], videos: Videos, room: int) -> dict[str, int]:
     """The rows, if this node takes all of them. Raises `ApiError`."""
-    views_of, new = dict[str, int](), set[str]()
-    for index, (given, views) in enumerate(rows):
-        try:
-            video = videos.countable(names.video(given), new)
-        except names.Invalid as error:
-            raise _bad_row(index, "bad_entry", f"{error}.") from None
-        except ApiError as error:
-            raise _bad_row(index, error.code, str(error)) from None
+    check_ids((row.video for row in rows), videos)
+    views_of = dict[str, int]()
+    for index, (video, views) in enumerate(rows):
         if video in views_of:
-            raise _bad_row(index, "bad_entry", f"{video} comes twice.")
+            raise bad_entry(index, "bad_entry", f"{video} comes twice.")
         if views > room:
             message = f"Other nodes would not believe {views} views of {video}, but {room} at most."
-            raise _bad_row(index, "too_many_views", message)
-        if videos.is_new(video):
-            new.add(video)
+            raise bad_entry(index, "too_many_views", message)
         views_of[video] = views
     return views_of
-
-
-def _bad_row(index: int, code: str, message: str) -> ApiError:
-    error = ApiError(400, code, f"Row {index} is bad, so none of these rows was taken. {message}")
-    error.more = {"index": index}
-    return error
 
 
 def _check_total(total: _Total, progress: Progress) -> None:
@@ -142,14 +123,3 @@ def _check_total(total: _Total, progress: Progress) -> None:
         f"{total.views} of {total.videos}. It was sent in part before, from another file, or is "
         "being sent from one now. What it has can't be taken back. To end it as it is, retire it.",
     )
-
-
-async def _written(keeper: Keeper) -> None:
-    try:
-        await keeper.written()
-    except Refusal as refusal:
-        message = (
-            "This node could not write these rows to its disk. Make sure that the disk has room, "
-            "and send the import again."
-        )
-        raise ApiError(503, error_of(refusal).code, message, retry_after_s=1) from None

@@ -7,9 +7,8 @@ from ratchet import codec, strict_json
 from ratchet.names import Invalid
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.counting.refusals import Refusal
 from ratchet_server.http.errors import ApiError
-from ratchet_server.http.refusals import error_of
+from ratchet_server.http.written import written
 
 _MAX_BODY = 1000
 
@@ -29,12 +28,9 @@ async def join(keeper: Keeper, body: bytes) -> dict[str, Any]:
     before = replica.identity.name
     if replica.identity.join(cluster):
         _log.warning("an operator joins cluster %s and this one, %s", cluster, before)
-    try:
-        await keeper.written()
-    except Refusal as refusal:
-        message = (
-            "The clusters are joined, and other nodes will learn of it, but this node could not "
-            "write that to its disk. Make sure that its disk has room, and join them again."
-        )
-        raise ApiError(503, error_of(refusal).code, message, retry_after_s=1) from None
+    await written(
+        keeper,
+        "The clusters are joined, and other nodes will learn of it, but this node could not "
+        "write that to its disk. Make sure that its disk has room, and join them again.",
+    )
     return {"node": replica.me.node, "cluster": replica.identity.name, "joined": cluster}

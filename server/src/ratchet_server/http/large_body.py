@@ -13,5 +13,6 @@ from sanic.http import Http
 async def read_body(request: Request, most: int) -> bytes:
     """The body of `request`, at most `most` bytes. Raises Sanic's `PayloadTooLarge`."""
     cast(Http, request.stream).request_max_size = most
+    # Sanic has no types there.
     await request.receive_body()  # type: ignore[no-untyped-call]
     return request.body

@@ -6,14 +6,13 @@ the same reader has seen elsewhere. So that is never so unless the caller asks f
 """
 
 import re
-from hashlib import sha256
 from typing import Final
 
 from sanic import HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.http.errors import ApiError
-from ratchet_server.http.freshness import still_fresh
+from ratchet_server.http.freshness import etag_of, still_fresh
 
 MAX_AGE_S: Final = 60
 _AGE: Final = re.compile(r"[1-9][0-9]?")
@@ -22,7 +21,7 @@ _AGE: Final = re.compile(r"[1-9][0-9]?")
 def respond(request: Request, numbers: object) -> HTTPResponse:
     """The response with `numbers` as JSON. Raises `ApiError`."""
     response = json(numbers)
-    etag = f'"{sha256(response.body or b"").hexdigest()[:32]}"'
+    etag = etag_of(response.body or b"")
     response.headers.update({"ETag": etag, "Cache-Control": _caching(request)})
     if still_fresh(request, etag):
         return HTTPResponse(status=304, headers=response.headers)

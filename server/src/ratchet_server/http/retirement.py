@@ -9,10 +9,9 @@ from ratchet.members import Refused
 from ratchet.names import Invalid
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.counting.refusals import Refusal
 from ratchet_server.crash_points import reached
 from ratchet_server.http.errors import ApiError
-from ratchet_server.http.refusals import error_of
+from ratchet_server.http.written import written
 from ratchet_server.operator.retirement import stakes
 
 _MAX_BODY = 1000
@@ -38,14 +37,11 @@ async def retire(keeper: Keeper, body: bytes) -> dict[str, Any]:
     at_stake = stakes(replica.observe(), node, time.time(), check=check).json()
     if check:
         return at_stake
-    try:
-        await keeper.written()
-    except Refusal as refusal:
-        message = (
-            f"{node} is retired, and other nodes will learn of it, but this node could not write "
-            "that to its disk. Make sure that its disk has room, and retire the node again."
-        )
-        raise ApiError(503, error_of(refusal).code, message, retry_after_s=1) from None
+    await written(
+        keeper,
+        f"{node} is retired, and other nodes will learn of it, but this node could not write "
+        "that to its disk. Make sure that its disk has room, and retire the node again.",
+    )
     reached("retire-written")
     return at_stake
 

@@ -51,6 +51,7 @@ def _begin(node: Client, name: str) -> dict[str, Any]:
                 "connected then, so that no other node begins it a second time"
             )
         note(f"Waiting until all nodes know of {name}: {waits_for} ...")
+        # Nodes tell each other once a second, and tell nobody when they have agreed.
         time.sleep(_ASK_S)
 
 

@@ -6,6 +6,7 @@ from typing import get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from ratchet.members import State
 from ratchet.notices import Kind
 from ratchet.observation import Observation
 
@@ -107,10 +108,10 @@ def _members(seen: Observation) -> Iterator[Metric]:
     yield gauge(
         "ratchet_members",
         "Members of the cluster: here (this process), connected, indirect (a peer is connected "
-        "to it, this node is not), missing (nobody is connected to it).",
+        "to it, this node is not), missing (nobody is connected to it), importing (no process, but "
+        "an import that has not ended).",
         ["state"],
-        dict.fromkeys(("here", "connected", "indirect", "missing"), 0)
-        | Counter(member.state for member in members),
+        dict.fromkeys(get_args(State), 0) | Counter(member.state for member in members),
     )
     yield gauge(
         "ratchet_member_missing_seconds",
