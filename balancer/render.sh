@@ -3,6 +3,7 @@
 # A page can ask for a node whose NAME is given: ?node=NAME. HAProxy's log and stats call it NAME, too; a node without one has
 # its address there. These variables change the configuration:
 #   RATCHET_CLIENT_CONNECTIONS   how many connections one address may have (1000)
+#   RATCHET_CLIENT_VIEWS         how many views one address may count in a minute (3000; 0: any number)
 #   RATCHET_PROXIES              ADDRESS[/BITS],...: proxies in front of the balancer, which may have any number (none)
 #   RATCHET_STATS                HOST:PORT where HAProxy shows its stats to operators (nowhere)
 set -eu
@@ -14,7 +15,7 @@ fi
 
 # Pass both through the environment: awk would interpret backslashes in its own arguments. (LC_ALL: a-z are 26 letters.)
 LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONNECTIONS:-1000} \
-    RENDER_PROXIES=${RATCHET_PROXIES:-} RENDER_STATS=${RATCHET_STATS:-} exec awk '
+    RENDER_VIEWS=${RATCHET_CLIENT_VIEWS:-3000} RENDER_PROXIES=${RATCHET_PROXIES:-} RENDER_STATS=${RATCHET_STATS:-} exec awk '
     function fail(message) {
         print "render.sh: " message > "/dev/stderr"
         failed = 1
@@ -68,6 +69,12 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
         connections = ENVIRON["RENDER_CONNECTIONS"]
         if (connections !~ /^[1-9][0-9]*$/ || length(connections) > 5)
             fail("RATCHET_CLIENT_CONNECTIONS \"" connections "\" is not a number from 1 to 99999")
+        views = ENVIRON["RENDER_VIEWS"]
+        if (views !~ /^[0-9]+$/ || length(views) > 6)
+            fail("RATCHET_CLIENT_VIEWS \"" views "\" is not a number from 0 to 999999")
+        # HAProxy counts up to here.
+        if (views + 0 == 0)
+            views = 4294967295
         proxies = ENVIRON["RENDER_PROXIES"]
         gsub(/,/, " ", proxies)
         if (proxies !~ /^[0-9A-Fa-f.:\/ ]*$/)
@@ -95,6 +102,7 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
     {
         gsub(/%BIND%/, bind)
         gsub(/%CONNECTIONS%/, connections)
+        gsub(/%VIEWS%/, views)
         gsub(/%PROXIES%/, proxies)
         gsub(/%RETRIES%/, retries)
         gsub(/%STATS%/, stats)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import select
 import socket
@@ -22,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from testing.nodes import HOST, free_port, wait_until
 
 SHARE = 20
+VIEWS = 5
 PROXY = "192.0.2.9"
 # Each test has clients of its own, so that no test meets the limits of another.
 _clients = (f"198.51.100.{number}" for number in itertools.count(1))
@@ -62,6 +64,13 @@ class Door:
             return int(status[1]) if status else 0
         return 0
 
+    def view(self, client: str, forwarded: str = "", method: str = "POST") -> bytes:
+        """The response to a view."""
+        with self.connect(client) as opened:
+            head = f"{method} /api/videos/tide/views HTTP/1.0\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
+            opened.sendall(head.encode())
+            return b"".join(iter(lambda: opened.recv(4096), b""))
+
     def cost(self, client: str, forwarded: str = "") -> list[int]:
         """The client requests many files that no node has. Returns how many requests the nodes
         receive for each."""
@@ -90,6 +99,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("limits")
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("RATCHET_CLIENT_CONNECTIONS", str(SHARE))
+        environ.setenv("RATCHET_CLIENT_VIEWS", str(VIEWS))
         environ.setenv("RATCHET_PROXIES", f"{PROXY},2001:db8:9::/48")
         more = f"bind {HOST}:{port} accept-proxy"
         with start_cluster("haproxy", folder, more=more) as cluster:
@@ -135,6 +145,48 @@ class TestConnections:
         with contextlib.ExitStack() as stack:
             for _ in range(SHARE + 1):
                 stack.enter_context(door.watch(proxy))
+
+
+class TestViews:
+    def test_one_address_counts_no_more_than_its_share_of_a_minute(
+        self, door: Door, client: str
+    ) -> None:
+        answers = [door.view(client) for _ in range(VIEWS + 2)]
+        assert [b" 200 " in answer[:15] for answer in answers] == [True] * VIEWS + [False] * 2
+        head, _, body = answers[-1].lower().partition(b"\r\n\r\n")
+        assert head.startswith(b"http/1.1 429 ")
+        for header in (b"retry-after: 10", b"access-control-allow-origin: *"):
+            assert header in head
+        assert json.loads(body)["error"] == "too_many_views"
+        # It still reads, and others count.
+        assert door.get(client) == 200
+        assert b" 200 " in door.view(next(_clients))[:15]
+
+    def test_only_views_are_counted_and_reads_and_preflights_are_not(
+        self, door: Door, client: str
+    ) -> None:
+        for _ in range(VIEWS):
+            assert door.get(client) == 200
+            assert b" 429 " not in door.view(client, method="OPTIONS")[:15]
+        assert all(b" 200 " in door.view(client)[:15] for _ in range(VIEWS))
+
+    def test_all_addresses_of_an_ipv6_network_share(self, door: Door) -> None:
+        answers = [door.view(f"2001:db8:3:1:{at:x}::1") for at in range(VIEWS + 1)]
+        assert [b" 429 " in answer[:15] for answer in answers] == [False] * VIEWS + [True]
+
+    @pytest.mark.parametrize("proxy", [HOST, PROXY])
+    def test_each_client_of_a_proxy_has_its_own_share(
+        self, door: Door, client: str, proxy: str
+    ) -> None:
+        for at in range(VIEWS):
+            # What the client claims itself stands before.
+            assert b" 200 " in door.view(proxy, f"203.0.113.{at}, {client}")[:15]
+        assert b" 429 " in door.view(proxy, client)[:15]
+        assert b" 200 " in door.view(proxy, next(_clients))[:15]
+
+    def test_this_machine_has_no_limit(self, door: Door) -> None:
+        answers = [door.view(HOST) for _ in range(VIEWS + 1)]
+        assert all(b" 200 " in answer[:15] for answer in answers)
 
 
 class TestMissingFiles:

@@ -127,6 +127,9 @@ def test_bad_input_is_named_and_nothing_is_rendered(nodes: str, bind: str, compl
         ("RATCHET_CLIENT_CONNECTIONS", "many"),
         ("RATCHET_CLIENT_CONNECTIONS", "1 }\n"),
         ("RATCHET_CLIENT_CONNECTIONS", "100000"),
+        ("RATCHET_CLIENT_VIEWS", "-1"),
+        ("RATCHET_CLIENT_VIEWS", "1e3"),
+        ("RATCHET_CLIENT_VIEWS", "1000000"),
         ("RATCHET_STATS", "8404"),
         ("RATCHET_STATS", "*:8404 ssl"),
         ("RATCHET_PROXIES", "cdn.example"),
@@ -138,6 +141,12 @@ def test_a_limit_that_is_none_is_named(variable: str, text: str) -> None:
     result = render("a:1", "*:80", **{variable: text})
     assert (result.returncode, result.stdout) == (2, "")
     assert variable in result.stderr
+
+
+def test_no_limit_of_views_is_the_most_that_haproxy_counts() -> None:
+    assert "sc_gpc0_rate(1) ge 3000 }" in render("a:1", "*:80").stdout
+    unlimited = render("a:1", "*:80", RATCHET_CLIENT_VIEWS="0").stdout
+    assert "sc_gpc0_rate(1) ge 4294967295 }" in unlimited
 
 
 def test_without_arguments_it_prints_its_usage() -> None:

@@ -11,16 +11,17 @@ import { UNSENT } from './keep.js';
 import { made_ms, uuid7 } from './uuid7.js';
 
 // Nodes remember a key for 15 minutes. After that, a view that may have been counted must not be
-// sent again: it could count twice. A view that surely was not counted (503) may be sent for ever.
+// sent again: it could count twice. A view that surely was not counted (429, 503) may be sent for ever.
 const UNSURE_FOR_MS = 10 * 60_000;
 // How far ahead of the clock a key may have been made: two readings can differ by a little.
 const CLOCK_JITTER_MS = 60_000;
 const ANSWER_MS = 10_000;
 // The statuses below 500 after which a node may accept the view later. (404: the clip is new, and only
 // other nodes have it yet.) From 500 on, another try always makes sense. So it does after any status
-// from a proxy on the way, which uses statuses of its own. Only 503 means that the view surely was not
-// counted.
+// from a proxy on the way, which uses statuses of its own.
 const AGAIN = new Set([404, 408, 425, 429]);
+// The view surely was not counted: no node can take it now, or this address has counted too many.
+const NOT_COUNTED = new Set([429, 503]);
 
 /**
  * @typedef {object} Outbox
@@ -111,7 +112,7 @@ class View {
         this.#events.refused?.(this.#video, status);
         return;
       }
-      if (status !== 503) this.#noteUnsure(sent_ms);
+      if (!NOT_COUNTED.has(status)) this.#noteUnsure(sent_ms);
       this.#log(`${status || 'no answer'}, trying again`);
       await pause(Math.max(wait_ms, backoff.next_ms()));
     }
