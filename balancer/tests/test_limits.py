@@ -67,7 +67,9 @@ class Door:
     def view(self, client: str, forwarded: str = "", method: str = "POST") -> bytes:
         """The response to a view."""
         with self.connect(client) as opened:
-            head = f"{method} /api/videos/tide/views HTTP/1.0\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
+            head = (
+                f"{method} /api/videos/tide/views HTTP/1.0\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
+            )
             opened.sendall(head.encode())
             return b"".join(iter(lambda: opened.recv(4096), b""))
 

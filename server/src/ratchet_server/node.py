@@ -54,6 +54,7 @@ from ratchet_server.http.operators import operators
 from ratchet_server.http.pages import pages
 from ratchet_server.http.peer import peer
 from ratchet_server.http.reads import reads
+from ratchet_server.http.robots import Robots
 from ratchet_server.http.room import Room
 from ratchet_server.http.server import ListenError, listen, serving, url_of
 from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
@@ -331,6 +332,7 @@ def _node(
     tally = Tally()
     database = None if settings.data == MEMORY else settings.data / DATABASE
     embedders, sites = Embedders(settings.embed_origins), Sites(settings.count_origins)
+    robots = Robots(settings.robots)
     app = application(
         settings.name,
         gate,
@@ -370,7 +372,7 @@ def _node(
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
         # header would add a tenth to it.
-        unsigned=(views(videos, keeper, sites, freezes, gate, default_ack=settings.ack),),
+        unsigned=(views(videos, keeper, sites, robots, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(
         settings.name,

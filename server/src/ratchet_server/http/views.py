@@ -7,6 +7,7 @@ from ratchet_server.counting.refusals import Refusal
 from ratchet_server.http.errors import ApiError, refused
 from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
+from ratchet_server.http.robots import Robots
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.view_options import ack_of, key_of
@@ -17,6 +18,7 @@ def views(
     videos: Videos,
     keeper: Keeper,
     sites: Sites,
+    robots: Robots,
     freezes: Freezes,
     gate: Gate,
     *,
@@ -36,6 +38,7 @@ def views(
             )
         shared = sites.may_count(request)
         try:
+            robots.may_count(request)
             video = videos.countable(video)
             gate.close_if_stopping(request)
             ack, key = ack_of(request, default_ack), key_of(request)

@@ -27,6 +27,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "OnTerm",
+    "Robots",
     "SettingError",
     "Settings",
     "check_url",
@@ -37,6 +38,7 @@ ACKS: Final[tuple[Ack, ...]] = get_args(Ack)
 
 OnTerm = Literal["stop", "leave"]
 LogFormat = Literal["text", "json"]
+Robots = Literal["refuse", "count"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -121,6 +123,8 @@ class Settings:
         help="sites that may show counts: https://blog.example, or * for all")] = ()
     count_origins: Annotated[tuple[str, ...], Setting("RATCHET_COUNT_ORIGINS", "", values.origins,
         many=True, help="other sites whose pages may count views")] = ()
+    robots: Annotated[Robots, Setting("RATCHET_ROBOTS", "", values.one_of(*get_args(Robots)),
+        "what to do with views of robots that say so in User-Agent: refuse or count")] = "refuse"
     allowed_hosts: Annotated[tuple[str, ...], Setting("RATCHET_ALLOWED_HOSTS", "", values.hosts,
         many=True, unset="any; on loopback its own",
         help="host names to which the node answers, or * for any")] = ()

@@ -15,6 +15,7 @@ ELSEWHERE: Final = {
     "RATCHET_FAIL_AT": "the step at which a node fails unexpectedly, in tests",
     "RATCHET_NODES": "the nodes behind the balancer, in its image",
     "RATCHET_CLIENT_CONNECTIONS": "how many connections one address may have to the balancer",
+    "RATCHET_CLIENT_VIEWS": "how many views one address may count in a minute at the balancer",
     "RATCHET_PROXIES": "the proxies in front of the balancer",
     "RATCHET_STATS": "where the balancer shows its stats",
     "RATCHET_HYPOTHESIS": "how long the core's random tests search",
