@@ -142,6 +142,7 @@ BAD_ENTRIES: list[tuple[object, str, str]] = [
     ({"video": "tide"}, "bad_entry", "missing required field `n`"),
     ({"video": "tide", "views": 1}, "bad_entry", "unknown field `views`"),
     ({"video": "tide", "n": 1, "by": "me"}, "bad_entry", "unknown field `by`"),
+    ({"video": "tide", "n": 1, "$.views[7]": 1}, "bad_entry", "unknown field `$.views[7]`"),
     ("tide", "bad_entry", "got `str` - at `$.views[1]`"),
     (["tide", 1], "bad_entry", "got `array`"),
 ]
@@ -199,6 +200,7 @@ class TestABadBatch:
             b"", b"{", b"[]", b"null", b"{}", b'{"views": {}}', b'{"views": []}', b"\xff",
             b'{"views": [], "views": []}', b'{"views": [{"video": "\\ud800", "n": 1}]}',
             b'{"views": [{"video": "tide", "n": 1}], "ack": "disk"}', b"[" * 100_000,
+            b'{"views": [{"video": "\xff", "n": 1}]}', b'{"$.views[7]": 1}',
             json.dumps({"views": [views("tide")] * (MAX_ENTRIES + 1)}).encode(),
         ],
     )  # fmt: skip

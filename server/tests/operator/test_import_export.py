@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ratchet_server.cli import main
+from ratchet_server.operator.counts_file import read
 from ratchet_server.operator.importing import name_of
 
 from testing.nodes import HTTP, Node, cluster, equal, wait_until
@@ -203,6 +204,7 @@ BAD_FILES = [
     ("video,views\ntide,\u0664\n", "views are a whole number"),
     ("video,views\ntide,9007199254740992\n", "from 0 to 2^53-1"),
     ("video,views\ntide," + "9" * 5000 + "\n", "from 0 to 2^53-1"),
+    ("video,views\ntide," + "0" * 9 + "9" * 16 + "\n", "from 0 to 2^53-1"),
     ("video,views\ntide,\n", "not ''"),
     ("video,views\na b,1\n", "line 2: a video id is"),
     ("video,views\ntide,1\nmoss,1\ntide,1\n", "line 4: tide is in line 2, too"),
@@ -239,6 +241,10 @@ class TestABadFile:
         assert bring(file, alone) == 0
         assert [alone.views(video) for video in ("bom-1", "bom-2")] == [40, 2]
 
+    def test_may_have_zeros_in_front_of_its_numbers(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "zeros.csv", f"tide,{12:030}", f"moss,{0:030}", "loom,007")
+        assert read(file).views_of == {"tide": 12, "loom": 7}
+
     def test_with_a_video_that_is_not_listed_is_refused_with_its_line(
         self, tmp_path: Path, refused: Refused
     ) -> None:
@@ -264,6 +270,7 @@ class TestABadCall:
             (b'{"import": 7}', "bad_import", None),
             (json.dumps({"import": "x" * 57}).encode(), "bad_import", None),
             (b'{"import": "bad", "rows": 1}', "bad_import", None),
+            (b'{"import": "bad", "rows": [["\xff", 1]]}', "bad_import", None),
             (b'{"import": "bad", "more": 1}', "bad_import", None),
             (b'{"import": "bad", "end": true}', "bad_import", None),
             (b'{"import": "bad", "rows": [["x", 1], ["y"]]}', "bad_entry", 1),

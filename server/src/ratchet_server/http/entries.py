@@ -12,8 +12,9 @@ from ratchet_server.http.videos import Videos
 
 T = TypeVar("T")
 
-# Where an entry is, in an error of msgspec.
-_INDEX: Final = re.compile(r"\$\.\w+\[(\d+)\]")
+# Where an entry is, at the end of an error of msgspec. (Before that, the error may have the name of
+# an unknown field, and that name may have any form.)
+_INDEX: Final = re.compile(r"at `\$\.\w+\[(\d+)\][^`]*`$")
 
 
 def parsed(decoder: msgspec.json.Decoder[T], body: bytes, *, code: str, form: str) -> T:
@@ -23,7 +24,10 @@ def parsed(decoder: msgspec.json.Decoder[T], body: bytes, *, code: str, form: st
     except msgspec.MsgspecError as error:
         if place := _INDEX.search(str(error)):
             raise bad_entry(int(place[1]), "bad_entry", f"{error}.") from None
-        raise ApiError(400, code, f"The body must be {form}: {error}.") from None
+        why = str(error)
+    except UnicodeDecodeError as error:
+        why = f"it is no UTF-8: {error.reason}"
+    raise ApiError(400, code, f"The body must be {form}: {why}.") from None
 
 
 def check_ids(ids: Iterable[str], videos: Videos) -> None:

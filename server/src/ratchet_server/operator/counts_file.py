@@ -86,6 +86,9 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[str, str]]:
 
 def _number(text: str) -> int:
     # Python also takes "1_000" and other digits than these.
-    if text.isascii() and text.isdecimal() and int(text[:20]) <= names.MAX_COUNT:
-        return int(text[:20])
+    if text.isascii() and text.isdecimal():
+        digits = text.lstrip("0") or "0"
+        # Beyond some thousand digits, Python refuses to make a number of them.
+        if len(digits) <= len(str(names.MAX_COUNT)) and int(digits) <= names.MAX_COUNT:
+            return int(digits)
     raise FileError(f"views are a whole number from 0 to 2^53-1, not {names.shown(text)}")
