@@ -6,9 +6,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ratchet_server.cli import main
+from ratchet_server.operator.client import Client
 from ratchet_server.operator.counts_file import read
 from ratchet_server.operator.importing import name_of
 
@@ -155,6 +157,30 @@ class TestAnImport:
             b.start()
             monkeypatch.undo()
             assert bring(file, a) == 0
+
+    def test_sends_again_what_came_while_a_node_was_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All nodes agree, and then one goes before any rows have come."""
+        with cluster(tmp_path, ("a", "b")) as nodes:
+            a, b = nodes.values()
+            states: list[str] = []
+            post = Client.post
+
+            def watched(client: Client, path: str, body: object = None) -> dict[str, Any]:
+                answer = post(client, path, body)
+                states.append(answer["state"])
+                if states.count("open") == 1 and states[-1] == "open":
+                    b.kill9()
+                    wait_until(lambda: "b is missing" in a.get("/api/cluster").text, "a misses b")
+                elif not b.running:
+                    b.start()
+                return answer
+
+            monkeypatch.setattr(Client, "post", watched)
+            assert bring(write(tmp_path / "old.csv", "tide,40", "moss,2"), a) == 0
+            assert "agreeing" in states[states.index("open") :]
+            assert [a.views(video) for video in ("tide", "moss")] == [40, 2]
 
     def test_is_not_taken_for_a_node_that_nobody_has_met(self, tmp_path: Path) -> None:
         with cluster(tmp_path, ("a", "b"), environ={"RATCHET_FOLD_GRACE": "1"}) as nodes:

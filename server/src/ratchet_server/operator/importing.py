@@ -23,7 +23,7 @@ def run(node: Client, file: Path, name: str) -> None:
     counts = read(file)
     has = f"{counted(counts.views, 'view')} of {counted(len(counts.views_of), 'video')}"
     note(f"{file} has {has}.")
-    answer = _begin(node, name)
+    answer = _call(node, name)
     if answer["state"] == "open":
         answer = _send(node, name, counts)
     _check(counts, answer, name)
@@ -37,11 +37,14 @@ def name_of(file: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:56] or "counts"
 
 
-def _begin(node: Client, name: str) -> dict[str, Any]:
-    """Wait until all nodes agree that the import begins."""
+def _call(node: Client, name: str, **fields: object) -> dict[str, Any]:
+    """Make the call once all nodes agree on the import: before that, a node takes no rows. They may
+    agree no more if one goes before the first rows have come."""
     end = time.monotonic() + AGREE_S
     while True:
-        answer = _post(node, name)
+        answer = node.post("/api/cluster/import", {"import": name, **fields})
+        if not answer.keys() >= {"state", "waits_for", "videos", "views"}:
+            raise node.not_of_this_version()
         if answer["state"] != "agreeing":
             return answer
         waits_for = ", ".join(map(str, answer["waits_for"]))
@@ -62,7 +65,7 @@ def _send(node: Client, name: str, counts: Counts) -> dict[str, Any]:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             try:
-                answer = _post(node, name, rows=part)
+                answer = _call(node, name, rows=part)
             except Refused as error:
                 if (index := error.body.get("index")) is None:
                     raise
@@ -73,7 +76,7 @@ def _send(node: Client, name: str, counts: Counts) -> dict[str, Any]:
             if answer["state"] == "ended":
                 return answer
             sent(len(part))
-    return _post(node, name, end=total)
+    return _call(node, name, end=total)
 
 
 def _check(counts: Counts, answer: dict[str, Any], name: str) -> None:
@@ -85,13 +88,6 @@ def _check(counts: Counts, answer: dict[str, Any], name: str) -> None:
             "can't change once it has ended. If these are other counts, give them a --name of "
             "their own; they are added to those"
         )
-
-
-def _post(node: Client, name: str, **fields: object) -> dict[str, Any]:
-    answer = node.post("/api/cluster/import", {"import": name, **fields})
-    if not answer.keys() >= {"state", "waits_for", "videos", "views"}:
-        raise node.not_of_this_version()
-    return answer
 
 
 def _rows_of(done: int, total: int) -> str:
