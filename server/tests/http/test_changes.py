@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from ratchet_server.http.changes import MAX_STREAMS
 
-from testing.nodes import HTTP, PATIENCE_S, Node, cluster, equal, wait_until
+from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
 
 
 @dataclass
@@ -155,6 +156,39 @@ class TestAReaderThatWasAway:
             assert (answer.status_code, answer.json()["error"]) == (410, "too_old")
             assert "/api/videos" in answer.json()["message"]
 
+    def test_that_reads_quickly_holds_up_nobody(self, tmp_path: Path) -> None:
+        with Node("a", tmp_path) as node:
+            node.start()
+            reader = Reader()
+            with reader.following(node) as events:
+                next(events)
+            for part in range(3):
+                many = [{"video": f"v{part}-{n}", "n": 1} for n in range(10_000)]
+                assert node.post_json("/api/views", views=many).status_code == 200
+            path = f"/api/changes?after={reader.id}"
+            with _asked(node, path) as stream, _asked(node, "/readyz") as other:
+                begun, ended = threading.Event(), threading.Event()
+
+                def read() -> None:
+                    came = b""
+                    # Only the last event has an id.
+                    while b"\nid: " not in came:
+                        came = came[-5:] + stream.recv(2**20)
+                        begun.set()
+                    ended.set()
+
+                thread = threading.Thread(target=read)
+                thread.start()
+                begun.wait(PATIENCE_S)
+                answered = 0
+                while not ended.is_set():
+                    assert b" 200 " in other.recv(2**16)
+                    answered += 1
+                    other.sendall(_request("/readyz"))
+                thread.join()
+                # The first one may have been answered before the stream began, and one after it.
+                assert answered > 2
+
 
 class TestABadRequest:
     @pytest.mark.parametrize(
@@ -187,6 +221,17 @@ class TestABadRequest:
             for client in clients:
                 client.close()
         wait_until(lambda: _opens(node), "there is room again")
+
+
+def _request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+
+
+def _asked(node: Node, path: str) -> socket.socket:
+    """A connection with a request on its way."""
+    connection = socket.create_connection((HOST, node.port), timeout=PATIENCE_S)
+    connection.sendall(_request(path))
+    return connection
 
 
 def _opens(node: Node) -> bool:

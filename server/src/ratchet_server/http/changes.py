@@ -82,6 +82,9 @@ def changes(streams: Changes, table: Table, keeper: Keeper, guard: Guard, gate: 
         data = dumps({"videos": [[video, keeper.value(video)] for video in videos]})
         event = f"data: {data}\n\n"
         await response.send(event if cursor is None else f"id: {cursor}\n{event}")
+        # As long as the client reads quickly, `send` waits for nothing. A reader that lacks a
+        # million videos would hold up views and peers for seconds.
+        await asyncio.sleep(0)
 
     @blueprint.get("/api/changes")
     async def stream(request: Request) -> None:
