@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -188,6 +189,32 @@ class TestTheElement:
         assert len(streams(requested)) == 1
         assert not reader.warnings + reader.errors
 
+    def test_of_a_page_that_replaces_them_all_are_all_shown(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader
+    ) -> None:
+        """An app goes from one page to the next: both pages' counts are more than one stream has."""
+        reader.page.route("**/events?*", _stream_of_ones)
+        open_page(reader, blog, cluster, "")
+        for page in ("first", "second"):
+            reader.page.evaluate(REPLACE, [f"{page}-{n}" for n in range(60)])
+            for at in range(60):
+                reader.reads("1", at)
+        assert not reader.warnings + reader.errors
+
+    def test_of_more_videos_than_one_stream_has_are_said_to_be_too_many(
+        self, cluster: Cluster, blog: OtherSite, reader: Reader
+    ) -> None:
+        reader.page.route("**/events?*", _stream_of_ones)
+        open_page(reader, blog, cluster, "")
+        reader.page.evaluate(REPLACE, [f"v{n}" for n in range(101)])
+        reader.until(lambda: reader.warnings, "it is said why")
+        expect(reader.counts.locator("data")).to_have_count(100)
+        why = "a page shows 100 videos at most."
+        assert reader.warnings == [f'<view-count>: no views of "v100": {why}']
+        # There is room again.
+        reader.page.evaluate("() => document.querySelector('view-count').remove()")
+        reader.reads("1", 99)
+
     def test_of_an_unknown_video_keeps_what_stands_in_it_and_says_why_once(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str
     ) -> None:
@@ -289,6 +316,21 @@ class TestPagesOfOthers:
         open_page(reader, blog, cluster, f'<view-count video="{video}">many</view-count>')
         reader.reads("3")
         assert not reader.warnings + reader.errors
+
+
+REPLACE = """videos => document.body.replaceChildren(...videos.map(video => {
+    const element = document.createElement('view-count');
+    element.setAttribute('video', video);
+    return element;
+}))"""
+
+
+def _stream_of_ones(route: Route) -> None:
+    """Each video has one view."""
+    url = urlsplit(route.request.url)
+    videos = [url.path.split("/")[3], *parse_qs(url.query).get("also", [])]
+    ones = [json.dumps({"video": video, "base": 1, "slots": {}}) for video in videos]
+    _stream(route, "\n\ndata: ".join(ones))
 
 
 def _stream(route: Route, body: str) -> None:

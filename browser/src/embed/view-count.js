@@ -122,6 +122,8 @@ import { lightSite } from './light.js';
     #light;
     /** The videos that come over the stream, and those that the frame brings. @type {Set<string>} */
     #lightly = new Set();
+    /** For which the stream has no room. @type {Set<string>} */
+    #waiting = new Set();
     /** @type {Set<string>} */
     #framed = new Set();
     /** @type {HTMLIFrameElement | undefined} */
@@ -187,17 +189,36 @@ import { lightSite } from './light.js';
     #followLightly(video) {
       if (this.#lightly.has(video) || this.#framed.has(video)) return;
       if (!isVideoId(video)) this.#refused(video, 'this is no video’s id.');
-      else if (this.#lightly.size >= MOST_VIDEOS)
-        this.#refused(video, `a page shows ${MOST_VIDEOS} videos at most.`);
+      else if (this.#lightly.size >= MOST_VIDEOS) this.#waitForRoom(video);
       else {
         this.#lightly.add(video);
         this.#light.watch(video);
       }
     }
 
+    /**
+     * An app may show a new page's elements while those of the old page are still going.
+     *
+     * @param {string} video
+     */
+    #waitForRoom(video) {
+      if (this.#waiting.has(video)) return;
+      this.#waiting.add(video);
+      setTimeout(() => {
+        if (this.#waiting.has(video))
+          warn(`no views of "${video}": a page shows ${MOST_VIDEOS} videos at most.`);
+      }, 2 * GONE_MS);
+    }
+
     /** @param {string} video */
     #forgetLightly(video) {
-      if (this.#lightly.delete(video)) this.#light.forget(video);
+      this.#waiting.delete(video);
+      if (!this.#lightly.delete(video)) return;
+      this.#light.forget(video);
+      const [next] = this.#waiting;
+      if (next === undefined) return;
+      this.#waiting.delete(next);
+      this.#followLightly(next);
     }
 
     /**
