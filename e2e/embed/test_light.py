@@ -189,14 +189,16 @@ class TestTheElement:
         assert len(streams(requested)) == 1
         assert not reader.warnings + reader.errors
 
+    @pytest.mark.parametrize("replica", [False, True])
     def test_of_a_page_that_replaces_them_all_are_all_shown(
-        self, cluster: Cluster, blog: OtherSite, reader: Reader
+        self, cluster: Cluster, blog: OtherSite, reader: Reader, replica: bool
     ) -> None:
-        """An app goes from one page to the next: both pages' counts are more than one stream has."""
+        """An app goes to its next page: the counts of both pages are more than one stream has."""
         reader.page.route("**/events?*", _stream_of_ones)
+        reader.page.route("**/embed", _frame_of_ones)
         open_page(reader, blog, cluster, "")
         for page in ("first", "second"):
-            reader.page.evaluate(REPLACE, [f"{page}-{n}" for n in range(60)])
+            reader.page.evaluate(REPLACE, [[f"{page}-{n}" for n in range(60)], replica])
             for at in range(60):
                 reader.reads("1", at)
         assert not reader.warnings + reader.errors
@@ -206,7 +208,7 @@ class TestTheElement:
     ) -> None:
         reader.page.route("**/events?*", _stream_of_ones)
         open_page(reader, blog, cluster, "")
-        reader.page.evaluate(REPLACE, [f"v{n}" for n in range(101)])
+        reader.page.evaluate(REPLACE, [[f"v{n}" for n in range(101)], False])
         reader.until(lambda: reader.warnings, "it is said why")
         expect(reader.counts.locator("data")).to_have_count(100)
         why = "a page shows 100 videos at most."
@@ -318,9 +320,10 @@ class TestPagesOfOthers:
         assert not reader.warnings + reader.errors
 
 
-REPLACE = """videos => document.body.replaceChildren(...videos.map(video => {
+REPLACE = """([videos, replica]) => document.body.replaceChildren(...videos.map(video => {
     const element = document.createElement('view-count');
     element.setAttribute('video', video);
+    element.toggleAttribute('replica', replica);
     return element;
 }))"""
 
@@ -331,6 +334,21 @@ def _stream_of_ones(route: Route) -> None:
     videos = [url.path.split("/")[3], *parse_qs(url.query).get("also", [])]
     ones = [json.dumps({"video": video, "base": 1, "slots": {}}) for video in videos]
     _stream(route, "\n\ndata: ".join(ones))
+
+
+FRAME_OF_ONES = """<!doctype html><script>
+const watched = new Set();
+addEventListener('message', ({ data: { watch: video, forget } }) => {
+    watched.delete(forget);
+    const answer = watched.size < 100 ? { views: 1, exact: '1', short: '1' } : { refused: 'full' };
+    if (video) parent.postMessage({ video, ...answer }, '*');
+    if (video && answer.views) watched.add(video);
+});
+</script>"""
+
+
+def _frame_of_ones(route: Route) -> None:
+    route.fulfill(content_type="text/html", body=FRAME_OF_ONES)
 
 
 def _stream(route: Route, body: str) -> None:

@@ -122,7 +122,7 @@ import { lightSite } from './light.js';
     #light;
     /** The videos that come over the stream, and those that the frame brings. @type {Set<string>} */
     #lightly = new Set();
-    /** For which the stream has no room. @type {Set<string>} */
+    /** For which there is no room yet. @type {Set<string>} */
     #waiting = new Set();
     /** @type {Set<string>} */
     #framed = new Set();
@@ -172,28 +172,39 @@ import { lightSite } from './light.js';
         const now = this.#remembered(video);
         if (now) this.#raise(video, now);
       }
-      if (element.hasAttribute('replica')) this.#followInFrame(video);
-      else this.#followLightly(video);
+      this.#follow(video);
     }
 
     /** @param {string} video */
-    #followInFrame(video) {
-      this.#forgetLightly(video);
-      const isNew = !this.#framed.has(video);
-      this.#framed.add(video);
-      this.#needFrame();
-      if (isNew) this.#post({ watch: video });
-    }
-
-    /** @param {string} video */
-    #followLightly(video) {
-      if (this.#lightly.has(video) || this.#framed.has(video)) return;
-      if (!isVideoId(video)) this.#refused(video, 'this is no video’s id.');
-      else if (this.#lightly.size >= MOST_VIDEOS) this.#waitForRoom(video);
-      else {
+    #follow(video) {
+      if (this.#isFollowed(video)) this.#needFrame();
+      else if (!isVideoId(video)) this.#refused(video, 'this is no video’s id.');
+      else if (this.#isFull(video)) this.#waitForRoom(video);
+      else if (this.#needsFrame(video)) {
+        this.#forgetLightly(video);
+        this.#framed.add(video);
+        this.#needFrame();
+        this.#post({ watch: video });
+      } else {
         this.#lightly.add(video);
         this.#light.watch(video);
       }
+    }
+
+    /** @param {string} video */
+    #needsFrame(video) {
+      const elements = [...(this.#elements.get(video) ?? [])];
+      return elements.some((element) => element.hasAttribute('replica'));
+    }
+
+    /** @param {string} video */
+    #isFollowed(video) {
+      return this.#framed.has(video) || (this.#lightly.has(video) && !this.#needsFrame(video));
+    }
+
+    /** @param {string} video */
+    #isFull(video) {
+      return (this.#needsFrame(video) ? this.#framed : this.#lightly).size >= MOST_VIDEOS;
     }
 
     /**
@@ -212,13 +223,15 @@ import { lightSite } from './light.js';
 
     /** @param {string} video */
     #forgetLightly(video) {
-      this.#waiting.delete(video);
-      if (!this.#lightly.delete(video)) return;
-      this.#light.forget(video);
-      const [next] = this.#waiting;
-      if (next === undefined) return;
-      this.#waiting.delete(next);
-      this.#followLightly(next);
+      if (this.#lightly.delete(video)) this.#light.forget(video);
+    }
+
+    #followThoseThatWait() {
+      for (const video of this.#waiting) {
+        if (this.#isFull(video)) continue;
+        this.#waiting.delete(video);
+        this.#follow(video);
+      }
     }
 
     /**
@@ -231,8 +244,10 @@ import { lightSite } from './light.js';
       setTimeout(() => {
         if (group.size || this.#elements.get(video) !== group) return;
         this.#elements.delete(video);
+        this.#waiting.delete(video);
         this.#forgetLightly(video);
         if (this.#framed.delete(video)) this.#post({ forget: video });
+        this.#followThoseThatWait();
       }, GONE_MS);
     }
 
@@ -368,6 +383,7 @@ import { lightSite } from './light.js';
      */
     #refused(video, why) {
       this.#forgetLightly(video);
+      this.#followThoseThatWait();
       warn(`no views of "${video}": ${why}`);
     }
 
