@@ -11,8 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ratchet.changes import Changes, ColumnChange
+from ratchet.column import Row
+from ratchet.slot import Slot
 from ratchet_server.http.changes import MAX_STREAMS
 
+from testing.disk import fill
 from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
 
 
@@ -117,6 +121,22 @@ class TestAStream:
             with reader.following(nodes["b"]) as events:
                 while reader.numbers != truth.numbers:
                     next(events)
+
+    def test_has_no_ids_that_are_too_long_for_a_header(self, tmp_path: Path) -> None:
+        """Such an id could not be sent back. The last one that could is still good."""
+        slots = [Slot(f"node-{n}", 1_795_000_000_000_000 + n) for n in range(500)]
+        rows = (Row("tide", 1, 1),)
+        columns = tuple(ColumnChange(slot, 1, rows) for slot in slots)
+        fill(tmp_path / "a", Changes(columns, newest=dict(slots)))
+        with Node("a", tmp_path) as node:
+            node.start()
+            reader = Reader()
+            with reader.following(node) as events:
+                next(events)
+                node.view("moss")
+                while reader.numbers.get("moss") != 1:
+                    next(events)
+            assert reader.id == ""
 
     def test_ends_when_the_node_stops(self, tmp_path: Path) -> None:
         with Node("a", tmp_path) as node:

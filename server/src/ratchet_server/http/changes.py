@@ -24,6 +24,9 @@ from ratchet_server.http.guard import Guard
 MAX_STREAMS: Final = 16
 # How many videos one event has.
 MAX_VIDEOS: Final = 1000
+# How long the id of an event is at most. The reader sends it back in a header, and a node takes no
+# larger one. It is so long only while hundreds of slots wait to be folded.
+MAX_ID: Final = 8000
 # While numbers go on changing, each is sent once in this time.
 COALESCE_S: Final = 0.5
 
@@ -81,7 +84,9 @@ def changes(streams: Changes, table: Table, keeper: Keeper, guard: Guard, gate: 
     async def send(response: HTTPResponse, videos: Iterable[str], cursor: Cursor | None) -> None:
         data = dumps({"videos": [[video, keeper.value(video)] for video in videos]})
         event = f"data: {data}\n\n"
-        await response.send(event if cursor is None else f"id: {cursor}\n{event}")
+        if cursor and len(given := str(cursor)) <= MAX_ID:
+            event = f"id: {given}\n{event}"
+        await response.send(event)
         # As long as the client reads quickly, `send` waits for nothing. A reader that lacks a
         # million videos would hold up views and peers for seconds.
         await asyncio.sleep(0)
