@@ -178,13 +178,14 @@ import { lightSite } from './light.js';
     /** @param {string} video */
     #follow(video) {
       if (this.#isFollowed(video)) this.#needFrame();
-      else if (!isVideoId(video)) this.#refused(video, 'this is no video’s id.');
       else if (this.#isFull(video)) this.#waitForRoom(video);
       else if (this.#needsFrame(video)) {
         this.#forgetLightly(video);
         this.#framed.add(video);
         this.#needFrame();
         this.#post({ watch: video });
+      } else if (!isVideoId(video)) {
+        this.#refused(video, 'this is no video’s id.');
       } else {
         this.#lightly.add(video);
         this.#light.watch(video);
