@@ -174,3 +174,15 @@ def test_what_was_stored_and_cant_be_true_is_named() -> None:
     faults = {(fault.place, fault.video) for fault in Bounds(lambda: BEGIN_MS).faults(table)}
     assert faults == {("b", None), ("y", None), (far, None), (X, TIDE), (None, TIDE)}
     assert not [*Bounds(lambda: 1).faults(table)]
+
+
+def test_all_believe_a_node_whose_videos_have_more_views_together_than_can_be() -> None:
+    """One call may count as many of each of 10,000 videos as one process can have counted."""
+    table = Table()
+    table.join({"b": 1}, {"b": 1}, {"b": 1})
+    for _ in range(3):
+        table.add_lifted_views("b", MAX)
+    # No clock that judges is earlier than this one.
+    clock = Bounds(lambda: 1_735_689_600_000)
+    clock.check(replace(EMPTY, lifted_views=table.lifted_views))
+    assert not [*clock.faults(table)]

@@ -9,7 +9,7 @@ from ratchet.cluster import HEARTBEAT_S
 from ratchet.column import Row
 from ratchet.frames import BaseRows, Rows, Want, WantBase
 from ratchet.generations import Generations
-from ratchet.names import MAX_COUNT
+from ratchet.names import MAX_COUNT, MAX_LIFTED
 from ratchet.slot import Slot
 from small_world import (
     TIDE,
@@ -50,7 +50,7 @@ class TestFolds:
         world.learn_folded(a, {"b": old.generation})
         world.finish()
         for node in (a, b):
-            assert node.disk.lifted_views == {"b": MAX_COUNT}
+            assert node.disk.lifted_views == {"b": MAX_LIFTED}
             assert [node.replica.table.value(video) for video in (TIDE, "moss")] == [MAX_COUNT, 7]
 
     def test_that_one_node_learns_lift_at_every_node_and_count_nothing_twice(self) -> None:

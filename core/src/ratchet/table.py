@@ -22,7 +22,7 @@ from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
 from ratchet.generations import NOTHING, Generations
-from ratchet.names import MAX_COUNT, MAX_IDS, is_import
+from ratchet.names import MAX_COUNT, MAX_IDS, MAX_LIFTED, is_import
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -228,8 +228,9 @@ class Table:
     def add_lifted_views(self, node: str, views: int) -> None:
         """More views of `node` are lifted."""
         if node in self.folded:
-            # Capped like any count: a name's videos together may be more than one number can hold.
-            self.lifted_views[node] = min(self.lifted_views.get(node, 0) + views, MAX_COUNT)
+            # A name's videos together may have more views than the others would believe. They would
+            # refuse all of our digests.
+            self.lifted_views[node] = min(self.lifted_views.get(node, 0) + views, MAX_LIFTED)
 
     def apply_lift(self, lift: Lift) -> None:
         """Move the views of some videos of a folded slot into the base, as it happened on disk."""
