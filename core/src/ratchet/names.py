@@ -13,8 +13,7 @@ MAX_COUNT: Final = 2**53 - 1
 # hostile one, must leave its name room for some thousand million further starts.
 MAX_GENERATION: Final = MAX_COUNT - 2**42
 
-# The most views of a name that are counted as lifted. All nodes believe as many, whenever it is: see
-# `bounds`. A node that counts more than that in all of its videos goes on.
+# The most views of one name that are noted as lifted. Every node believes as many: see `bounds`.
 MAX_LIFTED: Final = 2**50
 
 # The names of imports begin with this, and no node's name does: see `imports`.
