@@ -182,6 +182,30 @@ class TestAnImport:
             assert "agreeing" in states[states.index("open") :]
             assert [a.views(video) for video in ("tide", "moss")] == [40, 2]
 
+    def test_that_another_file_has_ended_meanwhile_says_what_counts(
+        self,
+        alone: Node,
+        tmp_path: Path,
+        refused: Refused,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        post = Client.post
+
+        def overtaken(client: Client, path: str, body: object = None) -> dict[str, Any]:
+            answer = post(client, path, body)
+            if "rows" in str(body):
+                more = {"import": "race", "rows": [["race-3", 7]]}
+                alone.post_json(path, **more, end={"videos": 3, "views": 49})
+            return answer
+
+        monkeypatch.setattr(Client, "post", overtaken)
+        file = write(tmp_path / "race.csv", "race-1,40", "race-2,2")
+        said = refused("import", str(file), "--via", alone.url)
+        assert "race was imported from another file at the same time. It has 49 views now" in said
+        assert [alone.views(f"race-{n}") for n in (1, 2, 3)] == [40, 2, 7]
+        said = refused("import", str(file), "--via", alone.url)
+        assert "nothing has changed" in said
+
     def test_is_not_taken_for_a_node_that_nobody_has_met(self, tmp_path: Path) -> None:
         with cluster(tmp_path, ("a", "b"), environ={"RATCHET_FOLD_GRACE": "1"}) as nodes:
             a, b = nodes.values()

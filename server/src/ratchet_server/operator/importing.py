@@ -23,10 +23,10 @@ def run(node: Client, file: Path, name: str) -> None:
     counts = read(file)
     has = f"{counted(counts.views, 'view')} of {counted(len(counts.views_of), 'video')}"
     note(f"{file} has {has}.")
-    answer = _call(node, name)
+    answer, taken = _call(node, name), False
     if answer["state"] == "open":
-        answer = _send(node, name, counts)
-    _check(counts, answer, name)
+        answer, taken = _send(node, name, counts)
+    _check(counts, answer, name, taken=taken)
     say(f"{name}: {has} are imported. They count once, also if you import them again.")
     if counts.without:
         say(f"Left out: {counted(counts.without, 'line')} with 0 views.")
@@ -58,7 +58,8 @@ def _call(node: Client, name: str, **fields: object) -> dict[str, Any]:
         time.sleep(_ASK_S)
 
 
-def _send(node: Client, name: str, counts: Counts) -> dict[str, Any]:
+def _send(node: Client, name: str, counts: Counts) -> tuple[dict[str, Any], bool]:
+    """The import at its end, and whether the node has taken any of our rows."""
     rows = list(counts.views_of.items())
     total = {"videos": len(rows), "views": counts.views}
     with progress(len(rows), _rows_of) as sent:
@@ -74,20 +75,27 @@ def _send(node: Client, name: str, counts: Counts) -> dict[str, Any]:
                     "it may be counted already: mend this one, and import the file again"
                 ) from None
             if answer["state"] == "ended":
-                return answer
+                return answer, start > 0
             sent(len(part))
-    return _call(node, name, end=total)
+    return _call(node, name, end=total), True
 
 
-def _check(counts: Counts, answer: dict[str, Any], name: str) -> None:
+def _check(counts: Counts, answer: dict[str, Any], name: str, *, taken: bool) -> None:
     """Raises `CallError` if the import that has ended is not that of this file."""
-    if answer["views"] != counts.views:
+    if answer["views"] == counts.views:
+        return
+    has, ours = counted(answer["views"], "view"), counted(counts.views, "view")
+    if taken:
         raise CallError(
-            f"{name} was imported before, with {counted(answer['views'], 'view')}, and "
-            f"{counts.file} has {counted(counts.views, 'view')}: nothing has changed. An import "
-            "can't change once it has ended. If these are other counts, give them a --name of "
-            "their own; they are added to those"
+            f"{name} was imported from another file at the same time. It has {has} now, and "
+            f"{counts.file} has {ours}: of each video the larger number counts. That can't be "
+            "taken back"
         )
+    raise CallError(
+        f"{name} was imported before, with {has}, and {counts.file} has {ours}: nothing has "
+        "changed. An import can't change once it has ended. If these are other counts, give them a "
+        "--name of their own; they are added to those"
+    )
 
 
 def _rows_of(done: int, total: int) -> str:
