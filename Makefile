@@ -61,7 +61,7 @@ mutants: .venv/run .venv/test ## breaks the core in known ways, and shows which 
 bench: setup .venv/test ## measures speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
-dist: setup .venv/test ## builds what is published, into dist/: wheels, source archives, and the list of all parts (SBOM)
+dist: setup .venv/test ## builds what is published, into dist/: wheels, source archives, the list of all parts (SBOM), and an npm package
 	@$(BIN)/python -m release
 
 clean: ## removes everything that make has made; the demo's data stays

@@ -1,4 +1,5 @@
-"""Builds the wheel and the source archive of both distributions, and a list of their parts.
+"""Builds the wheel and the source archive of both distributions, a list of their parts, and the
+npm package.
 
     python -m release [--out DIR]
 
@@ -17,9 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from release import check, parts
+from release import check, npm, parts
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
+PAGE: Final = PROJECT / "server/src/ratchet_server/page"
 # In the order in which they would be published: the second needs the first.
 SOURCES: Final = (PROJECT / "core", PROJECT / "server")
 
@@ -47,13 +49,15 @@ def main() -> int:
 
 def build(out: Path) -> list[Path]:
     """Make all files of a release in the empty folder `out`. Raises `NotPublishable`."""
-    check.page(PROJECT / "server/src/ratchet_server/page")
+    check.page(PAGE)
     for source in SOURCES:
         with _step(f"{source.name}: wheel and source archive"):
             command = [sys.executable, "-m", "hatchling", "build", "--directory", str(out)]
             done = subprocess.run(command, cwd=source, capture_output=True, text=True)
             if done.returncode:
                 raise check.NotPublishable(f"hatchling failed in {source}:\n{done.stderr}")
+    with _step("browser: npm package"):
+        npm.pack(PROJECT, PAGE, out)
     with _step("checking them"):
         check.distributions(out, bundled=parts.bundled(PROJECT))
     with _step("listing their parts"):

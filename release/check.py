@@ -1,5 +1,6 @@
 """What must be true of a distribution before anybody gets it."""
 
+import json
 import re
 import tarfile
 import zipfile
@@ -27,6 +28,11 @@ _NEEDED: Final = {
         "ratchet_server/page/assets/pyodide/started.snapshot.br",
     ),
 }
+# What the npm package has, and nothing else.
+_IN_NPM: Final = {
+    *("package.json", "README.md", "LICENSE", "custom-elements.json"),
+    *("index.d.ts", "view-count.d.ts", "count.d.ts", "view-count.js", "count.js"),
+}
 # The core's wheel in the page, for pages of other sites.
 _SENT: Final = re.compile(r"ratchet_server/page/pyodide/.*\.whl")
 # Leftovers of a work tree.
@@ -44,7 +50,7 @@ def page(folder: Path) -> None:
 
 
 def distributions(folder: Path, *, bundled: Iterable[str]) -> None:
-    """Raise `NotPublishable` unless the folder has both distributions, whole.
+    """Raise `NotPublishable` unless the folder has both distributions and the npm package, whole.
 
     `bundled`: the files with the terms of the software in the page.
     """
@@ -70,6 +76,23 @@ def distributions(folder: Path, *, bundled: Iterable[str]) -> None:
             f"{CORE} is {core.version}, {SERVER} is {server.version} and needs the core "
             f"{', '.join(pins)}: give all three the same version in core/pyproject.toml and "
             "server/pyproject.toml"
+        )
+    _npm(folder, str(core.version))
+
+
+def _npm(folder: Path, version: str) -> None:
+    """Raise `NotPublishable` unless the npm package of this version has what it should."""
+    [file] = folder.glob("*.tgz")
+    files = _in_archive(file)
+    if wrong := sorted(files ^ _IN_NPM):
+        raise NotPublishable(f"{file.name} lacks, or has too much: {', '.join(wrong)}")
+    with tarfile.open(file) as tar:
+        about = tar.extractfile("package/package.json")
+        its = json.loads(about.read() if about else b"")["version"]
+    if its != version:
+        raise NotPublishable(
+            f"{file.name} is {its}, and the rest is {version}: give browser/npm/package.json the "
+            "same version"
         )
 
 

@@ -71,7 +71,7 @@ def without(wheel: Path, gone: str) -> None:
 
 
 class TestARelease:
-    def test_has_two_distributions_and_the_list_of_their_parts_and_nothing_else(
+    def test_has_two_distributions_the_list_of_their_parts_and_the_npm_package(
         self, dist: Path
     ) -> None:
         version = project("core")["version"]
@@ -81,6 +81,7 @@ class TestARelease:
             f"ratchet_views-{version}-py3-none-any.whl",
             f"ratchet_views-{version}.tar.gz",
             f"ratchet_views-{version}.cdx.json",
+            f"ratchet-views-{version}.tgz",
         }
 
     @pytest.mark.parametrize("name", ["ratchet_views_core", "ratchet_views"])
@@ -140,6 +141,31 @@ class TestARelease:
         without(wheel, "/METADATA")
         with zipfile.ZipFile(wheel, "a") as opened:
             opened.writestr(name, metadata.replace(old, new))
+        with pytest.raises(check.NotPublishable, match=why):
+            check.distributions(copy, bundled=BUNDLED)
+
+    @pytest.mark.parametrize(
+        ("file", "content", "why"),
+        [
+            ("package.json", '{"version": "0.0.1"}', "is 0.0.1, and the rest is"),
+            ("view-count.js", None, "lacks, or has too much: view-count.js"),
+            ("notes.txt", "mine", "lacks, or has too much: notes.txt"),
+        ],
+    )
+    def test_with_an_npm_package_that_won_t_do_is_refused(
+        self, copy: Path, tmp_path: Path, file: str, content: str | None, why: str
+    ) -> None:
+        packed = one(copy, "*.tgz")
+        with tarfile.open(packed) as archive:
+            archive.extractall(tmp_path, filter="data")
+        changed = tmp_path / "package" / file
+        if content is None:
+            changed.unlink()
+        else:
+            changed.write_text(content)
+        with tarfile.open(packed, "w:gz") as archive:
+            for each in changed.parent.iterdir():
+                archive.add(each, f"package/{each.name}")
         with pytest.raises(check.NotPublishable, match=why):
             check.distributions(copy, bundled=BUNDLED)
 

@@ -1,0 +1,2 @@
+export type * from './count.js';
+export type * from './view-count.js';
