@@ -72,9 +72,9 @@ LC_ALL=C RENDER_NODES=$1 RENDER_BIND=$2 RENDER_CONNECTIONS=${RATCHET_CLIENT_CONN
         views = ENVIRON["RENDER_VIEWS"]
         if (views !~ /^[0-9]+$/ || length(views) > 6)
             fail("RATCHET_CLIENT_VIEWS \"" views "\" is not a number from 0 to 999999")
-        # HAProxy counts up to here.
+        # HAProxy counts up to here. (It is text: some versions of awk would print such a number as 4.29497e+09.)
         if (views + 0 == 0)
-            views = 4294967295
+            views = "4294967295"
         proxies = ENVIRON["RENDER_PROXIES"]
         gsub(/,/, " ", proxies)
         if (proxies !~ /^[0-9A-Fa-f.:\/ ]*$/)
