@@ -161,6 +161,11 @@ class TestABadBatch:
         assert reason in answer.json()["message"]
         assert shop.views("moss") == 0
 
+    def test_is_refused_for_the_form_of_an_entry_first(self, shop: Node) -> None:
+        batch = {"views": [views("dunes"), views("a b")]}
+        answer = HTTP.post(f"{shop.url}/api/views", json=batch, headers=OPERATOR)
+        assert (answer.json()["error"], answer.json()["index"]) == ("bad_entry", 1)
+
     def test_is_refused_if_a_key_was_used_for_another_video(self, node: Node) -> None:
         one, two = key(), key()
         node.post("/api/videos/batch-6/views", headers={"Idempotency-Key": one})

@@ -350,6 +350,20 @@ class TestABadCall:
         assert answer.json().get("index") == index
         assert alone.digest == before
 
+    def test_is_refused_though_the_import_takes_no_rows(self, alone: Node) -> None:
+        rows: list[tuple[str, int]] = [("bad-1", 1)]
+        call = {"import": "done", "rows": rows, "end": {"videos": 1, "views": 1}}
+        wait_until(
+            lambda: alone.post_json("/api/cluster/import", **call).json()["state"] == "ended",
+            "it has ended",
+        )
+        rows.append(("a b", 1))
+        for name in ("done", "never-begun"):
+            answer = alone.post_json("/api/cluster/import", **call | {"import": name})
+            assert answer.status_code == 400, answer.text
+            assert (answer.json()["error"], answer.json()["index"]) == ("bad_entry", 1)
+        assert "import-never-begun" not in alone.get("/api/node").json()["known"]
+
 
 class TestAnExport:
     def test_is_a_file_that_can_be_imported(

@@ -9,7 +9,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.http.entries import check_ids, parsed
+from ratchet_server.http.entries import check_forms, check_ids, parsed
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.freezes import Freezes
 from ratchet_server.http.gate import Gate
@@ -75,6 +75,7 @@ def batch(
 def _entries(body: bytes, videos: Videos) -> list[_Entry]:
     """The entries in `body`. Raises `ApiError`, with the index of the first bad one."""
     entries = parsed(_DECODER, body, code="bad_views", form=_FORM).views
+    check_forms(entry.video for entry in entries)
     check_ids((entry.video for entry in entries), videos)
     for entry in entries:
         if entry.key:

@@ -30,16 +30,24 @@ def parsed(decoder: msgspec.json.Decoder[T], body: bytes, *, code: str, form: st
     raise ApiError(400, code, f"The body must be {form}: {why}.") from None
 
 
+def check_forms(ids: Iterable[str]) -> None:
+    """Raises `ApiError` if one of these is no id of a video."""
+    for index, given in enumerate(ids):
+        try:
+            names.video(given)
+        except names.Invalid as error:
+            raise bad_entry(index, "bad_entry", f"{error}.") from None
+
+
 def check_ids(ids: Iterable[str], videos: Videos) -> None:
-    """Raises `ApiError` if this node does not count views of all these videos, which may repeat."""
+    """Raises `ApiError` if this node does not count views of all these videos, which may repeat.
+    Check their forms before."""
     known, new = set[str](), set[str]()
     for index, given in enumerate(ids):
         if given in known:
             continue
         try:
-            video = videos.countable(names.video(given), new)
-        except names.Invalid as error:
-            raise bad_entry(index, "bad_entry", f"{error}.") from None
+            video = videos.countable(given, new)
         except ApiError as error:
             raise bad_entry(index, error.code, str(error)) from None
         known.add(video)

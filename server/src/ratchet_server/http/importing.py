@@ -16,7 +16,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import json
 
 from ratchet_server.counting.keeper import Keeper
-from ratchet_server.http.entries import check_ids, parsed
+from ratchet_server.http.entries import check_forms, check_ids, parsed
 from ratchet_server.http.errors import ApiError, bad_entry
 from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
@@ -75,6 +75,8 @@ def importing(
     async def take(request: Request) -> HTTPResponse:
         body = await read_body(request, MAX_BODY)
         part = parsed(_DECODER, body, code="bad_import", form=_FORM)
+        # Also of an import that takes no rows now.
+        check_forms(video for video, _ in part.rows)
         keeper.check_accepting()
         try:
             progress = imports.begin(part.name, keeper.now)
