@@ -18,6 +18,7 @@ _NEEDED: Final = {
     SERVER: (
         "ratchet_server/__main__.py",
         "ratchet_server/py.typed",
+        "ratchet_server/http/openapi/openapi.json",
         "ratchet_server/demo/clips/catalogue.toml",
         "ratchet_server/demo/clips/tide.webm",
         "ratchet_server/page/build.json",

@@ -132,6 +132,7 @@ class TestReads:
             "/embed?video=tide",
             "/view-count.js",
             "/count.js",
+            "/openapi.json",
             "/pyodide/pyodide-lock.json",
             "/api/videos/tide/views.svg",
         ],

@@ -14,6 +14,7 @@ from ratchet.slot import Slot
 from ratchet_server.cli import main
 
 # `testing` is not installed: it is a folder beside those that use it.
+from testing import described
 from testing.disk import fill, many
 from testing.nodes import PATIENCE_S, Node, wait_until
 from testing.servers.shared import Shared
@@ -34,7 +35,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest.fixture(scope="session")
 def http(node: Node) -> Iterator[httpx.Client]:
     """A client of `node`."""
-    with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
+    with described.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
         yield client
 
 

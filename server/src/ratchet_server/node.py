@@ -37,6 +37,7 @@ from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.changes import Changes, changes
 from ratchet_server.http.cluster import cluster
 from ratchet_server.http.core_for_others import core_for_others
+from ratchet_server.http.description import description
 from ratchet_server.http.elsewhere import Elsewhere, urls_of_connected
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.freezes import Freezes
@@ -369,6 +370,7 @@ def _node(
             files.clips(catalogue, elsewhere),
             files.assets(settings.page),
             core_for_others(settings.page),
+            description(),
         ),
         # Responses to views are not signed: a node spends most of its time on them, and one more
         # header would add a tenth to it.

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from testing import described
 from testing.checker import History
 from testing.disk import on_disk
 from testing.load import PATIENT_S, Load
@@ -160,7 +161,7 @@ class TestStopping:
 
     def test_each_response_is_the_last_on_its_connection(self, a: Node, b: Node) -> None:
         """Otherwise a client could send its next request while the node closes the connection."""
-        with httpx.Client(base_url=a.url, timeout=PATIENCE_S, trust_env=False) as client:
+        with described.Client(base_url=a.url, timeout=PATIENCE_S, trust_env=False) as client:
             assert client.get("/readyz").headers["connection"] == "keep-alive"
             b.pause()
             try:
@@ -178,7 +179,7 @@ class TestStopping:
         (tmp_path / "media/large.webm").write_bytes(clip)
         with (
             Node("a", tmp_path, flags=["--media", str(tmp_path / "media")]) as node,
-            httpx.Client(timeout=PATIENCE_S, trust_env=False) as client,
+            described.Client(timeout=PATIENCE_S, trust_env=False) as client,
         ):
             node.start()
             with client.stream("GET", f"{node.url}/media/large.webm") as answer:

@@ -26,6 +26,7 @@ from ratchet_server.counting.store import Store
 from ratchet_server.counting.transaction import Transaction
 from websockets.exceptions import ConnectionClosed
 
+from testing import described
 from testing.disk import no_file_larger_than, on_disk
 from testing.nodes import PATIENCE_S, Node, cluster, equal, wait_until
 from testing.wire import PROCESS, answers, dial, key, receive
@@ -63,7 +64,9 @@ class Load:
             thread.join(PATIENCE_S)
 
     def _client(self) -> None:
-        with httpx.Client(base_url=self._node.url, timeout=PATIENCE_S, trust_env=False) as client:
+        with described.Client(
+            base_url=self._node.url, timeout=PATIENCE_S, trust_env=False
+        ) as client:
             while self._view(client):
                 pass
 

@@ -16,6 +16,7 @@ from ratchet.column import Row
 from ratchet.slot import Slot
 from ratchet_server.http.changes import MAX_STREAMS
 
+from testing import described
 from testing.disk import fill
 from testing.nodes import HOST, HTTP, PATIENCE_S, Node, cluster, equal, wait_until
 
@@ -231,7 +232,7 @@ class TestABadRequest:
         clients = []
         try:
             for _ in range(MAX_STREAMS):
-                client = httpx.Client(timeout=PATIENCE_S, trust_env=False)
+                client = described.Client(timeout=PATIENCE_S, trust_env=False)
                 clients.append(client)
                 request = client.build_request("GET", f"{node.url}/api/changes")
                 assert client.send(request, stream=True).status_code == 200

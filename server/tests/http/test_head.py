@@ -40,6 +40,7 @@ PATHS = {
     "/healthz": "/healthz",
     "/readyz": "/readyz",
     "/metrics": "/metrics",
+    "/openapi.json": "/openapi.json",
 }
 
 

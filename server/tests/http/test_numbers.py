@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from testing import described
 from testing.nodes import PATIENCE_S, Node
 
 CALLS = [
@@ -21,7 +22,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a node that has few videos: all of them are in each list."""
     with Node("a", Path(tmp_path_factory.mktemp("numbers"))) as node:
         node.start()
-        with httpx.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
+        with described.Client(base_url=node.url, timeout=PATIENCE_S, trust_env=False) as client:
             yield client
 
 

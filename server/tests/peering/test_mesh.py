@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.server import Server, ServerConnection, serve
 
+from testing import described
 from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
 from testing.wire import dial, digest, hello, how_it_closed
 
@@ -51,7 +51,7 @@ class TestThreeNodes:
         assert trio["a"].digest != before
 
     def test_many_videos_and_rows_reach_all(self, trio: dict[str, Node]) -> None:
-        with httpx.Client(base_url=trio["c"].url, trust_env=False) as client:
+        with described.Client(base_url=trio["c"].url, trust_env=False) as client:
             for number in range(1200):
                 client.post(f"/api/videos/many-{number}/views?ack=memory")
         wait_until(

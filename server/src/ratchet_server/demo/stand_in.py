@@ -34,8 +34,8 @@ VIA = b"1.1 ratchet-stand-in"
 _CHUNK_BYTES = 16 * 1024
 _LINGER_S = 1.0
 _PASSES = re.compile(
-    r"/|/learn|/embed|/(view-)?count\.js|/favicon\.ico|/readyz|/api/node|/api/videos"
-    r"|/(watch|assets|media|pyodide|api/videos)/.*"
+    r"/|/learn|/embed|/(view-)?count\.js|/favicon\.ico|/openapi\.json|/readyz"
+    r"|/api/node|/api/videos|/(watch|assets|media|pyodide|api/videos)/.*"
 )
 # Don't pass these headers on: they are about one connection, or only a balancer may set them.
 _NOT_FORWARDED = re.compile(

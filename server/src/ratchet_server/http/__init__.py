@@ -10,6 +10,7 @@ The calls. Each is a blueprint, whose arguments are the parts that it uses:
     operators         drain, leave and retire (retirement)
     peer              `WS /peer`: the connections that peers open
     pages, files      the HTML; clips and built assets. built: the folder of the built page
+    description       `/openapi.json`, which `openapi` makes of its parts
     core_for_others   the core's wheel and its lock file, for Pyodide pages of other sites
     sending           sends a file or a part of it, piece by piece (ranges: which part)
 
@@ -23,6 +24,7 @@ What they share:
     videos            which videos this node counts and lists (catalogue: its clips; listing: ids)
     watchers          browsers that watch a number: each change is encoded once, and sent to all
     embedders         the sites that may show counts
-    errors            the contract's error responses; refusals: which one each refusal gets
+    errors            the contract's error responses; refusals: which one each refusal gets; codes:
+                      what each code means
     headers           headers that restrict what browsers do; freshness: `If-None-Match`
 """

@@ -107,6 +107,11 @@ def core_for_others(etag: str, *, is_lock: bool) -> dict[str, str]:
     }
 
 
+def description(etag: str) -> dict[str, str]:
+    """The headers of the description of all calls. Another version of the node has another one."""
+    return {"Cache-Control": "no-cache", "ETag": etag, **FOR_ANYBODY, **NOSNIFF}
+
+
 def picture(etag: str, style_hash: str) -> dict[str, str]:
     """The headers of an SVG whose only style has this SHA-256. A browser that opens an SVG in a tab
     treats it as a document, so the SVG needs a policy."""
