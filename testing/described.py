@@ -20,7 +20,10 @@ _FILE: Final = Path(ratchet_server.__file__).parent / "http/openapi/openapi.json
 # What only nodes send.
 _NODE_HEADER: Final = "X-Ratchet-Node"
 # What a response may be where nothing is described: websockets, and paths where there is nothing.
-_ELSEWHERE: Final = "Error"
+_ELSEWHERE: Final = {
+    kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    for kind, schema in {"application/json": "Error", "application/problem+json": "Problem"}.items()
+}
 _PARAMETER: Final = re.compile(r"\{\w+\}")
 _VIEWS: Final = re.compile(r"/api/videos/[^/]+/views/?")
 
@@ -45,7 +48,7 @@ def hold(response: httpx.Response) -> None:
     described = _described("get" if method == "head" else method, _template(target))
     if described is None:
         assert status >= 400, f"{what} is not described"
-        _hold_body(response, {"application/json": {"schema": {"$ref": _at(_ELSEWHERE)}}}, what)
+        _hold_body(response, _ELSEWHERE, what)
         return
     answer = described.get(str(status))
     assert answer, f"{what} is not described"
@@ -103,10 +106,6 @@ def _closed(part: Any) -> Any:
     if "properties" in part and part.get("type") == "object":
         closed["additionalProperties"] = False
     return closed
-
-
-def _at(schema: str) -> str:
-    return f"#/components/schemas/{schema}"
 
 
 @cache

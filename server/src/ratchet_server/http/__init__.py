@@ -25,6 +25,6 @@ What they share:
     watchers          browsers that watch a number: each change is encoded once, and sent to all
     embedders         the sites that may show counts
     errors            the contract's error responses; refusals: which one each refusal gets; codes:
-                      what each code means
+                      what each code means; problems: the fields of RFC 9457 (accepting: who asks)
     headers           headers that restrict what browsers do; freshness: `If-None-Match`
 """

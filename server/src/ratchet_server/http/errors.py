@@ -1,5 +1,5 @@
 """The contract's error responses: {"error": "<code>", "message": "<what and how to mend it>"}, and
-for some errors more fields."""
+for some errors more fields. `problems` adds those of RFC 9457."""
 
 import asyncio
 import logging
@@ -20,6 +20,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import json
 
 from ratchet_server.counting.refusals import BadEntry, Refusal
+from ratchet_server.http.problems import PROBLEM, as_problem, wants_problem
 from ratchet_server.http.refusals import error_of
 
 _MESSAGES: Final[dict[type[SanicException], tuple[str, str]]] = {
@@ -120,4 +121,8 @@ class JsonErrors(ErrorHandler):
         if request:
             self._before_response(request)
         self._counted(code)
-        return json({"error": code, "message": message, **more}, status=status, headers=headers)
+        body = {"error": code, "message": message, **more}
+        if request and wants_problem(request):
+            problem = as_problem(status, body)
+            return json(problem, status=status, headers=headers, content_type=PROBLEM)
+        return json(body, status=status, headers=headers)

@@ -1,7 +1,6 @@
 """Files: clips, the assets of the built page, and the script for pages of other sites."""
 
 import mimetypes
-import re
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 from sanic import Blueprint, HTTPResponse, Request
 
 from ratchet_server.http import headers
+from ratchet_server.http.accepting import named
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Catalogue
 from ratchet_server.http.elsewhere import Elsewhere
@@ -19,7 +19,6 @@ from ratchet_server.http.relaying import pass_on
 from ratchet_server.http.sending import Gone, send_file
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
-_NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
 _TYPES: Final = {
     # With the charset, because a page of another site may be in another encoding.
     ".js": "text/javascript; charset=utf-8",
@@ -59,7 +58,7 @@ def assets(page: Path | None) -> Blueprint:
     }
 
     def encoding_for(request: Request, name: str) -> str | None:
-        accepted = _accepted(request.headers.get("accept-encoding", ""))
+        accepted = named(request.headers.get("accept-encoding", ""))
         return next(
             (one for one in _ENCODINGS if one in accepted and name + _ENCODINGS[one] in known), None
         )
@@ -107,12 +106,6 @@ def assets(page: Path | None) -> Blueprint:
     serve_to_others("/view-count.js", "embed/view-count.js")
     serve_to_others("/count.js", "count.js")
     return blueprint
-
-
-def _accepted(header: str) -> set[str]:
-    """The encodings that an Accept-Encoding names and doesn't refuse (RFC 9110, 12.5.3)."""
-    parts = (part.partition(";") for part in header.lower().split(","))
-    return {name.strip() for name, _, weight in parts if not _NEVER.fullmatch(weight.strip())}
 
 
 def _type(path: Path) -> str:

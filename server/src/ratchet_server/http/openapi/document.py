@@ -21,8 +21,9 @@ VERSION: Final = "1.0"
 _TEXT: Final = """\
 A view counter that many nodes count on. Any node answers any call; PROTOCOL.md explains them.
 
-A call with GET also takes HEAD. Each response has `X-Ratchet-Node`, the name of the node, except
-that to a counted view. Clients should ignore fields that they don't know.
+A call with GET also takes HEAD; another method gets 405. Each response has `X-Ratchet-Node`, the
+name of the node, except that to a counted view. An error has the fields of RFC 9457, too, if
+Accept names `application/problem+json`. Clients should ignore fields that they don't know.
 
 Three things can't be described here. `WS /api/videos/{video}/live` sends snapshots over a
 websocket. `WS /peer` is for other nodes. And a balancer in front of the nodes has errors of its

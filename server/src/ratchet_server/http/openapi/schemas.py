@@ -66,6 +66,22 @@ SCHEMAS: Final[dict[str, Json]] = {
         "description": "{node: generation}; `*` stands for all names that are not listed.",
     },
     "Error": record("index", **_ERROR),
+    "Problem": {
+        "description": "An error as RFC 9457 has it, beside the fields of every error.",
+        **record(
+            "index",
+            type={
+                "type": "string",
+                "format": "uri-reference",
+                "pattern": "^/openapi\\.json#/x-errors/[a-z0-9_]+$",
+                "description": "Where this description says what the code means.",
+            },
+            title={"type": "string", "description": "What the code means."},
+            status={"type": "integer", "minimum": 400, "maximum": 599},
+            detail={"type": "string", "description": "The same as `message`."},
+            **_ERROR,
+        ),
+    },
     "Counted": record(
         video=VIDEO,
         views=COUNT,

@@ -5,10 +5,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from ratchet_server.http.codes import MEANINGS
+from ratchet_server.http.problems import PROBLEM
 
 Json = dict[str, Any]
 
 JSON: Final = "application/json"
+# The types of an error, and its schemas.
+ERRORS: Final = {JSON: "Error", PROBLEM: "Problem"}
 
 # Each request may get these: before the call, or instead of it.
 _ANY: Final = {
@@ -145,7 +148,8 @@ def _error(status: int, codes: list[str]) -> Json:
             ]
         ),
         "content": {
-            JSON: {"schema": {**ref("Error"), "properties": {"error": {"enum": sorted(codes)}}}}
+            kind: {"schema": {**ref(schema), "properties": {"error": {"enum": sorted(codes)}}}}
+            for kind, schema in ERRORS.items()
         },
     }
     name = _NAMES.get((status, " ".join(sorted(codes))))
