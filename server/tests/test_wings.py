@@ -56,6 +56,7 @@ def test_all_imports_go_the_right_way(copy: Path) -> None:
         ("peering/mesh.py", "from ratchet_server.counting.keeper import Keeper", LAYERS),
         ("peering/mesh.py", "from ratchet_server.http.gate import Gate", LAYERS),
         ("operator/status.py", "from ratchet_server.http import cluster", LAYERS),
+        ("client/calls.py", "from ratchet_server.operator import terminal", LAYERS),
         ("http/gate.py", "def late():\n    from ratchet_server import node", LAYERS),
         ("node.py", "from ratchet_server import cli", LAYERS),
         ("node.py", "from ratchet_server import demo", LAYERS),

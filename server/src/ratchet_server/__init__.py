@@ -7,6 +7,7 @@
     http          browsers, balancers, operators and peers reach a node here; only it uses Sanic
     peering       connections to all other nodes
     counting      the one task that owns the replica and the disk
+    client        the calls to a node, for programs and for the operator's commands
     operator      the operator's commands, and the report of what is wrong in a cluster
     demo          a local cluster: real nodes, links that can be cut, a balancer
 
@@ -17,8 +18,8 @@
     log_throttle  bounds what is logged
     crash_points  a hook for tests of crashes
 
-`http` imports `counting`, `peering` and `operator`, which do not import each other. All wings may
-import the last six.
+`http` imports `counting`, `peering` and `operator`, which do not import each other. All of them may
+import `client` and the last six.
 """
 
 from typing import Final

@@ -10,13 +10,14 @@ from typing import Final
 
 from ratchet.table import Table
 
+from ratchet_server.client import Client
 from ratchet_server.counting import files
 from ratchet_server.counting.contents import contents
 from ratchet_server.counting.copying import copy, reading
 from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.failures import UNREADABLE, in_words, is_no_database
 from ratchet_server.counting.store import Store
-from ratchet_server.operator.client import Client
+from ratchet_server.operator.terminal import note, progress
 from ratchet_server.output import answer, say
 
 # What a download has until it is whole.
@@ -40,7 +41,8 @@ def backup(node: Client, file: Path) -> None:
     part = Path(name)
     try:
         with os.fdopen(opened, "wb") as writing:
-            node.download("/api/node/backup", writing)
+            note(f"Waiting until {node.url} has copied its data ...")
+            node.backup(writing, progress)
             os.fsync(writing.fileno())
         # Where there is room for one copy there may be room for two: more than in a folder for
         # temporary files, which is often in memory.

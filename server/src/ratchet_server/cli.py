@@ -90,7 +90,7 @@ def _secret(arguments: argparse.Namespace) -> str | None:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from ratchet_server import backup
-    from ratchet_server.operator.client import CallError, Client
+    from ratchet_server.client import CallError, Client
 
     try:
         with Client(arguments.url, _secret(arguments)) as node:
@@ -111,8 +111,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from ratchet_server.client import CallError, Client
     from ratchet_server.operator import importing
-    from ratchet_server.operator.client import CallError, Client
     from ratchet_server.operator.counts_file import FileError
 
     name = values.import_name(arguments.name or importing.name_of(arguments.file))
@@ -125,8 +125,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from ratchet_server.client import CallError, Client
     from ratchet_server.operator import exporting
-    from ratchet_server.operator.client import CallError, Client
 
     after = values.video_id(arguments.after) if arguments.after else ""
     try:
@@ -138,8 +138,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _operate(arguments: argparse.Namespace) -> int:
+    from ratchet_server.client import CallError, Client
     from ratchet_server.operator import commands
-    from ratchet_server.operator.client import CallError, Client
 
     try:
         with Client(arguments.url, _secret(arguments)) as node:

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 from ratchet_server.cli import main
-from ratchet_server.operator.client import CallError, Client
+from ratchet_server.client import CallError, Client
 
 from testing.nodes import HOST, Node
 from testing.responder import responding
@@ -68,9 +68,9 @@ class TestACall:
     def test_follows_a_redirection_only_if_it_changes_nothing(self, node: Node) -> None:
         there = f"{node.url}/api/node"
         with responding(302, "", Location=there) as url, Client(url, None) as client:
-            assert client.get("/")["node"] == "a"
+            assert client.node().node == "a"
             with pytest.raises(CallError, match=r"refused \(302\): Found"):
-                client.post("/")
+                client.drain()
 
 
 class TestAnAddressThatIsNoNode:

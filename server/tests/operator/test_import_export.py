@@ -4,19 +4,20 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ratchet_server.cli import main
-from ratchet_server.operator.client import Client
+from ratchet_server.client import Client, Imported
 from ratchet_server.operator.counts_file import read
 from ratchet_server.operator.importing import name_of
 
 from testing.nodes import HTTP, Node, cluster, equal, wait_until
 
 Refused = Callable[..., str]
+Rows = Iterable[tuple[str, int]]
 
 
 def write(path: Path, *rows: object, head: str = "video,views") -> Path:
@@ -165,11 +166,11 @@ class TestAnImport:
         with cluster(tmp_path, ("a", "b")) as nodes:
             a, b = nodes.values()
             states: list[str] = []
-            post = Client.post
+            really = Client.bring
 
-            def watched(client: Client, path: str, body: object = None) -> dict[str, Any]:
-                answer = post(client, path, body)
-                states.append(answer["state"])
+            def watched(client: Client, name: str, rows: Rows = (), **end: Any) -> Imported:
+                answer = really(client, name, rows, **end)
+                states.append(answer.state)
                 if states.count("open") == 1 and states[-1] == "open":
                     b.kill9()
                     wait_until(lambda: "b is missing" in a.get("/api/cluster").text, "a misses b")
@@ -177,7 +178,7 @@ class TestAnImport:
                     b.start()
                 return answer
 
-            monkeypatch.setattr(Client, "post", watched)
+            monkeypatch.setattr(Client, "bring", watched)
             assert bring(write(tmp_path / "old.csv", "tide,40", "moss,2"), a) == 0
             assert "agreeing" in states[states.index("open") :]
             assert [a.views(video) for video in ("tide", "moss")] == [40, 2]
@@ -189,16 +190,17 @@ class TestAnImport:
         refused: Refused,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        post = Client.post
+        really = Client.bring
 
-        def overtaken(client: Client, path: str, body: object = None) -> dict[str, Any]:
-            answer = post(client, path, body)
-            if "rows" in str(body):
-                more = {"import": "race", "rows": [["race-3", 7]]}
-                alone.post_json(path, **more, end={"videos": 3, "views": 49})
+        def overtaken(client: Client, name: str, rows: Rows = (), **end: Any) -> Imported:
+            answer = really(client, name, rows, **end)
+            if rows:
+                more = {"import": name, "rows": [["race-3", 7]]}
+                total = {"videos": 3, "views": 49}
+                alone.post_json("/api/cluster/import", **more, end=total)
             return answer
 
-        monkeypatch.setattr(Client, "post", overtaken)
+        monkeypatch.setattr(Client, "bring", overtaken)
         file = write(tmp_path / "race.csv", "race-1,40", "race-2,2")
         said = refused("import", str(file), "--via", alone.url)
         assert "race was imported from another file at the same time. It has 49 views now" in said

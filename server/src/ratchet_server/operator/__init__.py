@@ -11,10 +11,9 @@ retirement    which rows could be lost when a node is retired
 verdict       a sentence, and how much it matters
 humanize      numbers, times and lists as people read them
 
-The commands only print it:
+The commands only print it (`ratchet_server.client` has the calls to a node):
 
-client        the HTTP calls to a node
-commands      status, drain, leave, retire
+commands      status, drain, leave, retire; importing, exporting: the counts of all videos
 status        the text of status and retire; terminal: colours and tables
 glossary      what the words mean
 """

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from ratchet_server.client import CallError, Client, Node, Unreachable
 from ratchet_server.operator import status as reports
-from ratchet_server.operator.client import CallError, Client, Unreachable
 from ratchet_server.operator.terminal import wants_colour
 from ratchet_server.output import answer as show
 from ratchet_server.output import say
@@ -21,7 +21,7 @@ _LOOK_S: Final = 0.1
 def status(node: Client, *, as_json: bool) -> bool:
     """Print how the cluster is, as `node` sees it. Return whether all is well. Raises
     `CallError`."""
-    state = node.get("/api/cluster")
+    state = node.cluster()
     show(_text(node, reports.report, state, as_json=as_json))
     headline = state.get("headline")
     return isinstance(headline, dict) and headline.get("mood") == "well"
@@ -30,8 +30,7 @@ def status(node: Client, *, as_json: bool) -> bool:
 def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
     """Send `node` the request to retire the node `name`. With `check`, only print what that would
     mean. Raises `CallError`."""
-    body = {"node": name} | ({"check": True} if check else {})
-    answer = node.post("/api/cluster/retire", body)
+    answer = node.retire(name, check=check)
     stakes = functools.partial(reports.stakes, via=node.url, done=not check)
     text = _text(node, stakes, answer, as_json=as_json)
     if check:
@@ -42,13 +41,13 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
 
 def join(node: Client, other: Client) -> None:
     """Send `node` the request to join the cluster of `other`. Raises `CallError`."""
-    ours, theirs = (_field(one, one.get("/api/node"), "cluster") for one in (node, other))
+    ours, theirs = (one.node().cluster for one in (node, other))
     if theirs is None:
         raise CallError(f"{other.url} has not found its cluster yet; try again in some seconds")
     if ours == theirs:
         say(f"Both are of cluster {ours} already.")
         return
-    name = _field(node, node.post("/api/cluster/join", {"cluster": theirs}), "cluster")
+    name = node.join(theirs).cluster
     say(
         f"Clusters {ours} and {theirs} are one from now on, called {name}. Their counts are added "
         "up once a node of the one connects to a node of the other."
@@ -58,27 +57,30 @@ def join(node: Client, other: Client) -> None:
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
     """Send `node` the request to stop, for good with "leave". Returns when the node is gone. Raises
     `CallError`."""
-    name = _field(node, node.get("/api/node"), "node")
-    if how == "leave" and len(_field(node, node.get("/api/cluster"), "members")) == 1:
+    name = node.node().node
+    if how == "leave" and len(_field(node, node.cluster(), "members")) == 1:
         say("It is the only node: afterwards, only its own data has its counts.")
-    node.post(f"/api/node/{how}")
+    if how == "leave":
+        node.leave()
+    else:
+        node.drain()
     what = "leaves for good" if how == "leave" else "stops; it may come back"
     say(f"{name} {what}. Waiting until it is gone ...")
     last = _until_gone(node)
     say(f"{name} is gone.")
-    if left_behind := last.get("left_behind"):
+    if last and last.left_behind:
         mend = "they are lost with its memory"
-        if last.get("stored"):
+        if last.stored:
             mend = "keep its data, and start it there once more to hand them over"
-        raise CallError(f"{left_behind} changes of {name} have reached no other node: {mend}")
+        raise CallError(f"{last.left_behind} changes of {name} have reached no other node: {mend}")
 
 
-def _until_gone(node: Client) -> dict[str, Any]:
-    """Wait until `node` is gone. Returns its last response to `/api/node`."""
-    end, last = time.monotonic() + GOING_TIMEOUT_S, dict[str, Any]()
+def _until_gone(node: Client) -> Node | None:
+    """Wait until `node` is gone. Returns its last state, if it has told any."""
+    end, last = time.monotonic() + GOING_TIMEOUT_S, None
     while time.monotonic() < end:
         try:
-            last = node.get("/api/node")
+            last = node.node()
         except Unreachable:
             return last
         except CallError:

@@ -1,16 +1,13 @@
 """`ratchet export`: all videos with views, as one node has them now."""
 
 import json
-from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Literal
 
-from ratchet_server.operator.client import CallError, Client
+from ratchet_server.client import CallError, Client
 from ratchet_server.operator.counts_file import HEAD
 from ratchet_server.operator.humanize import counted
 from ratchet_server.operator.terminal import note, progress
 from ratchet_server.output import answer as show
-
-_PAGE: Final = 1000
 
 Form = Literal["csv", "json"]
 
@@ -22,7 +19,8 @@ def run(node: Client, form: Form, after: str) -> None:
         show(",".join(HEAD))
     with progress(0, lambda done, _: f"{done:,} videos") as came:
         try:
-            for page in _pages(node, after):
+            for each in node.pages(after):
+                page = [(one.video, one.views) for one in each if one.views]
                 if page:
                     show("\n".join(_line(form, *entry) for entry in page))
                     last = page[-1][0]
@@ -34,20 +32,6 @@ def run(node: Client, form: Form, after: str) -> None:
                 raise
             raise CallError(f"{error}. Go on with --after {last}") from None
     note(f"{counted(views, 'view')} of {counted(many, 'video')}.")
-
-
-def _pages(node: Client, after: str) -> Iterator[list[tuple[str, int]]]:
-    """The videos that have views, page by page."""
-    following: str | None = after
-    while following is not None:
-        query = f"&after={following}" if following else ""
-        answer = node.get(f"/api/videos?limit={_PAGE}{query}")
-        try:
-            page = [(str(one["video"]), int(one["views"])) for one in answer["videos"]]
-            following = answer["next"]
-        except (KeyError, TypeError, ValueError):
-            raise node.not_of_this_version() from None
-        yield [entry for entry in page if entry[1]]
 
 
 def _line(form: Form, video: str, views: int) -> str:

@@ -2,10 +2,11 @@
 
 import re
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ratchet_server.operator.client import CallError, Client, Refused
+from ratchet_server.client import CallError, Client, Imported, Refused
 from ratchet_server.operator.counts_file import Counts, read
 from ratchet_server.operator.humanize import counted
 from ratchet_server.operator.terminal import note, progress
@@ -24,7 +25,7 @@ def run(node: Client, file: Path, name: str) -> None:
     has = f"{counted(counts.views, 'view')} of {counted(len(counts.views_of), 'video')}"
     note(f"{file} has {has}.")
     answer, taken = _call(node, name), False
-    if answer["state"] == "open":
+    if answer.state == "open":
         answer, taken = _send(node, name, counts)
     _check(counts, answer, name, taken=taken)
     say(f"{name}: {has} are imported. They count once, also if you import them again.")
@@ -37,18 +38,22 @@ def name_of(file: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:56] or "counts"
 
 
-def _call(node: Client, name: str, **fields: object) -> dict[str, Any]:
+def _call(
+    node: Client,
+    name: str,
+    rows: Iterable[tuple[str, int]] = (),
+    *,
+    end: Mapping[str, int] | None = None,
+) -> Imported:
     """Make the call once all nodes agree on the import: before that, a node takes no rows. They may
     agree no more if one goes before the first rows have come."""
-    end = time.monotonic() + AGREE_S
+    late = time.monotonic() + AGREE_S
     while True:
-        answer = node.post("/api/cluster/import", {"import": name, **fields})
-        if not answer.keys() >= {"state", "waits_for", "videos", "views"}:
-            raise node.not_of_this_version()
-        if answer["state"] != "agreeing":
+        answer = node.bring(name, rows, end=end)
+        if answer.state != "agreeing":
             return answer
-        waits_for = ", ".join(map(str, answer["waits_for"]))
-        if time.monotonic() > end:
+        waits_for = ", ".join(answer.waits_for)
+        if time.monotonic() > late:
             raise CallError(
                 f"the nodes have not agreed that {name} begins: {waits_for}. All nodes must be "
                 "connected then, so that no other node begins it a second time"
@@ -58,7 +63,7 @@ def _call(node: Client, name: str, **fields: object) -> dict[str, Any]:
         time.sleep(_ASK_S)
 
 
-def _send(node: Client, name: str, counts: Counts) -> tuple[dict[str, Any], bool]:
+def _send(node: Client, name: str, counts: Counts) -> tuple[Imported, bool]:
     """The import at its end, and whether the node has taken any of our rows."""
     rows = list(counts.views_of.items())
     total = {"videos": len(rows), "views": counts.views}
@@ -66,7 +71,7 @@ def _send(node: Client, name: str, counts: Counts) -> tuple[dict[str, Any], bool
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             try:
-                answer = _call(node, name, rows=part)
+                answer = _call(node, name, part)
             except Refused as error:
                 if (index := error.body.get("index")) is None:
                     raise
@@ -74,17 +79,17 @@ def _send(node: Client, name: str, counts: Counts) -> tuple[dict[str, Any], bool
                     f"{counts.file}, line {counts.lines[start + index]}: {error} The lines before "
                     "it may be counted already: mend this one, and import the file again"
                 ) from None
-            if answer["state"] == "ended":
+            if answer.state == "ended":
                 return answer, start > 0
             sent(len(part))
     return _call(node, name, end=total), True
 
 
-def _check(counts: Counts, answer: dict[str, Any], name: str, *, taken: bool) -> None:
+def _check(counts: Counts, answer: Imported, name: str, *, taken: bool) -> None:
     """Raises `CallError` if the import that has ended is not that of this file."""
-    if answer["views"] == counts.views:
+    if answer.views == counts.views:
         return
-    has, ours = counted(answer["views"], "view"), counted(counts.views, "view")
+    has, ours = counted(answer.views, "view"), counted(counts.views, "view")
     if taken:
         raise CallError(
             f"{name} was imported from another file at the same time. It has {has} now, and "

@@ -1,42 +1,24 @@
-"""A node as an operator calls it: JSON over HTTP, with the cluster's secret."""
+"""Sends requests to one node: JSON over HTTP, with the cluster's secret where a call needs it."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, BinaryIO, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, TypeVar
 
 import httpx
+import msgspec
 
-from ratchet_server.operator.terminal import note, progress
+from ratchet_server.client.errors import CallError, Refused, Unreachable
 from ratchet_server.settings import check_url
 
 # For each step of a call: to connect, to send, to wait for the next part of the response.
 CALL_TIMEOUT_S: Final = 10
-# A node copies some hundred megabytes a second before it sends the copy.
-_PREPARED_S: Final = 600
-_PART_BYTES: Final = 2**20
+
+T = TypeVar("T")
 
 
-class CallError(Exception):
-    """A node can't be called, or it refuses. The message says which node, and why."""
-
-
-class Unreachable(CallError):
-    """Nothing listens at the address."""
-
-
-class Refused(CallError):
-    """The node refuses the call."""
-
-    def __init__(self, text: str, body: dict[str, Any]) -> None:
-        super().__init__(text)
-        # The node's response.
-        self.body = body
-
-
-class Client:
-    """Calls one node. Use it in a `with` statement."""
+class Connection:
+    """The way to one node."""
 
     def __init__(self, url: str, secret: str | None) -> None:
         """Raises `SettingError` when `url` is not http(s)://host:port."""
@@ -54,30 +36,41 @@ class Client:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._http.close()
 
-    def get(self, path: str) -> dict[str, Any]:
-        """The response to GET `path`. Raises `CallError`."""
-        return self._call("GET", path)
+    def get(self, path: str, kind: type[T], **query: object) -> T:
+        """The response to GET, as a `kind`. Raises `CallError`."""
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        with self._named():
+            # Without the secret: a redirection could lead it to anybody.
+            response = self._http.get(path, params=given or None, follow_redirects=True)
+        return self._result(response, kind)
 
-    def post(self, path: str, body: object = None) -> dict[str, Any]:
-        """The response to POST `path` with `body` as JSON. Raises `CallError`."""
-        return self._call("POST", path, body)
+    def post(
+        self,
+        path: str,
+        kind: type[T],
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secret: bool = True,
+    ) -> T:
+        """The response to POST, as a `kind`. `secret`: whether the call needs it. Raises
+        `CallError`."""
+        sent = {**(self._secret if secret else {}), **(headers or {})}
+        with self._named():
+            # It follows no redirection: it would arrive there as a GET.
+            response = self._http.post(path, json=body, params=query, headers=sent)
+        return self._result(response, kind)
 
-    def download(self, path: str, to: BinaryIO) -> None:
-        """Write the response to POST `path` to a file, and show the progress. The node may take
-        long until it responds. Raises `CallError`, and `OSError` of the file."""
-        timeout = httpx.Timeout(CALL_TIMEOUT_S, read=_PREPARED_S)
-        note(f"Waiting until {self.url} has copied its data ...")
+    @contextmanager
+    def download(self, path: str, *, timeout_s: float) -> Iterator[httpx.Response]:
+        """The response to POST, to be read bit by bit. `timeout_s`: how long the node may take for
+        the next bit. Raises `CallError`."""
+        timeout = httpx.Timeout(CALL_TIMEOUT_S, read=timeout_s)
         with (
             self._named(),
             self._http.stream("POST", path, headers=self._secret, timeout=timeout) as response,
@@ -85,40 +78,33 @@ class Client:
             if not response.is_success:
                 response.read()
                 self._refuse(response)
-            size = int(response.headers.get("Content-Length", 0))
-            with progress(size) as came:
-                for part in response.iter_bytes(_PART_BYTES):
-                    to.write(part)
-                    came(len(part))
-        to.flush()
+            yield response
 
     def not_of_this_version(self) -> CallError:
         """The error for a response that lacks a field: every node of this version sends it."""
         return CallError(f"{self.url} is no Ratchet node of this version")
 
-    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        with self._named():
-            # Only calls that change something need the secret. They follow no redirection: it could
-            # lead the secret to anybody, and a POST would arrive there as a GET.
-            changes = method != "GET"
-            response = self._http.request(
-                method,
-                path,
-                json=body,
-                headers=self._secret if changes else {},
-                follow_redirects=not changes,
-            )
+    def _result(self, response: httpx.Response, kind: type[T]) -> T:
         if not response.is_success:
             self._refuse(response)
         answer = _object(response)
         if answer is None:
             raise CallError(f"{self.url} is no Ratchet node: it doesn't answer with a JSON object")
-        return answer
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError:
+            raise self.not_of_this_version() from None
 
     def _refuse(self, response: httpx.Response) -> NoReturn:
         body = _object(response) or {}
         reason = body.get("message") or response.reason_phrase
-        raise Refused(f"{self.url} refused ({response.status_code}): {reason}", body)
+        after = response.headers.get("Retry-After", "")
+        raise Refused(
+            f"{self.url} refused ({response.status_code}): {reason}",
+            response.status_code,
+            body,
+            int(after) if after.isdecimal() else None,
+        )
 
     @contextmanager
     def _named(self) -> Iterator[None]:
