@@ -80,7 +80,8 @@ def caddy(program: Path, at: Place) -> list[str]:
     conf = adapted(
         "Caddyfile",
         {
-            "views.example.org {": f"{{\nadmin off\ngrace_period 1s\n{ports}\nstorage file_system {at.folder}\n}}\n"
+            "views.example.org {": f"{{\nadmin off\ngrace_period 1s\n{ports}\n"
+            f"storage file_system {at.folder}\n}}\n"
             f"{NAME} {{\nbind {HOST}\ntls {at.files.certificate} {at.files.key}",
             "reverse_proxy 127.0.0.1:8080": f"reverse_proxy {at.balancer}",
         },
