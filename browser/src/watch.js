@@ -1,5 +1,6 @@
 // The watch page, put together: the only file that knows all of its parts.
 
+import { showByDay } from './by-day.js';
 import { canPlay } from './can-play.js';
 import { byId } from './elements.js';
 import { openEventLog } from './event-log.js';
@@ -55,11 +56,16 @@ const views = watchViews(
 );
 keep.onChoice(views.counter.useStorage);
 
+const plot = document.querySelector('#by-day');
+const byDay =
+  plot instanceof SVGElement ? showByDay(plot, byId('by-day-title'), video, keep) : undefined; // the node keeps no days
+
 const outbox = openOutbox(keep, {
   counted(counted, value) {
     if (counted !== video) return;
     number.raise(value);
     number.announce(); // the viewer waits for this number
+    void byDay?.refresh();
   },
   log,
 });

@@ -87,6 +87,7 @@ class World:
         max_whole: int = DEFAULTS.max_whole,
         retention_s: float = DEFAULTS.retention_s,
         spare_names: int = DEFAULTS.spare_names,
+        kept_days: int = DEFAULTS.kept_days,
     ) -> None:
         """`chunk`: `Options.max_rows` of each replica. The others have their names there, too."""
         self.now = 0.0
@@ -110,6 +111,7 @@ class World:
             max_whole=max_whole,
             retention_s=retention_s,
             spare_names=spare_names,
+            kept_days=kept_days,
         )
 
     # -- processes -------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ratchet.frames import (
     Alive,
     Ask,
     BaseRows,
+    DaysExtent,
     Digest,
     Extent,
     Frame,
@@ -28,7 +29,7 @@ from ratchet.frames import (
     WantBase,
 )
 from ratchet.generations import FLOOR, Generations, join
-from ratchet.names import MAX_COUNT, MAX_GENERATION
+from ratchet.names import MAX_COUNT, MAX_DAY, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet.snapshot import Snapshot
 
@@ -90,6 +91,10 @@ processes: Final = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 urls: Final = st.sampled_from(["", "http://127.0.0.1:1234", "https://a.example/node?x=1"])
 
 
+_days: Final = st.integers(0, MAX_DAY)
+_days_extents: Final = st.builds(DaysExtent, _days, st.none() | words)
+
+
 @st.composite
 def _digests(draw: st.DrawFn) -> Digest:
     # Only closed slots are folded, and only known slots are closed; and all maps have one floor.
@@ -113,6 +118,7 @@ def _digests(draw: st.DrawFn) -> Digest:
             )
         ),
         number=draw(counts),
+        days=draw(_days_extents),
     )
 
 
@@ -128,18 +134,22 @@ frames: Final[st.SearchStrategy[Frame]] = st.one_of(
         st.builds(Extent, counts, st.none() | words),
         counts,
         st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+        _days_extents,
     ),
     st.just(Ask()),
     st.builds(Have, slots, counts),
     st.builds(Want, slots, counts, counts),
     _rows(),
-    st.builds(WantBase, counts),
+    st.builds(WantBase, counts, st.none() | _days),
     st.builds(
         BaseRows,
         generations,
         counts,
         counts,
         st.lists(st.tuples(videos, counts), max_size=5).map(tuple),
+        # Only a later day follows.
+        st.none() | st.integers(0, 9),
+        st.none() | st.integers(10, MAX_DAY),
     ),
 )
 

@@ -46,7 +46,7 @@ class Disk:
             newest = sorted((*known.rows, *rows), key=lambda row: row.views)[-1:]
             self._columns[slot] = ColumnChange(slot, max(complete, known.complete), tuple(newest))
         self._base = max(self._base, *(views for _, views in changes.base), 0)
-        for slot, _, _ in changes.lifts:
+        for slot, *_ in changes.lifts:
             if lifted := self._columns.pop(slot, None):
                 self._base += sum(row.views for row in lifted.rows)
         self._maps = Changes(
@@ -179,7 +179,8 @@ class World:
             wall_ms=lambda: node.starts,
             chance=lambda _: 0,
             now=self._now,
-            options=Options(grace_s=GRACE_S),
+            # A lesson may last over midnight, and its slots are those that it tells of.
+            options=Options(grace_s=GRACE_S, kept_days=0),
         )
         node.replica.table.restore(node.disk.read())
         node.replica.tick(self._now)

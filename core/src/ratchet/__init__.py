@@ -17,6 +17,7 @@ them in this order:
     fingerprint  whether two maps are equal, in one number
     column       one slot's counts of all videos, in the order they changed
     base         what folded slots have left behind
+    days         the same, by the day on which it was counted
     changes      what is to be written in one transaction
     table        a row for each video, a column for each slot, the base beside them
     journal      what is in memory and not yet on disk

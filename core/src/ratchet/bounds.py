@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ratchet.column import Row
+from ratchet.days import day_at
 from ratchet.frames import BaseRows, Digest, Frame, Have, Pulse, Rows
 from ratchet.names import MAX_COUNT, Invalid
 from ratchet.slot import Slot
@@ -30,6 +31,7 @@ from ratchet.table import Table
 _HOUR_US: Final = 3600 * 1_000_000
 # How far others may be ahead of our clock: a day, in microseconds.
 AHEAD_US: Final = 24 * _HOUR_US
+_DAY_US: Final = 24 * _HOUR_US
 # The beginning of 2025.
 _NO_CLOCK_BEFORE_MS: Final = 1_735_689_600_000
 
@@ -97,8 +99,10 @@ class Bounds:
                 yield from _of_names(_counting(frame), latest)
                 yield from _of_slots(((s, e.durable) for s, e in frame.slots.items()), latest)
                 yield from _of_lifted(frame.lifted_views.items(), latest)
-            case Pulse(_, slot, extent) if slot is not None:
-                yield from _of_slots([(slot, extent.durable)], latest)
+                yield from _of_days(frame.days.first, latest)
+            case Pulse(_, slot, extent):
+                yield from _of_slots([(slot, extent.durable)] if slot else [], latest)
+                yield from _of_days(frame.days.first, latest)
             case Rows():
                 yield from _of_slots([(frame.slot, frame.complete)], latest)
                 yield from _of_rows(frame.slot, frame.rows, latest)
@@ -107,6 +111,8 @@ class Bounds:
             case BaseRows():
                 yield from _of_names(frame.folded.items(), latest)
                 yield from _of_base(frame.entries, latest)
+                # Nothing is counted after today.
+                yield from _of_days(frame.following or frame.day or 0, latest - _DAY_US)
             # Nothing that the others claim is kept.
 
 
@@ -152,6 +158,12 @@ def _of_lifted(views_of: Iterable[tuple[str, int]], latest: int) -> Iterator[Fau
     for node, views in views_of:
         if views > latest:
             yield Fault(node, None, f"{node} can't have {views} views in the base yet")
+
+
+def _of_days(day: int, latest: int) -> Iterator[Fault]:
+    # Who keeps no days forgets those before tomorrow.
+    if day > day_at(latest) + 1:
+        yield Fault(None, None, f"day {day} is not yet")
 
 
 def _ahead(slot: Slot, latest: int) -> str:

@@ -16,21 +16,25 @@ class ColumnChange(NamedTuple):
 
 
 class Lift(NamedTuple):
-    """The rows of these videos leave a folded slot, and their views go into the base. With the
-    `last` lift, the rest of the slot leaves too, and the slot itself."""
+    """The rows of these videos leave a folded slot, and their views go into the base, and into the
+    column of their day. With the `last` lift, the rest of the slot leaves too, and the slot
+    itself."""
 
     slot: Slot
     videos: tuple[str, ...]
     last: bool
+    # None: no day is known, or the day is forgotten.
+    day: int | None = None
 
 
 class Changes(NamedTuple):
     """What must be on disk before the replica claims it, in the order of writing.
 
-    First write the rows, by larger-of. Then the entries of `base`, by larger-of. Then each of
-    `lifts`. Then the four maps, if they are there, in the place of those before: they have grown,
-    and may list fewer names (see `generations`). Then the ids, by union, and `settled`, if it is
-    set. A store returns the same form, in as many parts as it likes: the maps and ids first, and
+    First write the rows, by larger-of. Then the entries of `base` and of `days`, by larger-of. Then
+    each of `lifts`. Then the four maps, if they are there, in the place of those before: they have
+    grown, and may list fewer names (see `generations`). Then the ids, by union, and `settled`, if
+    it is set. At last forget all days before `first_day`, if that is larger than before. A store
+    returns the same form, in as many parts as it likes: the maps, ids and `first_day` first, and
     nothing in `lifts`.
     """
 
@@ -45,3 +49,6 @@ class Changes(NamedTuple):
     # See `identity`.
     ids: frozenset[str] = frozenset()
     settled: bool = False
+    # See `days`: the first day that is kept; a day, a video and its views.
+    first_day: int = 0
+    days: tuple[tuple[int, str, int], ...] = ()

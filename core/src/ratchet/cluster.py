@@ -8,6 +8,7 @@ forgets names that have gone.
 from typing import Final
 
 from ratchet import folding, forgetting
+from ratchet.days import day_at
 from ratchet.folding import Fold
 from ratchet.frames import Digest, Frame, Hello, Pulse, Rows
 from ratchet.generations import join
@@ -29,6 +30,9 @@ REMIND_S: Final = 3600.0
 # looking around for longer without a gap. (After a pause, what peers sent before it comes in.)
 FRESH_S: Final = 3.0
 AWAKE_S: Final = 4.0
+# For how long a name is missing before a notice says so: between two slots it is for a moment, if
+# somebody else names the new one first.
+SURELY_S: Final = 3.0
 # How full a digest is when it is called large: names can double twice before any is left out.
 LARGE: Final = 0.25
 
@@ -71,6 +75,7 @@ class Cluster:
         self._started_ms = started_ms
         self._retention_s = options.retention_s
         self._spare_names = options.spare_names
+        self._kept_days = options.kept_days
         # When we last said what is wrong, and with which name.
         self._reminded: dict[tuple[Kind, str], float] = {}
 
@@ -88,6 +93,7 @@ class Cluster:
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
         elif isinstance(frame, Pulse) and frame.slot:
+            self._journal.forget_days(frame.days.first)
             # When we first had the rest of it in a digest, we joined that. To join takes a look at
             # every name, and pulses are many.
             node, generation = frame.slot
@@ -100,6 +106,7 @@ class Cluster:
             self._members.note(frame, joined, now)
             if own := [slot for slot in joined.lifted if slot.node == self._node]:
                 self._say_what_nobody_had_seen(frame, own)
+            self._journal.forget_days(frame.days.first)
             # After lifting: what was lifted here just now is among what they have lifted.
             self._journal.join_lifted_views(frame.lifted_views)
 
@@ -165,6 +172,8 @@ class Cluster:
                 # The floor may have risen over what stands for its slot.
                 self._list(peer.hello.node)
         self._members.look(now)
+        # The day after today, if no day is kept.
+        self._journal.forget_days(day_at(self._time_us(now)) + 1 - self._kept_days)
         self._warn_of_many_names(now)
         if counting:
             for node, silent_s in self._members.overdue(now):
@@ -204,10 +213,14 @@ class Cluster:
             floor = self._table.newest.floor
             self._notices.add("forgotten", self._node, f"{text} up to generation {floor}")
 
+    def _time_us(self, now: float) -> int:
+        """The time in microseconds since 1970, by the clock at our start."""
+        since_start_s = 0.0 if self._begun is None else now - self._begun
+        return self._started_ms * 1000 + int(since_start_s * 1e6)
+
     def _latest_forgotten(self, now: float) -> int:
         """The generation of a slot that started a retention ago."""
-        since_start_s = 0.0 if self._begun is None else now - self._begun
-        return self._started_ms * 1000 + int((since_start_s - self._retention_s) * 1e6)
+        return self._time_us(now) - int(self._retention_s * 1e6)
 
     def _sees_everybody(self, now: float) -> bool:
         """Whether every member is connected, and has just said which names it knows."""
@@ -231,6 +244,8 @@ class Cluster:
 
     def _remind(self, fold: Fold, now: float) -> None:
         for obstacle in fold.obstacles:
+            if obstacle.amount < SURELY_S:
+                continue
             if obstacle.kind == "missing" and is_import(obstacle.node):
                 self._say(
                     "missing",

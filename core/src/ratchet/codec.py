@@ -17,11 +17,13 @@ from ratchet import names, strict_json
 from ratchet.column import Row
 from ratchet.frames import (
     CLUSTERS_SINCE,
+    DAYS_SINCE,
     PULSES_SINCE,
     VERSIONS,
     Alive,
     Ask,
     BaseRows,
+    DaysExtent,
     Digest,
     Extent,
     Frame,
@@ -191,6 +193,8 @@ _FINGERPRINT: Final = _optional(
     Value[int](lambda number: f"{number:016x}", lambda text: int(_HEX.parse(text), 16))
 )
 _EXTENT: Final = _tuple(Extent, "an extent", _NATURAL, _FINGERPRINT)
+_DAY: Final = Value[int](_same, names.day)
+_DAYS: Final = _tuple(DaysExtent, "the days", _DAY, _FINGERPRINT)
 _ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _URL)
 _ROW: Final = Value[Row](_same, _parse_row)
 _BASE_ROW: Final = _tuple(_entry, "a row", _VIDEO, _NATURAL)
@@ -254,6 +258,7 @@ _FORMS: Final = (
             Field("settled", "settled", _SWITCH, CLUSTERS_SINCE),
             Field("whole", "whole", _tuples(_NODE), CLUSTERS_SINCE),
             Field("number", "number", _NATURAL, PULSES_SINCE),
+            Field("days", "days", _DAYS, DAYS_SINCE),
         ),
     ),
     Form(
@@ -265,6 +270,7 @@ _FORMS: Final = (
             Field("extent", "upto", _EXTENT),
             Field("lacks", "lacks", _NATURAL),
             Field("rest", "rest", _HASH),
+            Field("days", "days", _DAYS, DAYS_SINCE),
         ),
     ),
     Form(Ask, "ask", ()),
@@ -292,7 +298,14 @@ _FORMS: Final = (
         strict=True,
     ),
     Form(Have, "have", (Field("slot", "slot", _SLOT), Field("durable", "upto", _NATURAL))),
-    Form(WantBase, "want-base", (Field("start", "start", _NATURAL),)),
+    Form(
+        WantBase,
+        "want-base",
+        (
+            Field("start", "start", _NATURAL),
+            Field("day", "day", _optional(_DAY), DAYS_SINCE),
+        ),
+    ),
     Form(
         BaseRows,
         "base",
@@ -301,6 +314,8 @@ _FORMS: Final = (
             Field("start", "start", _NATURAL),
             Field("total", "total", _NATURAL),
             Field("entries", "rows", _tuples(_BASE_ROW)),
+            Field("day", "day", _optional(_DAY), DAYS_SINCE),
+            Field("following", "next", _optional(_DAY), DAYS_SINCE),
         ),
         strict=True,
     ),

@@ -38,10 +38,12 @@ class Versions(NamedTuple):
 # 2: `Hello` has `versions`. `Hello` and `Digest` say of which cluster their sender is. Receivers
 #    ignore unknown fields (`codec` says in which frames). Maps of generations may have a floor.
 # 3: `Pulse` and `Ask`. Digests are numbered.
-VERSIONS: Final = Versions(1, 3)
+# 4: The base has days.
+VERSIONS: Final = Versions(1, 4)
 CLUSTERS_SINCE: Final = 2
 FLOORS_SINCE: Final = 2
 PULSES_SINCE: Final = 3
+DAYS_SINCE: Final = 4
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -93,6 +95,17 @@ class Extent(NamedTuple):
 NOTHING: Final = Extent(0, 0)
 
 
+class DaysExtent(NamedTuple):
+    """What the sender has of `days` on disk: the first day that it keeps, and a fingerprint of all;
+    None while they change."""
+
+    first: int
+    fingerprint: int | None
+
+
+NO_DAYS: Final = DaysExtent(0, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
     """What I have on disk, and what I know of the cluster. This or a `Pulse` is sent every second,
@@ -119,6 +132,8 @@ class Digest:
     whole: tuple[str, ...] = ()
     # Numbers rise with each digest and pulse of a process. 0: the sender does not number them.
     number: int = 0
+    # The days of my base: see `DaysExtent`.
+    days: DaysExtent = NO_DAYS
 
     def __post_init__(self) -> None:
         for lesser, greater, rule in (
@@ -173,6 +188,8 @@ class Pulse:
     lacks: int
     # 32 hex digits.
     rest: str
+    # The days of my base. They are no part of the rest.
+    days: DaysExtent = NO_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,22 +250,28 @@ class Have:
 
 @dataclass(frozen=True, slots=True)
 class WantBase:
-    """Send me your base from entry number `start` on."""
+    """Send me your base from entry number `start` on: that of all days, or of one `day`."""
 
     start: int
+    day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BaseRows:
-    """Entries `start` and following of my base, of `total`. It stands on the folds `folded`."""
+    """Entries `start` and following of my base, of `total`: of all days, or of one `day`. It stands
+    on the folds `folded`. The next day that I have is `following`."""
 
     folded: Generations
     start: int
     total: int
     entries: tuple[tuple[str, int], ...]
+    day: int | None = None
+    following: int | None = None
 
     def __post_init__(self) -> None:
         _check_size(self.entries)
+        if self.following is not None and self.following <= (-1 if self.day is None else self.day):
+            raise Invalid(f"day {self.following} does not follow {self.day}")
 
 
 # What a process says of itself once a heartbeat. Only the newest counts.

@@ -94,7 +94,9 @@ class Holdings:
         table = self._table
         if not (len(table.base) or table.lifting):
             return True
-        return not table.lifting and any(peer.has_base(table.base, table.folded) for peer in peers)
+        return not table.lifting and any(
+            peer.has_base(table.base, table.days, table.folded) for peer in peers
+        )
 
 
 def _lacks(peer: Peer, column: Column) -> int:

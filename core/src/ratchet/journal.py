@@ -14,6 +14,7 @@ from typing import Any
 
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
+from ratchet.days import day_of
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
 from ratchet.table import NONE, Joined, Table
@@ -26,6 +27,7 @@ class _Unsaved:
     # By video: only the newest row of each is worth writing, however long the disk is full.
     rows: dict[Slot, dict[str, Row]] = field(default_factory=dict)
     base: set[str] = field(default_factory=set)
+    days: set[tuple[int, str]] = field(default_factory=set)
     maps: bool = False
 
 
@@ -108,6 +110,16 @@ class Journal:
         self._unsaved.base.update(grown)
         self._table.changed.update(grown)
 
+    def merge_day(self, day: int, entries: Iterable[tuple[str, int]]) -> None:
+        """The same for the entries of a day."""
+        grown = self._table.days.merge(day, entries)
+        self._unsaved.days.update((day, video) for video in grown)
+        self._table.changed.update(grown)
+
+    def forget_days(self, first: int) -> None:
+        """Forget the days before `first`."""
+        self._unsaved.maps |= self._table.days.forget_before(first)
+
     def join(
         self,
         newest: Mapping[str, int] = NONE,
@@ -146,15 +158,27 @@ class Journal:
         self._brought_rows = [*self._numbered_brought()]
         columns += self._brought_rows
         lifts = tuple(self._lifts())
-        if not (columns or lifts or unsaved.base or unsaved.maps):
+        if not (columns or lifts or unsaved.base or unsaved.days or unsaved.maps):
             return None
         table = self._table
         base = tuple((video, table.base.views(video)) for video in unsaved.base)
-        maps = (table.newest, table.closed, table.folded, table.lifted_views)
-        saved: tuple[Any, ...] = ()
+        days = tuple(
+            (day, video, table.days.views(day, video))
+            for day, video in unsaved.days
+            if table.days.keeps(day)
+        )
+        maps: dict[str, Any] = {}
         if unsaved.maps:
-            saved = (*map(dict, maps), frozenset(table.ids), table.settled)
-        self._writing = Changes(tuple(columns), base, lifts, *saved)
+            maps = {
+                "newest": dict(table.newest),
+                "closed": dict(table.closed),
+                "folded": dict(table.folded),
+                "lifted_views": dict(table.lifted_views),
+                "ids": frozenset(table.ids),
+                "settled": table.settled,
+                "first_day": table.days.first,
+            }
+        self._writing = Changes(tuple(columns), base, lifts, days=days, **maps)
         return self._writing
 
     def written(self, changes: Changes) -> ColumnChange | None:
@@ -188,6 +212,7 @@ class Journal:
                 newer = self._unsaved.rows.get(change.slot, {})
                 self._unsaved.rows[change.slot] = older | newer
         self._unsaved.base.update(video for video, _ in changes.base)
+        self._unsaved.days.update((day, video) for day, video, _ in changes.days)
         self._unsaved.maps = True
 
     # -- what may be claimed -------------------------------------------------------------------
@@ -208,9 +233,11 @@ class Journal:
         )
 
     def is_base_settled(self) -> bool:
-        """Whether memory and disk hold the same base, and no slot is being lifted into it."""
-        writing = self._writing and self._writing.base
-        return not (self._table.lifting or self._unsaved.base or writing)
+        """Whether memory and disk hold the same base, day by day, and no slot is being lifted into
+        it."""
+        unsaved = self._unsaved.base or self._unsaved.days
+        writing = self._writing and (self._writing.base or self._writing.days)
+        return not (self._table.lifting or unsaved or writing)
 
     def _numbered(self, own: Slot) -> ColumnChange:
         """Our waiting views as the next rows of our slot."""
@@ -258,7 +285,9 @@ class Journal:
         room = self._max_lifted
         for slot, column in self._table.lifting.items():
             videos = column.last(room)
-            yield Lift(slot, videos, last=len(videos) == len(column))
+            day = day_of(slot)
+            kept = day if self._table.days.keeps(day) else None
+            yield Lift(slot, videos, last=len(videos) == len(column), day=kept)
             room -= len(videos)
             if not room:
                 break

@@ -16,6 +16,9 @@ MAX_GENERATION: Final = MAX_COUNT - 2**42
 # The most views of one name that are noted as lifted. Every node believes as many: see `bounds`.
 MAX_LIFTED: Final = 2**50
 
+# The last day that a generation can name: see `days`.
+MAX_DAY: Final = MAX_GENERATION // (86_400 * 1_000_000)
+
 # The names of imports begin with this, and no node's name does: see `imports`.
 IMPORT: Final = "import-"
 
@@ -63,6 +66,13 @@ def generation(value: object) -> int:
     if natural(value) <= MAX_GENERATION:
         return natural(value)
     raise Invalid("a generation is a start time in microseconds since 1970, before the year 2255")
+
+
+def day(value: object) -> int:
+    """`value` as a day: 0 to `MAX_DAY`. Raises `Invalid`."""
+    if natural(value) <= MAX_DAY:
+        return natural(value)
+    raise Invalid("a day is a number of days since 1970, before the year 2255")
 
 
 def shown(value: object) -> str:

@@ -25,6 +25,8 @@ class Options:
     # For how many seconds after its start every process has been in sight of the cluster, if it
     # ever is: names that have gone are forgotten not before.
     retention_s: float = 7 * 86400.0
+    # For how many days, today included, views are kept by day: see `days`. 0: not at all.
+    kept_days: int = 30
     # So many names that have gone stay listed. When there are more, they are forgotten together.
     spare_names: int = 32
     # Characters in one digest. All that it has to say fits, but for thousands of names.

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ratchet.base import Base
+from ratchet.days import Days
 from ratchet.frames import (
+    DAYS_SINCE,
     FLOORS_SINCE,
+    NO_DAYS,
     NOTHING,
     VERSIONS,
     Alive,
+    DaysExtent,
     Digest,
     Extent,
     Hello,
@@ -50,6 +54,8 @@ class Peer:
     slot: Slot | None = None
     own: Extent = NOTHING
     lacks: int = 0
+    # What it has said last of the days of its base.
+    days: DaysExtent = NO_DAYS
     # What it has confirmed to have on disk beside its digest.
     confirmed: dict[Slot, int] = field(default_factory=dict)
     # Its base differs from ours, and has not been fetched to its end.
@@ -80,12 +86,18 @@ class Peer:
         """Up to which seq it has all of `slot` on disk."""
         return max(self.extent(slot).durable, self.confirmed.get(slot, 0))
 
-    def has_base(self, base: Base, folded: Generations) -> bool:
-        """Whether it has the same base on disk."""
+    @property
+    def knows_days(self) -> bool:
+        """Whether its base has days."""
+        return self.version >= DAYS_SINCE
+
+    def has_base(self, base: Base, days: Days, folded: Generations) -> bool:
+        """Whether it has the same base on disk, and on the same days if it knows of days."""
         return bool(
             self.digest
             and self.digest.base_fingerprint == base.fingerprint
             and self.digest.folded == folded
+            and (not self.knows_days or self.days == (days.first, days.fingerprint))
         )
 
 

@@ -34,6 +34,9 @@ What is left out is served in other ways:
   has less of it than itself, it sends its digest.
 - *How far a peer is behind*: it counts that itself (`lacks`).
 
+The days of the base stand in the pulse itself. So the hash of a rest is the same for a version
+that knows no days.
+
 Questions can't make this dearer than digests were. Of several peers that said the same, one is
 asked. One that is asked by many answers a few; all others hear its next heartbeat, which is a
 digest then.
@@ -46,6 +49,7 @@ from typing import Final
 
 from ratchet import codec
 from ratchet.frames import (
+    NO_DAYS,
     NOTHING,
     PULSES_SINCE,
     Alive,
@@ -73,7 +77,7 @@ def rest(digest: Digest, sender: Hello) -> Digest:
         for slot, extent in digest.slots.items()
         if slot not in spoken_for or digest.closed.covers(slot)
     }
-    return replace(digest, slot=None, slots=slots, alive=alive, number=0)
+    return replace(digest, slot=None, slots=slots, alive=alive, number=0, days=NO_DAYS)
 
 
 def hash_of(rest: Digest) -> str:
@@ -119,7 +123,7 @@ class Pulses:
             return replace(digest, number=number)
         # Before the slot is open, and while it is lifted, we claim nothing of it.
         extent = digest.slots.get(digest.slot, Extent(0, None)) if digest.slot else Extent(0, None)
-        return Pulse(number, digest.slot, extent, self._lacks(digest), known_as)
+        return Pulse(number, digest.slot, extent, self._lacks(digest), known_as, digest.days)
 
     def beat(self, digest: Digest, *, whole: bool) -> Heartbeat:
         """The same, once a heartbeat: whole if more have asked for it than were answered."""

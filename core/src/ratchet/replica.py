@@ -67,7 +67,16 @@ class Replica:
         self.cluster = Cluster(
             table, journal, peers, talk, members, notices, me.node, wall_ms(), options
         )
-        self.tenure = Tenure(table, journal, peers, notices, me.node, wall_ms(), chance)
+        self.tenure = Tenure(
+            table,
+            journal,
+            peers,
+            notices,
+            me.node,
+            wall_ms(),
+            chance,
+            daily=options.kept_days > 0,
+        )
         self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
         self.bounds = bounds = Bounds(wall_ms)
         self.imports = Imports(
@@ -187,7 +196,11 @@ class Replica:
         met. `unfound`: at how many of them no process is that `identity.has_found`; None: there is
         nobody to ask."""
         self._now = now
+        own = self.table.own
         self.tenure.tick(now)
+        if self.table.own != own:
+            # The others hear of the new slot before they get rows of it.
+            self.cluster.hurry()
         self.identity.tick(now, unfound, waiting=self._waiting)
         if not self.cluster.tick(now, unmet, counting=self.counting):
             return []

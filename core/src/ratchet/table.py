@@ -21,6 +21,7 @@ from ratchet.base import Base
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
+from ratchet.days import Days, day_of
 from ratchet.generations import NOTHING, Generations
 from ratchet.names import MAX_COUNT, MAX_IDS, MAX_LIFTED, is_import
 from ratchet.slot import Slot
@@ -51,6 +52,7 @@ class Table:
         # The rest of folded columns, on its way into the base.
         self.lifting: dict[Slot, Column] = {}
         self.base = Base()
+        self.days = Days()
         # The highest generation of each name that is known, that is closed, that is folded.
         self.newest = Generations()
         self.closed = Generations()
@@ -84,6 +86,31 @@ class Table:
             for column in columns.values():
                 views += column.views(video)
         return min(views, MAX_COUNT)
+
+    def by_day(self, video: str) -> dict[int, int]:
+        """The views of `video` on each day that is kept and has some."""
+        views = {day: self.days.views(day, video) for day in self.days.days()}
+        for columns in (self.columns, self.lifting):
+            for slot, column in columns.items():
+                if n := column.views(video):
+                    day = day_of(slot)
+                    if day is not None and self.days.keeps(day):
+                        views[day] = views.get(day, 0) + n
+        return {day: min(n, MAX_COUNT) for day, n in sorted(views.items()) if n}
+
+    def on_day(self, day: int, video: str) -> int:
+        """The views of `video` on `day`."""
+        views = self.days.views(day, video)
+        for slot, column in (*self.columns.items(), *self.lifting.items()):
+            if day_of(slot) == day:
+                views += column.views(video)
+        return min(views, MAX_COUNT)
+
+    def viewed_on(self, day: int) -> set[str]:
+        """The videos that were viewed on `day`."""
+        columns = (*self.columns.items(), *self.lifting.items())
+        viewed = {row.video for slot, column in columns if day_of(slot) == day for row in column}
+        return viewed | self.days.viewed_on(day)
 
     def snapshot(self, video: str) -> Snapshot:
         """What a browser receives."""
@@ -166,11 +193,14 @@ class Table:
             column.merge(rows)
             column.complete = column.durable = max(column.complete, complete)
         self.base.merge(stored.base)
+        self.days.forget_before(stored.first_day)
+        for day, video, views in stored.days:
+            self.days.merge(day, [(video, views)])
 
     def everything(self, limit: int) -> Iterator[Changes]:
         """All of it, in parts of at most `limit` rows, as a store holds it: see `restore`."""
         maps = (self.newest, self.closed, self.folded, self.lifted_views)
-        yield Changes((), (), (), *maps, frozenset(self.ids), self.settled)
+        yield Changes((), (), (), *maps, frozenset(self.ids), self.settled, self.days.first)
         for slot, column in (*self.columns.items(), *self.lifting.items()):
             rows = iter(column)
             while part := tuple(islice(rows, limit)):
@@ -178,6 +208,9 @@ class Table:
         entries = iter(self.base)
         while some := tuple(islice(entries, limit)):
             yield Changes(base=some)
+        by_day = iter(self.days)
+        while several := tuple(islice(by_day, limit)):
+            yield Changes(days=several)
 
     def join(
         self,
@@ -236,5 +269,7 @@ class Table:
         """Move the views of some videos of a folded slot into the base, as it happened on disk."""
         for video, views in self.lifting[lift.slot].take(lift.videos):
             self.base.add(video, views)
+            if lift.day is not None:
+                self.days.add(lift.day, video, views)
         if lift.last:
             del self.lifting[lift.slot]

@@ -20,6 +20,7 @@ from ratchet.frames import (
     NOTHING,
     Ask,
     BaseRows,
+    DaysExtent,
     Digest,
     Extent,
     Frame,
@@ -162,6 +163,7 @@ class Talk:
             cluster=table.claimed_ids(),
             settled=table.settled_on_disk,
             whole=() if table.settled else tuple(sorted(table.whole)),
+            days=DaysExtent(table.days.first, table.days.fingerprint if settled else None),
         )
 
     def extents(self, now: float) -> dict[Slot, Extent]:
@@ -292,8 +294,8 @@ class Talk:
                     confirmed = self._peers.by_process[process].confirmed
                     confirmed[slot] = max(durable, confirmed.get(slot, 0))
                 return []
-            case WantBase(start):
-                return self._answer_base(start, process)
+            case WantBase():
+                return self._answer_base(frame, process)
             case BaseRows():
                 return self._merge_base(frame, process, now)
             case Hello():  # A second one says nothing new.
@@ -302,7 +304,7 @@ class Talk:
     def _hear(self, theirs: Digest, process: str, now: float) -> list[Send]:
         """A peer has sent its whole digest."""
         peer = self._peers.by_process[process]
-        peer.slot, peer.lacks, peer.whole = theirs.slot, 0, True
+        peer.slot, peer.lacks, peer.whole, peer.days = theirs.slot, 0, True, theirs.days
         peer.own = theirs.slots.get(theirs.slot, NOTHING) if theirs.slot else NOTHING
         if theirs.number:
             self._pulses.learn(theirs, peer)
@@ -316,7 +318,7 @@ class Talk:
     def _hear_pulse(self, pulse: Pulse, process: str, now: float) -> list[Send]:
         peer = self._peers.by_process[process]
         peer.slot, peer.own, peer.lacks = pulse.slot, pulse.extent, pulse.lacks
-        peer.rest, peer.whole = pulse.rest, False
+        peer.rest, peer.whole, peer.days = pulse.rest, False, pulse.days
         theirs = self._pulses.understand(pulse)
         if theirs:
             return self._compare(theirs, process, now, now) + self._object(pulse, process, now)
@@ -358,12 +360,24 @@ class Talk:
             sends += self._doubt(slot, extent, process, now)
         # Bases can be compared only where the same slots have been folded into them. A peer that
         # has folded less will have lifted, too, when it speaks again.
-        peer.base_due = table.lifting != {} or not peer.has_base(table.base, table.folded)
+        has_base = peer.has_base(table.base, table.days, table.folded)
+        peer.base_due = table.lifting != {} or not has_base
         settled = theirs.base_fingerprint is not None and not table.lifting
         if peer.base_due and settled and theirs.folded == table.folded:
-            ask = self._transfers.ask_for_base(process, now)
-            sends += [Send(process, ask)] if ask else []
+            sends += self._ask_for_base(theirs, process, now)
         return sends
+
+    def _ask_for_base(self, theirs: Digest, process: str, now: float) -> list[Send]:
+        days, peer = self._table.days, self._peers.by_process[process]
+        if theirs.base_fingerprint != self._table.base.fingerprint:
+            ask = self._transfers.ask_for_base(process, now, None)
+        elif peer.days.first == days.first and peer.days.fingerprint is not None:
+            # Only its days differ.
+            ask = self._transfers.ask_for_base(process, now, days.first)
+        else:
+            # One of us will forget the days that the other has forgotten.
+            ask = None
+        return [Send(process, ask)] if ask else []
 
     def _want(self, slot: Slot, seq: int, process: str, now: float) -> list[Send]:
         """Ask for the missing rows of `slot` up to `seq`."""
@@ -425,12 +439,17 @@ class Talk:
             return []  # `saved` goes on when they are on disk.
         return self.saved(slot)
 
-    def _answer_base(self, start: int, process: str) -> list[Send]:
-        table = self._table
+    def _answer_base(self, want: WantBase, process: str) -> list[Send]:
+        table, day, start = self._table, want.day, want.start
         if table.lifting:
             return []
-        entries = tuple(table.base.chunk(start, self._max_rows))
-        answer = BaseRows(Generations(table.folded), start, len(table.base), entries)
+        if day is None:
+            total, entries = len(table.base), table.base.chunk(start, self._max_rows)
+        else:
+            total, entries = table.days.chunk(day, start, self._max_rows)
+        following = table.days.after(day)
+        folded = Generations(table.folded)
+        answer = BaseRows(folded, start, total, tuple(entries), day, following)
         return [Send(process, answer)]
 
     def _merge_base(self, frame: BaseRows, process: str, now: float) -> list[Send]:
@@ -440,7 +459,10 @@ class Talk:
             # The larger of each would lose what one side has in its base and the other in a slot.
             self._transfers.drop_base()
             return []
-        self._journal.merge_base(frame.entries)
+        if frame.day is None:
+            self._journal.merge_base(frame.entries)
+        else:
+            self._journal.merge_day(frame.day, frame.entries)
         if ask := self._transfers.advance_base(frame, now):
             return [Send(process, ask)]
         self._peers.by_process[process].base_due = False

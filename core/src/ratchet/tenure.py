@@ -2,8 +2,8 @@
 
              met, alone                 lost                    outlived
     WAITING ------------> OPEN <------------------> RIVALLED ------------> SUPERSEDED
-       |                 |    ^ taken    unrivalled     |
-       |           leave |    +--+                      |
+       |                 |    ^ taken,  unrivalled      |
+       |           leave |    +--+ midnight             |
        +---------------> LEFT <-------------------------+
 
 - WAITING: no slot yet. Views wait. The slot opens at the first contact with a peer, so that its
@@ -12,7 +12,8 @@
   may be the wrong one. Then a process on an empty disk goes on waiting: its slot might be below
   one that was folded long ago, and its views would be lost.
 - OPEN: the slot is ours, and views count. If somebody else holds it higher than we do (*taken*:
-  the disk was set back under us, or two starts drew one generation), we go on in a new slot.
+  the disk was set back under us, or two starts drew one generation), we go on in a new slot. So we
+  do at *midnight*, so that a slot has views of one day: see `days`.
 - RIVALLED: our slot was closed, or we received a newer generation of our name (*lost*). Views wait.
   If a newer process of our name is alive, it has *outlived* us. If none is, we go on in a new slot
   (*unrivalled*).
@@ -27,6 +28,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from ratchet.days import day_at
 from ratchet.generations import NOTHING
 from ratchet.journal import Journal
 from ratchet.notices import Notices
@@ -63,6 +65,7 @@ class Event(Enum):
     MET = auto()
     ALONE = auto()
     TAKEN = auto()
+    MIDNIGHT = auto()
     LOST = auto()
     UNRIVALLED = auto()
     OUTLIVED = auto()
@@ -78,6 +81,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     },
     State.OPEN: {
         Event.TAKEN: State.OPEN,
+        Event.MIDNIGHT: State.OPEN,
         Event.LOST: State.RIVALLED,
         Event.LEAVE: State.LEFT,
     },
@@ -103,8 +107,11 @@ class Tenure:
         node: str,
         started_ms: int,
         chance: Callable[[int], int],
+        *,
+        daily: bool,
     ) -> None:
-        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`."""
+        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`. `daily`: whether
+        each day has a slot of its own."""
         self.state = State.WAITING
         # Why this process may not count any longer under its name.
         self.superseded: str | None = None
@@ -115,6 +122,7 @@ class Tenure:
         self._node = node
         self._started_ms = started_ms
         self._chance = chance
+        self._daily = daily
         # Set at the first tick: reading a large store back may take longer than `ALONE_S`.
         self._begun: float | None = None
         # For how long we have been running, at the last tick.
@@ -188,6 +196,8 @@ class Tenure:
                 self._open()
         elif self.state is State.RIVALLED:
             self._face_the_rival(now)
+        elif self._is_over() and self._move(Event.MIDNIGHT):
+            self._open(self._running_s)
 
     def _face_the_rival(self, now: float) -> None:
         """A newer process that is alive supersedes us. One that only *was* there supersedes
@@ -219,6 +229,12 @@ class Tenure:
             return False
         self.state = following
         return True
+
+    def _is_over(self) -> bool:
+        """Whether our slot is of an earlier day. (If somebody sets the clock while we run, that
+        moves no midnight: a jump of a year must not open a slot that nobody believes.)"""
+        own, now_us = self._table.own, self._started_ms * 1000 + int(self._running_s * 1e6)
+        return self._daily and own is not None and day_at(own.generation) < day_at(now_us)
 
     def _open(self, running_s: float = 0.0) -> Slot:
         """Count from now on in a slot that nobody has ever written."""

@@ -35,6 +35,8 @@ class Transfer:
     complete: int | None = None
     # A chunk has come. We ask for the next one when it is on disk.
     writing: bool = False
+    # The day whose base is asked for; None: that of all days.
+    day: int | None = None
 
 
 class Transfers:
@@ -97,17 +99,19 @@ class Transfers:
         transfer.writing = False
         return transfer.peer, Want(slot, transfer.above, transfer.number)
 
-    def ask_for_base(self, process: str, now: float) -> WantBase | None:
-        """The question for the whole base; None while one is open."""
+    def ask_for_base(self, process: str, now: float, day: int | None) -> WantBase | None:
+        """The question for the whole base and its days, or for `day` and those after it; None while
+        one is open."""
         if _awaited(self._base, now):
             return None
-        self._base = Transfer(process, now, 0, self._number(), now)
-        return WantBase(0)
+        self._base = Transfer(process, now, 0, self._number(), now, day=day)
+        return WantBase(0, day)
 
     def base_answered_by(self, frame: BaseRows, process: str) -> bool:
         """Whether `frame` continues the transfer of the base."""
         transfer = self._base
-        return bool(transfer and transfer.peer == process and transfer.above == frame.start)
+        asked = transfer and (transfer.peer, transfer.above, transfer.day)
+        return asked == (process, frame.start, frame.day)
 
     def advance_base(self, frame: BaseRows, now: float) -> WantBase | None:
         """`frame` continues the transfer of the base. The next question, None after the last."""
@@ -115,9 +119,12 @@ class Transfers:
         above = frame.start + len(frame.entries)
         if frame.entries and above < frame.total:
             self._base.at, self._base.above = now, above
-            return WantBase(above)
-        self._base = None
-        return None
+        elif frame.following is not None:
+            self._base.at, self._base.above, self._base.day = now, 0, frame.following
+        else:
+            self._base = None
+            return None
+        return WantBase(self._base.above, self._base.day)
 
     def drop_base(self) -> None:
         """The base has changed under the transfer. It begins anew if need be."""

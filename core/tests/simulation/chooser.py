@@ -44,6 +44,7 @@ def setup(
             retention_s=names.choice([7 * 86400.0, 86400.0, 7200.0, 60.0]),
             spare_names=names.choice([0, 0, 1, 4]),
             max_whole=wire.choice([0, 0, 0, 1000]),
+            kept_days=Random(f"{seed} days").choice([0, 0, 0, 1, 2, 30]),
         ),
         codec_every=codec_every,
         buses=buses,

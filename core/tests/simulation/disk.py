@@ -24,6 +24,8 @@ class Disk:
         self.lifted_views: dict[str, int] = {}
         self.ids: set[str] = set()
         self.settled = False
+        self.first_day = 0
+        self.days: dict[tuple[int, str], int] = {}
         # Views that processes on this disk have answered.
         self.answered: Tally[str] = Tally()
         # The newest slot that a process on this disk has opened, whether it is on disk or not.
@@ -43,11 +45,16 @@ class Disk:
             self.complete[slot] = max(complete, self.complete.get(slot, 0))
         for video, count in changes.base:
             self.base[video] = max(count, self.base.get(video, 0))
-        for slot, videos, last in changes.lifts:
+        for day, video, count in changes.days:
+            self.days[day, video] = max(count, self.days.get((day, video), 0))
+        for slot, videos, last, lifted_day in changes.lifts:
             stored = self.rows.get(slot, {})
             for video in [*stored] if last else videos:
                 if lifted := stored.pop(video, None):
                     self.base[video] = self.base.get(video, 0) + lifted.views
+                    if lifted_day is not None:
+                        at = lifted_day, video
+                        self.days[at] = self.days.get(at, 0) + lifted.views
             if last:
                 self.rows.pop(slot, None)
                 self.complete.pop(slot, None)
@@ -58,12 +65,15 @@ class Disk:
             self.lifted_views = dict(changes.lifted_views)
         self.ids |= changes.ids
         self.settled |= changes.settled
+        self.first_day = max(self.first_day, changes.first_day)
+        self.days = {at: n for at, n in self.days.items() if at[0] >= self.first_day}
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
         """Everything, in parts, like a store that does not hold it all in memory."""
         maps = [dict(it) for it in (self.newest, self.closed, self.folded, self.lifted_views)]
         yield Changes((), tuple(self.base.items()), (), maps[0], maps[1], maps[2], maps[3])
-        yield Changes(ids=frozenset(self.ids), settled=self.settled)
+        yield Changes(ids=frozenset(self.ids), settled=self.settled, first_day=self.first_day)
+        yield Changes(days=tuple((*at, views) for at, views in self.days.items()))
         for slot, stored in self.rows.items():
             rows = sorted(stored.values(), key=lambda row: row.seq)
             for at in range(0, max(1, len(rows)), rows_in_a_part):
@@ -94,6 +104,7 @@ class Disk:
         copy.complete, copy.base = dict(self.complete), dict(self.base)
         copy.newest, copy.closed = Generations(self.newest), Generations(self.closed)
         copy.ids, copy.settled = {*self.ids}, self.settled
+        copy.first_day, copy.days = self.first_day, dict(self.days)
         copy.folded, copy.lifted_views = Generations(self.folded), dict(self.lifted_views)
         # `own` stays empty: no process has opened a slot on the copy yet.
         copy.answered, copy.version = Tally(self.answered), self.version

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from ratchet.changes import Changes
 from ratchet.counter import Counter
+from ratchet.days import day_at
 from ratchet.frames import BaseRows, Digest, Extent, Frame, Have, Pulse
 from ratchet.generations import Generations, join
 from ratchet.slot import Slot
@@ -106,6 +107,7 @@ class Invariants:
                 "2", f"{video} falls at {process} from {process.reached[video]} to {value}"
             )
         process.reached[video] = value
+        self._by_day(process, video)
         if value < process.disk.answered[video]:
             raise Broken(
                 "3",
@@ -118,6 +120,21 @@ class Invariants:
                     raise Broken(
                         "8", f"{process} has more views of {video} in {slot} than its owner"
                     )
+
+    def _by_day(self, process: Process, video: str) -> None:
+        table, reached = process.replica.table, process.reached_by_day.get(video, {})
+        views = process.reached_by_day[video] = table.by_day(video)
+        for day, n in views.items():
+            if n > self._truth.by_day[day, video]:
+                raise Broken("10", f"{process} counts {n} views of {video} on day {day}, too many")
+        for day, n in reached.items():
+            if table.days.keeps(day) and views.get(day, 0) < n:
+                raise Broken(
+                    "10",
+                    f"{video} falls at {process} on day {day}: from {n} to {views.get(day, 0)}",
+                )
+        if sum(views.values()) > table.value(video):
+            raise Broken("10", f"{process} has more views of {video} on all days than in all")
 
     def _slots(self, process: Process) -> None:
         process.seen_columns = set(process.replica.table.columns)
@@ -136,9 +153,19 @@ class Invariants:
         for slot, _, rows in changes.columns:
             latest = self._truth.latest(slot)
             own = self._truth.owner.get(slot) == process.label
+            if own and slot == process.replica.table.own:
+                self._of_today(process, slot)
             closed = process.replica.table.closed.covers(slot)
             if own and closed and any(row.views > latest.get(row.video, 0) for row in rows):
                 raise Broken("8", f"{process} raises {slot}, which it knows to be closed")
+
+    def _of_today(self, process: Process, slot: Slot) -> None:
+        """A process counts a view in the slot of the day, unless it is just being woken."""
+        just_now_s = process.started_ms / 1000 + self._now - process.started_s - 1.0
+        kept = self._world.setup.habits.kept_days and process.has_days
+        of_today = day_at(slot.generation) >= day_at(int(just_now_s * 1e6))
+        if kept and not process.frozen_until and not of_today:
+            raise Broken("10", f"{process} counts in {slot}, which is not of this day")
 
     def wrote(self, process: Process, before: Tally[str]) -> None:
         """A transaction is on disk. `before`: the views of each video on that disk before it."""
@@ -429,6 +456,7 @@ class Invariants:
         self._same(running, lambda process: process.replica.table.fingerprint(), "fingerprints")
         for what in ("newest", "closed", "folded"):
             self._same(running, partial(_map, what), what)
+        self._same_days(running, everybody=everybody)
         there = self._world.merged(process.disk for process in running)
         for video in self._world.videos:
             for process in running:
@@ -445,6 +473,21 @@ class Invariants:
             for video, total in self._truth.total.items():
                 if there[video] != total - self._truth.lost[video]:
                     raise Broken("5", f"{video}: {there[video]} of {total} views are left")
+
+    def _same_days(self, running: list[Process], *, everybody: bool) -> None:
+        """All have the same views on each day, and those that there were. (Processes of an earlier
+        version pass on no days.)"""
+        if self._world.setup.old or not running:
+            return
+        for video in self._world.videos:
+            self._same(running, partial(_by_day, video), "days")
+        if not everybody:
+            return
+        table = running[0].replica.table
+        for (day, video), views in self._truth.by_day.items():
+            there = table.by_day(video).get(day, 0)
+            if table.days.keeps(day) and not views - self._truth.lost[video] <= there <= views:
+                raise Broken("10", f"{video} has {there} of {views} views on day {day}")
 
     def small(self) -> None:
         """At rest, after the grace: the only slots left are those of running processes."""
@@ -508,6 +551,10 @@ class Invariants:
         for law, (left, right) in laws.items():
             if (left.base, dict(left.slots)) != (right.base, dict(right.slots)):
                 raise Broken("4", f"{law}: {left} {right}")
+
+
+def _by_day(video: str, process: Process) -> object:
+    return process.replica.table.by_day(video)
 
 
 def _map(name: str, process: Process) -> object:

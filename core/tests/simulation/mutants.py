@@ -115,6 +115,37 @@ MUTANTS: Final = (
         "if False:",
     ),
     Mutant(
+        "a slot goes on over midnight",
+        "tenure",
+        "elif self._is_over() and self._move(Event.MIDNIGHT):",
+        "elif False:",
+    ),
+    Mutant(
+        "days not exchanged",
+        "talk",
+        "following = table.days.after(day)",
+        "following = None",
+    ),
+    Mutant(
+        "days merged by sum",
+        "days",
+        "return self._column(day).merge(some) if some and self.keeps(day) else []",
+        "[self._column(day).add(*each) for each in some if self.keeps(day)]\n"
+        "        return [video for video, _ in some]",
+    ),
+    Mutant(
+        "forgotten days come back",
+        "days",
+        "return day is not None and day >= self.first",
+        "return day is not None",
+    ),
+    Mutant(
+        "a lift forgets the day",
+        "table",
+        "self.days.add(lift.day, video, views)",
+        "pass",
+    ),
+    Mutant(
         "bases of different folds are merged",
         "talk",
         "if self._table.lifting or frame.folded != self._table.folded:",

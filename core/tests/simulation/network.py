@@ -16,7 +16,18 @@ from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ratchet import codec
-from ratchet.frames import VERSIONS, Ask, Frame, Have, Heartbeat, Hello, Pulse, Rows, Send
+from ratchet.frames import (
+    PULSES_SINCE,
+    VERSIONS,
+    Ask,
+    Frame,
+    Have,
+    Heartbeat,
+    Hello,
+    Pulse,
+    Rows,
+    Send,
+)
 from ratchet.slot import Slot
 
 from simulation.process import Process
@@ -227,8 +238,10 @@ class Network:
             sender = peers[pick % len(peers)]
             if sender == receiver.id:
                 return False
-        if isinstance(frame, Pulse | Ask) and receiver.versions != VERSIONS:
+        if isinstance(frame, Pulse | Ask) and receiver.versions.newest < PULSES_SINCE:
             return False
+        if receiver.versions != VERSIONS:
+            frame = codec.decode(codec.encode(frame, receiver.versions.newest))
         self._world.deliver(receiver, sender, frame)
         return True
 
@@ -256,7 +269,7 @@ class Network:
             copies = 2
         version = min(sender.versions.newest, receiver.versions.newest)
         if version < VERSIONS.newest:
-            if isinstance(frame, Pulse | Ask):
+            if isinstance(frame, Pulse | Ask) and version < PULSES_SINCE:
                 raise Broken("version", f"{sender} sends {receiver} what it can't read: {frame}")
             frame = codec.decode(codec.encode(frame, version))
         elif self._codec_every and chance.randrange(self._codec_every) == 0:

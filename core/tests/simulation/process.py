@@ -12,7 +12,7 @@ from random import Random
 from typing import Final, Literal
 
 from ratchet.changes import Changes
-from ratchet.frames import PULSES_SINCE, VERSIONS, Hello, Versions
+from ratchet.frames import DAYS_SINCE, PULSES_SINCE, VERSIONS, Hello, Versions
 from ratchet.generations import Generations
 from ratchet.options import Options
 from ratchet.replica import Replica
@@ -22,6 +22,7 @@ from simulation.disk import Disk
 
 Stage = Literal["serving", "draining", "leaving", "superseded"]
 
+DAY_S: Final = 86_400.0
 # How long a process that ends tries to hand over.
 HAND_OVER_S: Final = {"draining": 5.0, "leaving": 30.0, "superseded": 30.0}
 
@@ -40,6 +41,8 @@ class Habits:
     spare_names: int
     # How large a digest may be that is never sent as a pulse.
     max_whole: int
+    # For how many days views are kept by day.
+    kept_days: int = 0
 
 
 class Process:
@@ -58,14 +61,18 @@ class Process:
         old: bool = False,
     ) -> None:
         """`place` is where it runs: the node's name, and a `+` for a copy that runs beside it.
-        `old`: it speaks no version that has pulses."""
+        `old`: it is of an earlier version, which has no days and perhaps no pulses."""
         self.place = place
         self.name = place.rstrip("+")
         self.id = f"{sum(map(ord, place)):04x}{number:04x}{seed % 2**32:08x}"
         self.label = f"{place}#{number}"
         self.disk = disk
-        self.versions = Versions(VERSIONS.oldest, PULSES_SINCE - 1) if old else VERSIONS
         self.rng = Random(f"{seed} {self.label}")
+        self.versions = VERSIONS
+        if old:
+            newest = Random(f"{seed} {self.label} version").choice((PULSES_SINCE, DAYS_SINCE)) - 1
+            self.versions = Versions(VERSIONS.oldest, newest)
+        self.started_ms = wall_ms()
         self.alive = True
         self.started_s = now
         self.stage: Stage = "serving"
@@ -98,6 +105,7 @@ class Process:
         self.unshared: list[tuple[float, dict[Slot, int]]] = []
         # What the checks have seen of it, to compare with.
         self.reached: Tally[str] = Tally()
+        self.reached_by_day: dict[str, dict[int, int]] = {}
         self.seen_newest = Generations()
         self.seen_folded = Generations()
         self.seen_closed = Generations()
@@ -120,6 +128,7 @@ class Process:
                 retention_s=habits.retention_s,
                 spare_names=habits.spare_names,
                 max_whole=habits.max_whole,
+                kept_days=0 if old else habits.kept_days,
             ),
         )
         for part in disk.read():
@@ -136,6 +145,16 @@ class Process:
     def peers(self) -> set[str]:
         """The processes that it is connected to."""
         return set(self.replica.peers.by_process)
+
+    @property
+    def has_days(self) -> bool:
+        """Whether its version has days."""
+        return self.versions.newest >= DAYS_SINCE
+
+    def day_s(self, now: float) -> float:
+        """For how many seconds its day has lasted. (A clock that begins in 1970 stands still before
+        that, but the process counts on from its start.)"""
+        return (self.started_ms / 1000 + now - self.started_s) % DAY_S
 
     def meet(self, disk: Disk, now: float) -> None:
         """It is connected to the process on `disk`, or was until now."""

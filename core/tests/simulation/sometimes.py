@@ -84,6 +84,8 @@ SOMETIMES: Final = {
         "notice: missing",
         "notice: unseen",
         "notice: forgotten",
+        "days fetched from another",
+        "days forgotten with a peer",
         "floor learned from a peer",
         "floor over a slot that nobody there knew",
         "snapshot from before a floor",

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ratchet.changes import Changes
+from ratchet.days import day_at
 from ratchet.generations import Generations
 from ratchet.slot import Slot
 
@@ -52,6 +53,8 @@ class Truth:
         # The views that folds have put at risk: those of nodes that were cut off and retired then.
         # They are lost when the base that has them meets a larger base.
         self.risked: Tally[str] = Tally()
+        # By day and video: the views in the slots of that day.
+        self.by_day: Tally[tuple[int, str]] = Tally()
         # Entry n is what the slot's owner had counted of each video at seq n.
         self.history: dict[Slot, list[dict[str, int]]] = {}
         # The process that opened each slot, and whether its clock was right.
@@ -114,6 +117,7 @@ class Truth:
                 if self.owner[slot] == process and seq == len(history):
                     history.append(history[-1] | {video: views})
                     new[video] += views - before
+                    self.by_day[day_at(slot.generation), video] += views - before
                 elif views > before:
                     raise Broken(
                         "8",

@@ -15,7 +15,7 @@ from simulation.browsers import Browser
 from simulation.disk import Disk, merged
 from simulation.invariants import Invariants
 from simulation.network import STALE_S, TEND_S, WEATHERS, Network
-from simulation.process import Habits, Process
+from simulation.process import DAY_S, Habits, Process
 from simulation.truth import Broken, Truth
 
 # The wall clock at which a world begins, in milliseconds.
@@ -108,11 +108,17 @@ class World:
     def deliver(self, receiver: Process, sender: str, frame: Frame) -> None:
         """`receiver` receives `frame`, which the process `sender` has sent."""
         base = receiver.replica.table.base.fingerprint
+        days = receiver.replica.table.days
+        by_day, first_day = days.fingerprint, days.first
         sends = receiver.replica.receive(frame, sender, receiver.clock(self.agenda.now))
         if receiver.replica.table.base.fingerprint != base:
             self.tally["base fetched from another"] += 1
             if isinstance(frame, BaseRows):
                 self.checks.merged_base(receiver, frame)
+        if days.first != first_day:
+            self.tally["days forgotten with a peer"] += 1
+        elif days.fingerprint != by_day:
+            self.tally["days fetched from another"] += 1
         if isinstance(frame, Pulse) and (peer := receiver.replica.peers.by_process.get(sender)):
             self.tally["pulse not understood" if peer.riddle else "pulse understood"] += 1
         self.network.send(receiver, sends)
@@ -358,6 +364,7 @@ class World:
     def _next_event(self) -> float:
         """When the next grace or pause ends, or a missing member is overdue."""
         left = [process.frozen_until - self.agenda.now for process in self.running()]
+        left += [DAY_S - process.day_s(self.agenda.now) for process in self.running()]
         retire_after_s = self.setup.habits.retire_after_s
         for process in self.running():
             for fold in process.replica.cluster.folds(process.clock(self.agenda.now)):
@@ -399,17 +406,27 @@ class World:
             self.start("a", Disk())
         self.rest(everybody=True)
         self._retire_the_missing()
-        self.run_long(self.setup.habits.grace_s + 20.0)
+        self._run_for_a_grace()
         self.rest(everybody=True)
         self.checks.small()
         # Some started on a clock that was hours ahead.
         self.run_long(self.setup.habits.retention_s + 6 * 3600)
+        self._run_for_a_grace()
         self.rest(everybody=True)
         self.checks.small()
         self.checks.few_names()
         for process in self.running():
             for video in self.videos:
                 self.browsers[0].receive(0, process.replica.table.snapshot(video))
+
+    def _run_for_a_grace(self) -> None:
+        """Run until what is closed now is folded, and no midnight has just closed more."""
+        grace_s = self.setup.habits.grace_s + 20.0
+        left_s = grace_s
+        while left_s > 0:
+            self.run_long(left_s)
+            now = self.agenda.now
+            left_s = max((grace_s - each.day_s(now) for each in self.running()), default=0.0)
 
     def _retire_the_missing(self) -> None:
         for process in [*self.running()]:

@@ -62,6 +62,7 @@ from ratchet_server.http.shared_catalogue import Shared, shared_catalogue
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.tally import Tally
 from ratchet_server.http.this_node import this_node
+from ratchet_server.http.today import Today
 from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.views import views
@@ -164,6 +165,7 @@ async def _live(
             node.freezes.run(),
             looks.run(),
             node.top.run(),
+            node.today.top.run(),
             node.elsewhere.run(),
             discoveries,
             readiness,
@@ -205,6 +207,7 @@ class _Node:
     departure: Departure
     videos: Videos
     top: Top
+    today: Today
     elsewhere: Elsewhere
     end_streams: Sequence[Callable[[], None]]
     freezes: Freezes
@@ -239,6 +242,7 @@ def _node(
             grace_s=settings.fold_grace_s,
             retire_after_s=settings.retire_after_s,
             retention_s=settings.forget_after_s,
+            kept_days=settings.days,
             # A discovery that needs no --peer must be named here, too.
             sent=bool(settings.peers or registries or settings.buses),
         ),
@@ -263,11 +267,13 @@ def _node(
 
     streams = Changes()
     top = Top(lambda video: keeper.value(video), lambda: videos.named)
+    today = Today(replica.table, lambda: videos.named)
 
     def show(changed: set[str]) -> None:
         watchers.changed(changed)
         videos.counted(changed)
         top.changed(changed)
+        today.top.changed(changed)
         streams.changed(changed)
 
     on_demand = OnDemand()
@@ -341,7 +347,7 @@ def _node(
         hosts,
         tally,
         signed=(
-            reads(videos, top, keeper, watchers, embedders, sites, gate, room),
+            reads(videos, top, today, keeper, watchers, embedders, sites, gate, room),
             changes(streams, replica.table, keeper, guard, gate),
             this_node(keeper, routes, mesh, life, departure, gate),
             operators(settings.name, keeper, departure, guard),
@@ -385,6 +391,7 @@ def _node(
         departure,
         videos,
         top,
+        today,
         elsewhere,
         (watchers.close, streams.close),
         freezes,

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Row
+from ratchet.days import day_at
 from ratchet.slot import Slot
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
@@ -55,16 +57,30 @@ async def read(store: Store) -> Changes:
     uptos: dict[Slot, int] = {}
     rows: dict[Slot, list[Row]] = {}
     base: list[tuple[str, int]] = []
+    days: list[tuple[int, str, int]] = []
+    first_day = 0
     maps: list[dict[str, int]] = [{}, {}, {}, {}]
     async for part in store.load():
         for slot, upto, some in part.columns:
             uptos[slot] = max(upto, uptos.get(slot, 0))
             rows.setdefault(slot, []).extend(some)
         base += part.base
+        days += part.days
+        first_day = max(first_day, part.first_day)
         for known, entries in zip(maps, maps_of(part), strict=True):
             known.update(entries)
     columns = tuple(ColumnChange(slot, uptos[slot], tuple(rows[slot])) for slot in sorted(uptos))
-    return Changes(columns, tuple(sorted(base)), (), maps[0], maps[1], maps[2], maps[3])
+    return Changes(
+        columns,
+        tuple(sorted(base)),
+        (),
+        newest=maps[0],
+        closed=maps[1],
+        folded=maps[2],
+        lifted_views=maps[3],
+        first_day=first_day,
+        days=tuple(sorted(days)),
+    )
 
 
 def maps_of(changes: Changes) -> tuple[Mapping[str, int], ...]:
@@ -263,6 +279,7 @@ class TestAcceptance:
 
 VIDEOS = st.sampled_from(["u", "v", "w", "0", "-", "A" * 64])
 SLOTS = st.builds(Slot, st.sampled_from(["a", "b"]), st.integers(1, 3))
+DAYS = st.integers(1, 4)
 GENERATIONS = st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 9), max_size=2)
 
 
@@ -288,12 +305,30 @@ def histories(draw: st.DrawFn) -> list[Changes]:
         lifts = []
         for slot in draw(st.lists(SLOTS, max_size=1)):
             last = draw(st.booleans())
-            lifts.append(Lift(slot, tuple(draw(st.lists(VIDEOS, max_size=3, unique=True))), last))
+            videos = tuple(draw(st.lists(VIDEOS, max_size=3, unique=True)))
+            lifts.append(Lift(slot, videos, last, draw(st.none() | DAYS)))
             gone.add(slot)
         base = tuple(draw(st.dictionaries(VIDEOS, st.integers(0, 2**40), max_size=2)).items())
         maps = [draw(GENERATIONS) for _ in range(4)]
+        days = tuple(
+            (day, video, views)
+            for (day, video), views in draw(
+                st.dictionaries(st.tuples(DAYS, VIDEOS), st.integers(1, 2**40), max_size=2)
+            ).items()
+        )
+        first_day = draw(st.just(0) | DAYS)
         history.append(
-            Changes(tuple(columns), base, tuple(lifts), maps[0], maps[1], maps[2], maps[3])
+            Changes(
+                tuple(columns),
+                base,
+                tuple(lifts),
+                newest=maps[0],
+                closed=maps[1],
+                folded=maps[2],
+                lifted_views=maps[3],
+                first_day=first_day,
+                days=days,
+            )
         )
     return history
 
@@ -303,6 +338,8 @@ def model(history: Iterable[Changes]) -> Changes:
     uptos: dict[Slot, int] = {}
     rows: dict[tuple[Slot, str], Row] = {}
     base: dict[str, int] = {}
+    days: dict[tuple[int, str], int] = {}
+    first_day = 0
     maps: list[dict[str, int]] = [{}, {}, {}, {}]
     for changes in history:
         for slot, upto, some in changes.columns:
@@ -310,10 +347,15 @@ def model(history: Iterable[Changes]) -> Changes:
             rows |= {(slot, row.video): row for row in some}
         for video, views in changes.base:
             base[video] = max(views, base.get(video, 0))
-        for slot, videos, last in changes.lifts:
+        for day, video, views in changes.days:
+            days[day, video] = max(views, days.get((day, video), 0))
+        for slot, videos, last, day_of_slot in changes.lifts:
             for at in [at for at in rows if at[0] == slot and (last or at[1] in videos)]:
                 row = rows.pop(at)
                 base[row.video] = min(base.get(row.video, 0) + row.views, MAX)
+                if day_of_slot is not None:
+                    there = day_of_slot, row.video
+                    days[there] = min(days.get(there, 0) + row.views, MAX)
             if last:
                 uptos.pop(slot, None)
         if any(maps_of(changes)):
@@ -321,6 +363,9 @@ def model(history: Iterable[Changes]) -> Changes:
                 {node: max(g, known.get(node, 0)) for node, g in entries.items()}
                 for known, entries in zip(maps, maps_of(changes), strict=True)
             ]
+        first_day = max(first_day, changes.first_day)
+        if changes.first_day:
+            days = {at: n for at, n in days.items() if at[0] >= changes.first_day}
     columns = tuple(
         ColumnChange(
             slot,
@@ -329,7 +374,17 @@ def model(history: Iterable[Changes]) -> Changes:
         )
         for slot in sorted(uptos)
     )
-    return Changes(columns, tuple(sorted(base.items())), (), maps[0], maps[1], maps[2], maps[3])
+    return Changes(
+        columns,
+        tuple(sorted(base.items())),
+        (),
+        newest=maps[0],
+        closed=maps[1],
+        folded=maps[2],
+        lifted_views=maps[3],
+        first_day=first_day,
+        days=tuple(sorted((*at, views) for at, views in days.items())),
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -595,14 +650,57 @@ class TestAFile:
     ) -> None:
         path = tmp_path / "x.sqlite"
         run(path, lambda store: write(store, WHOLE))
-        spoil(path, "DROP TABLE cluster; DELETE FROM sums WHERE name = 'cluster'")
+        spoil(
+            path,
+            "DROP TABLE cluster; DROP TABLE days; "
+            "DELETE FROM sums WHERE name IN ('cluster', 'days')",
+        )
 
         async def story(store: Store) -> None:
-            assert await read(store) == WHOLE
+            found = await read(store)
+            assert found == WHOLE._replace(first_day=found.first_day)
             assert await identity(store) == (frozenset(), False)
             await write(store, Changes(ids=IDS))
             assert await identity(store) == (IDS, False)
             assert store.damage == []
+
+        run(path, story)
+
+    def test_a_file_from_before_there_were_days_knows_none_before_tomorrow(
+        self, tmp_path: Path
+    ) -> None:
+        """What is in one slot there may be of many days."""
+        path = tmp_path / "x.sqlite"
+        run(path, lambda store: write(store, WHOLE, Changes(ids=IDS)))
+        spoil(path, "DROP TABLE days; DELETE FROM sums WHERE name = 'days'")
+
+        async def story(store: Store) -> None:
+            before = day_at(time.time_ns() // 1000)
+            found = await read(store)
+            assert found == WHOLE._replace(first_day=found.first_day)
+            assert found.first_day in {before + 1, day_at(time.time_ns() // 1000) + 1}
+            assert store.damage == []
+            await write(store, Changes(lifts=(whole(A),), first_day=found.first_day + 1))
+            assert (await read(store)).first_day == found.first_day + 1
+
+        run(path, story)
+
+    def test_a_new_file_may_know_all_days(self, path: Path | None) -> None:
+        async def story(store: Store) -> None:
+            assert (await read(store)).first_day == 0
+
+        run(path, story)
+
+    def test_damaged_days_are_noticed_and_the_rest_is_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sqlite"
+        days = ((20_000, "v", 2), (20_000, "w", 3))
+        run(path, lambda store: write(store, WHOLE._replace(days=days)))
+        spoil(path, "UPDATE days SET views = 9 WHERE video = 'v'")
+
+        async def story(store: Store) -> None:
+            found = await read(store)
+            assert found == WHOLE._replace(days=days[1:])
+            assert store.damage == ["the days: 1 entries can be read, and others can't"]
 
         run(path, story)
 
@@ -634,7 +732,10 @@ class TestAFile:
                 closed={"a": 4, "old": 1},
                 folded={"old": 1},
                 lifted_views={"old": 5},
+                first_day=found.first_day,
             )
+            # What is there may be of many days.
+            assert found.first_day > day_at(time.time_ns() // 1000)
             old = await renewed(store, found)
             assert old.name.startswith("x.version-1-")
             assert await read(store) == found

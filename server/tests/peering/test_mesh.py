@@ -195,7 +195,7 @@ def claim(**fields: dict[str, int]) -> str:
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent an invalid frame"),
-    ((hello(version=4),), "the sender version 4: upgrade this node"),
+    ((hello(version=5),), "the sender version 5: upgrade this node"),
     ((hello(), b"bytes"), "frames are text"),
     ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
@@ -276,7 +276,7 @@ class TestAPeerThatMisbehaves:
             node.data = ":memory:"
             node.start()
             wait_until(lambda: ended, "the node has ended the connection")
-            assert json.loads(received[0])["versions"] == [1, 3]
+            assert json.loads(received[0])["versions"] == [1, 4]
 
     def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
         self, tmp_path: Path

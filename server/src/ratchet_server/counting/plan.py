@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ratchet.bounds import AHEAD_US
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Column, Row
+from ratchet.days import day_at
 from ratchet.generations import FLOOR, NOTHING, Generations
 from ratchet.names import MAX_COUNT
 from ratchet.slot import Slot
@@ -70,6 +71,9 @@ class Plan:
                 change = self._column(slot, column, latest, done)
                 mended.restore(Changes(columns=(change,)))
         mended.restore(Changes(base=tuple((dict(table.base) | self._base).items())))
+        # Nobody knows on which days a right number was counted.
+        days = tuple(entry for entry in table.days if entry[1] not in self._base)
+        mended.restore(Changes(days=days))
         return mended
 
     @property
@@ -104,8 +108,11 @@ class Plan:
                     each[node] = generation
         lifted_views = {node: n for node, n in table.lifted_views.items() if node not in self.names}
         lifted_views = {node: n for node, n in lifted_views.items() if n <= latest}
+        # A first day of the future is that of a wrong clock, and the node will choose it anew.
+        first_day = table.days.first if table.days.first <= day_at(latest) else 0
+        ids = frozenset(table.ids)
         return Changes(
-            (), (), (), newest, closed, folded, lifted_views, frozenset(table.ids), table.settled
+            (), (), (), newest, closed, folded, lifted_views, ids, table.settled, first_day
         )
 
     def _newest_slot(self, table: Table, node: str, latest: int) -> int:

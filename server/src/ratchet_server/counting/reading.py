@@ -1,11 +1,13 @@
 """Reads everything back that is surely as it was written, and finds what is damaged."""
 
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, cast
 
 import aiosqlite
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
+from ratchet.days import day_at
 from ratchet.slot import Slot
 
 from ratchet_server.counting import schema
@@ -72,7 +74,10 @@ class Reading:
             raise damaged(self._where, "what it knows of the nodes of the cluster is not whole")
         newest, closed, folded, lifted = maps.values()
         yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
-        if not self._is_old:
+        if self._is_old:
+            # What is there may be of many days.
+            yield Changes(first_day=day_at(time.time_ns() // 1000) + 1)
+        else:
             yield await self._cluster()
         sums = _Sum()
         skipped = 1 if self._is_old else 0
@@ -98,6 +103,13 @@ class Reading:
             yield Changes(base=tuple((video, views) for video, views, _ in part))
         if not await self._is_whole(sums, schema.SUM, "base"):
             self.damage.append(f"the base: {sums.entries} videos can be read, and others can't")
+        if self._is_old:
+            return
+        sums = _Sum()
+        async for part in self._intact(schema.DAYS, sums):
+            yield Changes(days=tuple((day, video, views) for day, video, views, _ in part))
+        if not await self._is_whole(sums, schema.SUM, "days"):
+            self.damage.append(f"the days: {sums.entries} entries can be read, and others can't")
 
     async def _cluster(self) -> Changes:
         """The ids of the cluster. If some are lost, the node has to find its cluster anew."""
@@ -109,6 +121,9 @@ class Reading:
         return Changes(
             ids=frozenset(value for kind, value, _ in found if kind == "id"),
             settled=whole and any(kind == "settled" for kind, _, _ in found),
+            first_day=max(
+                (int(value) for kind, value, _ in found if kind == "first-day"), default=0
+            ),
         )
 
     async def _intact(

@@ -113,9 +113,11 @@ TABLES: Final = (
     "CREATE TRIGGER slots_delete AFTER DELETE ON slots "
     "BEGIN UPDATE sums SET entries = entries - 1 WHERE name = 'slots'; END",
 )
-# The ids of the cluster, as `id`; and `settled`, with an empty value, if it is. These came later: a
-# file of version 2 without them gets them when it is opened, and an earlier program ignores them.
-LATER_TABLES: Final = (
+# These came later, each group with a release: a file of version 2 without them gets them when it is
+# opened, and an earlier program ignores them.
+#
+# The ids of the cluster, as `id`; `settled`, with an empty value, if it is; and `first-day`.
+_CLUSTER: Final = (
     """CREATE TABLE cluster (
         kind TEXT NOT NULL,
         value TEXT NOT NULL,
@@ -125,6 +127,24 @@ LATER_TABLES: Final = (
     "INSERT INTO sums (name, entries, crcs) VALUES ('cluster', 0, 0)",
     *_summed("cluster", "sums", "name = 'cluster'"),
 )
+# The base by day. A day is a number of days since 1970, UTC.
+_DAYS: Final = (
+    f"""CREATE TABLE days (
+        day INTEGER NOT NULL,
+        video TEXT NOT NULL,
+        views {_COUNT.format("views")},
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (day, video)
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO sums (name, entries, crcs) VALUES ('days', 0, 0)",
+    *_summed("days", "sums", "name = 'days'"),
+    # What an earlier program has counted in one slot may be of many days. So if there is anything,
+    # nobody knows of which day, and the first day that is kept is tomorrow.
+    "INSERT OR IGNORE INTO cluster (kind, value, crc) SELECT 'first-day', value, "
+    "crc('first-day', value) FROM (SELECT CAST(strftime('%s', 'now') / 86400 + 1 AS TEXT) AS value)"
+    " WHERE EXISTS (SELECT 1 FROM slots) OR EXISTS (SELECT 1 FROM base)",
+)
+LATER_TABLES: Final = (_CLUSTER, _DAYS)
 # What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
 TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 
@@ -152,12 +172,25 @@ LIFT: Final = """
     SET views = min(views + excluded.views, 9007199254740991),
         crc = crc(video, min(views + excluded.views, 9007199254740991))
     WHERE intact(crc, video, views)"""
+# The same for the base of a day, ?3.
+LIFT_DAY: Final = """
+    INSERT INTO days (day, video, views, crc)
+    SELECT ?3, video, views, crc(?3, video, views) FROM rows
+    WHERE slot = ?1 AND intact(crc, slot, video, views, seq) {which}
+    ON CONFLICT (day, video) DO UPDATE
+    SET views = min(views + excluded.views, 9007199254740991),
+        crc = crc(day, video, min(views + excluded.views, 9007199254740991))
+    WHERE intact(crc, day, video, views)"""
 DROP_ROWS: Final = "DELETE FROM rows WHERE slot = ?1 {which}"
 IN_LIST: Final = "AND video IN (SELECT value FROM json_each(?2))"
 DROP_SLOT: Final = "DELETE FROM slots WHERE id = ?1"
 PUT_BASE: Final = """
     INSERT INTO base (video, views, crc) VALUES (?1, ?2, crc(?1, ?2))
     ON CONFLICT (video) DO UPDATE SET views = excluded.views, crc = excluded.crc
+    WHERE excluded.views > views"""
+PUT_DAY: Final = """
+    INSERT INTO days (day, video, views, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
+    ON CONFLICT (day, video) DO UPDATE SET views = excluded.views, crc = excluded.crc
     WHERE excluded.views > views"""
 PUT_GENERATION: Final = """
     INSERT INTO generations (kind, node, generation, crc) VALUES (?1, ?2, ?3, crc(?1, ?2, ?3))
@@ -167,6 +200,9 @@ PUT_GENERATION: Final = """
 PUT_CLUSTER: Final = """
     INSERT INTO cluster (kind, value, crc) VALUES (?1, ?2, crc(?1, ?2))
     ON CONFLICT (kind, value) DO NOTHING"""
+DROP_FIRST_DAYS: Final = """
+    DELETE FROM cluster WHERE kind = 'first-day' AND CAST(value AS INTEGER) < ?1"""
+DROP_DAYS: Final = "DELETE FROM days WHERE day < ?1"
 
 
 DROP_GENERATIONS: Final = """
@@ -192,6 +228,7 @@ def _query(columns: str, table: str, order: str = "") -> Query:
 SLOTS: Final = _query("id, node, generation, upto, crc", "slots")
 ROWS: Final = _query("video, views, seq, crc", "rows WHERE slot = ?1", "ORDER BY seq")
 BASE: Final = _query("video, views, crc", "base")
+DAYS: Final = _query("day, video, views, crc", "days")
 CLUSTER: Final = _query("kind, value, crc", "cluster")
 GENERATIONS: Final = _query("kind, node, generation, crc", "generations")
 # How many rows there should be, and the sum of their `crc`.

@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -324,7 +325,7 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
         version = await connection.scalar(text("PRAGMA user_version"))
         tables = await connection.scalar(text("SELECT count(*) FROM sqlite_schema"))
         if tables == 0:
-            for statement in (*schema.TABLES, *schema.LATER_TABLES):
+            for statement in chain(schema.TABLES, *schema.LATER_TABLES):
                 await connection.exec_driver_sql(statement)
             await connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             await connection.exec_driver_sql(f"PRAGMA user_version = {schema.SAME_TABLES}")
@@ -337,12 +338,14 @@ async def _make_or_check(connection: AsyncConnection, where: str) -> int:
             )
         elif cast(int, version) >= schema.SAME_TABLES:
             there = {*await connection.scalars(text(schema.TABLES_IN_FILE))}
-            made = {each for each in schema.TABLES if each.startswith("CREATE")}
-            if there == made:
-                for statement in schema.LATER_TABLES:
-                    await connection.exec_driver_sql(statement)
+            groups, made = (schema.TABLES, *schema.LATER_TABLES), set[str]()
+            for at, group in enumerate(groups, 1):
+                made |= {each for each in group if each.startswith("CREATE")}
+                if there == made:
+                    for statement in chain(*groups[at:]):
+                        await connection.exec_driver_sql(statement)
+                    break
             else:
-                made |= {each for each in schema.LATER_TABLES if each.startswith("CREATE")}
                 if not made <= there:
                     raise damaged(where, "its tables are not as they were made")
     return cast(int, version) if tables else schema.SAME_TABLES

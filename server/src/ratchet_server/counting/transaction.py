@@ -49,6 +49,7 @@ class Transaction:
             slot_id = await self._slot_id(slot)
             await self._execute_many(schema.PUT_ROW, [(slot_id, *row) for row in rows])
         await self._execute_many(schema.PUT_BASE, changes.base)
+        await self._execute_many(schema.PUT_DAY, changes.days)
         for lift in changes.lifts:
             await self._lift(lift)
         maps = (changes.newest, changes.closed, changes.folded, changes.lifted_views)
@@ -57,7 +58,12 @@ class Transaction:
         cluster = [("id", each) for each in changes.ids]
         if changes.settled:
             cluster.append(("settled", ""))
+        if changes.first_day:
+            cluster.append(("first-day", str(changes.first_day)))
         await self._execute_many(schema.PUT_CLUSTER, cluster)
+        if changes.first_day:
+            for statement in (schema.DROP_FIRST_DAYS, schema.DROP_DAYS):
+                await self._driver.execute(statement, (changes.first_day,))
 
     async def _write_maps(self, maps: Iterable[Mapping[str, int]]) -> None:
         by_kind = dict(zip(schema.KINDS, maps, strict=True))
@@ -78,6 +84,9 @@ class Transaction:
         values: list[str | int] = [slot_id]
         if not lift.last:
             which, values = schema.IN_LIST, [slot_id, json.dumps(lift.videos)]
+        if lift.day is not None:
+            to_day = [*values, "", lift.day] if lift.last else [*values, lift.day]
+            await self._driver.execute(schema.LIFT_DAY.format(which=which), to_day)
         for statement in (schema.LIFT, schema.DROP_ROWS):
             await self._driver.execute(statement.format(which=which), values)
         if lift.last:

@@ -11,6 +11,7 @@ from sanic import Blueprint, HTTPResponse, Request
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.numbers import respond
+from ratchet_server.http.today import Today
 from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 
@@ -19,10 +20,14 @@ MAX_LIMIT: Final = 1000
 # How many videos `ids` names.
 MAX_IDS: Final = 100
 
+# The two ways to sort.
+VIEWS: Final = "-views"
+TODAY: Final = "-today"
+
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
-def add_lists(blueprint: Blueprint, videos: Videos, top: Top, keeper: Keeper) -> None:
+def add_lists(blueprint: Blueprint, videos: Videos, top: Top, today: Today, keeper: Keeper) -> None:
     """Add the call to `blueprint`."""
 
     def entry(video: str) -> dict[str, object]:
@@ -39,8 +44,13 @@ def add_lists(blueprint: Blueprint, videos: Videos, top: Top, keeper: Keeper) ->
             found = _asked_for(request, videos)
             return respond(request, {"videos": [entry(video) for video in found]})
         if "sort" in request.args:
-            found = await _top(request, top)
-            return respond(request, {"videos": [entry(video) for video in found]})
+            sort, limit = _sort(request), _limit(request)
+            if sort == VIEWS:
+                found = (await top.first())[:limit]
+                return respond(request, {"videos": [entry(video) for video in found]})
+            found = (await today.first())[:limit]
+            entries = [{**entry(video), "today": today.views(video)} for video in found]
+            return respond(request, {"videos": entries})
         limit, after = _limit(request), after_in(request)
         # One more shows whether there is a next page.
         ids = [*islice(videos.above(after), limit + 1)]
@@ -69,13 +79,16 @@ def _asked_for(request: Request, videos: Videos) -> list[str]:
     return known_of(ids, videos)
 
 
-async def _top(request: Request, top: Top) -> list[str]:
-    """The most viewed videos. Raises `ApiError`."""
-    if request.args.getlist("sort") != ["-views"] or "after" in request.args:
-        message = "sort is -views: the most viewed first. It has a limit, and no after."
-        raise ApiError(400, "bad_sort", message)
-    limit = _limit(request)
-    return (await top.first())[:limit]
+def _sort(request: Request) -> str:
+    """How the videos are sorted. Raises `ApiError`."""
+    given = request.args.getlist("sort")
+    if len(given) == 1 and given[0] in {VIEWS, TODAY} and "after" not in request.args:
+        return cast(str, given[0])
+    message = (
+        f"sort is {VIEWS}: the most viewed first, or {TODAY}: the most viewed today. It has a "
+        "limit, and no after."
+    )
+    raise ApiError(400, "bad_sort", message)
 
 
 def known_of(ids: Iterable[str], videos: Videos) -> list[str]:

@@ -18,6 +18,7 @@ from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Video
+from ratchet_server.http.days import last_days
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
@@ -106,6 +107,7 @@ def pages(
         return render(
             "watch.html",
             video=shown(videos.clips[video]),
+            days=last_days(keeper.replica.table, video),
             others=[shown(videos.clips[other]) for other in others],
         )
 

@@ -11,6 +11,7 @@ from sanic.response import BaseHTTPResponse, text
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http import badge, event_stream
 from ratchet_server.http.bounded_protocol import BoundedProtocol
+from ratchet_server.http.days import add_days
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
@@ -18,6 +19,7 @@ from ratchet_server.http.lists import add_lists, known_of
 from ratchet_server.http.numbers import respond
 from ratchet_server.http.room import Room
 from ratchet_server.http.sites import Sites
+from ratchet_server.http.today import Today
 from ratchet_server.http.top import Top
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.watchers import Message, Watchers
@@ -36,6 +38,7 @@ _WATCHES: Final = ("/live", "/events")
 def reads(
     videos: Videos,
     top: Top,
+    today: Today,
     keeper: Keeper,
     watchers: Watchers,
     embedders: Embedders,
@@ -63,7 +66,8 @@ def reads(
 
     blueprint.middleware(share, "response")
 
-    add_lists(blueprint, videos, top, keeper)
+    add_lists(blueprint, videos, top, today, keeper)
+    add_days(blueprint, videos, keeper)
 
     @blueprint.get("/api/videos/<video:str>")
     async def value(request: Request, video: str) -> HTTPResponse:

@@ -114,6 +114,8 @@ class Settings:
         help="how long a node may be missing until a majority of nodes retires it")] = None
     forget_after_s: Annotated[int, Setting("RATCHET_FORGET_AFTER", "", values.seconds, unit="s",
         help="how long after a node's start its name may be forgotten, once it has gone")] = 604_800
+    days: Annotated[int, Setting("RATCHET_DAYS", "", values.days, unit="days",
+        help="for how long views are kept by day, today included; 0: not at all")] = 30
     on_term: Annotated[OnTerm, Setting("RATCHET_ON_TERM", "", values.one_of(*get_args(OnTerm)),
         "what SIGTERM means: stop (it will be back) or leave (for good)")] = "stop"
     discover: Annotated[bool | None, Setting("RATCHET_DISCOVER", "", values.yes_or_no,

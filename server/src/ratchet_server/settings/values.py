@@ -87,6 +87,11 @@ def videos(text: str) -> int:
     return _whole(text, 100_000_000, "it is a whole number")
 
 
+def days(text: str) -> int:
+    """A number of days: ten years at most, as each costs memory."""
+    return _whole(text, 3660, "it is a whole number")
+
+
 def seconds_or_never(text: str) -> int | None:
     """A whole number of seconds; None for 0."""
     return seconds(text) or None
