@@ -95,7 +95,9 @@ def test_without_its_folder_a_node_refuses_views_until_it_can_write_again(
             folder.mkdir()
         wait_until(lambda: node.post("/api/videos/x/views").is_success, "views count")
         assert "takes views again" in node.log
-        assert (NEW in node.log) == (back == "made anew")
+        if back == "made anew":
+            # (If it looked just before the old folder was back, it makes a new file there, too.)
+            assert NEW in node.log
         node.restart()
         assert node.views("x") == 2
         assert "Traceback" not in node.log_file.read_text()
