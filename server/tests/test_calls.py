@@ -3,6 +3,7 @@
 import io
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_many_views_count_in_one_call(client: Client) -> None:
     assert client.views("many") == 5
 
 
+def test_a_video_has_days(client: Client) -> None:
+    before = datetime.now(UTC).date()
+    client.count_many([Entry("daily", 7)])
+    days = client.days("daily")
+    assert sum(days.values()) == 7
+    assert all(before <= day <= datetime.now(UTC).date() for day in days)
+    assert client.days("never") == {}
+
+
 def test_lists_have_numbers(client: Client) -> None:
     client.count_many([Entry("list-a", 1_000_000), Entry("list-b", 2_000_000)])
     wait_until(lambda: client.top(1) == [Video("list-b", 2_000_000)], "it is the first one")
@@ -55,6 +65,8 @@ def test_lists_have_numbers(client: Client) -> None:
         Video("list-b", 2_000_000),
         Video("list-a", 1_000_000),
     ]
+    today = [Video("list-b", 2_000_000, today=2_000_000)]
+    wait_until(lambda: client.top_today(1) == today, "it is the first one of today")
     page = next(client.pages(after="list-"))
     assert [one.video for one in page][:2] == ["list-a", "list-b"]
 

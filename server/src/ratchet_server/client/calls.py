@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Literal, Self
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import msgspec
 from ratchet_server.client.connection import Connection
 from ratchet_server.client.results import (
     Counted,
+    Days,
     Entry,
     Imported,
     Joined,
@@ -113,6 +115,15 @@ class Client:
     def top(self, limit: int = 50) -> list[Video]:
         """The most viewed videos, at most 1000."""
         return self._to.get("/api/videos", Page, sort="-views", limit=limit).videos
+
+    def top_today(self, limit: int = 50) -> list[Video]:
+        """The most viewed videos of today (UTC), at most 1000. Each has `today`."""
+        return self._to.get("/api/videos", Page, sort="-today", limit=limit).videos
+
+    def days(self, video: str) -> dict[date, int]:
+        """The views of a video on each day (UTC) that is kept and had some."""
+        days = self._to.get(f"{_path(video)}/days", Days).days
+        return {one.day: one.views for one in days}
 
     def pages(self, after: str = "") -> Iterator[list[Video]]:
         """All videos above the id `after`, page by page, in the order of their ids."""

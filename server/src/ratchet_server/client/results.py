@@ -1,5 +1,6 @@
 """What calls take and return. Numbers are whole, and at most 2^53-1."""
 
+from datetime import date
 from typing import Literal
 
 from msgspec import Struct, field
@@ -28,6 +29,7 @@ class Video(Struct, frozen=True):
     views: int
     title: str | None = None
     description: str | None = None
+    today: int | None = None
 
 
 class Page(Struct, frozen=True):
@@ -35,6 +37,22 @@ class Page(Struct, frozen=True):
 
     videos: list[Video]
     next: str | None = None
+
+
+class Day(Struct, frozen=True):
+    """A day (UTC), and the views on it."""
+
+    day: date
+    views: int
+
+
+class Days(Struct, frozen=True):
+    """The views of a video by day. `first`: the first day that the node keeps."""
+
+    video: str
+    first: date
+    today: date
+    days: list[Day]
 
 
 class Snapshot(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ratchet_server.http.lists import DEFAULT_LIMIT, MAX_IDS, MAX_LIMIT
+from ratchet_server.http.lists import DEFAULT_LIMIT, MAX_IDS, MAX_LIMIT, TODAY, VIEWS
 from ratchet_server.http.numbers import MAX_AGE_S
 from ratchet_server.http.openapi.schemas import TEXT, many
 from ratchet_server.http.openapi.schemas import VIDEO as ID
@@ -59,7 +59,11 @@ PATHS: Final[dict[str, Json]] = {
                     style="form",
                     explode=False,
                 ),
-                query("sort", {"const": "-views"}, "The most viewed first."),
+                query(
+                    "sort",
+                    {"enum": [VIEWS, TODAY]},
+                    "The most viewed first: of all days, or of today (UTC).",
+                ),
                 _MAX_AGE,
                 IF_NONE_MATCH,
             ),
@@ -70,6 +74,16 @@ PATHS: Final[dict[str, Json]] = {
             "readVideo",
             "The number of a video",
             ok("The number.", ref("Number"), etag=True),
+            {400: "bad_max_age", **STARTING},
+            tag="reading",
+            parameters=(VIDEO, _MAX_AGE, IF_NONE_MATCH),
+        )
+    },
+    "/api/videos/{video}/days": {
+        "get": call(
+            "readDays",
+            "The views of a video by day (UTC)",
+            ok("The days that are kept and had views.", ref("Days"), etag=True),
             {400: "bad_max_age", **STARTING},
             tag="reading",
             parameters=(VIDEO, _MAX_AGE, IF_NONE_MATCH),

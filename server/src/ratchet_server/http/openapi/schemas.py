@@ -33,6 +33,7 @@ def or_null(schema: Json) -> Json:
 TEXT: Final[Json] = {"type": "string"}
 YES_OR_NO: Final[Json] = {"type": "boolean"}
 UUID: Final[Json] = {"type": "string", "format": "uuid"}
+_DAY: Final[Json] = {"type": "string", "format": "date"}
 POSITIVE: Final[Json] = {**ref("Count"), "minimum": 1}
 VIDEO: Final = ref("VideoId")
 COUNT: Final = ref("Count")
@@ -115,13 +116,26 @@ SCHEMAS: Final[dict[str, Json]] = {
     "Numbers": record(
         "next",
         videos=many(
-            record("title description", video=VIDEO, views=COUNT, title=TEXT, description=TEXT)
+            record(
+                "title description today",
+                video=VIDEO,
+                views=COUNT,
+                title=TEXT,
+                description=TEXT,
+                today={**COUNT, "description": "The views of today. Only with `sort=-today`."},
+            )
         ),
         next={
             **or_null(VIDEO),
             "description": "The `after` of the next page; null after the last. "
             "Absent with `ids` and `sort`.",
         },
+    ),
+    "Days": record(
+        video=VIDEO,
+        first={**_DAY, "description": "The first day that is kept; after `today`: none is."},
+        today=_DAY,
+        days=many(record(day=_DAY, views=COUNT)),
     ),
     "Snapshot": record(
         video=VIDEO,
