@@ -364,8 +364,7 @@ def model(history: Iterable[Changes]) -> Changes:
                 for known, entries in zip(maps, maps_of(changes), strict=True)
             ]
         first_day = max(first_day, changes.first_day)
-        if changes.first_day:
-            days = {at: n for at, n in days.items() if at[0] >= changes.first_day}
+        days = {at: n for at, n in days.items() if at[0] >= first_day}
     columns = tuple(
         ColumnChange(
             slot,
@@ -690,6 +689,33 @@ class TestAFile:
             assert (await read(store)).first_day == 0
 
         run(path, story)
+
+    def test_forgotten_days_leave_it_bit_by_bit_and_are_not_read_again(
+        self, tmp_path: Path
+    ) -> None:
+        """A day may have millions of entries, and views wait while a transaction drops them."""
+        path = tmp_path / "x.sqlite"
+        old = tuple((20_000, f"v{number}", 1) for number in range(2 * schema.DROPPED_DAYS + 1))
+        kept = ((20_001, "v", 2),)
+
+        async def left(store: Store) -> int:
+            [(entries,)] = await store._driver.execute_fetchall("SELECT count(*) FROM days")
+            return int(entries)
+
+        async def forget(store: Store) -> None:
+            await write(store, Changes(days=old + kept), Changes(newest={"a": 5}, first_day=20_001))
+            assert await left(store) == schema.DROPPED_DAYS + 2
+
+        async def go_on(store: Store) -> None:
+            expected = Changes(newest={"a": 5}, first_day=20_001, days=kept)
+            assert await read(store) == expected
+            assert store.damage == []
+            # Each start writes the maps.
+            await write(store, expected._replace(days=()), column(A, 1, ("v", 1, 1)))
+            assert await left(store) == 1
+
+        run(path, forget)
+        run(path, go_on)
 
     def test_damaged_days_are_noticed_and_the_rest_is_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "x.sqlite"

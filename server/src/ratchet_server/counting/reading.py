@@ -76,9 +76,10 @@ class Reading:
         yield Changes(newest=newest, closed=closed, folded=folded, lifted_views=lifted)
         if self._is_old:
             # What is there may be of many days.
-            yield Changes(first_day=day_at(time.time_ns() // 1000) + 1)
+            cluster = Changes(first_day=day_at(time.time_ns() // 1000) + 1)
         else:
-            yield await self._cluster()
+            cluster = await self._cluster()
+        yield cluster
         sums = _Sum()
         skipped = 1 if self._is_old else 0
         parts = self._intact(schema.SLOTS, sums, skipped=skipped)
@@ -107,7 +108,9 @@ class Reading:
             return
         sums = _Sum()
         async for part in self._intact(schema.DAYS, sums):
-            yield Changes(days=tuple((day, video, views) for day, video, views, _ in part))
+            # Those that are forgotten may not all be gone yet.
+            kept = (entry for entry in part if entry[0] >= cluster.first_day)
+            yield Changes(days=tuple((day, video, views) for day, video, views, _ in kept))
         if not await self._is_whole(sums, schema.SUM, "days"):
             self.damage.append(f"the days: {sums.entries} entries can be read, and others can't")
 

@@ -68,6 +68,8 @@ class Store:
         self._version = schema.SAME_TABLES
         # How many keys it remembers, once it is loaded.
         self.keys = 0
+        # See `Transaction`.
+        self._drop_before = 0
         # What `load` has found damaged, in words.
         self.damage: list[str] = []
         # Whether some ids of the cluster are among that.
@@ -196,13 +198,14 @@ class Store:
             # IMMEDIATE, because a transaction reads first and writes later. If another program
             # wrote in between, the write would fail at once, whatever the busy_timeout.
             await self._driver.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(self._driver, self._slot_ids)
+            transaction = Transaction(self._driver, self._slot_ids, self._drop_before)
             yield transaction
             if transaction.lifted:
                 reached("fold-half-written")
             committing = True
             await self._driver.execute("COMMIT")
             self.keys += transaction.keys
+            self._drop_before = transaction.drop_before
         except BaseException as error:
             # The rollback may undo slots whose ids this transaction has learned.
             self._slot_ids.clear()

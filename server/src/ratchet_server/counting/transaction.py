@@ -15,11 +15,15 @@ from ratchet_server.counting import schema
 class Transaction:
     """The writes of one transaction."""
 
-    def __init__(self, driver: aiosqlite.Connection, ids: dict[Slot, int]) -> None:
-        """Use `Store.transaction`."""
+    def __init__(
+        self, driver: aiosqlite.Connection, ids: dict[Slot, int], drop_before: int
+    ) -> None:
+        """Use `Store.transaction`. `drop_before`: see below."""
         self._driver = driver
         self._slot_ids = ids
         self.lifted = False
+        # The entries of days before this one are forgotten, and some may still be there. 0: none.
+        self.drop_before = drop_before
         # How many more keys are remembered at the end.
         self.keys = 0
 
@@ -62,8 +66,17 @@ class Transaction:
             cluster.append(("first-day", str(changes.first_day)))
         await self._execute_many(schema.PUT_CLUSTER, cluster)
         if changes.first_day:
-            for statement in (schema.DROP_FIRST_DAYS, schema.DROP_DAYS):
-                await self._driver.execute(statement, (changes.first_day,))
+            await self._driver.execute(schema.DROP_FIRST_DAYS, (changes.first_day,))
+        self.drop_before = max(self.drop_before, changes.first_day)
+        if self.drop_before:
+            await self._drop_days()
+
+    async def _drop_days(self) -> None:
+        """Drop some of the entries that are forgotten. Later transactions drop the rest, and who
+        reads before that leaves them out."""
+        dropped = await self._driver.execute(schema.DROP_DAYS, (self.drop_before,))
+        if dropped.rowcount < schema.DROPPED_DAYS:
+            self.drop_before = 0
 
     async def _write_maps(self, maps: Iterable[Mapping[str, int]]) -> None:
         by_kind = dict(zip(schema.KINDS, maps, strict=True))
