@@ -6,7 +6,16 @@ import pytest
 from ratchet import codec
 from ratchet.bounds import Implausible
 from ratchet.days import Days, day_at, day_of
-from ratchet.frames import DAYS_SINCE, NO_DAYS, BaseRows, DaysExtent, Digest, WantBase
+from ratchet.frames import (
+    DAYS_SINCE,
+    NO_DAYS,
+    BaseRows,
+    DaysExtent,
+    Digest,
+    Extent,
+    Pulse,
+    WantBase,
+)
 from ratchet.generations import Generations
 from ratchet.pulses import hash_of, rest
 from ratchet.slot import Slot
@@ -103,6 +112,10 @@ class TestMidnight:
         until_midnight(world)
         assert slot_of(a) == slot
         assert by_day(a) == {}
+        today = day_of(slot)
+        assert today is not None
+        assert a.replica.table.on_day(today, TIDE) == 0
+        assert a.replica.table.viewed_on(today) == set()
 
     def test_is_not_moved_by_a_clock_that_somebody_sets_meanwhile(self) -> None:
         # A slot of next year would be one that no other node believes.
@@ -249,6 +262,13 @@ class TestOldDays:
             assert node.replica.table.base.views(TIDE) == 5
             assert node.disk.days == {}
         world.finish()
+
+    def test_are_forgotten_by_the_pulse_of_a_process_without_a_slot(self) -> None:
+        world, (a, b) = cluster("a", "b")
+        first = a.replica.table.days.first + 1
+        pulse = Pulse(2**50, None, Extent(0, None), 0, "0" * 32, DaysExtent(first, None))
+        a.replica.receive(pulse, b.process, world.now)
+        assert a.replica.table.days.first == first
 
     def test_are_those_that_one_node_forgets_first(self) -> None:
         world, (a, b) = cluster("a", "b")

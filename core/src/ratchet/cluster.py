@@ -92,8 +92,10 @@ class Cluster:
                 return  # Such rows say nothing new, and are not merged.
             joined = self._journal.join({frame.slot.node: frame.slot.generation})
             self._members.note(frame, joined, now)
-        elif isinstance(frame, Pulse) and frame.slot:
+        elif isinstance(frame, Pulse):
             self._journal.forget_days(frame.days.first)
+            if frame.slot is None:
+                return
             # When we first had the rest of it in a digest, we joined that. To join takes a look at
             # every name, and pulses are many.
             node, generation = frame.slot

@@ -99,15 +99,19 @@ class Table:
         return {day: min(n, MAX_COUNT) for day, n in sorted(views.items()) if n}
 
     def on_day(self, day: int, video: str) -> int:
-        """The views of `video` on `day`."""
+        """The views of `video` on `day`; 0 if that day is not kept."""
         views = self.days.views(day, video)
-        for slot, column in (*self.columns.items(), *self.lifting.items()):
-            if day_of(slot) == day:
-                views += column.views(video)
+        for columns in (self.columns, self.lifting):
+            for slot, column in columns.items():
+                # Few videos are in many slots, so look at the video first.
+                if (n := column.views(video)) and day_of(slot) == day and self.days.keeps(day):
+                    views += n
         return min(views, MAX_COUNT)
 
     def viewed_on(self, day: int) -> set[str]:
-        """The videos that were viewed on `day`."""
+        """The videos that were viewed on `day`; none if that day is not kept."""
+        if not self.days.keeps(day):
+            return set()
         columns = (*self.columns.items(), *self.lifting.items())
         viewed = {row.video for slot, column in columns if day_of(slot) == day for row in column}
         return viewed | self.days.viewed_on(day)
