@@ -13,11 +13,13 @@ from ratchet.frames import (
     DaysExtent,
     Digest,
     Extent,
+    Hello,
     Pulse,
     WantBase,
 )
 from ratchet.generations import Generations
 from ratchet.pulses import hash_of, rest
+from ratchet.replica import Replica
 from ratchet.slot import Slot
 from small_world import BEGIN_MS, TIDE, Node, World, notices, slot_of
 
@@ -104,6 +106,17 @@ class TestMidnight:
         first = next(packet.frame for packet in world.wire if packet.receiver is b)
         assert isinstance(first, Digest)
         assert first.slot == slot_of(a)
+
+    def test_is_not_late_because_the_start_took_long(self) -> None:
+        """A process with millions of rows reads them for minutes before it first looks around."""
+        day_ms = DAY_S * 1000
+        midnight_ms = BEGIN_MS - BEGIN_MS % day_ms + day_ms
+        me = Hello("a", f"{1:016x}", "")
+        replica = Replica(me, lambda: midnight_ms - 600_000, lambda below: below - 1, now=100.0)
+        for now in (500.0, 503.0, 699.0, 701.0):
+            replica.tick(now)
+            assert replica.table.own is None or day_of(replica.table.own) == FIRST + (now > 700)
+        assert replica.table.own
 
     def test_means_nothing_where_no_days_are_kept(self) -> None:
         world, (a,) = cluster("a", kept_days=0)

@@ -50,9 +50,11 @@ class Cluster:
         notices: Notices,
         node: str,
         started_ms: int,
+        started: float,
         options: Options,
     ) -> None:
-        """`node`: our own name. `started_ms`: see `slot.new_generation`."""
+        """`node`: our own name. `started_ms`: see `slot.new_generation`. `started`: the `now` of
+        that time."""
         self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
@@ -60,8 +62,7 @@ class Cluster:
         self.has_news = False
         self._to_tell = False
         self._last_own: Slot | None = None
-        # When we first looked around, when we did last, and since when without a gap.
-        self._begun: float | None = None
+        # When we last looked around, and since when without a gap.
         self._looked = self._awake_since = float("-inf")
         # At how many addresses, given to this node, nobody was ever met.
         self.unmet = 0
@@ -73,6 +74,7 @@ class Cluster:
         self._notices = notices
         self._node = node
         self._started_ms = started_ms
+        self._started = started
         self._retention_s = options.retention_s
         self._spare_names = options.spare_names
         self._kept_days = options.kept_days
@@ -217,8 +219,7 @@ class Cluster:
 
     def _time_us(self, now: float) -> int:
         """The time in microseconds since 1970, by the clock at our start."""
-        since_start_s = 0.0 if self._begun is None else now - self._begun
-        return self._started_ms * 1000 + int(since_start_s * 1e6)
+        return self._started_ms * 1000 + int((now - self._started) * 1e6)
 
     def _latest_forgotten(self, now: float) -> int:
         """The generation of a slot that started a retention ago."""
@@ -238,8 +239,6 @@ class Cluster:
         )
 
     def _note_gaps(self, now: float) -> None:
-        if self._begun is None:
-            self._begun = now
         if now - self._looked > FRESH_S:
             self._awake_since = now
         self._looked = now

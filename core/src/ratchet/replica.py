@@ -65,7 +65,7 @@ class Replica:
         self.journal = journal = Journal(table, options.max_lifted)
         self.talk = talk = Talk(table, journal, peers, me, wall_ms, options)
         self.cluster = Cluster(
-            table, journal, peers, talk, members, notices, me.node, wall_ms(), options
+            table, journal, peers, talk, members, notices, me.node, wall_ms(), now, options
         )
         self.tenure = Tenure(
             table,
@@ -74,6 +74,7 @@ class Replica:
             notices,
             me.node,
             wall_ms(),
+            now,
             chance,
             daily=options.kept_days > 0,
         )

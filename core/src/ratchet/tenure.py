@@ -106,12 +106,13 @@ class Tenure:
         notices: Notices,
         node: str,
         started_ms: int,
+        started: float,
         chance: Callable[[int], int],
         *,
         daily: bool,
     ) -> None:
-        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`. `daily`: whether
-        each day has a slot of its own."""
+        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`. `started`: the
+        `now` of that time. `daily`: whether each day has a slot of its own."""
         self.state = State.WAITING
         # Why this process may not count any longer under its name.
         self.superseded: str | None = None
@@ -121,6 +122,7 @@ class Tenure:
         self._notices = notices
         self._node = node
         self._started_ms = started_ms
+        self._started = started
         self._chance = chance
         self._daily = daily
         # Set at the first tick: reading a large store back may take longer than `ALONE_S`.
@@ -189,7 +191,7 @@ class Tenure:
         """Time has passed."""
         if self._begun is None:
             self._begun = now
-        self._running_s = now - self._begun
+        self._running_s = now - self._started
         if self.state is State.WAITING and now >= self._begun + ALONE_S:
             if not self.in_doubt(now):
                 self._move(Event.ALONE)
