@@ -7,6 +7,7 @@ import pytest
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
+from ratchet.days import day_at
 from ratchet.frames import Alive, BaseRows, Digest, Extent, Frame, Have, Pulse, Rows
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT, MAX_GENERATION
@@ -171,9 +172,22 @@ def test_what_was_stored_and_cant_be_true_is_named() -> None:
     rows = (Row(TIDE, MAX, 1), Row("moss", 7, 2))
     table.restore(Changes(columns=(ColumnChange(far, 1, ()), ColumnChange(X, 2, rows))))
     table.restore(Changes(base=((TIDE, MAX), ("moss", 7))))
+    far_day = day_at(BEGIN_MS * 1000) + 2
+    table.restore(Changes(days=((far_day, TIDE, 3), (far_day - 1, TIDE, 4))))
     faults = {(fault.place, fault.video) for fault in Bounds(lambda: BEGIN_MS).faults(table)}
+    assert (None, None) in faults
+    faults.remove((None, None))
     assert faults == {("b", None), ("y", None), (far, None), (X, TIDE), (None, TIDE)}
     assert not [*Bounds(lambda: 1).faults(table)]
+
+
+def test_a_first_day_that_was_stored_and_cant_be_true_is_named() -> None:
+    table, bounds = Table(), Bounds(lambda: BEGIN_MS)
+    # That of a node that keeps no days, and whose clock is a day ahead.
+    table.restore(Changes(first_day=day_at(BEGIN_MS * 1000) + 2))
+    assert not [*bounds.faults(table)]
+    table.restore(Changes(first_day=day_at(BEGIN_MS * 1000) + 3))
+    assert [fault.place for fault in bounds.faults(table)] == [None]
 
 
 def test_all_believe_a_node_whose_videos_have_more_views_together_than_can_be() -> None:

@@ -4,12 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pytest
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
+from ratchet.days import day_at
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
 from ratchet_server.cli import main
@@ -211,6 +213,27 @@ class TestTheCommand:
             node.start()
             assert (node.views("tide"), node.views("moss")) == (2, 1)
             assert "can't" not in node.log
+
+    def test_takes_out_days_that_cant_be_true_by_itself(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What a fold has moved into the base while the clock was wrong has such days."""
+        today, far = day_at(NOW_US), day_at(FAR)
+        days = ((today, "tide", 2), (far, "tide", 3), (far, "moss", 1))
+        data = fill(tmp_path / "a", Changes(base=(("tide", 5), ("moss", 1)), days=days))
+        assert main(["repair", str(data), "--yes"]) == 0
+        assert "views by day: 2 entries go" in capsys.readouterr().out
+        write(Node("a", tmp_path), Changes(newest={"a": NOW_US}, first_day=far))
+        assert main(["repair", str(data), "--yes"]) == 0
+        assert "the first day that is kept: chosen anew" in capsys.readouterr().out
+        assert main(["repair", str(data), "--yes"]) == 0
+        assert "Nothing changes." in capsys.readouterr().out
+        with Node("a", tmp_path) as node:
+            node.start()
+            assert (node.views("tide"), node.views("moss")) == (5, 1)
+            assert "can't" not in node.log
+            answer = node.get("/api/videos/tide/days").json()
+            assert date.fromisoformat(answer["first"]) < date.fromisoformat(answer["today"])
 
     def test_sets_the_base_as_it_is_once_a_slot_on_its_way_has_arrived(
         self, tmp_path: Path

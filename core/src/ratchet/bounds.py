@@ -31,7 +31,6 @@ from ratchet.table import Table
 _HOUR_US: Final = 3600 * 1_000_000
 # How far others may be ahead of our clock: a day, in microseconds.
 AHEAD_US: Final = 24 * _HOUR_US
-_DAY_US: Final = 24 * _HOUR_US
 # The beginning of 2025.
 _NO_CLOCK_BEFORE_MS: Final = 1_735_689_600_000
 
@@ -75,6 +74,9 @@ class Bounds:
                 yield from _of_slots([(slot, column.complete)], latest)
                 yield from _of_rows(slot, column, latest)
         yield from _of_base(table.base, latest)
+        yield from _of_first_day(table.days.first, latest)
+        for day in table.days.days():
+            yield from _of_day(day, latest)
 
     def most_views(self, slot: Slot) -> int:
         """How many views of one video `slot` may have, so that all believe it whose clocks are at
@@ -99,10 +101,10 @@ class Bounds:
                 yield from _of_names(_counting(frame), latest)
                 yield from _of_slots(((s, e.durable) for s, e in frame.slots.items()), latest)
                 yield from _of_lifted(frame.lifted_views.items(), latest)
-                yield from _of_days(frame.days.first, latest)
+                yield from _of_first_day(frame.days.first, latest)
             case Pulse(_, slot, extent):
                 yield from _of_slots([(slot, extent.durable)] if slot else [], latest)
-                yield from _of_days(frame.days.first, latest)
+                yield from _of_first_day(frame.days.first, latest)
             case Rows():
                 yield from _of_slots([(frame.slot, frame.complete)], latest)
                 yield from _of_rows(frame.slot, frame.rows, latest)
@@ -111,8 +113,7 @@ class Bounds:
             case BaseRows():
                 yield from _of_names(frame.folded.items(), latest)
                 yield from _of_base(frame.entries, latest)
-                # Nothing is counted after today.
-                yield from _of_days(frame.following or frame.day or 0, latest - _DAY_US)
+                yield from _of_day(frame.following or frame.day or 0, latest)
             # Nothing that the others claim is kept.
 
 
@@ -160,10 +161,14 @@ def _of_lifted(views_of: Iterable[tuple[str, int]], latest: int) -> Iterator[Fau
             yield Fault(node, None, f"{node} can't have {views} views in the base yet")
 
 
-def _of_days(day: int, latest: int) -> Iterator[Fault]:
-    # Who keeps no days forgets those before tomorrow.
-    if day > day_at(latest) + 1:
+def _of_day(day: int, latest: int) -> Iterator[Fault]:
+    if day > day_at(latest):
         yield Fault(None, None, f"day {day} is not yet")
+
+
+def _of_first_day(first: int, latest: int) -> Iterator[Fault]:
+    # Who keeps no days forgets those before tomorrow.
+    yield from _of_day(first - 1, latest)
 
 
 def _ahead(slot: Slot, latest: int) -> str:

@@ -71,8 +71,13 @@ class Plan:
                 change = self._column(slot, column, latest, done)
                 mended.restore(Changes(columns=(change,)))
         mended.restore(Changes(base=tuple((dict(table.base) | self._base).items())))
-        # Nobody knows on which days a right number was counted.
-        days = tuple(entry for entry in table.days if entry[1] not in self._base)
+        # Nobody knows on which days a right number was counted, nor what was counted on a day of the
+        # future.
+        days = tuple(
+            (day, video, views)
+            for day, video, views in table.days
+            if video not in self._base and day <= day_at(latest)
+        )
         mended.restore(Changes(days=days))
         return mended
 
