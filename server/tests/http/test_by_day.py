@@ -1,5 +1,6 @@
 """Views by day: what a node answers, also over midnight."""
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -80,6 +81,20 @@ class TestANode:
             answer = node.get("/api/videos/tide/days").json()
             assert answer["days"] == []
             assert answer["first"] > answer["today"]
+
+    @pytest.mark.parametrize(("kept", "bars"), [("0", 0), ("3", 3), ("40", 30)])
+    def test_shows_no_bar_for_a_day_of_which_it_does_not_know(
+        self, tmp_path: Path, kept: str, bars: int
+    ) -> None:
+        (tmp_path / "clips").mkdir()
+        (tmp_path / "clips" / "tide.webm").write_bytes(b"tide")
+        flags = ("--media", str(tmp_path / "clips"))
+        with Node("a", tmp_path, flags=flags, environ={"RATCHET_DAYS": kept}) as node:
+            node.start()
+            page = node.get("/watch/tide").text
+            found = re.findall('<rect data-views="0" x="([0-9]+)"', page)
+            # Today is at the right.
+            assert found == [str(4 * at) for at in range(30 - bars, 30)]
 
     @pytest.mark.parametrize("path", ["/api/videos/no%20id/days", "/api/videos/unknown/days"])
     def test_names_what_is_wrong_with_a_video(self, tmp_path: Path, path: str) -> None:

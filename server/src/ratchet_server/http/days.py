@@ -35,13 +35,12 @@ def add_days(blueprint: Blueprint, videos: Videos, keeper: Keeper) -> None:
 
 
 def last_days(table: Table, video: str) -> list[dict[str, object]]:
-    """The last days, for the page of a video; none if no days are kept."""
-    now = today()
-    if not table.days.keeps(now):
-        return []
+    """The last days that are kept, today included, for the page of a video."""
+    # Of an earlier day nobody knows whether it had views: its bar would say that it had none.
+    days, now = table.days, today()
     by_day = table.by_day(video)
-    days = range(now - SHOWN + 1, now + 1)
-    return [{"day": _date(day), "views": by_day.get(day, 0)} for day in days]
+    shown = range(max(days.first, now - SHOWN + 1), now + 1)
+    return [{"day": _date(day), "views": by_day.get(day, 0)} for day in shown]
 
 
 def _date(day: int) -> str:

@@ -18,7 +18,7 @@ from ratchet_server.counting.keeper import Keeper
 from ratchet_server.http import headers
 from ratchet_server.http.built import Built
 from ratchet_server.http.catalogue import Video
-from ratchet_server.http.days import last_days
+from ratchet_server.http.days import SHOWN, last_days
 from ratchet_server.http.embedders import Embedders
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.gate import Gate
@@ -108,6 +108,7 @@ def pages(
             "watch.html",
             video=shown(videos.clips[video]),
             days=last_days(keeper.replica.table, video),
+            most_days=SHOWN,
             others=[shown(videos.clips[other]) for other in others],
         )
 
