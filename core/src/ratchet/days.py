@@ -10,13 +10,15 @@ are folded, the larger of two is right. Old days are forgotten at last: those be
 rises alike on all replicas.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeVar
 
 from ratchet.base import Base
 from ratchet.names import is_import
 from ratchet.slot import Slot
+
+C = TypeVar("C")
 
 _US: Final = 86_400 * 1_000_000
 
@@ -31,6 +33,15 @@ def day_of(slot: Slot) -> int | None:
     return None if is_import(slot.node) else day_at(slot.generation)
 
 
+def on_day(slots: Mapping[Slot, C], day: int) -> Iterator[C]:
+    """What belongs to the slots whose views were counted on `day`."""
+    begin, end = day * _US, (day + 1) * _US
+    for slot, each in slots.items():
+        # Of thousands of slots few are of one day.
+        if begin <= slot.generation < end and not is_import(slot.node):
+            yield each
+
+
 class Days:
     """A column of lifted views for each day from `first` on."""
 
@@ -38,6 +49,8 @@ class Days:
         # Earlier days are forgotten.
         self.first = 0
         self._columns: dict[int, Base] = {}
+        # None: they have changed. It is compared with that of each peer every second.
+        self._fingerprint: int | None = None
 
     def __iter__(self) -> Iterator[tuple[int, str, int]]:
         """Every entry: a day, a video and its views."""
@@ -48,8 +61,10 @@ class Days:
     @property
     def fingerprint(self) -> int:
         """Equal where all days are equal: 64 bits."""
-        text = " ".join(f"{day} {self._columns[day].fingerprint:016x}" for day in self.days())
-        return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+        if self._fingerprint is None:
+            text = " ".join(f"{day} {self._columns[day].fingerprint:016x}" for day in self.days())
+            self._fingerprint = int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+        return self._fingerprint
 
     def views(self, day: int, video: str) -> int:
         """The views of `video` on `day` in folded slots."""
@@ -82,7 +97,7 @@ class Days:
         """Forget the days before `first`, for good. Whether that is news."""
         if first <= self.first:
             return False
-        self.first = first
+        self.first, self._fingerprint = first, None
         self._columns = {day: it for day, it in self._columns.items() if day >= first}
         return True
 
@@ -98,4 +113,6 @@ class Days:
         return min((one for one in self._columns if day is None or one > day), default=None)
 
     def _column(self, day: int) -> Base:
+        """The column of `day`, to change it."""
+        self._fingerprint = None
         return self._columns.setdefault(day, Base())

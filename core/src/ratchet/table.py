@@ -21,7 +21,7 @@ from ratchet.base import Base
 from ratchet.changes import Changes, ColumnChange, Lift
 from ratchet.column import Column
 from ratchet.counter import Counter
-from ratchet.days import Days, day_of
+from ratchet.days import Days, day_of, on_day
 from ratchet.generations import NOTHING, Generations
 from ratchet.names import MAX_COUNT, MAX_IDS, MAX_LIFTED, is_import
 from ratchet.slot import Slot
@@ -100,21 +100,19 @@ class Table:
 
     def on_day(self, day: int, video: str) -> int:
         """The views of `video` on `day`; 0 if that day is not kept."""
+        if not self.days.keeps(day):
+            return 0
         views = self.days.views(day, video)
         for columns in (self.columns, self.lifting):
-            for slot, column in columns.items():
-                # Few videos are in many slots, so look at the video first.
-                if (n := column.views(video)) and day_of(slot) == day and self.days.keeps(day):
-                    views += n
+            views += sum(column.views(video) for column in on_day(columns, day))
         return min(views, MAX_COUNT)
 
     def viewed_on(self, day: int) -> set[str]:
         """The videos that were viewed on `day`; none if that day is not kept."""
         if not self.days.keeps(day):
             return set()
-        columns = (*self.columns.items(), *self.lifting.items())
-        viewed = {row.video for slot, column in columns if day_of(slot) == day for row in column}
-        return viewed | self.days.viewed_on(day)
+        columns = (*on_day(self.columns, day), *on_day(self.lifting, day))
+        return {row.video for column in columns for row in column} | self.days.viewed_on(day)
 
     def snapshot(self, video: str) -> Snapshot:
         """What a browser receives."""
