@@ -71,8 +71,8 @@ class Plan:
                 change = self._column(slot, column, latest, done)
                 mended.restore(Changes(columns=(change,)))
         mended.restore(Changes(base=tuple((dict(table.base) | self._base).items())))
-        # Nobody knows on which days a right number was counted, nor what was counted on a day of the
-        # future.
+        # Nobody knows on which days a right number was counted, nor on which what is said to be of
+        # the future.
         days = tuple(
             (day, video, views)
             for day, video, views in table.days

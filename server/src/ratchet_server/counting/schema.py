@@ -202,8 +202,8 @@ PUT_CLUSTER: Final = """
     ON CONFLICT (kind, value) DO NOTHING"""
 DROP_FIRST_DAYS: Final = """
     DELETE FROM cluster WHERE kind = 'first-day' AND CAST(value AS INTEGER) < ?1"""
-# How many entries of forgotten days a transaction drops at most. A day may have millions of them, and
-# views wait for the transaction.
+# How many entries of forgotten days a transaction drops at most. A day may have millions of them,
+# and views wait for the transaction.
 DROPPED_DAYS: Final = 1000
 DROP_DAYS: Final = f"""
     DELETE FROM days WHERE (day, video) IN

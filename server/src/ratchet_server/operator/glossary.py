@@ -5,8 +5,8 @@ from typing import Final
 GLOSSARY: Final = (
     (
         "slot",
-        "The views that one process of a node has counted. Each start of a node opens a new slot, "
-        "name@number.",
+        "The views that one process of a node has counted on one day. Each start of a node opens a "
+        "new slot, name@number, and so does each midnight (UTC).",
     ),
     (
         "row",
@@ -20,8 +20,8 @@ GLOSSARY: Final = (
     ),
     (
         "closed",
-        "The slot takes no more views, because its node was restarted, left, or was retired. The "
-        "views in it still count.",
+        "The slot takes no more views, because its day is over, or its node was restarted, left, "
+        "or was retired. The views in it still count.",
     ),
     (
         "folded",
