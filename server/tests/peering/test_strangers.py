@@ -111,6 +111,27 @@ def test_two_nodes_that_count_before_they_can_reach_each_other_are_one_cluster_a
         wait_until(lambda: settled(a) and settled(b), "both have settled")
 
 
+def test_two_clusters_whose_bases_would_not_be_added_up_are_not_joined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"RATCHET_FOLD_GRACE": "1"}
+    with Node("a", tmp_path, environ=environ) as a, Node("dev", tmp_path, environ=environ) as dev:
+
+        def count_and_fold(node: Node) -> None:
+            node.start()
+            node.view("tide")
+            # Each process has a slot of its own.
+            node.restart()
+            wait_until(lambda: seen(node)["base"]["views"], f"{node.name} has a base")
+
+        for node in (a, dev):
+            count_and_fold(node)
+        ids = id_of(a), id_of(dev)
+        assert main(["join", dev.url, "--via", a.url]) == 1
+        assert "would keep only the larger number of each video" in capsys.readouterr().err
+        assert (id_of(a), id_of(dev)) == ids
+
+
 def test_a_join_names_an_id(tmp_path: Path) -> None:
     with Node("a", tmp_path) as a:
         a.start()

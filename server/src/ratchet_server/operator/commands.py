@@ -47,11 +47,35 @@ def join(node: Client, other: Client) -> None:
     if ours == theirs:
         say(f"Both are of cluster {ours} already.")
         return
+    _check_bases(node, other)
     name = node.join(theirs).cluster
     say(
         f"Clusters {ours} and {theirs} are one from now on, called {name}. Their counts are added "
         "up once a node of the one connects to a node of the other."
     )
+
+
+def _check_bases(node: Client, other: Client) -> None:
+    """Raises `CallError` if a join would lose views.
+
+    Nodes with the same folds take the larger of each number in their bases. That is right if what
+    is in the one base is also in the other, or if one is empty. The bases of two clusters that
+    never were one would have to be added up. A cluster that was one with the other has at least
+    one fold in common with it: a name that is missing folds nothing, and isn't folded.
+    """
+    folds = []
+    for one in (node, other):
+        state = one.cluster()
+        if not _field(one, _field(one, state, "base"), "views"):
+            return
+        folds.append({(each["node"], each["generation"]) for each in _field(one, state, "folded")})
+    if not folds[0] & folds[1]:
+        raise CallError(
+            "both clusters have folded views into their base. Joined, they would keep only the "
+            "larger number of each video, and not the sum. Stop the nodes of one, bring its counts "
+            "into the other with `ratchet export` and `ratchet import`, and start its nodes again "
+            "on empty disks"
+        )
 
 
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:
