@@ -287,8 +287,8 @@ MUTANTS: Final = (
     Mutant(
         "names are forgotten within the retention",
         "cluster",
-        "(since_start_s - self._retention_s)",
-        "(since_start_s - self._retention_s / 2)",
+        "int(self._retention_s * 1e6)",
+        "int(self._retention_s / 2 * 1e6)",
     ),
     Mutant(
         "a floor without exceptions",
