@@ -305,6 +305,17 @@ class TestAPeerOfAnEarlierVersion:
         assert '"next"' not in codec.encode(base, DAYS_SINCE - 1)
         assert '"day"' not in codec.encode(WantBase(0), DAYS_SINCE - 1)
 
+    def test_on_a_bus_lets_the_others_catch_up_though_they_tell_no_days(self) -> None:
+        """What goes to all has the form of the earliest version there."""
+        world, (a, b) = cluster("a", "b")
+        world.count(a, TIDE, 5)
+        until_midnight(world)
+        until_folded(world)
+        assert a.replica.talk.caught_up()
+        digest = codec.decode(codec.encode(replace(b.replica.digest(), number=0), DAYS_SINCE - 1))
+        a.replica.receive(digest, b.process, world.now)
+        assert a.replica.talk.caught_up()
+
     def test_understands_the_rest_of_a_pulse(self) -> None:
         """The days are no part of it, so that its hash is the same for both versions."""
         _, (a,) = cluster("a")

@@ -12,7 +12,6 @@ from typing import Final
 from ratchet.base import Base
 from ratchet.days import Days
 from ratchet.frames import (
-    DAYS_SINCE,
     FLOORS_SINCE,
     NO_DAYS,
     NOTHING,
@@ -54,7 +53,8 @@ class Peer:
     slot: Slot | None = None
     own: Extent = NOTHING
     lacks: int = 0
-    # What it has said last of the days of its base.
+    # What it has said last of the days of its base. `NO_DAYS`: nothing, as it is of a version
+    # without days, or sends to all on a bus where one is.
     days: DaysExtent = NO_DAYS
     # What it has confirmed to have on disk beside its digest.
     confirmed: dict[Slot, int] = field(default_factory=dict)
@@ -86,18 +86,13 @@ class Peer:
         """Up to which seq it has all of `slot` on disk."""
         return max(self.extent(slot).durable, self.confirmed.get(slot, 0))
 
-    @property
-    def knows_days(self) -> bool:
-        """Whether its base has days."""
-        return self.version >= DAYS_SINCE
-
     def has_base(self, base: Base, days: Days, folded: Generations) -> bool:
-        """Whether it has the same base on disk, and on the same days if it knows of days."""
+        """Whether it has the same base on disk, and on the same days if it tells of days."""
         return bool(
             self.digest
             and self.digest.base_fingerprint == base.fingerprint
             and self.digest.folded == folded
-            and (not self.knows_days or self.days == (days.first, days.fingerprint))
+            and self.days in {NO_DAYS, (days.first, days.fingerprint)}
         )
 
 
