@@ -51,7 +51,8 @@ export function showByDay(plot, caption, video, keep) {
       if (title) title.textContent = `${words.format(new Date(day))}: ${number.format(views[at])}`;
     }
     const now = number.format(views.at(-1) ?? 0);
-    caption.textContent = `Views by day, since ${words.format(new Date(days()[0]))}. Today: ${now}`;
+    const since = words.format(new Date(days()[0]));
+    caption.textContent = `Views by day (UTC), since ${since}. Today: ${now}`;
   };
 
   const store = () => {
