@@ -21,6 +21,7 @@ from ratchet.generations import Generations
 from ratchet.pulses import hash_of, rest
 from ratchet.replica import Replica
 from ratchet.slot import Slot
+from ratchet.tenure import ALONE_S
 from small_world import BEGIN_MS, TIDE, Node, World, notices, slot_of
 
 GRACE_S = 60.0
@@ -282,6 +283,24 @@ class TestOldDays:
         pulse = Pulse(2**50, None, Extent(0, None), 0, "0" * 32, DaysExtent(first, None))
         a.replica.receive(pulse, b.process, world.now)
         assert a.replica.table.days.first == first
+
+    def test_are_kept_when_a_node_starts_with_its_clock_weeks_ahead(self) -> None:
+        """The others believe none of its slots. But its first day would not be in the future."""
+        world, (a, b) = cluster("a", "b")
+        world.count(a, TIDE, 5)
+        until_midnight(world)
+        until_folded(world)
+        first = a.replica.table.days.first
+        disk = world.crash(b)
+        b = world.start("b", disk, clock_ms=BEGIN_MS + 20 * DAY_S * 1000, alone=True)
+        a.replica.joined(b.replica.me)
+        # It has no slot yet, and tells nothing that can't be true.
+        a.replica.receive(b.replica.digest(), b.process, world.now)
+        world.pass_time(ALONE_S)
+        with pytest.raises(Implausible):
+            a.replica.receive(b.replica.digest(), b.process, world.now)
+        assert a.replica.table.days.first == first
+        assert by_day(a) == {0: 5}
 
     def test_are_those_that_one_node_forgets_first(self) -> None:
         world, (a, b) = cluster("a", "b")

@@ -168,6 +168,12 @@ class Cluster:
         self._retire(node, "an operator retires it")
         self.tell()
 
+    def forget_days(self, now: float) -> None:
+        """Forget old days. Only with an open slot: if our clock is weeks ahead, the others refuse
+        what we say because of our slot. Our first day alone would be one of the past to them."""
+        # The day after today, if no day is kept.
+        self._journal.forget_days(day_at(self._time_us(now)) + 1 - self._kept_days)
+
     def _beat(self, now: float, *, counting: bool) -> None:
         """Once a heartbeat. A replica that is not `counting` only looks."""
         self._note_gaps(now)
@@ -176,10 +182,9 @@ class Cluster:
                 # The floor may have risen over what stands for its slot.
                 self._list(peer.hello.node)
         self._members.look(now)
-        # The day after today, if no day is kept.
-        self._journal.forget_days(day_at(self._time_us(now)) + 1 - self._kept_days)
         self._warn_of_many_names(now)
         if counting:
+            self.forget_days(now)
             for node, silent_s in self._members.overdue(now):
                 self._retire(node, f"{node} has been missing for {silent_s:.0f} s")
             for fold in self.folds(now):

@@ -180,6 +180,8 @@ class Replica:
         self.tenure.check()
         if isinstance(digest, Digest):
             self.tenure.met()
+            if self.counting:
+                self.cluster.forget_days(now)
             self.identity.decide(waiting=self._waiting)
         if self.talk.trespass(frame):
             # Before the rest: in a new slot, we ask for what others have of the old one.
