@@ -228,6 +228,11 @@ class TestTheCommand:
         assert "the first day that is kept: chosen anew" in capsys.readouterr().out
         assert main(["repair", str(data), "--yes"]) == 0
         assert "Nothing changes." in capsys.readouterr().out
+        # A clock that was weeks ahead has chosen one that is in the past.
+        weeks_ahead = Changes(newest={"a": FAR}, first_day=today - 9)
+        write(Node("a", tmp_path), weeks_ahead)
+        assert main(["repair", str(data), "--yes"]) == 0
+        assert "the first day that is kept: chosen anew" in capsys.readouterr().out
         with Node("a", tmp_path) as node:
             node.start()
             assert (node.views("tide"), node.views("moss")) == (5, 1)

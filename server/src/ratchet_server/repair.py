@@ -171,7 +171,7 @@ def _changes(before: Table, after: Table, wanted: Plan) -> Iterator[str]:
         if node not in after.lifted_views:
             yield f"  of {node}, {views:,} views had been moved into the base: they stay there"
     if after.days.first < before.days.first:
-        yield "  the first day that is kept: chosen anew, as it is in the future"
+        yield "  the first day that is kept: chosen anew, as the clock was ahead"
     if gone := sum(1 for _ in before.days) - sum(1 for _ in after.days):
         yield f"  views by day: {gone:,} entries go, and change no number of views"
 

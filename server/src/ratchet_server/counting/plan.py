@@ -113,8 +113,10 @@ class Plan:
                     each[node] = generation
         lifted_views = {node: n for node, n in table.lifted_views.items() if node not in self.names}
         lifted_views = {node: n for node, n in lifted_views.items() if n <= latest}
-        # A first day of the future is that of a wrong clock, and the node will choose it anew.
-        first_day = table.days.first if table.days.first <= day_at(latest) else 0
+        # The first day of a clock that was ahead is too late. The node will choose it anew, or get
+        # that of the others.
+        ahead = max(table.newest.values(), default=0) > latest
+        first_day = 0 if ahead or table.days.first > day_at(latest) else table.days.first
         ids = frozenset(table.ids)
         return Changes(
             (), (), (), newest, closed, folded, lifted_views, ids, table.settled, first_day
