@@ -72,9 +72,9 @@ def _check_bases(node: Client, other: Client) -> None:
     if not folds[0] & folds[1]:
         raise CallError(
             "both clusters have folded views into their base. Joined, they would keep only the "
-            "larger number of each video, and not the sum. Stop the nodes of one, bring its counts "
-            "into the other with `ratchet export` and `ratchet import`, and start its nodes again "
-            "on empty disks"
+            "larger number of each video, and not the sum. Run `ratchet export` at the one, stop "
+            "its nodes, run `ratchet import` at the other, and start the stopped nodes on empty "
+            "disks"
         )
 
 
