@@ -56,8 +56,9 @@ export function showByDay(plot, caption, video, keep) {
   };
 
   const store = () => {
-    const shown = new Set(days());
-    const kept = [...seen].filter(([day]) => shown.has(day));
+    // A later day stays, too: of two nodes, one may be in the next day already.
+    const [first] = days();
+    const kept = [...seen].filter(([day]) => day >= first);
     keep.write(byDayKey(video), JSON.stringify(Object.fromEntries(kept)));
   };
 

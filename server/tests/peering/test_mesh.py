@@ -271,7 +271,7 @@ class TestAPeerThatMisbehaves:
         self, tmp_path: Path
     ) -> None:
         received: list[str | bytes] = []
-        peer = self.peer(hello(version=4), received=received)
+        peer = self.peer(hello(version=5), received=received)
         with peer as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
             node.start()
