@@ -1,9 +1,6 @@
 """The how-to on the secret: followed on three nodes under load, no view fails."""
 
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,30 +8,16 @@ from typing import Final
 import pytest
 
 from e2e.cluster import Cluster, running_cluster
+from e2e.how_to import RESTART, shell
 from e2e.life import SOON, new_videos
 from testing.checker import History
 from testing.documents import blocks
 from testing.load import PATIENT_S, Front, Load
-from testing.nodes import HTTP, PATIENCE_S, Node
+from testing.nodes import HTTP, Node
 
 HOW_TO: Final = Path(__file__).parents[1] / "docs/rotate-the-secret.md"
-RESTART: Final = "systemctl restart ratchet\n"
 OLD: Final = secrets.token_hex(32)
 NEW: Final = secrets.token_hex(32)
-
-
-def shell(script: str, node: Node, etc: Path) -> None:
-    """Run commands of the how-to as on the machine of `node`, whose /etc/ratchet is `etc`."""
-    script = script.replace("/etc/ratchet", str(etc)).replace("http://127.0.0.1:1234", node.url)
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def etc_of(node: Node, folder: Path) -> Path:
@@ -84,10 +67,11 @@ def test_the_secret_is_changed_under_load_and_no_view_fails(three: Cluster, tmp_
             before, after = commands.split(RESTART)
             for node in three.nodes.values():
                 etc = etc_of(node, tmp_path)
-                shell(before, node, etc)
+                places = {"/etc/ratchet": str(etc)}
+                shell(before, node, places)
                 assert node.stop() == 0, node.log
                 node.start()
-                shell(f"cd {etc}\n{after}", node, etc)
+                shell(f"cd {etc}\n{after}", node, places)
                 assert accepts(node, OLD) == old
                 assert accepts(node, NEW) == new
         load.more(20)

@@ -275,6 +275,13 @@ class TestTheNodes:
         *others, last = nodes.values()
         last.view("moss")
         assert last.stop() == 0
+
+        def is_missed(by: Node) -> bool:
+            members = by.get("/api/cluster").json()["members"]
+            return any((one["node"], one["state"]) == ("node-2", "missing") for one in members)
+
+        # Whoever hears of a peer's end last goes on telling the others that it is alive.
+        wait_until(lambda: all(map(is_missed, others)), "both miss it")
         printed = follow("ratchet retire", others[0], tmp_path)
         assert "node-2 is retired." in printed
         assert printed.count("All rows that node-2 was ever known to have are here.") == 2

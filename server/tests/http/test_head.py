@@ -36,6 +36,7 @@ PATHS = {
     "/api/changes": "/api/changes",
     "/api/node": "/api/node",
     "/api/cluster": "/api/cluster",
+    "/api/videos/<video:str>/days": "/api/videos/tide/days",
     "/api/catalogue": "/api/catalogue",
     "/healthz": "/healthz",
     "/readyz": "/readyz",
