@@ -196,7 +196,8 @@ def test_what_is_not_for_the_public_stays_behind(front: Front) -> None:
     for path in ("/metrics", "/peer", "/api/cluster", "/api/node/drain", "/api/changes"):
         assert front.http.get(path).status_code == 404
     answer = front.http.post("/api/videos/x/views", content=b"x" * 20_000)
-    assert answer.status_code == 413
+    # Caddy may still be sending when the balancer, which has refused it, hangs up.
+    assert answer.status_code in {413, 502}
 
 
 def test_without_tls_a_reader_is_sent_to_https(front: Front) -> None:
