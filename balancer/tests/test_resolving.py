@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from balancer_cluster import HERE, answers
-from ratchet_server.demo import balancer
+from balancer_cluster import HERE, answers, haproxy
 
 from testing.dns import Zone, dns_server
 from testing.nodes import HOST, free_port, wait_until
@@ -25,10 +24,7 @@ Resolving = tuple[Zone, str, Path]
 def resolving(tmp_path: Path) -> Iterator[Resolving]:
     """HAProxy in front of one node, `a.test`, which the DNS does not have yet."""
     port, bind, log = free_port(), f"{HOST}:{free_port()}", tmp_path / "balancer.log"
-    try:
-        command = balancer.haproxy([f"a=a.test:{port}"], bind, tmp_path)
-    except balancer.Unusable as reason:
-        pytest.skip(f"the real balancer can't run here: {reason}")
+    command = haproxy([f"a=a.test:{port}"], bind, tmp_path)
     stub = [sys.executable, str(HERE / "stub_node.py"), "a", str(port)]
     with dns_server() as zone, running(stub, tmp_path / "a.log"):
         wait_until(partial(answers, f"{HOST}:{port}", "/readyz"), "the node answers")
