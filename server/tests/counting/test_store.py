@@ -651,7 +651,7 @@ class TestAFile:
         run(path, lambda store: write(store, WHOLE))
         spoil(
             path,
-            "DROP TABLE cluster; DROP TABLE days; "
+            "DROP TABLE cluster; DROP TABLE days; DROP TABLE key_groups; "
             "DELETE FROM sums WHERE name IN ('cluster', 'days')",
         )
 
@@ -671,7 +671,7 @@ class TestAFile:
         """What is in one slot there may be of many days."""
         path = tmp_path / "x.sqlite"
         run(path, lambda store: write(store, WHOLE, Changes(ids=IDS)))
-        spoil(path, "DROP TABLE days; DELETE FROM sums WHERE name = 'days'")
+        spoil(path, "DROP TABLE key_groups; DROP TABLE days; DELETE FROM sums WHERE name = 'days'")
 
         async def story(store: Store) -> None:
             before = day_at(time.time_ns() // 1000)

@@ -144,7 +144,16 @@ _DAYS: Final = (
     "crc('first-day', value) FROM (SELECT CAST(strftime('%s', 'now') / 86400 + 1 AS TEXT) AS value)"
     " WHERE EXISTS (SELECT 1 FROM slots) OR EXISTS (SELECT 1 FROM base)",
 )
-LATER_TABLES: Final = (_CLUSTER, _DAYS)
+# The keys of views, in groups: see `keys`. An id has the time of expiry, `keys` has 16 bytes for
+# each key, and `videos` a line.
+_KEY_GROUPS: Final = (
+    """CREATE TABLE key_groups (
+        id INTEGER PRIMARY KEY,
+        keys BLOB NOT NULL,
+        videos BLOB NOT NULL
+    ) STRICT""",
+)
+LATER_TABLES: Final = (_CLUSTER, _DAYS, _KEY_GROUPS)
 # What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
 TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 
@@ -245,13 +254,27 @@ STRUCTURE: Final = ("PRAGMA quick_check(1)", "PRAGMA integrity_check('slots')")
 # It returns whether it was blocked, how many frames the log has, and how many it has moved.
 CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
+# Keys in groups.
+PUT_GROUP: Final = "INSERT INTO key_groups (id, keys, videos) VALUES (?1, ?2, ?3)"
+GROUP: Final = "SELECT keys, videos FROM key_groups WHERE id = ?1"
+ALL_GROUPS: Final = "SELECT id, keys FROM key_groups ORDER BY id"
+ALL_OF_GROUPS: Final = "SELECT id, keys, videos FROM key_groups ORDER BY id"
+FIRST_GROUP: Final = "SELECT min(id) FROM key_groups"
+LAST_GROUP: Final = "SELECT max(id) FROM key_groups WHERE id >= ?1 AND id < ?2"
+OLDEST_GROUP: Final = "SELECT id, keys, videos FROM key_groups ORDER BY id LIMIT 1"
+DROP_GROUP: Final = "DELETE FROM key_groups WHERE id = ?1"
+DROP_GROUPS: Final = """
+    DELETE FROM key_groups WHERE id IN
+        (SELECT id FROM key_groups WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING length(keys)"""
+
+# Keys in order. A promised key has an empty video.
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
 COUNT_KEYS: Final = "SELECT count(*) FROM keys"
 KNOWN_KEYS: Final = """
     SELECT key, video FROM keys
     WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
+KNOWN_KEY: Final = "SELECT video, expires_s FROM keys WHERE key = ?1"
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
-# Drop at most 2,000 keys at a time, so that no commit waits for a long clean-up.
 DROP_KEYS: Final = """
     DELETE FROM keys WHERE key IN
-        (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT 2000)"""
+        (SELECT key FROM keys WHERE expires_s <= ?1 ORDER BY expires_s LIMIT ?2)"""

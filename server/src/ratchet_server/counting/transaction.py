@@ -36,7 +36,7 @@ class Transaction:
     async def remember_keys(self, keys: Mapping[str, str], now_s: int, expires_s: int) -> None:
         """Remember key -> video until `expires_s`, and forget some keys that have expired."""
         # First, so that a key that has expired is not taken for a second one when it comes again.
-        dropped = await self._driver.execute(schema.DROP_KEYS, (now_s,))
+        dropped = await self._driver.execute(schema.DROP_KEYS, (now_s, 2000))
         self.keys -= dropped.rowcount
         await self.put_keys([(key, video, expires_s) for key, video in keys.items()])
 
