@@ -67,7 +67,6 @@ async def fill(path: Path) -> None:
     store = await Store.open(path)
     for at in range(0, VIDEOS, 50_000):
         rows = tuple(Row(f"video-{n:07}", n % 1000 + 1, n + 1) for n in range(at, at + 50_000))
-        async with store.transaction() as transaction:
-            change = ColumnChange(SLOTS[0], rows[-1].seq, rows)
-            await transaction.write(Changes(columns=(change,)))
+        change = ColumnChange(SLOTS[0], rows[-1].seq, rows)
+        await store.write(Changes(columns=(change,)))
     await store.close()

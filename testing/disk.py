@@ -52,8 +52,7 @@ def fill(folder: Path, *history: Changes) -> Path:
     async def write() -> None:
         store = await Store.open(folder / DATABASE)
         for changes in history:
-            async with store.transaction() as transaction:
-                await transaction.write(changes)
+            await store.write(changes)
         await store.close()
 
     asyncio.run(write())

@@ -47,8 +47,7 @@ def write(node: Node, changes: Changes) -> None:
 
     async def story() -> None:
         store = await Store.open(Path(node.data) / DATABASE)
-        async with store.transaction() as transaction:
-            await transaction.write(changes)
+        await store.write(changes)
         await store.close()
 
     asyncio.run(story())

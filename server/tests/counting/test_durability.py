@@ -8,10 +8,11 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+import aiosqlite
 import httpx
 import pytest
 from ratchet.changes import Changes
@@ -241,27 +242,27 @@ class TestWithoutRoom:
     ) -> None:
         """It comes while the store looks up a key. The disk is full at that commit or the next."""
         failing = list(fails)
-        known_keys, write = Transaction.known_keys, Transaction.write
+        known_keys, write = Store.known_keys, Transaction.write
 
         async def story() -> None:
             store = await Store.open(None)
             keeper = _keeper(store)
 
             async def look_up(
-                self: Transaction, keys: Iterable[str], now_s: int
-            ) -> Mapping[str, str]:
+                self: Store, keys: Sequence[str], now_s: int
+            ) -> Mapping[str, str | None]:
                 if keeper.replica.journal.waiting("tide") == 0:
                     assert (await keeper.count_view("tide", None, "memory")).counted
                 return await known_keys(self, keys, now_s)
 
-            async def write_or_fail(self: Transaction, changes: Changes) -> None:
+            def write_or_fail(self: Transaction, changes: Changes) -> None:
                 if changes.columns and failing and failing.pop(0):
                     raise StoreFullError
-                await write(self, changes)
+                write(self, changes)
 
             run = asyncio.create_task(keeper.run())
             await keeper.count_view("moss", None, "disk")
-            monkeypatch.setattr(Transaction, "known_keys", look_up)
+            monkeypatch.setattr(Store, "known_keys", look_up)
             monkeypatch.setattr(Transaction, "write", write_or_fail)
             await asyncio.gather(keeper.count_view("moss", key(), "disk"), return_exceptions=True)
             await asyncio.gather(keeper.count_view("fern", None, "disk"), return_exceptions=True)
@@ -305,7 +306,7 @@ class TestWithoutRoom:
             assert full
             # Reads go on, and show what was answered. Peers get it once it is on disk.
             assert replica.table.value("x") <= keeper.value("x") == counted
-            await store._driver.execute(LIMIT.format(100_000))  # There is room again.
+            await store._driver.execute_fetchall(LIMIT.format(100_000))  # There is room again.
             assert (await keeper.count_view("x", None, "disk")).views == counted + 1
             keeper.end()
             await run
@@ -365,6 +366,57 @@ def test_a_key_is_remembered_for_its_lifetime_and_no_part_of_a_second_less() -> 
         assert not (await keeper.count_view("x", one, "disk")).counted
         now_s += 1.01
         assert (await keeper.count_view("x", one, "disk")).counted
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_view_whose_key_is_promised_to_another_node_does_not_count() -> None:
+    async def story() -> None:
+        store = await Store.open(None)
+        keeper = _keeper(store)
+        run = asyncio.create_task(keeper.run())
+        promised = key()
+        await store.commit(lambda transaction: transaction.keys.put({promised: None}, 2**31))
+        assert not (await keeper.count_view("x", promised, "disk")).counted
+        assert keeper.value("x") == 0
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("calls", ["views", "keys"])
+def test_a_commit_makes_one_trip_to_the_thread_of_the_database(
+    calls: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trip costs more than most statements."""
+    trips = 0
+    execute = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, function: Callable[[], object]) -> object:
+        nonlocal trips
+        trips += 1
+        return await execute(self, function)  # type: ignore[no-untyped-call]
+
+    async def story() -> None:
+        store = await Store.open(None)
+        async for _ in store.load():
+            pass
+        keeper = _keeper(store)
+        run = asyncio.create_task(keeper.run())
+        await keeper.count_view("x", key(), "disk")
+        monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+        many = [
+            keeper.count_view(f"v{number}", key() if calls == "keys" else None, "disk")
+            for number in range(100)
+        ]
+        await asyncio.gather(*many)
+        assert trips == 1
+        monkeypatch.undo()
         keeper.end()
         await run
         await store.close()

@@ -21,6 +21,9 @@ from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet_server.counting.datadir import DATABASE, DataError
 from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
+
+from testing.wire import key
 
 # Enough to meet each table, and few enough for every run. Ten thousand were tried, too.
 FLIPS: Final = 100
@@ -65,9 +68,12 @@ async def keep(folder: Path, end: End) -> Kept:
             if end == "killed-later":
                 checkpoint(path)
             continue
-        async with store.transaction() as transaction:
-            await transaction.write(changes)
-            await transaction.remember_keys({f"key of {changes.columns}"[:40]: "v"}, 0, 2**31)
+
+        def write(transaction: Transaction, changes: Changes = changes) -> None:
+            transaction.write(changes)
+            transaction.keys.put({key(): "v"}, 2**31)
+
+        await store.commit(write)
     if end == "killed-after-a-checkpoint":
         checkpoint(path)
     if end == "stopped":

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ratchet_server.counting import keys as keys_module
 from ratchet_server.counting import schema
+from ratchet_server.counting.datadir import DATABASE
 from ratchet_server.counting.keys import GROUP, Held, Keys
 
+from testing.nodes import Node
 from testing.wire import key
 
 # How many keys the index has at most in these tests.
@@ -236,3 +238,24 @@ def test_a_damaged_group_is_an_unknown_key_and_no_failure(database: sqlite3.Conn
     database.execute(f"UPDATE key_groups SET keys = x'00', videos = x'ff' WHERE id = {first}")
     keys.load()
     assert keys.find([*damaged, whole]) == {whole: Held("v", 101)}
+
+
+def test_a_file_of_the_last_release_is_taken_over_with_its_keys(tmp_path: Path) -> None:
+    """It has no groups."""
+    old, new = key(), key()
+    with Node("a", tmp_path) as node:
+        node.start()
+        node.view("x")
+        node.stop()
+        with closing(sqlite3.connect(Path(node.data) / DATABASE, isolation_level=None)) as database:
+            database.execute("DROP TABLE key_groups")
+            database.execute("INSERT INTO keys VALUES (?, 'x', 4102444800)", (old,))
+        node.start()
+        for one, counted in ((old, False), (new, True), (new, False)):
+            answer = node.post("/api/videos/x/views", {"Idempotency-Key": one})
+            assert answer.json()["counted"] is counted
+        node.kill9()
+        node.start()
+        for one in (old, new):
+            answer = node.post("/api/videos/x/views", {"Idempotency-Key": one})
+            assert answer.json() == {"video": "x", "views": 2, "counted": False}

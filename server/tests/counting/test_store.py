@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +20,11 @@ from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.failures import StoreFullError, StoreLostError
 from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
 
 MAX = 2**53 - 1
 A, B = Slot("a", 5), Slot("b", 7)
+K, L, M = (f"00000000-0000-4000-8000-00000000000{n}" for n in range(3))
 IDS = frozenset({"00000000000000aa", "00000000000000bb"})
 
 Story = Callable[[Store], Awaitable[None]]
@@ -48,8 +51,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 
 async def write(store: Store, *all_changes: Changes) -> None:
     for changes in all_changes:
-        async with store.transaction() as transaction:
-            await transaction.write(changes)
+        await store.write(changes)
 
 
 async def read(store: Store) -> Changes:
@@ -229,12 +231,15 @@ class TestAcceptance:
         async def story(store: Store) -> None:
             before = column(A, 1, ("v", 1, 1))
             await write(store, before)
+
+            def fail(transaction: Transaction) -> None:
+                transaction.keys.put({K: "v"}, 100)
+                transaction.write(column(B, 1, ("v", 1, 1)))
+                transaction.write(Changes(lifts=(whole(A),), folded={"a": 5}))
+                raise ZeroDivisionError
+
             with suppress(ZeroDivisionError):
-                async with store.transaction() as transaction:
-                    await transaction.remember_keys({"k": "v"}, 0, 100)
-                    await transaction.write(column(B, 1, ("v", 1, 1)))
-                    await transaction.write(Changes(lifts=(whole(A),), folded={"a": 5}))
-                    raise ZeroDivisionError
+                await store.commit(fail)
             assert await read(store) == before
             # The store has forgotten the ids that it learned in that transaction.
             await write(store, column(B, 2, ("w", 1, 2)))
@@ -242,35 +247,30 @@ class TestAcceptance:
                 *before.columns,
                 ColumnChange(B, 2, (Row("w", 1, 2),)),
             )
-            async with store.transaction() as transaction:
-                assert await transaction.known_keys(["k"], 0) == {}
+            assert await store.known_keys([K], 0) == {}
+            assert store.keys == 0
 
         run(path, story)
 
     def test_keys_are_known_until_they_expire(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
-            async with store.transaction() as transaction:
-                await transaction.remember_keys({"k": "v", "l": "w"}, 0, 100)
-                assert await transaction.known_keys(["k"], 0) == {"k": "v"}
-            async with store.transaction() as transaction:
-                known = await transaction.known_keys(["k", "l", "m"], 99)
-                assert known == {"k": "v", "l": "w"}
-                assert await transaction.known_keys(["k", "l"], 100) == {}
-                assert await transaction.known_keys([], 0) == {}
-                # An expired key may be used again, for another video.
-                await transaction.remember_keys({"k": "other"}, 100, 200)
-            async with store.transaction() as transaction:
-                assert await transaction.known_keys(["k", "l"], 0) == {"k": "other"}
+            await store.commit(lambda t: t.keys.put({K: "v", L: "w"}, 100))
+            assert await store.known_keys([K], 0) == {K: "v"}
+            assert await store.known_keys([K, L, M], 99) == {K: "v", L: "w"}
+            assert await store.known_keys([K, L], 100) == {}
+            assert await store.known_keys([], 0) == {}
+            # An expired key may be used again, for another video.
+            await store.commit(lambda t: t.keys.put({K: "other"}, 200))
+            assert await store.known_keys([K, L], 100) == {K: "other"}
 
         run(path, story)
 
     def test_50_000_keys_fit_into_one_transaction(self, path: Path | None) -> None:
         async def story(store: Store) -> None:
-            keys = {f"{n:036}": "v" for n in range(50_000)}
-            async with store.transaction() as transaction:
-                await transaction.remember_keys(keys, 0, 100)
-            async with store.transaction() as transaction:
-                assert await transaction.known_keys(keys, 0) == keys
+            keys = {str(uuid4()): f"v{n % 7}" for n in range(50_000)}
+            await store.commit(lambda t: t.keys.put(keys, 100))
+            assert await store.known_keys([*keys], 0) == keys
+            assert store.keys == 50_000
 
         run(path, story)
 
@@ -441,9 +441,14 @@ async def use_all_of(store: Store) -> None:
     """Touch every table and index."""
     await read(store)
     await write(store, column(B, 1, ("v", 2, 1)))
-    async with store.transaction() as transaction:
-        await transaction.known_keys(["k"], 0)
-        await transaction.remember_keys({"k": "v"}, 0, 1)
+
+    def use(transaction: Transaction) -> None:
+        transaction.keys.find([K])
+        transaction.keys.drop(1)
+        transaction.keys.put({K: "v"}, 1)
+        transaction.keys.find([K])
+
+    await store.commit(use)
 
 
 class TestAFile:
@@ -765,8 +770,7 @@ class TestAFile:
             old = await renewed(store, found)
             assert old.name.startswith("x.version-1-")
             assert await read(store) == found
-            async with store.transaction() as transaction:
-                assert await transaction.known_keys(["k" * 36], 0) == {"k" * 36: "tide"}
+            assert await store.known_keys([K], 0) == {K: "tide"}
 
         run(path, upgrade)
 

@@ -28,7 +28,7 @@ CREATE TABLE keys (
         video TEXT NOT NULL,
         expires_s INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-INSERT INTO "keys" VALUES('kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk','tide',4102444800);
+INSERT INTO "keys" VALUES('00000000-0000-4000-8000-000000000000','tide',4102444800);
 CREATE TABLE rows (
         slot INTEGER NOT NULL REFERENCES slots (id),
         video TEXT NOT NULL,

@@ -4,7 +4,7 @@ The keys of all views are looked up together, before anything is counted. Here t
 one by one. So a key that comes twice in one transaction is known the second time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ratchet_server.counting.orders import Batch, View
@@ -25,8 +25,9 @@ class Limits(NamedTuple):
 class Admission:
     """Lets in the views of one transaction."""
 
-    def __init__(self, limits: Limits, known: dict[str, str] | None = None) -> None:
-        """`known`: of the keys of these views, those that are on disk, each with its video."""
+    def __init__(self, limits: Limits, known: dict[str, str | None] | None = None) -> None:
+        """`known`: of the keys of these views, those that are on disk, each with its video. None
+        stands for a promise: the view counts elsewhere."""
         self._limits = limits
         self._known = known or {}
         # The keys that this transaction adds, each with its video.
@@ -72,10 +73,10 @@ class Admission:
         self.fresh |= fresh
         return new
 
-    def _has_come(self, key: str, video: str, known: dict[str, str]) -> bool:
-        first_video = known.get(key)
-        if first_video is None:
+    def _has_come(self, key: str, video: str, known: Mapping[str, str | None]) -> bool:
+        if key not in known:
             return False
-        if first_video != video:
+        first_video = known[key]
+        if first_video is not None and first_video != video:
             raise KeyReused(key, first_video)
         return True

@@ -37,6 +37,7 @@ from ratchet_server.counting.refusals import (
     Stopped,
 )
 from ratchet_server.counting.store import Store
+from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 from ratchet_server.durations import Durations
 from ratchet_server.settings import Ack
@@ -339,24 +340,15 @@ class Keeper:
         changes: Changes | None = None
         try:
             await self.health.look()
-            if keys := _keys(views, batch):
-                async with self._store.transaction() as transaction:
-                    # Store keys in the same transaction as their views: both, or neither.
-                    wall = self._wall_from + self._clock()
-                    # Times are whole seconds. Round so that no key expires even part of a second
-                    # too early.
-                    known = await transaction.known_keys(keys, int(wall))
-                    admission = Admission(self._limits(), dict(known))
-                    new, added = self._admit(views, batch, admission)
-                    until = math.ceil(wall) + self._key_lifetime_s
-                    await transaction.remember_keys(admission.fresh, int(wall), until)
-                    if changes := self._changes(views, batch, new, added):
-                        await transaction.write(changes)
-            else:
-                new, added = self._admit(views, batch, Admission(self._limits()))
-                if changes := self._changes(views, batch, new, added):
-                    async with self._store.transaction() as transaction:
-                        await transaction.write(changes)
+            # Times are whole seconds. Round so that no key expires even part of a second too early.
+            wall = self._wall_from + self._clock()
+            keys = _keys(views, batch)
+            known = await self._store.known_keys(keys, int(wall)) if keys else {}
+            admission = Admission(self._limits(), known)
+            new, added = self._admit(views, batch, admission)
+            if changes := self._changes(views, batch, new, added):
+                until_s = math.ceil(wall) + self._key_lifetime_s
+                await self._store.commit(_writing(changes, admission.fresh, int(wall), until_s))
         except NothingWritten as reason:
             if changes:
                 self.replica.aborted(changes)
@@ -460,6 +452,20 @@ def _keys(views: list[View], batch: Batch | None) -> list[str]:
     if batch:
         keys |= dict.fromkeys(entry.key for entry in batch.entries if entry.key)
     return [*keys]
+
+
+def _writing(
+    changes: Changes, keys: Mapping[str, str], now_s: int, until_s: int
+) -> Callable[[Transaction], None]:
+    """One transaction for keys and their views: both are on disk, or neither."""
+
+    def write(transaction: Transaction) -> None:
+        if keys:
+            transaction.keys.drop(now_s)
+            transaction.keys.put(keys, until_s)
+        transaction.write(changes)
+
+    return write
 
 
 def _reach_crash_points(changes: Changes) -> None:

@@ -270,9 +270,6 @@ DROP_GROUPS: Final = """
 # Keys in order. A promised key has an empty video.
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
 COUNT_KEYS: Final = "SELECT count(*) FROM keys"
-KNOWN_KEYS: Final = """
-    SELECT key, video FROM keys
-    WHERE key IN (SELECT value FROM json_each(?1)) AND expires_s > ?2"""
 KNOWN_KEY: Final = "SELECT video, expires_s FROM keys WHERE key = ?1"
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"
 DROP_KEYS: Final = """
