@@ -76,6 +76,8 @@ class TestTheFirst:
     ) -> None:
         monkeypatch.setattr(top, "KEPT", 3)
         monkeypatch.setattr(top, "CHUNK", 10)
+        # A result that is used again lacks the last chunk.
+        monkeypatch.setattr(top, "FRESH_S", -1.0)
         views = Counter({f"x{number}": 1 + number * 7919 % 1000 for number in range(1000)})
 
         async def story() -> list[str]:
