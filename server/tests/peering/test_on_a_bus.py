@@ -21,11 +21,17 @@ MANY: Final = 10_000
 _GONE: Final = {f"gone-{number}": 1 for number in range(60)}
 LARGE_PAST: Final = Changes(newest=_GONE, closed=_GONE, folded=_GONE)
 
-
-@pytest.fixture(params=[MULTICAST, *BROKERS])
-def on(request: pytest.FixtureRequest) -> str:
-    """Each bus in turn."""
-    return str(request.param)
+# What these tests ask of a bus itself is asked of each in test_transport_contract.py: to say who
+# has come and gone. On the others, `make wires` runs the tests of whole lives.
+QUICK: Final = (MULTICAST, "nats")
+on_each_bus = pytest.mark.parametrize("on", [MULTICAST, *BROKERS])
+lives_on_each_bus = pytest.mark.parametrize(
+    "on",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.wires)
+        for name in (MULTICAST, *BROKERS)
+    ],
+)
 
 
 @pytest.fixture
@@ -46,6 +52,7 @@ def slots(node: Node) -> set[str]:
     return {slot["slot"] for slot in node.get("/api/cluster").json()["slots"]}
 
 
+@on_each_bus
 def test_views_reach_all_and_peers_confirm_them(nodes: dict[str, Node]) -> None:
     for node in nodes.values():
         for _ in range(10):
@@ -61,6 +68,7 @@ def test_views_reach_all_and_peers_confirm_them(nodes: dict[str, Node]) -> None:
     assert ways["b"] == ways["c"] == [str(one) for one in buses([nodes["a"].flags[-1]])]
 
 
+@on_each_bus
 @pytest.mark.parametrize("past", [Changes(), LARGE_PAST], ids=["digests", "pulses"])
 def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path, past: Changes) -> None:
     fill(tmp_path / "a", past, Changes((many(Slot("a", 1), MANY),), newest={**past.newest, "a": 1}))
@@ -77,6 +85,7 @@ def test_a_node_that_comes_late_gets_all(url: str, tmp_path: Path, past: Changes
         assert [way["way"] for way in of_a] == ["websocket", *map(str, buses([a.flags[-1]]))]
 
 
+@lives_on_each_bus
 def test_the_slots_of_a_node_that_crashes_or_leaves_are_folded(nodes: dict[str, Node]) -> None:
     a, b, c = nodes.values()
     for node in (a, b, c):
@@ -96,6 +105,7 @@ def test_the_slots_of_a_node_that_crashes_or_leaves_are_folded(nodes: dict[str, 
     assert [one["node"] for one in members] == ["a", "b"]
 
 
+@lives_on_each_bus
 def test_a_slot_is_folded_by_pulses(url: str, tmp_path: Path) -> None:
     fill(tmp_path / "a", LARGE_PAST)
     with cluster_on(url, tmp_path, environ=ENVIRON) as nodes:
@@ -109,6 +119,7 @@ def test_a_slot_is_folded_by_pulses(url: str, tmp_path: Path) -> None:
         assert a.views("tide") == b.views("tide") == c.views("tide") == 1
 
 
+@lives_on_each_bus
 def test_a_node_that_does_not_come_back_is_retired(nodes: dict[str, Node]) -> None:
     a, b, c = nodes.values()
     c.view("tide")
@@ -121,6 +132,7 @@ def test_a_node_that_does_not_come_back_is_retired(nodes: dict[str, Node]) -> No
     assert a.views("tide") == b.views("tide") == 1
 
 
+@lives_on_each_bus
 def test_a_second_process_of_a_name_supersedes_the_first(
     nodes: dict[str, Node], tmp_path: Path
 ) -> None:
