@@ -129,13 +129,46 @@ def test_two_clusters_whose_bases_would_not_be_added_up_are_not_joined(
         ids = id_of(a), id_of(dev)
         assert main(["join", dev.url, "--via", a.url]) == 1
         assert "would keep only the larger number of each video" in capsys.readouterr().err
+        # Whoever calls the node has to say what the other cluster has folded.
+        says: list[dict[str, Any]] = [{}, {"folded": dev.get("/api/node").json()["folded"]}]
+        for said in says:
+            refused = a.post_json("/api/cluster/join", cluster=ids[1], **said)
+            assert (refused.status_code, refused.json()["error"]) == (409, "two_bases")
         assert (id_of(a), id_of(dev)) == ids
+
+
+def test_two_clusters_of_which_one_has_a_base_are_joined(tmp_path: Path) -> None:
+    environ = {"RATCHET_FOLD_GRACE": "1"}
+    with Node("a", tmp_path, environ=environ) as a, Node("dev", tmp_path) as dev:
+        dev.start()
+        dev.view("tide")
+        a.start()
+        a.view("tide")
+        a.restart()
+        wait_until(lambda: seen(a)["base"]["views"], "a has a base")
+        wait_until(lambda: settled(a) and settled(dev), "both have settled")
+        folded = a.get("/api/node").json()["folded"]
+        for node, other, theirs in ((a, dev, {}), (dev, a, folded)):
+            answer = node.post_json("/api/cluster/join", cluster=id_of(other), folded=theirs)
+            assert answer.status_code == 200, answer.text
+        # Whatever is folded now: they are one cluster already.
+        assert a.post_json("/api/cluster/join", cluster=id_of(dev)).status_code == 200
+        assert id_of(a) == id_of(dev)
 
 
 def test_a_join_names_an_id(tmp_path: Path) -> None:
     with Node("a", tmp_path) as a:
         a.start()
-        for body in ({}, {"cluster": "x"}, {"cluster": None}, {"cluster": "0" * 16, "x": 1}):
+        bodies: tuple[dict[str, Any], ...] = (
+            {},
+            {"cluster": "x"},
+            {"cluster": None},
+            {"cluster": "0" * 16, "x": 1},
+            {"cluster": "0" * 16, "folded": None},
+            {"cluster": "0" * 16, "folded": []},
+            {"cluster": "0" * 16, "folded": {"A": 1}},
+        )
+        for body in bodies:
             response = a.post_json("/api/cluster/join", **body)
             assert (response.status_code, response.json()["error"]) == (400, "bad_join")
 

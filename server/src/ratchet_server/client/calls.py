@@ -148,9 +148,11 @@ class Client:
         body = {"node": name} | ({"check": True} if check else {})
         return self._to.post("/api/cluster/retire", dict[str, Any], body)
 
-    def join(self, cluster: str) -> Joined:
-        """Make this node's cluster and the one with this id one."""
-        return self._to.post("/api/cluster/join", Joined, {"cluster": cluster})
+    def join(self, cluster: str, folded: Mapping[str, int]) -> Joined:
+        """Make this node's cluster and the one with this id one. `folded`: what that one has
+        folded (`Node.folded`); {} if its base has no views."""
+        body = {"cluster": cluster, "folded": dict(folded)}
+        return self._to.post("/api/cluster/join", Joined, body)
 
     def drain(self) -> None:
         """Let the node stop. It may come back."""

@@ -50,6 +50,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "too_many_videos": "The node counts as many videos as it may.",
     "too_many_views": "Nobody would believe so many views.",
     "too_old": "Slots were folded since this event.",
+    "two_bases": "Each of the two clusters has views in its base.",
     "unknown_node": "No node has this name.",
     "unknown_video": "The node does not count this video.",
     # The node can't do it now.

@@ -41,41 +41,20 @@ def retire(node: Client, name: str, *, check: bool, as_json: bool) -> None:
 
 def join(node: Client, other: Client) -> None:
     """Send `node` the request to join the cluster of `other`. Raises `CallError`."""
-    ours, theirs = (one.node().cluster for one in (node, other))
+    ours, its = node.node().cluster, other.node()
+    theirs = its.cluster
     if theirs is None:
         raise CallError(f"{other.url} has not found its cluster yet; try again in some seconds")
     if ours == theirs:
         say(f"Both are of cluster {ours} already.")
         return
-    _check_bases(node, other)
-    name = node.join(theirs).cluster
+    # The node refuses clusters whose bases would not be added up.
+    base = _field(other, other.cluster(), "base")
+    name = node.join(theirs, its.folded if _field(other, base, "views") else {}).cluster
     say(
         f"Clusters {ours} and {theirs} are one from now on, called {name}. Their counts are added "
         "up once a node of the one connects to a node of the other."
     )
-
-
-def _check_bases(node: Client, other: Client) -> None:
-    """Raises `CallError` if a join would lose views.
-
-    Nodes with the same folds take the larger of each number in their bases. That is right if what
-    is in the one base is also in the other, or if one is empty. The bases of two clusters that
-    never were one would have to be added up. A cluster that was one with the other has at least
-    one fold in common with it: a name that is missing folds nothing, and isn't folded.
-    """
-    folds = []
-    for one in (node, other):
-        state = one.cluster()
-        if not _field(one, _field(one, state, "base"), "views"):
-            return
-        folds.append({(each["node"], each["generation"]) for each in _field(one, state, "folded")})
-    if not folds[0] & folds[1]:
-        raise CallError(
-            "both clusters have folded views into their base. Joined, they would keep only the "
-            "larger number of each video, and not the sum. Run `ratchet export` at the one, stop "
-            "its nodes, run `ratchet import` at the other, and start the stopped nodes on empty "
-            "disks"
-        )
 
 
 def stop(node: Client, how: Literal["drain", "leave"]) -> None:

@@ -52,7 +52,7 @@ PATHS: Final[dict[str, Json]] = {
             "join",
             "Declare that another cluster and this one are one",
             ok("That is on disk.", ref("Joined")),
-            {400: "bad_join", 503: _UNWRITTEN},
+            {400: "bad_join", 409: "two_bases", 503: _UNWRITTEN},
             tag="operating",
             takes="Join",
             guarded=True,

@@ -129,6 +129,9 @@ SCHEMAS: Final[dict[str, Json]] = {
         advice=TEXT,
         then=TEXT,
     ),
-    "Join": {"additionalProperties": False, **record(cluster=ref("ClusterId"))},
+    "Join": {
+        "additionalProperties": False,
+        **record("folded", cluster=ref("ClusterId"), folded=ref("Generations")),
+    },
     "Joined": record(node=_NAME, cluster=ref("ClusterId"), joined=ref("ClusterId")),
 }
