@@ -48,10 +48,11 @@ class Door:
         return opened
 
     @contextlib.contextmanager
-    def watch(self, client: str) -> Iterator[ClientConnection]:
+    def watch(self, client: str, forwarded: str = "") -> Iterator[ClientConnection]:
         """A websocket."""
         url = f"ws://{self.cluster.address}/api/videos/tide/live"
-        with connect(url, sock=self.connect(client)) as opened:
+        claims = {"X-Forwarded-For": forwarded} if forwarded else {}
+        with connect(url, sock=self.connect(client), additional_headers=claims) as opened:
             opened.recv()
             yield opened
 
@@ -147,6 +148,18 @@ class TestConnections:
         with contextlib.ExitStack() as stack:
             for _ in range(SHARE + 1):
                 stack.enter_context(door.watch(proxy))
+
+    @pytest.mark.parametrize("proxy", [HOST, PROXY])
+    def test_each_client_of_a_proxy_has_its_own_share(
+        self, door: Door, client: str, proxy: str
+    ) -> None:
+        with contextlib.ExitStack() as stack:
+            crowd = [stack.enter_context(door.watch(proxy, client)) for _ in range(SHARE)]
+            assert door.get(proxy, forwarded=f"203.0.113.1, {client}") == 429
+            assert b" 429 " in door.view(proxy, client)[:15]
+            assert door.get(proxy, forwarded=next(_clients)) == 200
+            crowd[0].close()
+            wait_until(lambda: door.get(proxy, forwarded=client) == 200, "there is room again")
 
 
 class TestViews:
