@@ -33,6 +33,18 @@ def test_todays_bar_grows_with_a_view_of_this_page(
     assert viewer.page.locator(TODAY).get_attribute("height") == "24"
 
 
+def test_todays_bar_grows_although_the_node_that_is_asked_first_has_not_heard_of_the_view(
+    cluster: Cluster, video: str, viewer: Viewer
+) -> None:
+    cluster.a.view(video)
+    wait_until(lambda: cluster.c.views(video) == 1, "all have heard of the first view")
+    before = cluster.a.get(f"/api/videos/{video}/days")
+    open_at(cluster, viewer, video, "abc")
+    viewer.page.route("**/days", lambda route: route.fulfill(body=before.text), times=1)
+    viewer.play()
+    expect(viewer.page.locator(TODAY)).to_have_attribute("data-views", "2")
+
+
 def test_no_bar_gets_smaller_on_a_reload_against_a_stale_node(
     cluster: Cluster, video: str, viewer: Viewer
 ) -> None:

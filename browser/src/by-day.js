@@ -6,6 +6,8 @@
 const HEIGHT = 24;
 const DAY_MS = 86_400_000;
 const REFRESH_MS = 60_000;
+// Nodes hear of a view within milliseconds, or a few seconds after a short break.
+const HEARD_MS = 5000;
 /** The key of the views by day that this browser has seen. @param {string} video */
 const byDayKey = (video) => `days:${video}`;
 
@@ -16,7 +18,7 @@ const byDayKey = (video) => `days:${video}`;
  * @param {HTMLElement} caption
  * @param {string} video
  * @param {Keep} keep
- * @returns {{refresh: () => Promise<void>}} `refresh` asks a node for the newest numbers
+ * @returns {{viewed: () => Promise<void>}} `viewed`: a view of this video was counted
  */
 export function showByDay(plot, caption, video, keep) {
   const bars = [...plot.querySelectorAll('rect')];
@@ -85,7 +87,14 @@ export function showByDay(plot, caption, video, keep) {
   setInterval(() => {
     if (!document.hidden) void refresh();
   }, REFRESH_MS);
-  return { refresh };
+
+  const viewed = async () => {
+    const before = seen.get(today) ?? 0;
+    await refresh();
+    // The node that has answered may not have heard of the view yet.
+    if ((seen.get(today) ?? 0) <= before) setTimeout(refresh, HEARD_MS);
+  };
+  return { viewed };
 }
 
 /**

@@ -65,7 +65,7 @@ const outbox = openOutbox(keep, {
     if (counted !== video) return;
     number.raise(value);
     number.announce(); // the viewer waits for this number
-    void byDay?.refresh();
+    void byDay?.viewed();
   },
   log,
 });
