@@ -41,6 +41,12 @@ def test_a_view_counts_once_with_its_key(client: Client) -> None:
     assert client.count("once").views == client.views("once") == 2
 
 
+def test_a_view_may_be_pending() -> None:
+    answer = '{"video": "later", "views": 3, "counted": "pending"}'
+    with responding(200, answer) as url, Client(url) as node:
+        assert node.count("later", key=new_key(), attempt=2).counted == "pending"
+
+
 def test_many_views_count_in_one_call(client: Client) -> None:
     entries = [Entry("many", 3, new_key()), Entry("many")]
     assert client.count_many(entries) == 4

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ratchet_server.client.connection import Connection
+from ratchet_server.client.connection import CALL_TIMEOUT_S, Connection
 from ratchet_server.client.results import (
     Counted,
     Days,
@@ -42,12 +42,15 @@ def new_key() -> str:
 class Client:
     """Calls one node. Use it in a `with` statement. Each call raises `CallError`.
 
-    `secret`: the secret of nodes and operators, for the calls of operators.
+    `secret`: the secret of nodes and operators, for the calls of operators. `timeout_s`: for each
+    step of a call: to connect, to send, to wait for the next part of the response.
     """
 
-    def __init__(self, url: str, secret: str | None = None) -> None:
+    def __init__(
+        self, url: str, secret: str | None = None, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> None:
         """Raises `SettingError` when `url` is not http(s)://host:port."""
-        self._to = Connection(url, secret)
+        self._to = Connection(url, secret, timeout_s)
         self.url = self._to.url
 
     def __enter__(self) -> Self:
@@ -63,14 +66,24 @@ class Client:
 
     # -- counting ----------------------------------------------------------------------------------
 
-    def count(self, video: str, *, key: str | None = None, ack: Ack | None = None) -> Counted:
+    def count(
+        self,
+        video: str,
+        *,
+        key: str | None = None,
+        ack: Ack | None = None,
+        attempt: int = 1,
+    ) -> Counted:
         """Count one view. `ack`: where it is when this returns; None: as the node is set.
 
         After an error that is `unsure`, the view may be counted. Send it again with the same `key`
         and to the same node: only this node knows the key. After any other error the view is not
-        counted; if no earlier attempt was unsure, another node may count it.
+        counted; if no earlier attempt was unsure, another node may count it. `attempt`: 2, 3, … for
+        a retry.
         """
         headers = {"Idempotency-Key": key} if key else {}
+        if attempt > 1:
+            headers["Ratchet-Attempt"] = str(attempt)
         path = f"{_path(video)}/views"
         return self._to.post(path, Counted, query=_ack(ack), headers=headers, secret=False)
 

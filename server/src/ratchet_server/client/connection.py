@@ -20,13 +20,13 @@ T = TypeVar("T")
 class Connection:
     """The way to one node."""
 
-    def __init__(self, url: str, secret: str | None) -> None:
+    def __init__(self, url: str, secret: str | None, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Raises `SettingError` when `url` is not http(s)://host:port."""
         self.url = check_url(url)
         self._secret = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http = httpx.Client(
             base_url=url.rstrip("/"),
-            timeout=CALL_TIMEOUT_S,
+            timeout=timeout_s,
             # Use no proxy from the environment between an operator and a node.
             trust_env=False,
             # Trust this machine's certificate authorities, not httpx's list: TLS in front of a node

@@ -15,11 +15,12 @@ class Entry(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """A view is counted. `counted`: by this very request; False if its key had come before."""
+    """A view is counted. `counted`: by this very request; False if its key had come before. Where
+    nodes settle later whether it had, it is "pending": the view counts once, now or then."""
 
     video: str
     views: int
-    counted: bool
+    counted: bool | Literal["pending"]
 
 
 class Video(Struct, frozen=True):
