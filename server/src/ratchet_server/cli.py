@@ -9,7 +9,7 @@ import importlib.metadata
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -137,6 +137,25 @@ def _export(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _torture(arguments: argparse.Namespace) -> int:
+    from ratchet_server.client import CallError
+    from ratchet_server.operator.torture import command
+
+    options = command.Options(
+        urls=arguments.urls,
+        seconds=arguments.seconds,
+        rate=arguments.rate,
+        viewers=arguments.viewers,
+        videos=[values.video_id(video) for video in arguments.video],
+        same_node=arguments.retry_same_node,
+        history=arguments.history,
+    )
+    try:
+        return OK if command.run(options) else FAILED
+    except (CallError, OutputError) as error:
+        return _failed(error)
+
+
 def _operate(arguments: argparse.Namespace) -> int:
     from ratchet_server.client import CallError, Client
     from ratchet_server.operator import commands
@@ -253,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     _add_imports(commands)
     _add_repair(commands)
+    _add_torture(commands)
     for command in (status, retire):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser
@@ -309,6 +329,48 @@ def _add_repair(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
                         help="set a number; PLACE is a slot, or the word base")  # fmt: skip
     repair.add_argument("--yes", action="store_true", help="do it")
     repair.set_defaults(run=_repair)
+
+
+def _add_torture(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    torture = commands.add_parser(
+        "torture",
+        help="put load on a cluster, and judge whether it counts right",
+        description="Viewers count views at the URLs, send unanswered ones again with their keys, "
+        "and read all the time. In the end a judge compares what was answered with what each URL "
+        "shows. It causes no faults: kill and cut nodes yourself meanwhile. The views stay "
+        "counted. By default they are of new videos, which only nodes with --open count. Exit "
+        "codes: 0 right, 1 wrong or not finished, 2 usage error.",
+    )
+    torture.add_argument("urls", metavar="URL", nargs="+",
+                         help="http://host:port of a node, or of the balancer")  # fmt: skip
+    torture.add_argument("--seconds", type=_between(1, 86_400), default=30, metavar="N",
+                         help="for how long viewers begin views (default 30)")  # fmt: skip
+    torture.add_argument("--rate", type=_between(1, 1000), default=20, metavar="N",
+                         help="how many views they begin in a second, at most (default 20). The "
+                         "balancer refuses more than 50 from one address")  # fmt: skip
+    torture.add_argument("--viewers", type=_between(1, 64), default=8, metavar="N",
+                         help="how many viewers there are (default 8)")  # fmt: skip
+    torture.add_argument("--video", action="append", default=[], metavar="ID",
+                         help="a video that the nodes know and nobody else views meanwhile; may be "
+                         "repeated")  # fmt: skip
+    torture.add_argument("--retry-same-node", action="store_true",
+                         help="send a view again only to the URL that had it first (default: to "
+                         "any other one)")  # fmt: skip
+    torture.add_argument("--history", type=Path, metavar="FILE",
+                         help="write all requests and responses there, one JSON object a "
+                         "line")  # fmt: skip
+    torture.set_defaults(run=_torture)
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers in these bounds."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number, {least} to {most}")
+        return int(text)
+
+    return number
 
 
 def _operators(
