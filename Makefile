@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # npm would write the page's packages and the tools for its sources into one folder at once.
 .NOTPARALLEL:
-.PHONY: help setup browser demo test check lint wires consul sim mutants bench dist clean
+.PHONY: help setup browser demo test check lint wires consul sim mutants torture bench dist clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -58,6 +58,9 @@ sim: .venv/run .venv/test ## runs the simulator for MINUTES=30, on every core
 mutants: .venv/run .venv/test ## breaks the core in known ways, and shows which check catches each
 	cd core/tests && ../../$(BIN)/python -m simulation.mutants
 
+torture: setup .venv/test ## hurts a real cluster under load for MINUTES=3, and judges every number; FLAGS=--help shows more
+	@$(BIN)/python -m torture --minutes $(or $(MINUTES),3) $(FLAGS)
+
 bench: setup .venv/test ## measures speed, side by side with simpler servers
 	$(BIN)/python -m bench
 
@@ -65,7 +68,7 @@ dist: setup .venv/test ## builds what is published, into dist/: wheels, source a
 	@$(BIN)/python -m release
 
 clean: ## removes everything that make has made; the demo's data stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis e2e/artefacts \
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis e2e/artefacts torture/failures \
 		browser/node_modules browser/.cache dist \
 		server/src/ratchet_server/page server/src/ratchet_server/.page.*
 

@@ -1,0 +1,309 @@
+"""The faults. Each is a context manager: it does something, and undoes it at its end.
+
+What is missing: a disk whose reads fail, that is slow, or that lies about what it has written. Each
+needs a device of its own, and rights that a test does not have.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ratchet_server.counting.datadir import DATABASE
+from ratchet_server.operator.torture.history import Attempt, History
+from ratchet_server.operator.torture.load import Load
+
+from e2e.cluster import Cluster
+from e2e.life import handed_over
+from testing.disk import no_file_larger_than
+from testing.life import retired
+from testing.links import Link, Style
+from testing.nodes import Node, connected, wait_until
+
+# Viewers may need that long for their last answers, and nodes to find each other again.
+PATIENCE_S: Final = 90.0
+# Longer than every time-out of viewers, peers and the balancer's checks.
+FREEZE_S: Final = 14.0
+HOLD_S: Final = 3.0
+# Longer than a viewer waits for a response, and too short for anybody to take the node for dead.
+_STUTTER_S: Final = 2.5
+# Shorter than a key's lifetime: a key is as old as the clock says.
+_STEP_S: Final = 600
+# A clock that steps `after_s` seconds after the start of the process.
+_CLOCK: Final = """
+import time
+
+_time, _time_ns, _step = time.time, time.time_ns, time.monotonic() + {after_s}
+_shift = lambda: {shift_s} if time.monotonic() > _step else 0
+time.time = lambda: _time() + _shift()
+time.time_ns = lambda: _time_ns() + _shift() * 10**9
+"""
+_EARLY_STEPS: Final = ("start-listening", "start-loaded", "peer-dialled")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a fault acts on."""
+
+    cluster: Cluster
+    load: Load
+    history: History
+    # The link through which viewers reach each node.
+    doors: Mapping[str, Link]
+    chance: random.Random
+    # A new folder, for backups.
+    folder: Path
+    # Waits until every node shows all that was answered.
+    settle: Callable[[], object]
+
+    @property
+    def nodes(self) -> list[Node]:
+        return list(self.cluster.nodes.values())
+
+    def shuffled(self) -> list[Node]:
+        """All nodes, in an order that the seed decides."""
+        return self.chance.sample(self.nodes, len(self.nodes))
+
+    def say(self, what: str) -> None:
+        """Note in the history what was just done."""
+        self.history.fault(what)
+
+
+Fault = Callable[[Scene], AbstractContextManager[None]]
+
+
+@contextmanager
+def _kill(scene: Scene) -> Iterator[None]:
+    """SIGKILL. Half of the times, the next process is killed while it starts."""
+    node = scene.shuffled()[0]
+    step = scene.chance.choice([None, None, None, *_EARLY_STEPS])
+    node.kill9()
+    scene.say(f"kill {node.name}")
+    yield
+    if step:
+        node.environ["RATCHET_DIE_AT"] = step
+        try:
+            node.spawn().wait()
+        finally:
+            del node.environ["RATCHET_DIE_AT"]
+        scene.say(f"{node.name} died at {step}")
+    node.start()
+    scene.say(f"start {node.name}")
+
+
+@contextmanager
+def _kill_in_a_cut(scene: Scene) -> Iterator[None]:
+    """SIGKILL of a node that is cut off: what it answered is on its own disk, and nowhere else."""
+    node = scene.shuffled()[0]
+    scene.cluster.cut_off(node.name)
+    scene.say(f"cut off {node.name}")
+    yield
+    node.restart()
+    scene.say(f"kill and start {node.name}")
+    scene.cluster.heal()
+    scene.say("heal")
+
+
+@contextmanager
+def _freeze(scene: Scene) -> Iterator[None]:
+    node = scene.shuffled()[0]
+    node.pause()
+    scene.say(f"freeze {node.name}")
+    try:
+        yield
+        time.sleep(FREEZE_S - HOLD_S)
+    finally:
+        node.resume()
+    scene.say(f"{node.name} goes on")
+
+
+@contextmanager
+def _stutter(scene: Scene) -> Iterator[None]:
+    """One node after the other stops for a moment: their viewers try again at another node."""
+    for node in scene.shuffled():
+        node.pause()
+        scene.say(f"freeze {node.name} for a moment")
+        try:
+            time.sleep(_STUTTER_S)
+        finally:
+            node.resume()
+    yield
+
+
+@contextmanager
+def _lost_answers(scene: Scene) -> Iterator[None]:
+    """Two nodes count, and no viewer receives what they answer. Only a retry tells."""
+    nodes = scene.shuffled()[:2]
+    for node in nodes:
+        scene.doors[node.name].mute("back")
+        scene.say(f"no answer of {node.name} arrives")
+    yield
+    for node in nodes:
+        scene.doors[node.name].heal()
+    scene.say("answers arrive")
+
+
+@contextmanager
+def _cut(scene: Scene) -> Iterator[None]:
+    """A cut of any shape: one node off, halves, a ring, a bridge, a node that hears nobody."""
+    one, two, three, four = (node.name for node in scene.shuffled())
+    style: Style = scene.chance.choice(["reset", "silence"])
+    shape = scene.chance.choice(["off", "halves", "ring", "bridge", "deaf"])
+    cut = scene.cluster
+    match shape:
+        case "off":
+            cut.cut_off(one, style)
+        case "halves":
+            cut.split(one + two, three + four, style=style)
+        case "ring":
+            cut.split(one, three, style=style)
+            cut.split(two, four, style=style)
+        case "bridge":
+            cut.split(one, three + four, style=style)
+        case "deaf":
+            for speaker in (two, three, four):
+                cut.deafen(one, speaker)
+    scene.say(f"cut: {shape}, {style}: {one} {two} {three} {four}")
+    yield
+    cut.heal()
+    scene.say("heal")
+
+
+@contextmanager
+def _full_disk(scene: Scene) -> Iterator[None]:
+    """No file of a node may be larger than some kilobytes: its writes fail, or are cut short."""
+    node = scene.shuffled()[0]
+    with no_file_larger_than(scene.chance.choice([1, 20_000]), node.pid):
+        scene.say(f"the disk of {node.name} is full")
+        yield
+        wait_until(lambda: _refused(scene, node), f"{node.name} refuses a view", PATIENCE_S)
+    scene.say(f"{node.name} has room")
+
+
+def _refused(scene: Scene, node: Node) -> bool:
+    """Whether the node has refused a view in this round."""
+    return any(
+        isinstance(event, Attempt) and (event.to, event.fate) == (node.name, "refused")
+        for event in list(scene.history.events)
+    )
+
+
+@contextmanager
+def _lost_files(scene: Scene) -> Iterator[None]:
+    """The files of a node vanish while it runs."""
+    node = scene.shuffled()[0]
+    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+        (Path(node.data) / name).unlink(missing_ok=True)
+    scene.say(f"the files of {node.name} are gone")
+    yield
+
+
+@contextmanager
+def _clock(scene: Scene) -> Iterator[None]:
+    """The clock of a node is wrong from its start, or steps while it runs."""
+    node = scene.shuffled()[0]
+    shift_s = scene.chance.choice([-_STEP_S, _STEP_S])
+    after_s = scene.chance.choice([0, 1 + HOLD_S / 2])
+    code = _CLOCK.format(shift_s=shift_s, after_s=after_s)
+    (scene.folder / "sitecustomize.py").write_text(code)
+    node.environ["PYTHONPATH"] = str(scene.folder)
+    try:
+        node.restart()
+        scene.say(f"the clock of {node.name} steps by {shift_s} s after {after_s} s")
+        yield
+    finally:
+        del node.environ["PYTHONPATH"]
+    node.restart()
+    scene.say(f"the clock of {node.name} is right")
+
+
+@contextmanager
+def _old_backup(scene: Scene) -> Iterator[None]:
+    node = scene.shuffled()[0]
+    node.back_up(scene.folder / "backup")
+    scene.say(f"back up {node.name}")
+    yield
+    _restore(scene, node, scene.folder / "backup")
+
+
+@contextmanager
+def _empty_disk(scene: Scene) -> Iterator[None]:
+    yield
+    _restore(scene, scene.shuffled()[0], None)
+
+
+def _restore(scene: Scene, node: Node, backup: Path | None) -> None:
+    """Give a node another disk. It may lose what no other node has, and the keys of unanswered
+    views: so the viewers rest until all is answered, and elsewhere, too."""
+    scene.load.rest(PATIENCE_S)
+    scene.settle()
+    wait_until(lambda: handed_over(node), f"all of {node.name} is elsewhere, too", PATIENCE_S)
+    node.kill9()
+    node.lose_disk(backup)
+    scene.load.go()
+    scene.say(f"{node.name} starts from {'an old backup' if backup else 'an empty disk'}")
+    node.start()
+
+
+@contextmanager
+def _rolling(scene: Scene) -> Iterator[None]:
+    """All nodes are restarted, one after the other."""
+    for node in scene.nodes:
+        code = node.stop()
+        assert code == 0, node.log
+        node.start()
+        wait_until(lambda: connected(scene.nodes), "all nodes are connected", PATIENCE_S)
+        scene.say(f"restarted {node.name}")
+    yield
+
+
+@contextmanager
+def _leave(scene: Scene) -> Iterator[None]:
+    """A node leaves for good, and comes back."""
+    node = scene.shuffled()[0]
+    code = node.stop(signal.SIGQUIT)
+    assert code == 0, node.log
+    scene.say(f"{node.name} has left")
+    yield
+    node.start()
+    scene.say(f"start {node.name}")
+
+
+@contextmanager
+def _retire(scene: Scene) -> Iterator[None]:
+    """A node is retired by mistake: it is only cut off, and counts on."""
+    node, via, *_ = scene.shuffled()
+    scene.cluster.cut_off(node.name)
+    scene.say(f"cut off {node.name}")
+    retired(via, node.name)
+    scene.say(f"{node.name} is retired")
+    yield
+    scene.cluster.heal()
+    scene.say("heal")
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "kill": _kill,
+    "kill in a cut": _kill_in_a_cut,
+    "freeze": _freeze,
+    "stutter": _stutter,
+    "lost answers": _lost_answers,
+    "cut": _cut,
+    "full disk": _full_disk,
+    "lost files": _lost_files,
+    "clock": _clock,
+    "old backup": _old_backup,
+    "empty disk": _empty_disk,
+    "rolling restart": _rolling,
+    "leave": _leave,
+    "retire": _retire,
+}
+
+
+def hold() -> None:
+    """Let a fault last."""
+    time.sleep(HOLD_S)
