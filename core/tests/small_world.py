@@ -18,6 +18,7 @@ from ratchet.frames import Extent, Frame, Hello, Send, Want
 from ratchet.generations import join
 from ratchet.options import DEFAULTS, Options
 from ratchet.replica import Replica
+from ratchet.retries import Fate
 from ratchet.slot import Slot
 from simulation.disk import Disk
 
@@ -133,7 +134,7 @@ class World:
         )
         disk = Disk() if disk is None else disk
         for part in disk.read():
-            replica.table.restore(part)
+            replica.restore(part)
         replica.tick(self.now)
         node = Node(name, me.process, disk, replica)
         self.nodes.append(node)
@@ -247,6 +248,7 @@ class World:
             self.send(node, node.replica.tick(self.now, node.unmet))
 
     def begin_write(self, node: Node) -> Changes | None:
+        self.send(node, node.replica.retries.answer(node.disk.keys))
         node.writing = node.replica.changes()
         return node.writing
 
@@ -288,6 +290,22 @@ class World:
         """Count views, and write and answer them at once."""
         node.replica.count(video, views)
         self.flush(node)
+
+    def view(self, node: Node, key: str, *, first: bool = True, video: str = TIDE) -> Fate:
+        """A view with a key comes to `node`, which decides, and writes what it decided."""
+        retries, known = node.replica.retries, node.disk.keys
+        fate = retries.fate(key, known, first=first)
+        if fate is Fate.NEW:
+            node.replica.count(video)
+            retries.count(key, video)
+        elif fate is Fate.PENDING:
+            retries.wait(key, video, known)
+        self.flush(node)
+        return fate
+
+    def retry(self, node: Node, key: str) -> Fate:
+        """A view with a key comes to `node` once more."""
+        return self.view(node, key, first=False)
 
     # -- until it is quiet -----------------------------------------------------------------
 

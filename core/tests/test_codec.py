@@ -146,8 +146,8 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "rows with an unknown field": ((ROWS % "[]").replace("{", '{"x": 1, ', 1), "x, is, slot"),
     "a base with an unknown field": ((BASE % "[]").replace("{", '{"x": 1, ', 1), "x, is, folded"),
     # Hello
-    "version 5": (HELLO.replace("1,", "5,", 1) % ('"a"', PROCESS, '""'),
-                  "this node speaks versions 1 to 4 of the protocol, the sender version 5: "
+    "version 6": (HELLO.replace("1,", "6,", 1) % ('"a"', PROCESS, '""'),
+                  "this node speaks versions 1 to 5 of the protocol, the sender version 6: "
                   "upgrade this node"),
     "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'),
                   "the sender version 0: upgrade the sender"),

@@ -33,6 +33,8 @@ them in this order:
     holdings     what is safe on other disks
 
     members      who belongs to the cluster, and when each was last alive
+    inquiries    who must say of a key whether it has counted it
+    retries      a view with a key counts once, wherever its retry lands
     folding      when a slot may be forgotten, and what is in the way
     forgetting   when a name may be forgotten
     notices      what the person who runs a node should know

@@ -22,6 +22,7 @@ from ratchet.frames import (
     VERSIONS,
     Alive,
     Ask,
+    AskKeys,
     BaseRows,
     DaysExtent,
     Digest,
@@ -31,6 +32,7 @@ from ratchet.frames import (
     Hello,
     Pulse,
     Rows,
+    TellKeys,
     Versions,
     Want,
     WantBase,
@@ -189,10 +191,10 @@ _PROCESS: Final = _matching("[0-9a-f]{16}", "a process is 16 hex digits")
 _URL: Final = _matching("(https?://[!-~]{1,200})?", "a url is http(s)://…")
 _HEX: Final = _matching("[0-9a-f]{16}", "a fingerprint is 16 hex digits")
 _HASH: Final = _matching("[0-9a-f]{32}", "a hash is 32 hex digits")
-_FINGERPRINT: Final = _optional(
-    Value[int](lambda number: f"{number:016x}", lambda text: int(_HEX.parse(text), 16))
-)
+_WORD: Final = Value[int](lambda number: f"{number:016x}", lambda text: int(_HEX.parse(text), 16))
+_FINGERPRINT: Final = _optional(_WORD)
 _EXTENT: Final = _tuple(Extent, "an extent", _NATURAL, _FINGERPRINT)
+_KEY: Final = Value[str](_same, names.key)
 _DAY: Final = Value[int](_same, names.day)
 _DAYS: Final = _tuple(DaysExtent, "the days", _DAY, _FINGERPRINT)
 _ALIVE: Final = _tuple(Alive, "a live process", _NODE, _optional(_GENERATION), _URL)
@@ -318,6 +320,27 @@ _FORMS: Final = (
             Field("following", "next", _optional(_DAY), DAYS_SINCE),
         ),
         strict=True,
+    ),
+    Form(
+        AskKeys,
+        "ask-keys",
+        (
+            Field("number", "number", _NATURAL),
+            Field("names", "names", _WORD),
+            Field("rival", "rival", _SWITCH),
+            Field("keys", "keys", _tuples(_KEY)),
+            Field("views", "views", _tuples(_BASE_ROW)),
+        ),
+    ),
+    Form(
+        TellKeys,
+        "tell-keys",
+        (
+            Field("answers", "answers", _NATURAL),
+            Field("counted", "counted", _tuples(_KEY)),
+            Field("never", "never", _tuples(_KEY)),
+            Field("pending", "pending", _map(_KEY, _PROCESS)),
+        ),
     ),
 )
 _BY_KIND: Final = {form.kind: form for form in _FORMS}

@@ -39,11 +39,13 @@ class Versions(NamedTuple):
 #    ignore unknown fields (`codec` says in which frames). Maps of generations may have a floor.
 # 3: `Pulse` and `Ask`. Digests are numbered.
 # 4: The base has days.
-VERSIONS: Final = Versions(1, 4)
+# 5: `AskKeys` and `TellKeys`.
+VERSIONS: Final = Versions(1, 5)
 CLUSTERS_SINCE: Final = 2
 FLOORS_SINCE: Final = 2
 PULSES_SINCE: Final = 3
 DAYS_SINCE: Final = 4
+KEYS_SINCE: Final = 5
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -274,9 +276,44 @@ class BaseRows:
             raise Invalid(f"day {self.following} does not follow {self.day}")
 
 
+@dataclass(frozen=True, slots=True)
+class AskKeys:
+    """Have you counted views with these keys? If not, never do: I have them. See `retries`.
+
+    `names`: a fingerprint of the names that I list. `rival`: whether I count them once nobody else
+    has or may. With `views`, a video and a number for each key, I have done with these views, and
+    you take them over. The answer repeats my `number`.
+    """
+
+    number: int
+    names: int
+    rival: bool
+    keys: tuple[str, ...]
+    views: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_size(self.keys)
+        if self.views and len(self.views) != len(self.keys):
+            raise Invalid(f"{len(self.views)} views have {len(self.keys)} keys")
+
+
+@dataclass(frozen=True, slots=True)
+class TellKeys:
+    """Of the keys that you asked for: those that are counted, those that I never count, and those
+    that are pending here, too, each with the process that took it first."""
+
+    answers: int
+    counted: tuple[str, ...]
+    never: tuple[str, ...]
+    pending: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        _check_size((*self.counted, *self.never, *self.pending))
+
+
 # What a process says of itself once a heartbeat. Only the newest counts.
 Heartbeat = Digest | Pulse
-Frame = Hello | Heartbeat | Ask | Want | Rows | Have | WantBase | BaseRows
+Frame = Hello | Heartbeat | Ask | Want | Rows | Have | WantBase | BaseRows | AskKeys | TellKeys
 
 
 class Send(NamedTuple):

@@ -141,9 +141,9 @@ class Journal:
 
     # -- a transaction -----------------------------------------------------------------------
 
-    def begin(self, own: Slot | None) -> Changes | None:
+    def begin(self, own: Slot | None, keys: Mapping[str, Any] = NONE) -> Changes | None:
         """Everything that is to be written now, our own views in slot `own` included; None when
-        there is nothing. Without `own`, our views go on waiting."""
+        there is nothing. Without `own`, our views go on waiting. `keys`: see `Retries.begin`."""
         assert self._writing is None, "changes() before the last ones were committed or aborted"
         unsaved, self._unsaved = self._unsaved, _Unsaved()
         # Rows of a slot that was folded since are written too: the disk lifts what it has.
@@ -158,7 +158,7 @@ class Journal:
         self._brought_rows = [*self._numbered_brought()]
         columns += self._brought_rows
         lifts = tuple(self._lifts())
-        if not (columns or lifts or unsaved.base or unsaved.days or unsaved.maps):
+        if not (columns or lifts or unsaved.base or unsaved.days or unsaved.maps or keys):
             return None
         table = self._table
         base = tuple((video, table.base.views(video)) for video in unsaved.base)
@@ -178,7 +178,7 @@ class Journal:
                 "settled": table.settled,
                 "first_day": table.days.first,
             }
-        self._writing = Changes(tuple(columns), base, lifts, days=days, **maps)
+        self._writing = Changes(tuple(columns), base, lifts, days=days, **maps, **keys)
         return self._writing
 
     def written(self, changes: Changes) -> ColumnChange | None:

@@ -28,6 +28,7 @@ MAX_IDS: Final = 1000
 
 _VIDEO: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NODE: Final = re.compile(r"[a-z0-9-]{1,63}")
+_KEY: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 class Invalid(ValueError):
@@ -46,6 +47,13 @@ def node(value: object) -> str:
     if isinstance(value, str) and _NODE.fullmatch(value):
         return value
     raise Invalid(f"a node name is 1 to 63 of a-z 0-9 -, not {shown(value)}")
+
+
+def key(value: object) -> str:
+    """`value` as the key of a view: a UUID in lower case. Raises `Invalid`."""
+    if isinstance(value, str) and _KEY.fullmatch(value):
+        return value
+    raise Invalid(f"a key is a UUID in lower case, not {shown(value)}")
 
 
 def is_import(node: str) -> bool:

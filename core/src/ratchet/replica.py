@@ -19,18 +19,19 @@ Three promises follow, to every caller:
 - Nobody else writes our slot, and we write no other slot but by merging.
 
 Here the parts are put together, and calls that concern several of them are routed. What concerns
-one part alone is called there: `table.restore`, `talk.caught_up`, `cluster.retire`.
+one part alone is called there: `retries.fate`, `talk.caught_up`, `cluster.retire`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
-from ratchet.frames import Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send
+from ratchet.frames import AskKeys, Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send, TellKeys
 from ratchet.holdings import Holdings
 from ratchet.identity import Identity
 from ratchet.imports import Imports
+from ratchet.inquiries import Inquiries
 from ratchet.journal import Journal
 from ratchet.members import Members
 from ratchet.names import MAX_COUNT
@@ -38,6 +39,7 @@ from ratchet.notices import Notices
 from ratchet.observation import Observation, observe
 from ratchet.options import DEFAULTS, Options
 from ratchet.peers import Peers
+from ratchet.retries import Retries
 from ratchet.table import Table
 from ratchet.talk import Talk
 from ratchet.tenure import State, Tenure
@@ -78,6 +80,8 @@ class Replica:
             chance,
             daily=options.kept_days > 0,
         )
+        self.inquiries = inquiries = Inquiries(table, peers, members, me)
+        self.retries = Retries(table, peers, inquiries, me, wall_ms)
         self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
         self.bounds = bounds = Bounds(wall_ms)
         self.imports = Imports(
@@ -86,6 +90,16 @@ class Replica:
         self._now = now
         # Whether peers confirm when they have the rows that are being written now.
         self._confirm = False
+
+    def restore(self, part: Changes) -> None:
+        """Take a part of what is on disk, when this process starts."""
+        self.table.restore(part)
+        self.retries.restore(part)
+
+    def everything(self, rows: int) -> Iterator[Changes]:
+        """All that is to be on disk, in parts of so many rows."""
+        yield from self.table.everything(rows)
+        yield Changes(pending=dict(self.retries.pending))
 
     def digest(self) -> Digest:
         """What this replica has on disk, and what it knows of the cluster."""
@@ -121,7 +135,9 @@ class Replica:
         """What is to be written now; None when there is nothing. With `confirm`, peers say at once
         when they have it on disk, too (see `Holdings.shared`)."""
         self._confirm = confirm
-        return self.journal.begin(self.tenure.writable)
+        if self.counting:
+            self.retries.settle(self._count_pending)
+        return self.journal.begin(self.tenure.writable, self.retries.begin())
 
     def committed(self, changes: Changes) -> list[Send]:
         """`changes` are on disk: claim them, show and push our own, ask for what follows."""
@@ -131,12 +147,13 @@ class Replica:
             sends += self.talk.push(own, confirm=self._confirm)
         for change in changes.columns:
             sends += self.talk.saved(change.slot)
-        return sends
+        return sends + self.retries.written()
 
     def aborted(self, changes: Changes) -> None:
         """`changes` are surely not on disk. Our views in them are forgotten, but for the answered
         ones. What came from others is written with the next changes."""
         self.journal.unwritten(changes)
+        self.retries.unwritten()
 
     def joined(self, hello: Hello) -> list[Send]:
         """A connection to another process is up. Ask `identity.admit` first."""
@@ -188,6 +205,9 @@ class Replica:
             self.tenure.taken(by=self.peers.by_process[process].hello.node)
             if isinstance(frame, Rows):
                 return []
+        if isinstance(frame, AskKeys | TellKeys):
+            self.retries.receive(frame, process)
+            return []
         return self.talk.receive(frame, process, now)
 
     def ask_to_confirm(self) -> list[Send]:
@@ -205,10 +225,19 @@ class Replica:
             # The others hear of the new slot before they get rows of it.
             self.cluster.hurry()
         self.identity.tick(now, unfound, waiting=self._waiting)
+        self.retries.tick(now, is_new=self.tenure.is_new)
         if not self.cluster.tick(now, unmet, counting=self.counting):
             return []
+        if self.tenure.state in {State.LEFT, State.SUPERSEDED}:
+            self.retries.leave()
         self.talk.prune()
-        return self.talk.heartbeat(now, whole=self.cluster.has_news)
+        return self.talk.heartbeat(now, whole=self.cluster.has_news) + self.retries.beat(unmet)
+
+    def _count_pending(self, video: str, views: int) -> bool:
+        if views > self.room(video):
+            return False
+        self.count(video, views)
+        return True
 
     @property
     def _waiting(self) -> bool:
@@ -216,7 +245,7 @@ class Replica:
 
     def unshared(self) -> int:
         """How many changes here are on no disk of a process that stays. 0: all is handed over."""
-        return self.holdings.unshared(self.tenure.left)
+        return self.holdings.unshared(self.tenure.left) + len(self.retries.pending)
 
     def leave(self) -> None:
         """Close our slot for good: this process has written its last view, and will end."""

@@ -19,6 +19,7 @@ from ratchet.changes import ColumnChange
 from ratchet.frames import (
     NOTHING,
     Ask,
+    AskKeys,
     BaseRows,
     DaysExtent,
     Digest,
@@ -29,6 +30,7 @@ from ratchet.frames import (
     Pulse,
     Rows,
     Send,
+    TellKeys,
     Want,
     WantBase,
     digest_size,
@@ -299,6 +301,8 @@ class Talk:
             case BaseRows():
                 return self._merge_base(frame, process, now)
             case Hello():  # A second one says nothing new.
+                return []
+            case AskKeys() | TellKeys():  # `retries` takes these.
                 return []
 
     def _hear(self, theirs: Digest, process: str, now: float) -> list[Send]:

@@ -116,6 +116,8 @@ class Tenure:
         self.state = State.WAITING
         # Why this process may not count any longer under its name.
         self.superseded: str | None = None
+        # Whether nobody knew our name to count when our first slot was opened; None before that.
+        self.is_new: bool | None = None
         self._table = table
         self._journal = journal
         self._peers = peers
@@ -242,6 +244,9 @@ class Tenure:
         """Count from now on in a slot that nobody has ever written."""
         table, node = self._table, self._node
         newest = max(table.newest[node], table.newest.placeholder)
+        if self.is_new is None:
+            known = Slot(node, table.newest[node])
+            self.is_new = known.generation <= table.newest.placeholder or table.is_closed(known)
         opened_ms = self._started_ms + int(running_s * 1000)
         slot = Slot(node, new_generation(opened_ms, self._chance, newest))
         # All that this name counted before counts no more: those processes are gone.

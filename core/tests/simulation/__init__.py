@@ -13,6 +13,7 @@ Read in this order:
     disk         what a node has stored
     process      a running node: a replica, and a driver that does what `ratchet.replica` asks
     network      which processes are connected, and what happens to frames on their way
+    clients      views with keys, sent again to other nodes
     browsers     tabs, storage, reloads
     truth        which views were really counted, and which may have been lost
     invariants   what must hold

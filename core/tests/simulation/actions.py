@@ -50,6 +50,9 @@ class Actions:
             view = partial(self._view_step, place, chance.choice(world.videos), 1)
             world.agenda.after(chance.uniform(0, over_s), view)
 
+    def _keyed_step(self, places: str, video: str, luck: int) -> None:
+        self._world.keys.send(places, video, luck)
+
     def _pass_step(self, seconds: float) -> None:
         self._world.run_for(seconds)
 
@@ -193,14 +196,16 @@ class Actions:
         copy = f"{place}+"
         if (process := self._world.up.get(place)) and self._is_vacant(copy):
             self._world.tally["copied data folder beside the living"] += 1
-            self._world.start(copy, process.disk.copy(), clock_h)
+            self._world.keys.double(place, disk := process.disk.copy())
+            self._world.start(copy, disk, clock_h)
 
     def _old_twin_step(self, place: str) -> None:
         """A backup of its data folder is started beside it."""
         copy = f"{place}+"
         if place in self._world.up and place in self._backups and self._is_vacant(copy):
             self._world.tally["old backup beside the living"] += 1
-            self._world.start(copy, self._backups[place].copy())
+            self._world.keys.double(place, disk := self._backups[place].copy())
+            self._world.start(copy, disk)
 
     def _is_vacant(self, place: str) -> bool:
         return place not in self._world.up and place not in self._world.down

@@ -60,6 +60,9 @@ class Chooser:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = Random(f"{world.setup.seed} steps")
+        self._keys = Random(f"{world.setup.seed} keys")
+        # A node of the last version asks nobody, and answers no question about a key.
+        self._keyed = 0.0 if world.setup.old else self._keys.choice([0.0, 0.1, 0.5])
         self._story: list[Step] = []
         self._stories: list[Callable[[], Iterator[Step]]] = [
             self._retired_and_back,
@@ -92,6 +95,11 @@ class Chooser:
 
     def __call__(self) -> Step:
         """The next step."""
+        if self._keyed and not self._story and self._keys.random() < 0.1:
+            stories = (self._retried_elsewhere, self._rivals, self._newcomer_with_keys)
+            self._story = [*self._keys.choice(stories)()]
+        if self._keys.random() < self._keyed:
+            return self._view_with_a_key()
         if not self._story:
             begins = self._rng.random() < 0.15
             self._story = [*self._rng.choice(self._stories)()] if begins else []
@@ -157,6 +165,96 @@ class Chooser:
     def _view(self) -> Step:
         ack = self._rng.choice(["disk", "disk", "peers"])
         return step("view", self._up(), self._video(), self._rng.randint(1, 3), ack)
+
+    def _view_with_a_key(self) -> Step:
+        keys, there = self._keys, sorted({place[0] for place in self._world.up})
+        places = "".join(keys.choices(there or ["a"], k=keys.choice([1, 2, 2, 3, 4])))
+        return step("keyed", f"{places}", keys.choice(self._world.videos), keys.randrange(10**6))
+
+    def _retries(self, first: str, then: str, count: int = 3) -> Iterator[Step]:
+        """Views with keys at `first`, that are sent again to any of `then`."""
+        for _ in range(count):
+            others = "".join(self._keys.choices(then, k=self._keys.choice([1, 2, 3])))
+            yield step("keyed", first + others, self._video(), self._keys.randrange(10**6))
+
+    def _retried_elsewhere(self) -> Iterator[Step]:
+        """A node is stopped, cut off or killed while views with keys come, and they are sent again
+        to others. It comes back soon, late, after it was retired, or never."""
+        keys = self._keys
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (gone, other), more = split
+        yield step("heal")
+        yield step("weather", keys.choice(["calm", "calm", "late", "doubling", "stormy"]))
+        yield step("pass", 3)
+        how = keys.choice(["freeze", "freeze", "isolate", "crash", "mute", "deafen"])
+        yield step(how, gone, *([keys.choice([1, 5, 14, 40])] if how == "freeze" else []))
+        yield from self._retries(gone, other + more)
+        yield step("pass", keys.choice([0.3, 1, 4]))
+        yield from self._retries(other, more + gone)
+        yield step("pass", keys.choice([2, 9, 20]))
+        if keys.random() < 0.3:
+            # Who keeps some of them as pending is lost, and they are sent once more.
+            yield step(keys.choice(["crash", "scrap", "leave", "drain"]), other)
+            yield step("pass", keys.choice([0.3, 9]))
+        if keys.random() < 0.3:
+            yield step("retire", more[0], keys.choice([gone, other]))
+            yield self._around_the_grace()
+        yield step("heal")
+        yield step("start", gone)
+        yield step("pass", keys.choice([3, 9]))
+
+    def _rivals(self) -> Iterator[Step]:
+        """A node is down, so that views are pending; and they are sent again to all others, which
+        are cut off from each other for a while."""
+        keys = self._keys
+        if (split := self._two_sides()) is None or not split[1]:
+            return
+        (gone, other), more = split
+        yield step("heal")
+        yield step("pass", 3)
+        yield step(keys.choice(["crash", "isolate"]), gone)
+        yield step("isolate", keys.choice([other, more[0]]))
+        yield from self._retries(keys.choice([gone, other]), other + more)
+        yield from self._retries(more[0], other + more + gone)
+        yield step("pass", keys.choice([1, 4, 15]))
+        yield step("heal") if keys.random() < 0.5 else step("pass", 5)
+        if keys.random() < 0.5:
+            yield step(keys.choice(["scrap", "crash"]), keys.choice([other, more[0]]))
+        yield step("pass", keys.choice([1, 9]))
+        if keys.random() < 0.5:
+            yield step("retire", keys.choice([other, more[0]]), gone)
+            yield self._around_the_grace()
+        yield step("start", gone)
+        yield step("heal")
+        yield step("pass", 9)
+
+    def _newcomer_with_keys(self) -> Iterator[Step]:
+        """A node joins while one is cut off from it, or is stopped as it joins. It takes views with
+        keys at once, and they are sent again to a node that does not know it."""
+        keys = self._keys
+        names = [name for name in "hijklmnopqrstuvwxyz" if self._is_new(name)]
+        if (split := self._two_sides()) is None or not names:
+            return
+        (apart, other), more = split
+        new = names[0]
+        yield step("heal")
+        yield step("pass", 3)
+        for here, there in ((apart, new), (new, apart)):
+            yield step("cut", here, there)
+        if keys.random() < 0.4:
+            yield step("isolate", apart)
+        yield step("join", new)
+        yield step("pass", keys.choice([0, 0.05, 0.2, 0.5]))
+        yield from self._retries(new, apart + apart + other + more)
+        if keys.random() < 0.5:
+            yield step("freeze", new, keys.choice([3, 8, 20]))
+        yield from self._retries(new, apart + apart + other + more)
+        yield step("pass", keys.choice([0.5, 2, 9]))
+        yield from self._retries(new, apart + apart + other + more)
+        yield step("pass", keys.choice([9, 20]))
+        yield step("heal")
+        yield step("pass", 9)
 
     def _look(self) -> Step:
         rng = self._rng

@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 
-from ratchet.changes import Changes, ColumnChange
+from ratchet.changes import Changes, ColumnChange, Pending
 from ratchet.column import Row
 from ratchet.fingerprint import WORD, entry
 from ratchet.generations import Generations
@@ -26,6 +26,11 @@ class Disk:
         self.settled = False
         self.first_day = 0
         self.days: dict[tuple[int, str], int] = {}
+        # The keys of views, each with its video if it has counted; and the pending views.
+        self.keys: dict[str, str | None] = {}
+        self.pending: dict[str, Pending] = {}
+        # By the agenda: after this time no client sends the key again.
+        self.expires: dict[str, float] = {}
         # Views that processes on this disk have answered.
         self.answered: Tally[str] = Tally()
         # The newest slot that a process on this disk has opened, whether it is on disk or not.
@@ -67,6 +72,22 @@ class Disk:
         self.settled |= changes.settled
         self.first_day = max(self.first_day, changes.first_day)
         self.days = {at: n for at, n in self.days.items() if at[0] >= self.first_day}
+        self.keys |= {**changes.counted, **changes.elsewhere}
+        for key in changes.promised:
+            self.keys.setdefault(key, None)
+        for key, pending in changes.pending.items():
+            if pending:
+                self.pending[key] = pending
+            else:
+                self.pending.pop(key, None)
+
+    def forget_keys(self, before: float) -> dict[str, float]:
+        """Forget the keys that expired before this time. Return them, and when each expired."""
+        gone = {key: time for key, time in self.expires.items() if time < before}
+        for key in gone:
+            del self.expires[key]
+            self.keys.pop(key, None)
+        return gone
 
     def read(self, rows_in_a_part: int = 3) -> Iterator[Changes]:
         """Everything, in parts, like a store that does not hold it all in memory."""
@@ -74,6 +95,7 @@ class Disk:
         yield Changes((), tuple(self.base.items()), (), maps[0], maps[1], maps[2], maps[3])
         yield Changes(ids=frozenset(self.ids), settled=self.settled, first_day=self.first_day)
         yield Changes(days=tuple((*at, views) for at, views in self.days.items()))
+        yield Changes(pending=dict(self.pending))
         for slot, stored in self.rows.items():
             rows = sorted(stored.values(), key=lambda row: row.seq)
             for at in range(0, max(1, len(rows)), rows_in_a_part):
@@ -106,6 +128,8 @@ class Disk:
         copy.ids, copy.settled = {*self.ids}, self.settled
         copy.first_day, copy.days = self.first_day, dict(self.days)
         copy.folded, copy.lifted_views = Generations(self.folded), dict(self.lifted_views)
+        copy.keys, copy.pending = dict(self.keys), dict(self.pending)
+        copy.expires = dict(self.expires)
         # `own` stays empty: no process has opened a slot on the copy yet.
         copy.answered, copy.version = Tally(self.answered), self.version
         return copy

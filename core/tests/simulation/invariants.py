@@ -14,6 +14,7 @@
              knew is covered only after the retention
     shared   rows that a replica takes to be on another disk are on another disk
     retire   a node that is connected is not retired
+    once     a key counts once (`clients` checks that)
 """
 
 from collections import Counter as Tally
@@ -133,7 +134,9 @@ class Invariants:
                     "10",
                     f"{video} falls at {process} on day {day}: from {n} to {views.get(day, 0)}",
                 )
-        if sum(views.values()) > table.value(video):
+        # Of two bases that don't stand on the same views, the larger wins, in all and on each day.
+        lost = self._truth.lost[video] + self._truth.risked[video]
+        if sum(views.values()) > table.value(video) + lost:
             raise Broken("10", f"{process} has more views of {video} on all days than in all")
 
     def _slots(self, process: Process) -> None:
@@ -416,6 +419,11 @@ class Invariants:
         if self._now - next(closings, -grace_s) < grace_s - 1e-3:
             return True
         return not known and met_s is not None and met_s < grace_s - HEARD_S
+
+    def is_member(self, process: Process, other: Disk) -> bool:
+        """Whether the process on `other` belongs to the cluster, or may come back within its
+        grace, as far as `process` can know."""
+        return self._is_member(process, other) or self._is_dismissed(process, other)
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
         """Whether `slot` was folded without the agreement of `process`."""

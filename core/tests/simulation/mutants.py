@@ -345,6 +345,115 @@ MUTANTS: Final = (
         "            sends += self._doubt(slot, extent, process, now)\n",
         "",
     ),
+    Mutant(
+        "a retry counts at once",
+        "retries",
+        "        if first and not is_promised and not self._is_new():\n",
+        "        if not is_promised and not self._is_new():\n",
+    ),
+    Mutant(
+        "a promise is not written",
+        "retries",
+        '            "promised": frozenset(self._writing.promised),\n',
+        "",
+    ),
+    Mutant(
+        "a promise is sent before it is written",
+        "retries",
+        "        if self._next:\n            return []\n",
+        "",
+    ),
+    Mutant(
+        "pending views are forgotten in a crash",
+        "retries",
+        "            if pending:\n                self.pending[key]",
+        "            if False:\n                self.pending[key]",
+    ),
+    Mutant(
+        "a key is forgotten before all could ask for it",
+        "inquiries",
+        "        return limit if self._heard_at is None else max(limit, self._heard_at - HEARD_S)",
+        "        return now",
+    ),
+    Mutant(
+        "nobody waits for those who are missing",
+        "inquiries",
+        "        self._missing = missing - {self._me.node}",
+        "        self._missing = set[str]()",
+    ),
+    Mutant(
+        "nobody waits for those who were dismissed",
+        "inquiries",
+        "        missing |= {one.node for one in self._members.dismissed(self._now)}\n",
+        "",
+    ),
+    Mutant(
+        "both of two rivals count",
+        "inquiries",
+        "        return not ours.behind and (word, process) > (ours.by, self._me.process)",
+        "        return not ours.behind",
+    ),
+    Mutant(
+        "who has promised a key is a rival",
+        "retries",
+        "            behind = key in known or key in self._next.promised\n",
+        "            behind = False\n",
+    ),
+    Mutant(
+        "who waits behind others counts when they are silent",
+        "retries",
+        "            if pending.behind:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "a promise changes nothing for who waits behind others",
+        "retries",
+        "            if ours and question.rival:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "old answers count",
+        "inquiries",
+        "if inquiry is None or number < inquiry.since:",
+        "if inquiry is None:",
+    ),
+    Mutant(
+        "answers count of those who know other members",
+        "retries",
+        "if question.names == self._names() and process in self._peers.by_process:",
+        "if process in self._peers.by_process:",
+    ),
+    Mutant(
+        "a new name counts first attempts at once",
+        "retries",
+        "if first and not is_promised and not self._is_new():",
+        "if first and not is_promised:",
+    ),
+    Mutant(
+        "a process that was stopped is no longer new",
+        "retries",
+        "(slept and self._is_new())",
+        "(False)",
+    ),
+    Mutant(
+        "who leaves takes pending views along",
+        "replica",
+        " + len(self.retries.pending)",
+        "",
+    ),
+    Mutant(
+        "who leaves still counts pending views",
+        "retries",
+        "        if self._leaving or self._inquiries.unmet or not",
+        "        if self._inquiries.unmet or not",
+    ),
+    Mutant(
+        "a view that was handed over counts here, too",
+        "retries",
+        "                    self._next.pending[key] = None\n"
+        "                    self._next.promised.add(key)\n",
+        "                    pass\n",
+    ),
 )
 
 

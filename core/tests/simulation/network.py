@@ -20,6 +20,7 @@ from ratchet.frames import (
     PULSES_SINCE,
     VERSIONS,
     Ask,
+    AskKeys,
     Frame,
     Have,
     Heartbeat,
@@ -27,6 +28,7 @@ from ratchet.frames import (
     Pulse,
     Rows,
     Send,
+    TellKeys,
 )
 from ratchet.slot import Slot
 
@@ -224,15 +226,18 @@ class Network:
         """Deliver a frame that was sent at any time, perhaps again. Return whether one was.
 
         `Digest`, `Pulse` and `Have` must come from their sender: from another peer they would be a
-        lie, and no transport lies. All other frames are true from any peer.
+        lie, and no transport lies. So would what is said of keys, and to another process, too. All
+        other frames are true from any peer.
         """
         if not self.sent or not receiver.peers:
             return False
         sender, to, frame = self.sent[pick % len(self.sent)]
+        if isinstance(frame, TellKeys) and to != receiver.id:
+            return False
         if isinstance(frame, Rows) and to != receiver.id:
             frame = replace(frame, answers=0)  # It answers another process's request.
         if sender not in receiver.peers:
-            if isinstance(frame, Heartbeat | Have):
+            if isinstance(frame, Heartbeat | Have | AskKeys | TellKeys):
                 return False
             peers = sorted(receiver.peers)
             sender = peers[pick % len(peers)]
@@ -257,7 +262,7 @@ class Network:
             tally["frame lost in a cut"] += 1
             return
         # Not before: who is not heard asks the same again and again, for days.
-        if not isinstance(frame, Heartbeat | Ask):
+        if not isinstance(frame, Heartbeat | Ask | AskKeys | TellKeys):
             self._world.stir()
         weather, chance = self.weather, self.chance(sender, receiver)
         copies = 1

@@ -9,13 +9,14 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ratchet.changes import Changes
-from ratchet.frames import DAYS_SINCE, PULSES_SINCE, VERSIONS, Hello, Versions
+from ratchet.frames import DAYS_SINCE, PULSES_SINCE, VERSIONS, Hello, Send, Versions
 from ratchet.generations import Generations
 from ratchet.options import Options
 from ratchet.replica import Replica
+from ratchet.retries import Fate
 from ratchet.slot import Slot
 
 from simulation.disk import Disk
@@ -43,6 +44,16 @@ class Habits:
     max_whole: int
     # For how many days views are kept by day.
     kept_days: int = 0
+
+
+class Request(NamedTuple):
+    """A view with a key. `answer` is called with what became of it."""
+
+    key: str
+    video: str
+    # It does not say that it is a retry.
+    first: bool
+    answer: Callable[[str], None]
 
 
 class Process:
@@ -103,6 +114,9 @@ class Process:
         self.viewed: Tally[str] = Tally()
         # Views that wait for a second disk: since when, and the seqs that must be there.
         self.unshared: list[tuple[float, dict[Slot, int]]] = []
+        # Views with a key that wait for the next write, and the answers to those in `writing`.
+        self.requests: list[Request] = []
+        self.answers: list[tuple[Request, str]] = []
         # What the checks have seen of it, to compare with.
         self.reached: Tally[str] = Tally()
         self.reached_by_day: dict[str, dict[int, int]] = {}
@@ -132,10 +146,15 @@ class Process:
             ),
         )
         for part in disk.read():
-            self.replica.table.restore(part)
+            self.replica.restore(part)
 
     def __repr__(self) -> str:
         return self.label
+
+    def forget_keys(self, now: float) -> dict[str, float]:
+        """Forget keys that have expired, and for which nobody can ask any more."""
+        heard_until = self.replica.inquiries.heard_until(self.clock(now))
+        return self.disk.forget_keys(heard_until - self._offset)
 
     def clock(self, now: float) -> float:
         """The time on its own clock."""
@@ -175,14 +194,37 @@ class Process:
         self.wants_peers |= peers
         return True
 
-    def begin_write(self) -> bool:
+    def begin_write(self, send: Callable[[list[Send]], None]) -> bool:
         """Begin a write, if there is something to write and no write is under way. Return whether
         it began."""
         if self.writing is None:
+            send(self._look_up())
             self.writing = self.replica.changes(confirm=self.wants_peers or self.stage != "serving")
             self.written = False
             return self.writing is not None
         return False
+
+    def _look_up(self) -> list[Send]:
+        """Look up the keys of all views and questions, and decide what becomes of them. What can be
+        answered at once."""
+        retries, known = self.replica.retries, self.disk.keys
+        requests: list[Request] = []
+        if self.replica.counting and self.stage == "serving":
+            requests, self.requests = self.requests, requests
+        for request in requests:
+            key, video = request.key, request.video
+            fate = retries.fate(key, known, first=request.first)
+            if fate is Fate.NEW:
+                self.replica.count(video)
+                self.viewed[video] += 1
+                retries.count(key, video)
+            elif fate is Fate.PENDING:
+                retries.wait(key, video, known)
+            self.answers.append((request, fate.name.lower()))
+        if self.stage != "serving":
+            self.answers += [(request, "refused") for request in self.requests]
+            self.requests = []
+        return retries.answer(known)
 
     def hand_over(self, now: float) -> bool | None:
         """Hand over. Return True when all is handed over, False when it gives up, None while it

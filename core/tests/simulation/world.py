@@ -3,6 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -12,6 +13,7 @@ from ratchet.members import Refused
 
 from simulation.agenda import Agenda
 from simulation.browsers import Browser
+from simulation.clients import Keys
 from simulation.disk import Disk, merged
 from simulation.invariants import Invariants
 from simulation.network import STALE_S, TEND_S, WEATHERS, Network
@@ -55,6 +57,7 @@ class World:
         self.videos = [f"v{number}" for number in range(setup.videos)]
         self.network = Network(self, setup.seed, setup.codec_every, setup.buses, setup.stale_s)
         self.checks = Invariants(self)
+        self.keys = Keys(self)
         self.up: dict[str, Process] = {}
         self.by_id: dict[str, Process] = {}
         # The disk at each place without a process, and since when it has none.
@@ -140,7 +143,7 @@ class World:
         if process.stage == "serving" and replica.tenure.superseded:
             process.stage = "superseded"
             self.stir()
-        if process.begin_write():
+        if process.begin_write(partial(self.network.send, process)):
             self._write(process)
 
     def _tick(self, process: Process) -> Callable[[], bool]:
@@ -156,6 +159,8 @@ class World:
                 late()
             self.network.send(process, process.replica.tick(process.clock(now)))
             self.touched(process)
+            process.replica.retries.outcomes.clear()
+            self.keys.expired(process.forget_keys(now))
             self._answer_peers(process)
             if process.stage != "serving":
                 self.stir()
@@ -199,7 +204,10 @@ class World:
         elif process.alive and process.writing is not None:
             self.tally["commit failed"] += 1
             changes, process.writing = process.writing, None
+            answers, process.answers = process.answers, []
             process.replica.aborted(changes)
+            for request, _ in answers:
+                request.answer("refused")
             self.touched(process)
 
     def _reach(self, process: Process) -> None:
@@ -211,6 +219,10 @@ class World:
         before = Tally({video: disk.value(video) for video in self.videos})
         process.counted = self.truth.count(changes, process.label)
         process.viewed.subtract(process.counted)
+        process.viewed.update(
+            disk.pending[key].video for key in changes.counted if key in disk.pending
+        )
+        self.keys.wrote(process)
         self.checks.viewed(process)
         folded = Generations(changes.folded)
         newly = self.truth.newly_folded(folded)
@@ -240,6 +252,9 @@ class World:
         changes, process.writing, process.written = process.writing, None, False
         self.network.send(process, process.replica.committed(changes))
         process.disk.answered += process.counted
+        answers, process.answers = process.answers, []
+        for request, word in answers:
+            request.answer(word)
         if process.counted and process.wants_peers:
             process.unshared.append((self.agenda.now, process.replica.holdings.own_seqs()))
             process.wants_peers = False
@@ -287,6 +302,7 @@ class World:
     def destroy(self, disk: Disk, why: str) -> None:
         """`disk` is gone for ever. It may have been the last one that had some views."""
         self.truth.mourn(disk, self.agenda.now)
+        self.keys.forget(disk)
         self.tally["disk destroyed"] += 1
         if self.settle(None, why):
             self.tally["views lost with the last disk that had them"] += 1
@@ -304,6 +320,7 @@ class World:
         # unless the disk that received it has just been destroyed.
         graves = self.truth.graves(self.agenda.now)
         self.truth.mourn(disk, self.agenda.now, handed_over=True)
+        self.keys.forget(disk)
         allowed = merged([*self.disks(), *graves]) - merged(self.disks())
         self.settle(allowed, f"{process} was {process.stage} and had handed over all")
 
@@ -353,6 +370,7 @@ class World:
         return (
             self.agenda.now - self._last_stir > quiet_s
             and not self.network.silent
+            and not self.keys.under_way
             and self.network.held_up_s() < quiet_s
             and not self._writes()
         )
@@ -415,6 +433,7 @@ class World:
         self.rest(everybody=True)
         self.checks.small()
         self.checks.few_names()
+        self.keys.rest()
         for process in self.running():
             for video in self.videos:
                 self.browsers[0].receive(0, process.replica.table.snapshot(video))

@@ -14,6 +14,7 @@ from typing import Final
 
 from ratchet import names
 from ratchet.bounds import Bounds, Fault
+from ratchet.changes import Changes, Pending
 from ratchet.column import Row
 from ratchet.names import Invalid
 from ratchet.slot import Slot
@@ -86,9 +87,10 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
         raise RepairError(f"this machine's clock shows {clock}: set it first")
     store = await Store.open(path)
     try:
-        table = Table()
+        table, pending = Table(), dict[str, Pending | None]()
         async for part in store.load():
             table.restore(part)
+            pending |= part.pending
         wanted.check(table, latest)
         mended = wanted.apply(table, latest)
         changes = [*_changes(table, mended, wanted)]
@@ -111,7 +113,8 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
                 "is proposed above, or set this machine's clock if it is wrong"
             )
         if changes and do:
-            old = await _write(store, mended)
+            everything = (*mended.everything(_ROWS_AT_ONCE), Changes(pending=pending))
+            old = await _write(store, everything)
             say(
                 f"\nDone. The data as it was is {old}. Repair all other nodes in the same way, and "
                 "start none before: a node with the old data would bring it back."
@@ -120,9 +123,9 @@ async def _repair(path: Path, wanted: Plan, *, do: bool) -> None:
         await store.close()
 
 
-async def _write(store: Store, mended: Table) -> Path | None:
+async def _write(store: Store, everything: Iterable[Changes]) -> Path | None:
     try:
-        return await store.renew(mended.everything(_ROWS_AT_ONCE), "repaired")
+        return await store.renew(everything, "repaired")
     except NothingWritten as error:
         raise RepairError(
             f"nothing has changed: can't write a new file beside {DATABASE}; is there room? {error}"

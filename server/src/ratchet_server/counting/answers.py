@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 from ratchet.holdings import Holdings
 from ratchet.slot import Slot
 
-from ratchet_server.counting.orders import Answer, Batch, View
+from ratchet_server.counting.orders import Answer, Batch, BatchAnswer, View
 from ratchet_server.counting.refusals import NotShared, Refusal
 
 
 class Outcome(NamedTuple):
     """What one transaction has done for the views and the batch in it."""
 
-    # Each view, and whether it counts.
+    # Each view that is not pending, and whether it counts; and the same of views that were.
     views: list[tuple[View, bool]]
+    settled: list[tuple[View, bool]]
     batch: Batch | None
-    # How many views of the batch count.
-    in_batch: int
+    # How many views of the batch count, and how many are pending.
+    in_batch: BatchAnswer
 
 
 class Tally(NamedTuple):
@@ -34,7 +35,7 @@ class _Sharing(NamedTuple):
     seqs: Mapping[Slot, int]
     until: float
     views: list[tuple[View, bool]]
-    batches: list[tuple[Batch, int]]
+    batches: list[tuple[Batch, BatchAnswer]]
 
 
 class Answers:
@@ -60,7 +61,7 @@ class Answers:
     def give(self, outcome: Outcome) -> Tally:
         """Answer what has no ack=peers, and let the rest wait."""
         views: list[tuple[View, bool]] = []
-        batches: list[tuple[Batch, int]] = []
+        batches: list[tuple[Batch, BatchAnswer]] = []
         counted = repeated = 0
         for view, is_new in outcome.views:
             if view.answer.done() and not is_new:
@@ -71,10 +72,15 @@ class Answers:
                 views.append((view, is_new))
             else:
                 self._answer(view, is_new=is_new)
+        for view, is_new in outcome.settled:
+            if view.on_peers:
+                views.append((view, is_new))
+            else:
+                self._answer(view, is_new=is_new)
         batch, new = outcome.batch, outcome.in_batch
-        if batch and (new or not batch.answer.done()):
-            counted += new
-            repeated += sum(entry.n for entry in batch.entries) - new
+        if batch and (any(new) or not batch.answer.done()):
+            counted += new.counted
+            repeated += sum(entry.n for entry in batch.entries) - new.counted - new.pending
             if batch.on_peers:
                 batches.append((batch, new))
             else:
@@ -82,7 +88,7 @@ class Answers:
         if views or batches:
             seqs, until = self._holdings.own_seqs(), self._clock() + self._timeout_s
             self._sharing.append(_Sharing(seqs, until, views, batches))
-            if repeated:
+            if repeated or outcome.settled:
                 # No push asks the peers about views that were counted earlier.
                 self._ask_to_confirm()
         return Tally(counted, repeated)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from ratchet.table import Table
+from ratchet.replica import Replica
 
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.failures import (
@@ -50,11 +50,11 @@ _log = logging.getLogger(__name__)
 
 
 class Health:
-    """The keeper's care for the files of `store`. `table` is what is in memory."""
+    """The keeper's care for the files of `store`. `replica` is what is in memory."""
 
-    def __init__(self, store: Store, table: Table, *, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, replica: Replica, *, clock: Callable[[], float]) -> None:
         self._store = store
-        self._table = table
+        self._replica = replica
         self._clock = clock
         # Why the last transaction was not written; None if it was.
         self.unwritten: type[NotCounted] | None = None
@@ -123,7 +123,7 @@ class Health:
 
     async def _renew(self) -> Path | None:
         """Write everything that is in memory into a new file. Return where the old file is."""
-        return await self._store.renew(self._table.everything(_ROWS_AT_ONCE))
+        return await self._store.renew(self._replica.everything(_ROWS_AT_ONCE))
 
     def _log_warnings(self) -> None:
         """Log each warning of the store once: it may renew its files more than once."""

@@ -21,12 +21,13 @@ from ratchet.frames import Frame, Hello, Send
 from ratchet.names import MAX_COUNT
 from ratchet.notices import Kind
 from ratchet.replica import Replica
+from ratchet.retries import Fate
 
-from ratchet_server.counting.admission import Admission, Limits
+from ratchet_server.counting.admission import Admission, Admitted, Limits
 from ratchet_server.counting.answers import Answers, Outcome, refuse, refuse_one
 from ratchet_server.counting.failures import NothingWritten
 from ratchet_server.counting.health import Health
-from ratchet_server.counting.orders import Answer, Batch, Entry, View
+from ratchet_server.counting.orders import Answer, Batch, BatchAnswer, Entry, View
 from ratchet_server.counting.refusals import (
     ClockInDoubt,
     CountFull,
@@ -49,6 +50,9 @@ TICK_S: Final = 0.25
 MEMORY_COMMIT_S: Final = 0.02
 # How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
+# How long a view that is pending waits for the other nodes, before its caller hears that it is. All
+# that can be reached answer within milliseconds.
+PENDING_S: Final = 1.0
 # How notices are logged that are no warnings.
 _LEVELS: Final[Mapping[Kind, int]] = {
     "opened": logging.INFO,
@@ -101,7 +105,7 @@ class Keeper:
         # Set once a newer process of this name has taken over. Then this process must end.
         self.superseded = asyncio.Event()
         self._store = store
-        self.health = Health(store, self.replica.table, clock=clock)
+        self.health = Health(store, self.replica, clock=clock)
         self._answers = Answers(
             replica.holdings,
             self.value,
@@ -129,6 +133,8 @@ class Keeper:
         self._views: list[View] = []
         # One of them is written in each round, so that views wait for one at most.
         self._batches: deque[Batch] = deque()
+        # Views whose keys are pending, and until when they wait.
+        self._pending: dict[str, list[tuple[View, float]]] = {}
         # The callers that wait in `written`.
         self._flushing: list[asyncio.Future[None]] = []
         self._received: list[_Received] = []
@@ -156,10 +162,13 @@ class Keeper:
         """Whether views are refused because our clock, or that of a peer, is wrong."""
         return self.replica.tenure.in_doubt(self._clock())
 
-    async def count_view(self, video: str, key: str | None, ack: Ack) -> Answer:
+    async def count_view(
+        self, video: str, key: str | None, ack: Ack, *, retry: bool = False
+    ) -> Answer:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
-        A view with a key waits for the disk even with ack=memory, because only the database knows
+        `retry`: it has been sent before, perhaps to another node. If not all nodes can be asked, it
+        is pending, on our disk; that may be so of any view with a key while nodes start. A view with a key waits for the disk even with ack=memory, because only the database knows
         whether the key has come before. If the caller is cancelled, the view may count or not.
         Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
         """
@@ -178,22 +187,25 @@ class Keeper:
         if ack == "peers" and key is None and not self.replica.peers.by_process:
             raise NoPeer
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._views.append(View(video, key, ack == "peers", answer))
+        self._views.append(View(video, key, retry, ack == "peers", answer))
         self._wake.set()
         return await answer
 
-    async def count_batch(self, entries: Sequence[Entry], ack: Ack) -> int:
+    async def count_batch(
+        self, entries: Sequence[Entry], ack: Ack, *, retry: bool = False
+    ) -> BatchAnswer:
         """Count all of `entries` in one transaction, or none, and wait for what `ack` promises.
 
         With ack=memory, this waits for the disk, too. Returns how many views were counted: those
-        whose key has come before are not counted again. If the caller is cancelled, they may count
-        or not. Raises as `count_view` does, and `BadEntry`.
+        whose key has come before are not counted again. `retry`: see `count_view`; those that are
+        pending are on our disk alone. If the caller is cancelled, they may count or not. Raises as
+        `count_view` does, and `BadEntry`.
         """
         self.check_accepting()
         if self.waiting + len(entries) > MAX_WAITING:
             raise Overloaded
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._batches.append(Batch(entries, ack == "peers", answer))
+        answer: asyncio.Future[BatchAnswer] = asyncio.get_running_loop().create_future()
+        self._batches.append(Batch(entries, retry, ack == "peers", answer))
         self._wake.set()
         return await answer
 
@@ -258,7 +270,7 @@ class Keeper:
         """Read everything back from the store. Call it before `run`. Raises `DataError`."""
         table, bounds = self.replica.table, self.replica.bounds
         async for part in self._store.load():
-            table.restore(part)
+            self.replica.restore(part)
         if self._store.has_lost_ids:
             self.replica.identity.lost_ids()
         await self.health.mend()
@@ -291,6 +303,7 @@ class Keeper:
             self._has_run, self._refusal = True, Stopped
             self._refuse_all(Stopped)
             self._answers.give_shared(at_the_end=True)
+            self._give_pending(math.inf)
             for done in self._flushing:
                 if not done.done():
                     done.set_exception(Stopped())
@@ -323,6 +336,7 @@ class Keeper:
             self._refuse_all(ClockInDoubt)
         await self._write()
         self._answers.give_shared()
+        self._give_pending(self._clock())
         if self.replica.table.lifting:
             # The store lifts a large slot part by part, one in each round: views and frames come in
             # between.
@@ -344,11 +358,16 @@ class Keeper:
             wall = self._wall_from + self._clock()
             keys = _keys(views, batch)
             known = await self._store.known_keys(keys, int(wall)) if keys else {}
-            admission = Admission(self._limits(), known)
-            new, added = self._admit(views, batch, admission)
-            if changes := self._changes(views, batch, new, added):
+            # Before anything is decided: this may fail.
+            asked = await self._look_up_asked()
+            fates, added = self._admit(
+                views, batch, Admission(self._limits(), self.replica.retries, known)
+            )
+            self._send(self.replica.retries.answer(asked))
+            if changes := self._changes(views, batch, fates, added):
                 until_s = math.ceil(wall) + self._key_lifetime_s
-                await self._store.commit(_writing(changes, admission.fresh, int(wall), until_s))
+                heard_s = self._wall_from + self.replica.inquiries.heard_until(self._clock())
+                await self._store.commit(_writing(changes, min(wall, heard_s), until_s))
         except NothingWritten as reason:
             if changes:
                 self.replica.aborted(changes)
@@ -368,8 +387,14 @@ class Keeper:
             self._send(self.replica.committed(changes))
             self.commits.add(self._clock() - started)
             _reach_crash_points(changes)
-        outcome = Outcome(list(zip(views, new, strict=True)), batch, sum(added.values()))
-        counted, repeated = self._answers.give(outcome)
+        decided = [
+            (view, fate is Fate.NEW)
+            for view, fate in zip(views, fates, strict=True)
+            if fate is not Fate.PENDING
+        ]
+        settled = self._settled(views, fates)
+        in_batch = BatchAnswer(sum(added.new.values()), added.pending)
+        counted, repeated = self._answers.give(Outcome(decided, settled, batch, in_batch))
         self.views_counted += counted
         self.keys_repeated += repeated
         for done in flushing:
@@ -379,33 +404,67 @@ class Keeper:
         if self._batches:
             self._wake.set()
 
+    async def _look_up_asked(self) -> dict[str, str | None]:
+        """What the store has of the keys that peers ask for, also of those that have expired."""
+        asked = self.replica.retries.asked()
+        return await self._store.known_keys([*asked], 0) if asked else {}
+
     def _admit(
         self, views: list[View], batch: Batch | None, admission: Admission
-    ) -> tuple[list[bool], dict[str, int]]:
-        """Whether each view counts, and how many of each video in the batch. Refuse the others."""
-        new = []
+    ) -> tuple[list[Fate], Admitted]:
+        """What becomes of each view, and of the batch. Refuse those that can't count."""
+        fates = []
         for view in views:
             try:
-                new.append(admission.is_new(view))
+                fates.append(admission.fate(view))
             except Refusal as why:
-                new.append(False)
+                fates.append(Fate.REFUSED)
                 refuse_one(view, why)
         if batch:
             try:
-                return new, admission.new(batch)
+                return fates, admission.admit(batch)
             except Refusal as why:
                 refuse_one(batch, why)
-        return new, {}
+        return fates, Admitted({}, 0)
+
+    def _settled(self, views: list[View], fates: list[Fate]) -> list[tuple[View, bool]]:
+        """Let the pending ones of `views` wait. Return all waiting views that are pending no more,
+        and whether each has counted."""
+        until = self._clock() + PENDING_S
+        for view, fate in zip(views, fates, strict=True):
+            if fate is Fate.PENDING and view.key:
+                self._pending.setdefault(view.key, []).append((view, until))
+        retries, settled = self.replica.retries, list[tuple[View, bool]]()
+        outcomes, retries.outcomes = retries.outcomes, {}
+        for key, counted in outcomes.items():
+            self.views_counted += counted
+            self.keys_repeated += not counted
+            for view, _ in self._pending.pop(key, ()):
+                # All who have sent this key again get the same answer.
+                settled.append((view, counted > 0))
+        return settled
+
+    def _give_pending(self, now: float) -> None:
+        """Answer the pending views that have waited for long enough."""
+        for key, waiting in [*self._pending.items()]:
+            for view, until in waiting:
+                if until <= now and not view.answer.done():
+                    view.answer.set_result(Answer(self.value(view.video), "pending"))
+            left = [each for each in waiting if not each[0].answer.done()]
+            if left:
+                self._pending[key] = left
+            else:
+                del self._pending[key]
 
     def _limits(self) -> Limits:
         return Limits(bool(self.replica.peers.by_process), self._is_full, self.replica.room)
 
     def _changes(
-        self, views: list[View], batch: Batch | None, new: list[bool], added: dict[str, int]
+        self, views: list[View], batch: Batch | None, fates: list[Fate], added: Admitted
     ) -> Changes | None:
-        for view in compress(views, new):
+        for view in compress(views, (fate is Fate.NEW for fate in fates)):
             self.replica.count(view.video)
-        for video, views_of_it in added.items():
+        for video, views_of_it in added.new.items():
             self.replica.count(video, views_of_it)
         self._answered_early &= not self.replica.counting
         on_peers = any(view.on_peers for view in views) or (batch is not None and batch.on_peers)
@@ -454,14 +513,15 @@ def _keys(views: list[View], batch: Batch | None) -> list[str]:
     return [*keys]
 
 
-def _writing(
-    changes: Changes, keys: Mapping[str, str], now_s: int, until_s: int
-) -> Callable[[Transaction], None]:
-    """One transaction for keys and their views: both are on disk, or neither."""
+def _writing(changes: Changes, drop_s: float, until_s: int) -> Callable[[Transaction], None]:
+    """One transaction for keys and their views: both are on disk, or neither. Drop keys that have
+    expired before `drop_s`."""
+    keys: dict[str, str | None] = dict.fromkeys(changes.promised)
+    keys |= {**changes.elsewhere, **changes.counted}
 
     def write(transaction: Transaction) -> None:
         if keys:
-            transaction.keys.drop(now_s)
+            transaction.keys.drop(int(max(drop_s, 0)))
             transaction.keys.put(keys, until_s)
         transaction.write(changes)
 

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 class Answer(NamedTuple):
-    """How many views the video has now, and whether this request has added one."""
+    """How many views the video has now, and whether this request has added one. "pending": it will,
+    unless a node that can't be asked now has counted its key (see `ratchet.retries`)."""
 
     views: int
-    counted: bool
+    counted: bool | Literal["pending"]
 
 
 class View(NamedTuple):
@@ -17,6 +18,8 @@ class View(NamedTuple):
 
     video: str
     key: str | None
+    # Whether it says that it has been sent before.
+    retry: bool
     on_peers: bool
     answer: asyncio.Future[Answer]
 
@@ -37,9 +40,18 @@ class Entry(Protocol):
         """A UUID in lower case."""
 
 
+class BatchAnswer(NamedTuple):
+    """How many views of a batch are new, and how many are pending (see `Answer`)."""
+
+    counted: int
+    pending: int
+
+
 class Batch(NamedTuple):
-    """Entries that count together or not at all. The answer is how many of their views are new."""
+    """Entries that are taken together or not at all."""
 
     entries: Sequence[Entry]
+    # Whether it has been sent before.
+    retry: bool
     on_peers: bool
-    answer: asyncio.Future[int]
+    answer: asyncio.Future[BatchAnswer]

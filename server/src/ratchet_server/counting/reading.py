@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, cast
 
 import aiosqlite
-from ratchet.changes import Changes, ColumnChange
+from ratchet.changes import Changes, ColumnChange, Pending
 from ratchet.column import Row
 from ratchet.days import day_at
 from ratchet.slot import Slot
@@ -113,6 +113,17 @@ class Reading:
             yield Changes(days=tuple((day, video, views) for day, video, views, _ in kept))
         if not await self._is_whole(sums, schema.SUM, "days"):
             self.damage.append(f"the days: {sums.entries} entries can be read, and others can't")
+
+        sums = _Sum()
+        async for part in self._intact(schema.PENDING, sums):
+            yield Changes(
+                pending={
+                    key: Pending(video, views, by, bool(behind), since_ms)
+                    for key, video, views, by, behind, since_ms, _ in part
+                }
+            )
+        if not await self._is_whole(sums, schema.SUM, "pending"):
+            self.damage.append(f"pending views: {sums.entries} can be read, and others can't")
 
     async def _cluster(self) -> Changes:
         """The ids of the cluster. If some are lost, the node has to find its cluster anew."""

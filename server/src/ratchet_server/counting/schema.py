@@ -153,7 +153,21 @@ _KEY_GROUPS: Final = (
         videos BLOB NOT NULL
     ) STRICT""",
 )
-LATER_TABLES: Final = (_CLUSTER, _DAYS, _KEY_GROUPS)
+# Views that are accepted, and count once all nodes were asked: see `ratchet.retries`.
+_PENDING: Final = (
+    f"""CREATE TABLE pending (
+        key TEXT PRIMARY KEY,
+        video TEXT NOT NULL,
+        views {_COUNT.format("views")},
+        taken_by TEXT NOT NULL,
+        behind INTEGER NOT NULL,
+        since_ms {_COUNT.format("since_ms")},
+        crc INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO sums (name, entries, crcs) VALUES ('pending', 0, 0)",
+    *_summed("pending", "sums", "name = 'pending'"),
+)
+LATER_TABLES: Final = (_CLUSTER, _DAYS, _KEY_GROUPS, _PENDING)
 # What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
 TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 
@@ -209,6 +223,13 @@ PUT_GENERATION: Final = """
 PUT_CLUSTER: Final = """
     INSERT INTO cluster (kind, value, crc) VALUES (?1, ?2, crc(?1, ?2))
     ON CONFLICT (kind, value) DO NOTHING"""
+PUT_PENDING: Final = """
+    INSERT INTO pending (key, video, views, taken_by, behind, since_ms, crc)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, crc(?1, ?2, ?3, ?4, ?5, ?6))
+    ON CONFLICT (key) DO UPDATE SET video = excluded.video, views = excluded.views,
+    taken_by = excluded.taken_by, behind = excluded.behind, since_ms = excluded.since_ms,
+    crc = excluded.crc"""
+DROP_PENDING: Final = "DELETE FROM pending WHERE key = ?1"
 DROP_FIRST_DAYS: Final = """
     DELETE FROM cluster WHERE kind = 'first-day' AND CAST(value AS INTEGER) < ?1"""
 # How many entries of forgotten days a transaction drops at most. A day may have millions of them,
@@ -243,6 +264,7 @@ SLOTS: Final = _query("id, node, generation, upto, crc", "slots")
 ROWS: Final = _query("video, views, seq, crc", "rows WHERE slot = ?1", "ORDER BY seq")
 BASE: Final = _query("video, views, crc", "base")
 DAYS: Final = _query("day, video, views, crc", "days")
+PENDING: Final = _query("key, video, views, taken_by, behind, since_ms, crc", "pending")
 CLUSTER: Final = _query("kind, value, crc", "cluster")
 GENERATIONS: Final = _query("kind, node, generation, crc", "generations")
 # How many rows there should be, and the sum of their `crc`.

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ratchet.changes import Changes, Lift
+from ratchet.changes import Changes, Lift, Pending
 from ratchet.generations import FLOOR
 from ratchet.slot import Slot
 
@@ -51,6 +51,18 @@ class Transaction:
         self.drop_before = max(self.drop_before, changes.first_day)
         if self.drop_before:
             self._drop_days()
+        if changes.pending:
+            self._write_pending(changes.pending)
+
+    def _write_pending(self, pending: Mapping[str, Pending | None]) -> None:
+        rows = [
+            (key, one.video, one.views, one.by, int(one.behind), one.since_ms)
+            for key, one in pending.items()
+            if one
+        ]
+        gone = [(key,) for key, one in pending.items() if one is None]
+        self._execute_many(schema.PUT_PENDING, rows)
+        self._execute_many(schema.DROP_PENDING, gone)
 
     def _drop_days(self) -> None:
         """Drop some of the entries that are forgotten. Later transactions drop the rest, and who

@@ -16,7 +16,7 @@ from ratchet_server.http.gate import Gate
 from ratchet_server.http.guard import Guard
 from ratchet_server.http.large_body import read_body
 from ratchet_server.http.videos import Videos
-from ratchet_server.http.view_options import UUID, ack_of
+from ratchet_server.http.view_options import UUID, ack_of, is_retry
 from ratchet_server.settings import Ack
 
 MAX_ENTRIES: Final = 10_000
@@ -59,15 +59,15 @@ def batch(
 
     @blueprint.post("/api/views", stream=True)
     async def count(request: Request) -> HTTPResponse:
-        ack = ack_of(request, default_ack)
+        ack, retry = ack_of(request, default_ack), is_retry(request)
         body = await read_body(request, MAX_BODY)
         if freezes.outlived(request):
             raise ApiError(
                 503, "client_gone", "The client has closed the connection: nothing was counted."
             )
         gate.close_if_stopping(request)
-        counted = await keeper.count_batch(_entries(body, videos), ack)
-        return json({"counted": counted})
+        answer = await keeper.count_batch(_entries(body, videos), ack, retry=retry)
+        return json({"counted": answer.counted, "pending": answer.pending})
 
     return blueprint
 

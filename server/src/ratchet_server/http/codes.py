@@ -25,6 +25,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "bad_ids": "ids has too many ids, or comes with parameters that exclude it.",
     "bad_import": "The body is no import.",
     "bad_join": "The body names no cluster.",
+    "bad_attempt": "Ratchet-Attempt is no number of an attempt.",
     "bad_key": "The Idempotency-Key is no UUID.",
     "bad_limit": "limit is no whole number, or beyond its bounds.",
     "bad_max_age": "max-age is no whole number of seconds, or beyond its bounds.",

@@ -1,4 +1,4 @@
-"""What a request may say of how its views are to be counted: the ack, and the key."""
+"""What a request may say of how its views are to be counted: ack, key, and which attempt it is."""
 
 import re
 from typing import Final, cast
@@ -12,6 +12,7 @@ _ACK_BY_QUERY: Final = {f"ack={ack}": ack for ack in ACKS}
 # The pattern of a key, in either case.
 UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _KEY: Final = re.compile(UUID)
+_ATTEMPT: Final = re.compile("[1-9][0-9]{0,3}")
 
 
 def ack_of(request: Request, default: Ack) -> Ack:
@@ -37,3 +38,14 @@ def key_of(request: Request) -> str | None:
         message = "The Idempotency-Key must be a UUID; make a new one for each view."
         raise ApiError(400, "bad_key", message)
     return cast(str, key.lower())
+
+
+def is_retry(request: Request) -> bool:
+    """Whether `request` says that it has been sent before. Raises `ApiError`."""
+    attempt = request.headers.get("ratchet-attempt")
+    if attempt is None or attempt == "1":
+        return False
+    if _ATTEMPT.fullmatch(attempt):
+        return True
+    message = "Ratchet-Attempt must be the number of this attempt: 1 to 9999."
+    raise ApiError(400, "bad_attempt", message)

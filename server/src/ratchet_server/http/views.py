@@ -1,5 +1,7 @@
 """`POST /api/videos/{video}/views`: counts a view. A node spends most of its time on this call."""
 
+from typing import Final
+
 from sanic import Blueprint, HTTPResponse, Request
 
 from ratchet_server.counting.keeper import Keeper
@@ -10,8 +12,11 @@ from ratchet_server.http.gate import Gate
 from ratchet_server.http.robots import Robots
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
-from ratchet_server.http.view_options import ack_of, key_of
+from ratchet_server.http.view_options import ack_of, is_retry, key_of
 from ratchet_server.settings import Ack
+
+# In JSON.
+_COUNTED: Final = {True: "true", False: "false", "pending": '"pending"'}
 
 
 def views(
@@ -42,7 +47,7 @@ def views(
             video = videos.countable(video)
             gate.close_if_stopping(request)
             ack, key = ack_of(request, default_ack), key_of(request)
-            answer = await keeper.count_view(video, key, ack)
+            answer = await keeper.count_view(video, key, ack, retry=is_retry(request))
         except (ApiError, Refusal) as failure:
             error = refused(failure) if isinstance(failure, Refusal) else failure
             # A listed site's page must be able to read why.
@@ -50,7 +55,7 @@ def views(
             raise error from None
         # The hottest lines of a node: made by hand, the body costs half as much as with json(). A
         # video id needs no escaping.
-        counted = "true" if answer.counted else "false"
+        counted = _COUNTED[answer.counted]
         body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
         return HTTPResponse(body, headers=shared, content_type="application/json")
 

@@ -1,0 +1,169 @@
+"""Inquiries: who must say of a key whether it has counted it, and what each has said.
+
+Everybody must: every process that is alive, and every name that is missing or may come back within
+its grace. A process that has answered and died is not asked again: what it said was on its disk,
+and its next process says the same.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ratchet.changes import Pending
+from ratchet.frames import KEYS_SINCE, Hello
+from ratchet.members import Members
+from ratchet.names import is_import
+from ratchet.peers import Peers
+from ratchet.table import Table
+
+# What somebody has said of a key that it never counts. A rival says the id of a process instead.
+NEVER: Final = ""
+# After so long without a tick, we have been stopped.
+SLEPT_S: Final = 3.0
+# How long all must have been connected, so that all their questions have come.
+HEARD_S: Final = 10.0
+# For how long keys that have expired are kept for members that can't be reached.
+HOLD_S: Final = 7 * 86400.0
+
+
+@dataclass(slots=True)
+class _Inquiry:
+    """What was said of one key: by process, and by name, as processes end."""
+
+    # Only answers to questions from this number on count.
+    since: int
+    by_process: dict[str, str] = field(default_factory=dict)
+    by_node: dict[str, str] = field(default_factory=dict)
+
+
+class Inquiries:
+    """Our questions about keys."""
+
+    def __init__(self, table: Table, peers: Peers, members: Members, me: Hello) -> None:
+        """`me`: this process."""
+        # At how many addresses, given to this node, nobody was ever met.
+        self.unmet = 0
+        self._table = table
+        self._peers = peers
+        self._members = members
+        self._me = me
+        self._by_key: dict[str, _Inquiry] = {}
+        # The number of the last question.
+        self._number = 0
+        self._now = 0.0
+        # At the last look: all other processes that are alive, with their names; and the names of
+        # which none is, and one may come back.
+        self._everybody: dict[str, str] = {}
+        self._missing: set[str] = set()
+        # When we first looked; since when all have been connected without a gap; and when that had
+        # last been so for long enough.
+        self._began: float | None = None
+        self._whole_since: float | None = None
+        self._heard_at: float | None = None
+
+    # -- our questions ---------------------------------------------------------------------------
+
+    def begin(self, key: str) -> None:
+        """Ask everybody about this key, again if it was asked before."""
+        self._by_key[key] = _Inquiry(self._number + 1)
+
+    def end(self, key: str) -> None:
+        """Nobody need say any more of this key."""
+        self._by_key.pop(key, None)
+
+    def next_number(self) -> int:
+        """The number of the next question."""
+        self._number += 1
+        return self._number
+
+    def hear(self, key: str, word: str, process: str, number: int) -> bool:
+        """A process has said `word` of a key, in answer to the question with this number. Whether
+        that counts."""
+        inquiry = self._by_key.get(key)
+        if inquiry is None or number < inquiry.since:
+            return False
+        node = self._peers.by_process[process].hello.node
+        inquiry.by_process[process] = inquiry.by_node[node] = word
+        return True
+
+    def to_ask(self, pending: Mapping[str, Pending], keys: Iterable[str]) -> dict[str, list[str]]:
+        """Which of these keys to ask each peer about."""
+        asked: dict[str, list[str]] = {}
+        for process, peer in self._peers.by_process.items():
+            if peer.version >= KEYS_SINCE:
+                for key in keys:
+                    word = self._by_key[key].by_process.get(process)
+                    if not self._is_final(pending[key], word, process):
+                        asked.setdefault(process, []).append(key)
+        return asked
+
+    def silent(self, key: str, pending: Pending) -> Iterator[str]:
+        """The names that have not said of a pending key what we need to count it."""
+        inquiry = self._by_key[key]
+        for process, node in self._everybody.items():
+            if not self._is_final(pending, inquiry.by_process.get(process), process):
+                yield node
+        for node in self._missing:
+            if not self._is_final(pending, inquiry.by_node.get(node), ""):
+                yield node
+
+    def _is_final(self, ours: Pending, word: str | None, process: str) -> bool:
+        """Whether we need no other word of `process`."""
+        if word is None or word == NEVER:
+            return word == NEVER
+        # Of rivals the smallest counts. On two copies of one disk they have the same id.
+        return not ours.behind and (word, process) > (ours.by, self._me.process)
+
+    # -- who is there ----------------------------------------------------------------------------
+
+    def tick(self, now: float) -> bool:
+        """Time has passed. Whether we have been stopped meanwhile."""
+        slept = now - self._now > SLEPT_S
+        if slept:
+            self._whole_since = None
+        self._now = now
+        return slept
+
+    def look(self) -> None:
+        """Who is there now? Call it before `silent`."""
+        self._everybody = {process: one.node for process, one in self._peers.alive().items()}
+        missing = {node for node in self._members.missing_s(self._now) if not is_import(node)}
+        missing |= {one.node for one in self._members.dismissed(self._now)}
+        # An earlier process of our name has left us its disk.
+        self._missing = missing - {self._me.node}
+
+    def beat(self) -> None:
+        """Once a heartbeat: is everybody connected?"""
+        self.look()
+        now = self._now
+        if self._began is None:
+            self._began = now
+        absent = self._missing - {*self._everybody.values()}
+        indirect = self._everybody.keys() - self._peers.by_process.keys()
+        if self.unmet or absent or indirect:
+            self._whole_since = None
+        elif self._whole_since is None:
+            self._whole_since = now
+        elif now - self._whole_since >= HEARD_S:
+            self._heard_at = now
+
+    def others_exist(self) -> bool:
+        """Whether we know of anybody else."""
+        self.look()
+        return bool(self._everybody or self._missing)
+
+    def heard_until(self, now: float) -> float:
+        """A key that expired before this time may be forgotten: nobody can still ask for it."""
+        if self._began is None:
+            return float("-inf")
+        limit = now - HOLD_S if now - self._began >= HOLD_S else float("-inf")
+        return limit if self._heard_at is None else max(limit, self._heard_at - HEARD_S)
+
+    def taker(self, turn: int) -> str | None:
+        """A process that can take over what is pending here: one that stays. Each turn another."""
+        stay = [
+            process
+            for process, peer in sorted(self._peers.by_process.items())
+            if peer.version >= KEYS_SINCE and peer.slot and not self._table.is_closed(peer.slot)
+        ]
+        return stay[turn % len(stay)] if stay else None

@@ -1,0 +1,368 @@
+"""Retries: a view with a key counts once, wherever its retry lands.
+
+A first attempt counts at once at the node that it reaches, and no key is sent around for it. A
+*retry* may reach another node than the first attempt, which has perhaps counted, or will: its node
+died, was stopped, or is cut off. So the node that receives a retry keeps the view as **pending**,
+on disk, and asks every member of the cluster: have you counted this key?
+
+- A member that has counted it says *counted*. The view is no new one.
+- A member that has not **promises** never to count it by itself, writes that, and says *never*. If
+  the first attempt reaches it later, that one is pending there.
+- A member that keeps the same key as pending says so. Then the process with the smaller id counts.
+
+When every member has answered, and nobody has counted, the view counts. Whoever can't be reached is
+waited for, until it is back, or is retired and the grace is over. So a node accepts a view at any
+time, no number is ever too high, and only retries pay.
+
+*Why is it never counted twice?* Call those who keep a key as pending *rivals*. A member that has
+promised a key is no rival, so any two rivals had the key before either heard the other's question.
+Then each hears of the other, so all know all rivals, and the smallest id is the same to them.
+
+*A retry that reaches a member which has promised* the key waits **behind** the rivals, in case all
+of them are lost with their disks. It says *never* to all, and after each promise to a rival it asks
+again from the start. Once no rival is left, and nobody has counted, it becomes one, and asks again.
+
+*Whom does a node ask that does not know all members?* Each joined through another one, which lists
+its name from then on. So answers count only between two that list the same names. A name that is
+new, or was gone, takes first attempts for retries for a moment: they may have waited here since
+before anybody knew the name.
+
+What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
+one, or ran twice, on two disks; one counted at a member that was retired by mistake, or cut off for
+a week longer than keys live; one counted at a node that had never met its cluster. With every other
+fault, each key counts once.
+
+`inquiries` says who must answer.
+
+(Paxos, Lamport 1998, has promises for the same purpose: an acceptor gives up what it could do.)
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from itertools import islice
+from typing import Any, Final
+
+from ratchet.changes import Changes, Pending
+from ratchet.fingerprint import WORD, entry
+from ratchet.frames import MAX_ROWS, AskKeys, Hello, Send, TellKeys
+from ratchet.inquiries import NEVER, Inquiries
+from ratchet.peers import Peers
+from ratchet.table import Table
+
+# So many views may be pending at once. More retries are refused.
+MAX_PENDING: Final = 100_000
+# So many questions of peers may wait for the driver. Others are asked again.
+MAX_QUESTIONS: Final = 100
+# In so many frames a peer is asked at once.
+MAX_ASKED: Final = 10
+# For how long a name that is new takes first attempts for retries. Those that waited for it to open
+# its slot, or while it was stopped, are taken within that time.
+NEW_S: Final = 5.0
+
+
+class Fate(Enum):
+    """What becomes of a view with a key."""
+
+    NEW = auto()  # It counts now.
+    COUNTED = auto()  # It has counted before.
+    PENDING = auto()  # The others must be asked first.
+    REFUSED = auto()  # Too many are pending.
+
+
+# What a driver has on disk of keys: the video of each that was counted, None for one that was
+# promised.
+Known = Mapping[str, str | None]
+
+
+@dataclass(slots=True)
+class _Writes:
+    """What the next transaction has of keys: see `Changes`."""
+
+    counted: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    promised: set[str] = field(default_factory=set)
+    pending: dict[str, Pending | None] = field(default_factory=dict)
+    # What to send when it is on disk.
+    answers: list[Send] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.counted or self.elsewhere or self.promised or self.pending)
+
+
+class Retries:
+    """The pending views of this node, and what it answers to the questions of others.
+
+    For each transaction the driver looks up the keys of its views, and those `asked` for. It asks
+    for the `fate` of each view, and then calls `count`, `wait`, or neither; and `answer`, once.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        peers: Peers,
+        inquiries: Inquiries,
+        me: Hello,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        """`me`: this process. `wall_ms`: see `Replica`."""
+        # Those on disk, by key.
+        self.pending: dict[str, Pending] = {}
+        # The keys that are no longer pending, and how many views of each have counted here, until
+        # the driver has taken them.
+        self.outcomes: dict[str, int] = {}
+        self._table = table
+        self._peers = peers
+        self._inquiries = inquiries
+        self._me = me
+        self._wall_ms = wall_ms
+        # Questions that wait until the driver has looked up their keys.
+        self._questions: list[tuple[str, AskKeys]] = []
+        self._next = _Writes()
+        self._writing = _Writes()
+        # The keys of which somebody has said something new; whether to look at all.
+        self._heard: set[str] = set()
+        self._all_due = True
+        self._leaving = False
+        # Until when our name is new to the others; None before our slot is open.
+        self._new_until: float | None = None
+        self._now = 0.0
+
+    def restore(self, part: Changes) -> None:
+        """A part of what is on disk, when we start."""
+        for key, pending in part.pending.items():
+            if pending:
+                self.pending[key] = pending
+                self._inquiries.begin(key)
+
+    # -- views -----------------------------------------------------------------------------------
+
+    def fate(self, key: str, known: Known, *, first: bool) -> Fate:
+        """What becomes of a view. `first`: it does not say that it is a retry."""
+        if self._has_counted(key, known):
+            return Fate.COUNTED
+        if key in self._next.pending or key in self.pending:
+            return Fate.PENDING
+        is_promised = key in known or key in self._next.promised
+        if first and not is_promised and not self._is_new():
+            return Fate.NEW
+        alone = not self._inquiries.others_exist() and (first or not self._inquiries.unmet)
+        if alone and not is_promised:
+            return Fate.NEW
+        return Fate.PENDING if len(self.pending) < MAX_PENDING else Fate.REFUSED
+
+    def count(self, key: str, video: str) -> None:
+        """A view with this key counts in the next transaction."""
+        self._next.counted[key] = video
+
+    def wait(self, key: str, video: str, known: Known, views: int = 1) -> None:
+        """Views with this key are pending from the next transaction on."""
+        if key not in self.pending and key not in self._next.pending:
+            behind = key in known or key in self._next.promised
+            self._next.pending[key] = Pending(
+                video, views, self._me.process, behind, self._wall_ms()
+            )
+
+    def video_of(self, key: str) -> str | None:
+        """The video of a pending view, or of one that counts in the next transaction."""
+        pending = self._next.pending.get(key) or self.pending.get(key)
+        return pending.video if pending else self._next.counted.get(key)
+
+    # -- questions of others ---------------------------------------------------------------------
+
+    def receive(self, frame: AskKeys | TellKeys, process: str) -> None:
+        """A peer asks, or answers."""
+        if isinstance(frame, TellKeys):
+            self._hear(frame, process)
+        elif len(self._questions) < MAX_QUESTIONS:
+            self._questions.append((process, frame))
+
+    def asked(self) -> set[str]:
+        """The keys that the driver must look up before it calls `answer`."""
+        return {key for _, question in self._questions for key in question.keys}
+
+    def answer(self, known: Known) -> list[Send]:
+        """Answer the questions that wait. Returns what can be said at once. Other answers are sent
+        when what they say is on disk."""
+        questions, self._questions = self._questions, []
+        for process, question in questions:
+            # Who lists other names may know a member that we don't, or the other way round. Soon
+            # both list the same, and it asks again.
+            if question.names == self._names() and process in self._peers.by_process:
+                self._next.answers.append(Send(process, self._tell(question, known)))
+        if self._next:
+            return []
+        sends, self._next.answers = self._next.answers, []
+        return sends
+
+    def _tell(self, question: AskKeys, known: Known) -> TellKeys:
+        counted: list[str] = []
+        never: list[str] = []
+        rivals: dict[str, str] = {}
+        given = dict(zip(question.keys, question.views, strict=False))
+        for key in question.keys:
+            if self._has_counted(key, known):
+                counted.append(key)
+                continue
+            if key in given:
+                # Its node leaves, and hands the views over.
+                video, views = given[key]
+                self.wait(key, video, known, views)
+            ours = self._next.pending.get(key) or self.pending.get(key)
+            if ours and (key in given or not ours.behind):
+                rivals[key] = ours.by
+                continue
+            never.append(key)
+            if ours and question.rival:
+                self._inquiries.begin(key)
+            elif not ours and key not in known:
+                self._next.promised.add(key)
+        return TellKeys(question.number, tuple(counted), tuple(never), rivals)
+
+    # -- our questions ---------------------------------------------------------------------------
+
+    def tick(self, now: float, *, is_new: bool | None) -> None:
+        """Time has passed. `is_new`: whether no member knew our name to count when our slot was
+        opened; None before that."""
+        slept = self._inquiries.tick(now)
+        if is_new is not None and (self._new_until is None or (slept and self._is_new())):
+            self._new_until = now + NEW_S if is_new else now
+        self._now = now
+
+    def beat(self, unmet: int) -> list[Send]:
+        """Once a heartbeat: ask again. `unmet`: see `Replica.tick`."""
+        self._inquiries.unmet, self._all_due = unmet, True
+        self._inquiries.beat()
+        return self._ask(self.pending)
+
+    def leave(self) -> None:
+        """This process ends for good. Another one should take over what is pending."""
+        if not self._leaving:
+            self._leaving = True
+            self._next.pending |= self._all_behind()
+
+    def _all_behind(self) -> dict[str, Pending | None]:
+        """Our pending views, so that nobody waits for us. We count none of them any more."""
+        return {
+            key: replace(pending, behind=True)
+            for key, pending in self.pending.items()
+            if not pending.behind and key not in self._next.pending
+        }
+
+    def _ask(self, keys: Iterable[str]) -> list[Send]:
+        if self._leaving:
+            taker = self._inquiries.taker(self._inquiries.next_number())
+            asked = {taker: list(keys)} if taker else {}
+        else:
+            asked = self._inquiries.to_ask(self.pending, keys)
+        return [
+            Send(process, question)
+            for process, some in asked.items()
+            for question in islice(self._questions_about(some), MAX_ASKED)
+        ]
+
+    def _questions_about(self, keys: list[str]) -> Iterator[AskKeys]:
+        for rival in (True, False):
+            some = [key for key in keys if self.pending[key].behind != rival]
+            for at in range(0, len(some), MAX_ROWS):
+                part = tuple(some[at : at + MAX_ROWS])
+                held = [self.pending[key] for key in part] if self._leaving else []
+                views = tuple((pending.video, pending.views) for pending in held)
+                number = self._inquiries.next_number()
+                yield AskKeys(number, self._names(), rival, part, views)
+
+    def _hear(self, answer: TellKeys, process: str) -> None:
+        for key in answer.counted:
+            # It has counted, whatever we asked.
+            if (pending := self.pending.get(key)) and key not in self._next.counted:
+                self._next.elsewhere[key] = pending.video
+                self._next.pending[key] = None
+        words = dict.fromkeys(answer.never, NEVER) | dict(answer.pending)
+        for key, word in words.items():
+            if self._inquiries.hear(key, word, process, answer.answers):
+                self._heard.add(key)
+                if self._leaving and word != NEVER and key in self.pending:
+                    # It is pending there now.
+                    self._next.pending[key] = None
+                    self._next.promised.add(key)
+
+    # -- settling --------------------------------------------------------------------------------
+
+    def settle(self, count: Callable[[str, int], bool]) -> None:
+        """Count the pending views of which everybody has said what we need. (Look at those of which
+        somebody has said something, and once a heartbeat at all: a member may have gone.) `count`
+        returns False if it can't count so many now."""
+        if self._leaving or self._inquiries.unmet or not (self._heard or self._all_due):
+            return
+        due = [key for key in self.pending if self._all_due or key in self._heard]
+        self._heard, self._all_due = set(), False
+        self._inquiries.look()
+        for key in due:
+            pending = self.pending[key]
+            if key in self._next.pending or any(self._inquiries.silent(key, pending)):
+                continue
+            if pending.behind:
+                # Nobody has counted it, and no rival is left.
+                self._next.pending[key] = replace(pending, behind=False)
+            elif count(pending.video, pending.views):
+                self._next.counted[key] = pending.video
+                self._next.pending[key] = None
+
+    def awaited(self) -> Mapping[str, int]:
+        """Of how many pending views each name has not said what we need."""
+        counts: dict[str, int] = {}
+        self._inquiries.look()
+        for key, pending in self.pending.items():
+            for node in {*self._inquiries.silent(key, pending)}:
+                counts[node] = counts.get(node, 0) + 1
+        return counts
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def begin(self) -> dict[str, Any]:
+        """What is to be written of keys, as fields of `Changes`; nothing if there is nothing."""
+        if not self._next:
+            return {}
+        self._writing, self._next = self._next, _Writes()
+        return {
+            "counted": self._writing.counted,
+            "elsewhere": self._writing.elsewhere,
+            "promised": frozenset(self._writing.promised),
+            "pending": self._writing.pending,
+        }
+
+    def written(self) -> list[Send]:
+        """What `begin` returned is on disk. What to send now."""
+        writing, self._writing = self._writing, _Writes()
+        new = []
+        for key, pending in writing.pending.items():
+            if pending is None:
+                # Not twice, if two members have said that it has counted.
+                if before := self.pending.pop(key, None):
+                    self.outcomes[key] = before.views if key in writing.counted else 0
+                self._inquiries.end(key)
+            else:
+                self.pending[key] = pending
+                self._inquiries.begin(key)
+                new.append(key)
+        return writing.answers + self._ask(new)
+
+    def unwritten(self) -> None:
+        """What `begin` returned is surely not on disk. Peers ask again."""
+        writing, self._writing = self._writing, _Writes()
+        self._next.elsewhere |= writing.elsewhere
+        self._next.pending |= dict.fromkeys(writing.elsewhere)
+        if self._leaving:
+            self._next.pending |= self._all_behind()
+
+    def _has_counted(self, key: str, known: Known) -> bool:
+        return (
+            known.get(key) is not None or key in self._next.counted or key in self._next.elsewhere
+        )
+
+    def _is_new(self) -> bool:
+        return self._new_until is None or self._now < self._new_until
+
+    def _names(self) -> int:
+        """A fingerprint of the names that we list."""
+        return sum(entry(node, 1) for node in self._table.newest.names()) % WORD

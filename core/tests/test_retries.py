@@ -1,0 +1,366 @@
+"""A view with a key counts once, wherever its retry lands. (The simulation has the wild schedules;
+here is each rule alone.)"""
+
+from dataclasses import replace
+
+import pytest
+from ratchet import inquiries, retries
+from ratchet.frames import AskKeys, TellKeys, Versions
+from ratchet.retries import Fate
+from small_world import TIDE, Node, World
+
+KEY = "00000000-0000-7000-8000-000000000001"
+OTHER = "00000000-0000-7000-8000-000000000002"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(grace_s=60.0)
+
+
+@pytest.fixture
+def nodes(world: World) -> list[Node]:
+    nodes = world.meet("a", "b", "c")
+    pass_quietly(world, 2 * retries.NEW_S)
+    return nodes
+
+
+def pass_quietly(world: World, seconds: float) -> None:
+    for _ in range(int(seconds)):
+        world.pass_time(1.0)
+        world.settle_wire()
+        for node in world.alive():
+            world.flush(node)
+        world.settle_wire()
+
+
+def counts(world: World) -> int:
+    """The views that all have, once all know all."""
+    world.heal()
+    world.settle()
+    [value] = {node.replica.table.value(TIDE) for node in world.alive()}
+    return value
+
+
+class TestAFirstAttempt:
+    def test_counts_at_once_and_asks_nobody(self, world: World, nodes: list[Node]) -> None:
+        assert world.view(nodes[0], KEY) is Fate.NEW
+        assert world.on_wire(AskKeys) == []
+        assert world.truth[TIDE] == 1
+
+    def test_counts_once_at_its_node(self, world: World, nodes: list[Node]) -> None:
+        world.view(nodes[0], KEY)
+        assert world.view(nodes[0], KEY) is Fate.COUNTED
+        assert world.retry(nodes[0], KEY) is Fate.COUNTED
+        assert counts(world) == 1
+
+    def test_at_a_node_that_has_promised_its_key_is_pending(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        world.retry(nodes[1], KEY)
+        world.settle_wire()
+        assert world.view(nodes[0], KEY) is Fate.PENDING
+        assert counts(world) == 1
+
+    def test_counts_without_the_write_that_failed(self, world: World, nodes: list[Node]) -> None:
+        a = nodes[0]
+        a.replica.count(TIDE)
+        a.replica.retries.count(KEY, TIDE)
+        world.begin_write(a)
+        world.fail_write(a)
+        assert world.view(a, KEY) is Fate.NEW
+        assert counts(world) == 1
+
+
+class TestARetry:
+    def test_at_another_node_does_not_count_again(self, world: World, nodes: list[Node]) -> None:
+        world.view(nodes[0], KEY)
+        assert world.retry(nodes[1], KEY) is Fate.PENDING
+        world.settle_wire()
+        assert nodes[1].replica.retries.outcomes == {KEY: False}
+        assert world.retry(nodes[1], KEY) is Fate.COUNTED
+        assert counts(world) == 1
+
+    def test_counts_when_the_first_attempt_never_came(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        assert world.retry(nodes[1], KEY) is Fate.PENDING
+        assert world.truth[TIDE] == 0
+        world.settle_wire()
+        assert world.truth[TIDE] == 1
+        assert nodes[1].replica.retries.outcomes == {KEY: True}
+
+    def test_alone_counts_at_once(self, world: World) -> None:
+        [a] = world.meet("a")
+        assert world.retry(a, KEY) is Fate.NEW
+
+    def test_waits_for_addresses_at_which_nobody_was_met(self, world: World) -> None:
+        [a] = world.meet("a")
+        a.unmet = 1
+        pass_quietly(world, 3)
+        assert world.retry(a, KEY) is Fate.PENDING
+        pass_quietly(world, 3)
+        assert world.truth[TIDE] == 0
+        a.unmet = 0
+        pass_quietly(world, 3)
+        assert world.truth[TIDE] == 1
+
+    def test_waits_for_a_node_that_is_cut_off_and_has_counted_it(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, _ = nodes
+        world.view(a, KEY)
+        world.cut_off(a)
+        world.retry(b, KEY)
+        pass_quietly(world, 30)
+        assert dict(b.replica.retries.awaited()) == {"a": 1}
+        assert world.truth[TIDE] == 1
+        assert counts(world) == 1
+        assert b.replica.retries.pending == {}
+
+    def test_waits_for_a_node_that_is_down_and_asks_its_next_process(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, _ = nodes
+        world.view(a, KEY)
+        disk = world.crash(a)
+        world.retry(b, KEY)
+        pass_quietly(world, 30)
+        world.start("a", disk)
+        assert counts(world) == 1
+
+    def test_of_a_retired_node_waits_until_its_grace_is_over(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.crash(a)
+        world.retry(b, KEY)
+        pass_quietly(world, 3)
+        c.replica.cluster.retire("a")
+        pass_quietly(world, 50)
+        assert world.truth[TIDE] == 0
+        pass_quietly(world, 15)
+        assert world.truth[TIDE] == 1
+
+    def test_is_still_pending_after_a_crash(self, world: World, nodes: list[Node]) -> None:
+        a, b, _ = nodes
+        world.cut_off(a)
+        world.retry(b, KEY)
+        disk = world.crash(b)
+        world.start("b", disk)
+        assert counts(world) == 1
+
+    def test_waits_for_nodes_of_the_last_version(self, world: World, nodes: list[Node]) -> None:
+        a, b, _ = nodes
+        peer = b.replica.peers.by_process[a.process]
+        peer.hello = replace(peer.hello, versions=Versions(1, 4))
+        world.retry(b, KEY)
+        pass_quietly(world, 5)
+        assert dict(b.replica.retries.awaited()) == {"a": 1}
+        assert world.truth[TIDE] == 0
+
+    def test_more_than_may_wait_are_refused(
+        self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retries, "MAX_PENDING", 1)
+        world.cut_off(nodes[0])
+        assert world.retry(nodes[0], KEY) is Fate.PENDING
+        assert world.retry(nodes[0], OTHER) is Fate.REFUSED
+        assert world.retry(nodes[0], KEY) is Fate.PENDING
+
+    def test_with_lost_frames_asks_again(self, world: World, nodes: list[Node]) -> None:
+        world.retry(nodes[1], KEY)
+        world.settle_wire(lose=AskKeys)
+        assert world.lost == 2
+        pass_quietly(world, 2)
+        assert world.truth[TIDE] == 1
+
+
+class TestRivals:
+    def test_of_two_at_once_one_counts(self, world: World, nodes: list[Node]) -> None:
+        for node in nodes:
+            world.retry(node, KEY)
+        assert counts(world) == 1
+        outcomes = [node.replica.retries.outcomes[KEY] for node in nodes]
+        assert sorted(outcomes) == [False, False, True]
+
+    def test_the_same_one_counts_when_the_other_is_down_for_a_while(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.cut(a, c)
+        world.retry(a, KEY)
+        world.retry(c, KEY)
+        disk = world.crash(a)
+        pass_quietly(world, 5)
+        assert world.truth[TIDE] == 0
+        world.start("a", disk)
+        assert counts(world) == 1
+        assert b.replica.retries.pending == {}
+
+    def test_who_has_promised_counts_when_the_rival_is_lost(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.cut(b, c)
+        world.retry(b, KEY)
+        world.settle_wire()
+        # `a` has promised it to `b`. The view comes to `a`, and `b` is lost for ever.
+        assert world.retry(a, KEY) is Fate.PENDING
+        assert a.replica.retries.pending[KEY].behind
+        world.crash(b)
+        pass_quietly(world, 3)
+        c.replica.cluster.retire("b")
+        pass_quietly(world, 70)
+        assert world.truth[TIDE] == 1
+
+    def test_two_who_have_promised_become_rivals_and_one_counts(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        d = world.start("d")
+        world.settle()
+        a, b, c = nodes
+        pass_quietly(world, 10)
+        world.cut(b, d)
+        world.retry(b, KEY)
+        world.settle_wire()
+        world.retry(a, KEY)
+        world.retry(c, KEY)
+        assert a.replica.retries.pending[KEY].behind
+        assert c.replica.retries.pending[KEY].behind
+        world.crash(b)
+        pass_quietly(world, 3)
+        d.replica.cluster.retire("b")
+        pass_quietly(world, 80)
+        assert world.truth[TIDE] == 1
+        assert counts(world) == 1
+
+
+class TestQuestions:
+    def test_are_answered_once_the_promise_is_on_disk(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a = nodes[0]
+        world.retry(nodes[1], KEY)
+        while world.wire:
+            world.deliver()
+        world.begin_write(a)
+        assert world.on_wire(TellKeys) == []
+        world.reach_disk(a)
+        world.confirm(a)
+        [told] = world.on_wire(TellKeys)
+        assert told.never == (KEY,)
+        assert a.disk.keys == {KEY: None}
+
+    def test_of_a_node_that_lists_other_names_are_not_answered(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        d = world.start("d", alone=True)
+        world.cuts.discard(frozenset((c.process, d.process)))
+        world.connect(c, d)
+        # `b` does not know `d`, which has joined through `c`, and takes a view.
+        while packets := [packet for packet in world.wire if packet.receiver is not b]:
+            world.deliver(world.wire.index(packets[0]))
+            for node in (c, d):
+                world.flush(node)
+        world.lose_all()
+        assert world.view(d, KEY) is Fate.PENDING
+        world.settle_wire(lose=AskKeys)
+        world.retry(b, KEY)
+        assert counts(world) == 1
+        assert a.replica.retries.pending == {}
+
+    def test_that_are_too_many_are_dropped(
+        self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retries, "MAX_QUESTIONS", 1)
+        a, b, c = nodes
+        world.retry(b, KEY)
+        world.retry(c, OTHER)
+        while world.wire:
+            world.deliver()
+        assert len(a.replica.retries.asked()) == 1
+        assert counts(world) == 2
+
+
+class TestANewName:
+    @pytest.mark.usefixtures("nodes")
+    def test_takes_first_attempts_for_retries_for_a_moment(self, world: World) -> None:
+        d = world.start("d")
+        world.settle_wire()
+        assert world.view(d, KEY) is Fate.PENDING
+        world.settle()
+        assert world.truth[TIDE] == 1
+        pass_quietly(world, retries.NEW_S)
+        assert world.view(d, OTHER) is Fate.NEW
+
+    def test_is_that_no_more_after_a_restart(self, world: World, nodes: list[Node]) -> None:
+        disk = world.crash(nodes[0])
+        a = world.start("a", disk)
+        world.settle_wire()
+        world.pass_time(0.25)
+        assert world.view(a, KEY) is Fate.NEW
+
+    def test_without_any_other_counts_at_once(self, world: World) -> None:
+        a = world.start("a")
+        a.unmet = 2
+        world.pass_time(2.5)
+        assert world.view(a, KEY) is Fate.NEW
+
+
+class TestLeaving:
+    def test_hands_pending_views_over(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        world.cut(a, c)
+        world.retry(b, KEY)
+        world.retry(a, OTHER)
+        world.settle_wire()
+        assert a.replica.retries.pending.keys() == {OTHER}
+        world.leave(a)
+        assert a.disk.pending == {}
+        assert counts(world) == 2
+        assert c.replica.retries.pending == {}
+
+    def test_with_nobody_to_hand_over_to_keeps_them(self, world: World, nodes: list[Node]) -> None:
+        a = nodes[0]
+        world.cut_off(a)
+        world.retry(a, KEY)
+        a.replica.leave()
+        pass_quietly(world, 5)
+        assert a.replica.unshared() > 0
+        disk = world.crash(a)
+        assert disk.pending[KEY].behind
+        world.heal()
+        world.start("a", disk)
+        assert counts(world) == 1
+
+
+class TestForgettingKeys:
+    def test_while_all_are_connected_keys_may_go_when_they_expire(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        pass_quietly(world, 2 * inquiries.HEARD_S)
+        late = world.now - nodes[0].replica.inquiries.heard_until(world.now)
+        assert late == pytest.approx(inquiries.HEARD_S, abs=1.5)
+
+    def test_while_one_is_missing_they_stay(self, world: World, nodes: list[Node]) -> None:
+        pass_quietly(world, 2 * inquiries.HEARD_S)
+        before = nodes[0].replica.inquiries.heard_until(world.now)
+        disk = world.crash(nodes[1])
+        pass_quietly(world, 100)
+        assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
+        world.start("b", disk)
+        pass_quietly(world, 5)
+        assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
+        pass_quietly(world, 2 * inquiries.HEARD_S)
+        assert nodes[0].replica.inquiries.heard_until(world.now) > before + 90
+
+    def test_a_process_that_has_just_started_forgets_none(self, world: World) -> None:
+        a = world.start("a")
+        assert a.replica.inquiries.heard_until(world.now) == float("-inf")
+
+    def test_after_a_week_they_go_all_the_same(self, world: World, nodes: list[Node]) -> None:
+        world.crash(nodes[1])
+        now = world.now + 2 * inquiries.HOLD_S
+        assert nodes[0].replica.inquiries.heard_until(now) == now - inquiries.HOLD_S
