@@ -27,7 +27,7 @@ def database() -> sqlite3.Connection:
 def opened(path: str) -> sqlite3.Connection:
     """A database with the tables, and nothing else of a store."""
     database = sqlite3.connect(path, isolation_level=None)
-    for statement in (*schema.TABLES, *schema.LATER_TABLES[-1]):
+    for statement in (*schema.TABLES, *schema.KEY_GROUPS):
         if "key" in statement:
             database.execute(statement)
     return database

@@ -22,8 +22,8 @@ class TestAnOlderFile:
         run(path, lambda store: write(store, WHOLE))
         spoil(
             path,
-            "DROP TABLE cluster; DROP TABLE days; DROP TABLE key_groups; "
-            "DELETE FROM sums WHERE name IN ('cluster', 'days')",
+            "DROP TABLE cluster; DROP TABLE days; DROP TABLE key_groups; DROP TABLE pending; "
+            "DELETE FROM sums WHERE name IN ('cluster', 'days', 'pending')",
         )
 
         async def story(store: Store) -> None:
@@ -42,7 +42,11 @@ class TestAnOlderFile:
         """What is in one slot there may be of many days."""
         path = tmp_path / "x.sqlite"
         run(path, lambda store: write(store, WHOLE, Changes(ids=IDS)))
-        spoil(path, "DROP TABLE key_groups; DROP TABLE days; DELETE FROM sums WHERE name = 'days'")
+        spoil(
+            path,
+            "DROP TABLE pending; DROP TABLE key_groups; DROP TABLE days; "
+            "DELETE FROM sums WHERE name IN ('days', 'pending')",
+        )
 
         async def story(store: Store) -> None:
             before = day_at(time.time_ns() // 1000)

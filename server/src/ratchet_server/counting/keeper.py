@@ -168,9 +168,10 @@ class Keeper:
         """Count one view of `video`, once for each `key`, and wait for what `ack` promises.
 
         `retry`: it has been sent before, perhaps to another node. If not all nodes can be asked, it
-        is pending, on our disk; that may be so of any view with a key while nodes start. A view with a key waits for the disk even with ack=memory, because only the database knows
-        whether the key has come before. If the caller is cancelled, the view may count or not.
-        Raises `NotCounted`, or `NotShared` if the view is on our disk alone.
+        is pending, and on our disk; so may be any view with a key while nodes start. A view with a
+        key waits for the disk even with ack=memory, because only the database knows whether the key
+        has come before. If the caller is cancelled, the view may count or not. Raises `NotCounted`,
+        or `NotShared` if the view is on our disk alone.
         """
         self.check_accepting()
         if ack == "memory" and key is None and self.replica.counting:

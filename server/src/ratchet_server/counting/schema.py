@@ -146,7 +146,7 @@ _DAYS: Final = (
 )
 # The keys of views, in groups: see `keys`. An id has the time of expiry, `keys` has 16 bytes for
 # each key, and `videos` a line.
-_KEY_GROUPS: Final = (
+KEY_GROUPS: Final = (
     """CREATE TABLE key_groups (
         id INTEGER PRIMARY KEY,
         keys BLOB NOT NULL,
@@ -167,7 +167,7 @@ _PENDING: Final = (
     "INSERT INTO sums (name, entries, crcs) VALUES ('pending', 0, 0)",
     *_summed("pending", "sums", "name = 'pending'"),
 )
-LATER_TABLES: Final = (_CLUSTER, _DAYS, _KEY_GROUPS, _PENDING)
+LATER_TABLES: Final = (_CLUSTER, _DAYS, KEY_GROUPS, _PENDING)
 # What `TABLES` have left in a file. A flipped bit there would make SQLite read tables wrongly.
 TABLES_IN_FILE: Final = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
 

@@ -12,9 +12,16 @@ _NOT_COUNTED: Final = (
 )
 _KEY: Final = header(
     "Idempotency-Key",
-    "A new UUID for each view. The node counts each key once: so after an attempt without a "
-    "response, send the view again with its key, to the same node. It may stand in double quotes.",
+    "A new UUID for each view. The cluster counts each key once: so after an attempt without a "
+    "response, send the view again with its key and Ratchet-Attempt, to any node. The UUID may "
+    "stand in double quotes.",
     UUID,
+)
+_ATTEMPT: Final = header(
+    "Ratchet-Attempt",
+    "The number of this attempt, from 1. From 2 on, the node asks all others whether they have "
+    "counted the key.",
+    {"type": "integer", "minimum": 1, "maximum": 9999},
 )
 
 PATHS: Final[dict[str, Json]] = {
@@ -24,7 +31,7 @@ PATHS: Final[dict[str, Json]] = {
             "Count a view",
             ok("Counted, now or earlier with this key.", ref("Counted")),
             {
-                400: "bad_ack bad_key",
+                400: "bad_ack bad_attempt bad_key",
                 403: "other_origin robot",
                 422: "key_reused",
                 503: _NOT_COUNTED,
@@ -33,7 +40,7 @@ PATHS: Final[dict[str, Json]] = {
             },
             tag="counting",
             more="A response to a counted view has no X-Ratchet-Node.",
-            parameters=(VIDEO, ACK, _KEY),
+            parameters=(VIDEO, ACK, _KEY, _ATTEMPT),
         ),
         "options": call(
             "mayCountFromElsewhere",
@@ -51,13 +58,13 @@ PATHS: Final[dict[str, Json]] = {
             "Count many views of many videos: all of them, or none",
             ok("Counted.", ref("BatchCounted")),
             {
-                400: "bad_ack bad_views bad_entry bad_video unknown_video too_many_videos "
+                400: "bad_ack bad_attempt bad_views bad_entry bad_video unknown_video too_many_videos "
                 "too_many_views key_reused count_full",
                 503: _NOT_COUNTED,
                 504: "not_shared",
             },
             tag="counting",
-            parameters=(ACK,),
+            parameters=(ACK, _ATTEMPT),
             takes="Batch",
             guarded=True,
         )

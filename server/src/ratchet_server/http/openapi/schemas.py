@@ -87,8 +87,9 @@ SCHEMAS: Final[dict[str, Json]] = {
         video=VIDEO,
         views=COUNT,
         counted={
-            "type": "boolean",
-            "description": "Whether this request counted; false if its key has come before.",
+            "enum": [True, False, "pending"],
+            "description": "Whether this request counted; false if its key has come before; "
+            "pending if it will count, unless a node that can't be reached has counted its key.",
         },
     ),
     "Batch": {
@@ -110,7 +111,9 @@ SCHEMAS: Final[dict[str, Json]] = {
         ),
     },
     "BatchCounted": record(
-        counted={**SUM, "description": "How many views, without those of repeated keys."}
+        "pending",
+        counted={**SUM, "description": "How many views, without those of repeated keys."},
+        pending={**SUM, "description": "How many views are pending, if any are."},
     ),
     "Number": record(video=VIDEO, views=COUNT),
     "Numbers": record(
