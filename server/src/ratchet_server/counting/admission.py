@@ -33,10 +33,10 @@ class Limits(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """How many views of each video in a batch count, and how many are pending."""
+    """How many views of each video in a batch count, and how many of each key are pending."""
 
     new: Mapping[str, int]
-    pending: int
+    pending: Mapping[str, int]
 
 
 class Admission:
@@ -101,7 +101,7 @@ class Admission:
             self._retries.count(key, entry.video)
         for key, entry in waiting.items():
             self._retries.wait(key, entry.video, self._known, entry.n)
-        return Admitted(new, sum(entry.n for entry in waiting.values()))
+        return Admitted(new, {key: entry.n for key, entry in waiting.items()})
 
     def _fate(self, key: str, video: str, *, retry: bool) -> Fate:
         earlier = self._known.get(key) or self._retries.video_of(key)

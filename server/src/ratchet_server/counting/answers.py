@@ -12,21 +12,13 @@ from ratchet_server.counting.refusals import NotShared, Refusal
 
 
 class Outcome(NamedTuple):
-    """What one transaction has done for the views and the batch in it."""
+    """What is to be answered after a transaction."""
 
-    # Each view that is not pending, and whether it counts; and the same of views that were.
+    # Each view, and whether this very request counts.
     views: list[tuple[View, bool]]
-    settled: list[tuple[View, bool]]
-    batch: Batch | None
-    # How many views of the batch count, and how many are pending.
-    in_batch: BatchAnswer
-
-
-class Tally(NamedTuple):
-    """How many views an outcome has counted, and how many had been counted before."""
-
-    counted: int
-    repeated: int
+    batches: list[tuple[Batch, BatchAnswer]]
+    # Whether some of them have counted before, so that no push asks the peers about them.
+    repeated: bool
 
 
 class _Sharing(NamedTuple):
@@ -58,40 +50,21 @@ class Answers:
         self._clock = clock
         self._sharing: list[_Sharing] = []
 
-    def give(self, outcome: Outcome) -> Tally:
+    def give(self, outcome: Outcome) -> None:
         """Answer what has no ack=peers, and let the rest wait."""
-        views: list[tuple[View, bool]] = []
-        batches: list[tuple[Batch, BatchAnswer]] = []
-        counted = repeated = 0
+        views = [each for each in outcome.views if each[0].on_peers]
+        batches = [each for each in outcome.batches if each[0].on_peers]
         for view, is_new in outcome.views:
-            if view.answer.done() and not is_new:
-                continue  # It has been refused, or its caller no longer waits.
-            counted += is_new
-            repeated += not is_new
-            if view.on_peers:
-                views.append((view, is_new))
-            else:
+            if not view.on_peers:
                 self._answer(view, is_new=is_new)
-        for view, is_new in outcome.settled:
-            if view.on_peers:
-                views.append((view, is_new))
-            else:
-                self._answer(view, is_new=is_new)
-        batch, new = outcome.batch, outcome.in_batch
-        if batch and (any(new) or not batch.answer.done()):
-            counted += new.counted
-            repeated += sum(entry.n for entry in batch.entries) - new.counted - new.pending
-            if batch.on_peers:
-                batches.append((batch, new))
-            else:
-                _set_result(batch.answer, new)
+        for batch, answer in outcome.batches:
+            if not batch.on_peers:
+                _set_result(batch.answer, answer)
         if views or batches:
             seqs, until = self._holdings.own_seqs(), self._clock() + self._timeout_s
             self._sharing.append(_Sharing(seqs, until, views, batches))
-            if repeated or outcome.settled:
-                # No push asks the peers about views that were counted earlier.
+            if outcome.repeated:
                 self._ask_to_confirm()
-        return Tally(counted, repeated)
 
     def give_shared(self, *, at_the_end: bool = False) -> None:
         """Answer the views with ack=peers that a peer has. Refuse those that waited too long."""

@@ -39,6 +39,7 @@ from ratchet_server.counting.refusals import (
 )
 from ratchet_server.counting.store import Store
 from ratchet_server.counting.transaction import Transaction
+from ratchet_server.counting.waiting import Waiting
 from ratchet_server.crash_points import reached
 from ratchet_server.durations import Durations
 from ratchet_server.settings import Ack
@@ -50,9 +51,6 @@ TICK_S: Final = 0.25
 MEMORY_COMMIT_S: Final = 0.02
 # How many views may wait at once: two and a half seconds of them, at 20,000 a second.
 MAX_WAITING: Final = 50_000
-# How long a view that is pending waits for the other nodes, before its caller hears that it is. All
-# that can be reached answer within milliseconds.
-PENDING_S: Final = 1.0
 # How notices are logged that are no warnings.
 _LEVELS: Final[Mapping[Kind, int]] = {
     "opened": logging.INFO,
@@ -113,6 +111,7 @@ class Keeper:
             timeout_s=peers_timeout_s,
             clock=clock,
         )
+        self._waiting = Waiting(self.value, clock)
         self._key_lifetime_s = key_lifetime_s
         self._send_to_peers = send
         self._unmet = unmet
@@ -133,8 +132,6 @@ class Keeper:
         self._views: list[View] = []
         # One of them is written in each round, so that views wait for one at most.
         self._batches: deque[Batch] = deque()
-        # Views whose keys are pending, and until when they wait.
-        self._pending: dict[str, list[tuple[View, float]]] = {}
         # The callers that wait in `written`.
         self._flushing: list[asyncio.Future[None]] = []
         self._received: list[_Received] = []
@@ -304,7 +301,7 @@ class Keeper:
             self._has_run, self._refusal = True, Stopped
             self._refuse_all(Stopped)
             self._answers.give_shared(at_the_end=True)
-            self._give_pending(math.inf)
+            self._waiting.give_up(at_the_end=True)
             for done in self._flushing:
                 if not done.done():
                     done.set_exception(Stopped())
@@ -337,7 +334,7 @@ class Keeper:
             self._refuse_all(ClockInDoubt)
         await self._write()
         self._answers.give_shared()
-        self._give_pending(self._clock())
+        self._waiting.give_up()
         if self.replica.table.lifting:
             # The store lifts a large slot part by part, one in each round: views and frames come in
             # between.
@@ -388,16 +385,7 @@ class Keeper:
             self._send(self.replica.committed(changes))
             self.commits.add(self._clock() - started)
             _reach_crash_points(changes)
-        decided = [
-            (view, fate is Fate.NEW)
-            for view, fate in zip(views, fates, strict=True)
-            if fate is not Fate.PENDING
-        ]
-        settled = self._settled(views, fates)
-        in_batch = BatchAnswer(sum(added.new.values()), added.pending)
-        counted, repeated = self._answers.give(Outcome(decided, settled, batch, in_batch))
-        self.views_counted += counted
-        self.keys_repeated += repeated
+        self._answer(views, fates, batch, added)
         for done in flushing:
             if not done.done():
                 done.set_result(None)
@@ -412,7 +400,7 @@ class Keeper:
 
     def _admit(
         self, views: list[View], batch: Batch | None, admission: Admission
-    ) -> tuple[list[Fate], Admitted]:
+    ) -> tuple[list[Fate], Admitted | None]:
         """What becomes of each view, and of the batch. Refuse those that can't count."""
         fates = []
         for view in views:
@@ -426,46 +414,51 @@ class Keeper:
                 return fates, admission.admit(batch)
             except Refusal as why:
                 refuse_one(batch, why)
-        return fates, Admitted({}, 0)
+        return fates, None
 
-    def _settled(self, views: list[View], fates: list[Fate]) -> list[tuple[View, bool]]:
-        """Let the pending ones of `views` wait. Return all waiting views that are pending no more,
-        and whether each has counted."""
-        until = self._clock() + PENDING_S
+    def _answer(
+        self, views: list[View], fates: list[Fate], batch: Batch | None, added: Admitted | None
+    ) -> None:
+        """A transaction is on disk: answer these, and all whose keys are pending no more."""
+        repeated = 0
+        decided = list[tuple[View, bool]]()
+        batches = list[tuple[Batch, BatchAnswer]]()
         for view, fate in zip(views, fates, strict=True):
             if fate is Fate.PENDING and view.key:
-                self._pending.setdefault(view.key, []).append((view, until))
-        retries, settled = self.replica.retries, list[tuple[View, bool]]()
-        outcomes, retries.outcomes = retries.outcomes, {}
-        for key, counted in outcomes.items():
+                self._waiting.add(view, {view.key: 1})
+            elif fate is not Fate.REFUSED:
+                decided.append((view, fate is Fate.NEW))
+                repeated += fate is Fate.COUNTED
+                self.views_counted += fate is Fate.NEW
+        if batch and added:
+            counted, pending = sum(added.new.values()), sum(added.pending.values())
             self.views_counted += counted
-            self.keys_repeated += not counted
-            for view, _ in self._pending.pop(key, ()):
-                # All who have sent this key again get the same answer.
-                settled.append((view, counted > 0))
-        return settled
-
-    def _give_pending(self, now: float) -> None:
-        """Answer the pending views that have waited for long enough."""
-        for key, waiting in [*self._pending.items()]:
-            for view, until in waiting:
-                if until <= now and not view.answer.done():
-                    view.answer.set_result(Answer(self.value(view.video), "pending"))
-            left = [each for each in waiting if not each[0].answer.done()]
-            if left:
-                self._pending[key] = left
+            repeated += sum(entry.n for entry in batch.entries) - counted - pending
+            if pending:
+                self._waiting.add(batch, added.pending, counted)
             else:
-                del self._pending[key]
+                batches.append((batch, BatchAnswer(counted, 0)))
+        retries = self.replica.retries
+        outcomes, retries.outcomes = retries.outcomes, {}
+        self.views_counted += sum(outcomes.values())
+        repeated += sum(not counted for counted in outcomes.values())
+        for order, counted in self._waiting.settled(outcomes):
+            if isinstance(order, View):
+                decided.append((order, counted > 0))
+            else:
+                batches.append((order, BatchAnswer(counted, 0)))
+        self.keys_repeated += repeated
+        self._answers.give(Outcome(decided, batches, repeated > 0))
 
     def _limits(self) -> Limits:
         return Limits(bool(self.replica.peers.by_process), self._is_full, self.replica.room)
 
     def _changes(
-        self, views: list[View], batch: Batch | None, fates: list[Fate], added: Admitted
+        self, views: list[View], batch: Batch | None, fates: list[Fate], added: Admitted | None
     ) -> Changes | None:
         for view in compress(views, (fate is Fate.NEW for fate in fates)):
             self.replica.count(view.video)
-        for video, views_of_it in added.new.items():
+        for video, views_of_it in added.new.items() if added else ():
             self.replica.count(video, views_of_it)
         self._answered_early &= not self.replica.counting
         on_peers = any(view.on_peers for view in views) or (batch is not None and batch.on_peers)

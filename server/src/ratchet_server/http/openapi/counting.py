@@ -58,8 +58,8 @@ PATHS: Final[dict[str, Json]] = {
             "Count many views of many videos: all of them, or none",
             ok("Counted.", ref("BatchCounted")),
             {
-                400: "bad_ack bad_attempt bad_views bad_entry bad_video unknown_video too_many_videos "
-                "too_many_views key_reused count_full",
+                400: "bad_ack bad_attempt bad_views bad_entry bad_video unknown_video "
+                "too_many_videos too_many_views key_reused count_full",
                 503: _NOT_COUNTED,
                 504: "not_shared",
             },
