@@ -322,6 +322,24 @@ class TestLeaving:
         assert counts(world) == 2
         assert c.replica.retries.pending == {}
 
+    def test_who_takes_over_need_not_wait_for_the_grace_of_who_left(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        disk = world.crash(a)
+        pass_quietly(world, 3)
+        world.retry(b, KEY)
+        world.settle_wire()
+        assert c.disk.keys == {KEY: None}
+        world.leave(b)
+        world.lose_all()
+        pass_quietly(world, 3)
+        assert c.replica.retries.pending.keys() == {KEY}
+        world.start("a", disk)
+        pass_quietly(world, 10)
+        assert world.truth[TIDE] == 1
+        assert world.now < 50
+
     def test_with_nobody_to_hand_over_to_keeps_them(self, world: World, nodes: list[Node]) -> None:
         a = nodes[0]
         world.cut_off(a)

@@ -48,6 +48,8 @@ class Inquiries:
         self._members = members
         self._me = me
         self._by_key: dict[str, _Inquiry] = {}
+        # Who has handed the views of a key over to us, and never counts them: processes and names.
+        self._gave: dict[str, dict[str, str]] = {}
         # The number of the last question.
         self._number = 0
         self._now = 0.0
@@ -65,11 +67,20 @@ class Inquiries:
 
     def begin(self, key: str) -> None:
         """Ask everybody about this key, again if it was asked before."""
-        self._by_key[key] = _Inquiry(self._number + 1)
+        gave = self._gave.get(key, {})
+        by_node = dict.fromkeys(gave.values(), NEVER)
+        self._by_key[key] = _Inquiry(self._number + 1, dict.fromkeys(gave, NEVER), by_node)
+
+    def gave(self, key: str, process: str) -> None:
+        """A process that leaves hands the views of this key over. It may be gone before we can ask
+        it."""
+        node = self._peers.by_process[process].hello.node
+        self._gave.setdefault(key, {})[process] = node
 
     def end(self, key: str) -> None:
         """Nobody need say any more of this key."""
         self._by_key.pop(key, None)
+        self._gave.pop(key, None)
 
     def next_number(self) -> int:
         """The number of the next question."""

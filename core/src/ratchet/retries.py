@@ -189,13 +189,13 @@ class Retries:
             # Who lists other names may know a member that we don't, or the other way round. Soon
             # both list the same, and it asks again.
             if question.names == self._names() and process in self._peers.by_process:
-                self._next.answers.append(Send(process, self._tell(question, known)))
+                self._next.answers.append(Send(process, self._tell(question, process, known)))
         if self._next:
             return []
         sends, self._next.answers = self._next.answers, []
         return sends
 
-    def _tell(self, question: AskKeys, known: Known) -> TellKeys:
+    def _tell(self, question: AskKeys, process: str, known: Known) -> TellKeys:
         counted: list[str] = []
         never: list[str] = []
         rivals: dict[str, str] = {}
@@ -207,6 +207,7 @@ class Retries:
             if key in given:
                 # Its node leaves, and hands the views over.
                 video, views = given[key]
+                self._inquiries.gave(key, process)
                 self.wait(key, video, known, views)
             ours = self._next.pending.get(key) or self.pending.get(key)
             if ours and (key in given or not ours.behind):

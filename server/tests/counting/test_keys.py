@@ -248,7 +248,9 @@ def test_a_file_of_the_last_release_is_taken_over_with_its_keys(tmp_path: Path) 
         node.view("x")
         node.stop()
         with closing(sqlite3.connect(Path(node.data) / DATABASE, isolation_level=None)) as database:
-            database.execute("DROP TABLE key_groups")
+            database.executescript(
+                "DROP TABLE key_groups; DROP TABLE pending;DELETE FROM sums WHERE name = 'pending'"
+            )
             database.execute("INSERT INTO keys VALUES (?, 'x', 4102444800)", (old,))
         node.start()
         for one, counted in ((old, False), (new, True), (new, False)):

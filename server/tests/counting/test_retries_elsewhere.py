@@ -1,0 +1,131 @@
+"""A view with a key counts once, wherever its retry lands: on real nodes, disks and signals."""
+
+import signal
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from testing.nodes import HTTP, Node, cluster, equal, wait_until
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    with cluster(tmp_path_factory.mktemp("retries")) as nodes:
+        # A node whose name is new asks the others about each key for some seconds.
+        for node in nodes.values():
+            wait_until(lambda node=node: send(node, video()) is True, "it counts at once")
+        yield nodes
+
+
+def video() -> str:
+    return f"v-{uuid.uuid4().hex[:12]}"
+
+
+def send(node: Node, video: str, key: str = "", attempt: int = 1) -> object:
+    """Send a view. Return what its answer says of it."""
+    headers = {"Idempotency-Key": key or str(uuid.uuid4()), "Ratchet-Attempt": str(attempt)}
+    response = node.post(f"/api/videos/{video}/views", headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()["counted"]
+
+
+def agree(nodes: dict[str, Node], video: str, views: int) -> None:
+    """Wait until all nodes show so many views, and see that they stay at it."""
+    wait_until(lambda: all(node.views(video) == views for node in nodes.values()), "all agree")
+    wait_until(lambda: equal(nodes.values()), "all are equal")
+    assert {node.views(video) for node in nodes.values()} == {views}
+
+
+def test_a_retry_at_another_node_does_not_count_again(nodes: dict[str, Node]) -> None:
+    tide, key = video(), str(uuid.uuid4())
+    assert send(nodes["a"], tide, key) is True
+    assert send(nodes["b"], tide, key, attempt=2) is False
+    assert send(nodes["c"], tide, key, attempt=3) is False
+    agree(nodes, tide, 1)
+
+
+def test_a_retry_whose_first_attempt_never_came_counts(nodes: dict[str, Node]) -> None:
+    tide, key = video(), str(uuid.uuid4())
+    assert send(nodes["b"], tide, key, attempt=2) is True
+    assert send(nodes["a"], tide, key) is False
+    agree(nodes, tide, 1)
+
+
+def test_of_retries_at_all_nodes_at_once_one_counts(nodes: dict[str, Node]) -> None:
+    tide, keys = video(), [str(uuid.uuid4()) for _ in range(20)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(send, node, tide, key, 2) for key in keys for node in nodes.values()]
+    assert [answer.result() for answer in answers].count(True) == len(keys)
+    agree(nodes, tide, len(keys))
+
+
+def test_while_a_node_is_stopped_retries_are_pending_and_count_once(
+    nodes: dict[str, Node],
+) -> None:
+    tide, counted, fresh = video(), str(uuid.uuid4()), str(uuid.uuid4())
+    assert send(nodes["a"], tide, counted) is True
+    wait_until(lambda: nodes["b"].views(tide) == 1, "it has spread")
+    nodes["a"].pause()
+    try:
+        for key in (counted, fresh):
+            assert send(nodes["b"], tide, key, attempt=2) == "pending"
+            assert send(nodes["c"], tide, key, attempt=3) == "pending"
+        assert nodes["b"].views(tide) == 1
+    finally:
+        nodes["a"].resume()
+    agree(nodes, tide, 2)
+    assert send(nodes["c"], tide, fresh, attempt=4) is False
+
+
+def test_a_pending_view_outlives_kill_9(nodes: dict[str, Node]) -> None:
+    tide, key = video(), str(uuid.uuid4())
+    nodes["a"].kill9()
+    assert send(nodes["b"], tide, key, attempt=2) == "pending"
+    nodes["b"].restart()
+    nodes["a"].start()
+    agree(nodes, tide, 1)
+
+
+def test_a_batch_that_is_sent_again_to_another_node_counts_once(nodes: dict[str, Node]) -> None:
+    tide = video()
+    entries = [{"video": tide, "n": 3, "key": str(uuid.uuid4())} for _ in range(50)]
+    path, again = "/api/views", {"Ratchet-Attempt": "2"}
+    assert nodes["a"].post_json(path, views=entries).json() == {"counted": 150}
+    more = [*entries, {"video": tide, "n": 5, "key": str(uuid.uuid4())}]
+    answer = _post(nodes["b"], {"views": more}, again)
+    assert answer == {"counted": 5}
+    nodes["a"].pause()
+    try:
+        new = [{"video": tide, "n": 7, "key": str(uuid.uuid4())}]
+        assert _post(nodes["b"], {"views": new}, again) == {"counted": 0, "pending": 7}
+    finally:
+        nodes["a"].resume()
+    agree(nodes, tide, 162)
+
+
+def _post(node: Node, body: object, headers: dict[str, str]) -> object:
+    response = HTTP.post(f"{node.url}/api/views", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_who_leaves_hands_pending_views_over(tmp_path: Path) -> None:
+    with cluster(tmp_path) as nodes:
+        a, b, c = nodes.values()
+        wait_until(lambda: send(b, video()) is True, "it counts at once")
+        tide, key = video(), str(uuid.uuid4())
+        a.kill9()
+        assert send(b, tide, key, attempt=2) == "pending"
+        assert b.stop(signal.SIGQUIT) == 0
+        a.start()
+        agree({"a": a, "c": c}, tide, 1)
+
+
+@pytest.mark.parametrize("attempt", ["0", "two", "-1", "99999", "1.5", ""])
+def test_an_attempt_that_is_no_number_is_refused(nodes: dict[str, Node], attempt: str) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4()), "Ratchet-Attempt": attempt}
+    response = nodes["a"].post(f"/api/videos/{video()}/views", headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "bad_attempt")
