@@ -236,6 +236,71 @@ class TestRivals:
         assert counts(world) == 1
 
 
+class TestWhoWaitsBehindOthers:
+    """`a` and `c` have promised a key to `b`, and the view came to both of them later. Then `b` is
+    lost, and all have waited for the grace."""
+
+    @pytest.fixture
+    def behind(self, world: World, nodes: list[Node]) -> list[Node]:
+        a, b, c = nodes
+        d = world.start("d")
+        world.settle()
+        pass_quietly(world, 10)
+        world.cut(b, d)
+        world.retry(b, KEY)
+        world.settle_wire()
+        world.retry(a, KEY)
+        world.retry(c, KEY)
+        world.crash(b)
+        pass_quietly(world, 3)
+        d.replica.cluster.retire("b")
+        pass_quietly(world, 55)
+        assert a.replica.retries.pending[KEY].behind
+        assert c.replica.retries.pending[KEY].behind
+        return [a, c, d]
+
+    def test_asks_anew_after_a_promise_to_a_rival(self, world: World, behind: list[Node]) -> None:
+        a, c, _ = behind
+        # All have said `never` to both. The grace ends, and `c` is the first to see it.
+        world.now += 10
+        for _ in range(3):
+            world.now += 1
+            world.send(c, c.replica.tick(world.now))
+            world.flush(c)
+        assert not c.replica.retries.pending[KEY].behind
+        # Its question as a rival reaches `a`. The answers to `c` are late.
+        late = []
+        while world.wire:
+            if isinstance(world.wire[0].frame, TellKeys):
+                late.append(world.wire.pop(0))
+            else:
+                world.deliver()
+                for node in world.alive():
+                    if node is not c:
+                        world.flush(node)
+        for _ in range(3):
+            world.now += 1
+            world.send(a, a.replica.tick(world.now))
+            world.flush(a)
+        assert a.replica.retries.pending[KEY].behind
+        world.wire += late
+        world.settle_wire()
+        pass_quietly(world, 20)
+        assert world.truth[TIDE] == 1
+
+    def test_takes_no_answer_to_a_question_from_before_that(
+        self, world: World, behind: list[Node]
+    ) -> None:
+        a, c, _ = behind
+        world.retry(a, OTHER)
+        number = max(question.number for question in world.on_wire(AskKeys))
+        asked = a.replica.inquiries
+        assert asked.hear(OTHER, "", c.process, number)
+        asked.begin(OTHER)
+        assert not asked.hear(OTHER, "", c.process, number)
+        assert asked.hear(OTHER, "", c.process, number + 1)
+
+
 class TestQuestions:
     def test_are_answered_once_the_promise_is_on_disk(
         self, world: World, nodes: list[Node]

@@ -28,9 +28,9 @@ new, or was gone, takes first attempts for retries for a moment: they may have w
 before anybody knew the name.
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
-one, or ran twice, on two disks; one counted at a member that was retired by mistake, or cut off for
-a week longer than keys live; one counted at a node that had never met its cluster. With every other
-fault, each key counts once.
+one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
+cut off for a week longer than keys live; one counted at a node that had never met its cluster. With
+every other fault, each key counts once.
 
 `inquiries` says who must answer.
 
@@ -40,7 +40,6 @@ fault, each key counts once.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from itertools import islice
 from typing import Any, Final
 
 from ratchet.changes import Changes, Pending
@@ -54,8 +53,8 @@ from ratchet.table import Table
 MAX_PENDING: Final = 100_000
 # So many questions of peers may wait for the driver. Others are asked again.
 MAX_QUESTIONS: Final = 100
-# In so many frames a peer is asked at once.
-MAX_ASKED: Final = 10
+# So many pending views are looked at in a heartbeat, each once in a while, and asked for again.
+MAX_LOOKED_AT: Final = 5000
 # For how long a name that is new takes first attempts for retries. Those that waited for it to open
 # its slot, or while it was stopped, are taken within that time.
 NEW_S: Final = 5.0
@@ -120,9 +119,10 @@ class Retries:
         self._questions: list[tuple[str, AskKeys]] = []
         self._next = _Writes()
         self._writing = _Writes()
-        # The keys of which somebody has said something new; whether to look at all.
-        self._heard: set[str] = set()
-        self._all_due = True
+        # The keys to look at: somebody has said something new of them, or it is their turn. And
+        # those whose turn comes later.
+        self._due: set[str] = set()
+        self._later: list[str] = []
         self._leaving = False
         # Until when our name is new to the others; None before our slot is open.
         self._new_until: float | None = None
@@ -232,9 +232,13 @@ class Retries:
 
     def beat(self, unmet: int) -> list[Send]:
         """Once a heartbeat: ask again. `unmet`: see `Replica.tick`."""
-        self._inquiries.unmet, self._all_due = unmet, True
+        self._inquiries.unmet = unmet
         self._inquiries.beat()
-        return self._ask(self.pending)
+        self._later = self._later or [*self.pending]
+        turn, self._later = self._later[:MAX_LOOKED_AT], self._later[MAX_LOOKED_AT:]
+        again = [key for key in turn if key in self.pending]
+        self._due.update(again)
+        return self._ask(again)
 
     def leave(self) -> None:
         """This process ends for good. Another one should take over what is pending."""
@@ -259,7 +263,7 @@ class Retries:
         return [
             Send(process, question)
             for process, some in asked.items()
-            for question in islice(self._questions_about(some), MAX_ASKED)
+            for question in self._questions_about(some)
         ]
 
     def _questions_about(self, keys: list[str]) -> Iterator[AskKeys]:
@@ -281,7 +285,7 @@ class Retries:
         words = dict.fromkeys(answer.never, NEVER) | dict(answer.pending)
         for key, word in words.items():
             if self._inquiries.hear(key, word, process, answer.answers):
-                self._heard.add(key)
+                self._due.add(key)
                 if self._leaving and word != NEVER and key in self.pending:
                     # It is pending there now.
                     self._next.pending[key] = None
@@ -291,14 +295,13 @@ class Retries:
 
     def settle(self, count: Callable[[str, int], bool]) -> None:
         """Count the pending views of which everybody has said what we need. (Look at those of which
-        somebody has said something, and once a heartbeat at all: a member may have gone.) `count`
-        returns False if it can't count so many now."""
-        if self._leaving or self._inquiries.unmet or not (self._heard or self._all_due):
+        somebody has said something, and at all in turns: a member may have gone.) `count` returns
+        False if it can't count so many now."""
+        if self._leaving or self._inquiries.unmet or not self._due:
             return
-        due = [key for key in self.pending if self._all_due or key in self._heard]
-        self._heard, self._all_due = set(), False
+        due, self._due = self._due & self.pending.keys(), set()
         self._inquiries.look()
-        for key in due:
+        for key in sorted(due):
             pending = self.pending[key]
             if key in self._next.pending or any(self._inquiries.silent(key, pending)):
                 continue

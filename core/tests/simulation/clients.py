@@ -157,13 +157,18 @@ class Keys:
         self._doubled.add(name)
         self.forget(disk)
 
-    def expired(self, gone: dict[str, float]) -> None:
-        """A disk forgets these keys, which expired at these times."""
+    def expired(self, process: Process, gone: dict[str, float]) -> None:
+        """A process forgets these keys, which expired at these times."""
         self._world.tally["key forgotten"] += len(gone)
         late = self._world.agenda.now - HOLD_S
         too_late = {key for key, time in gone.items() if time <= late}
         self._world.tally["key forgotten although somebody is missing"] += len(too_late)
         self._forgotten |= too_late
+        for disk in self._world.disks() if gone else ():
+            if not self._world.checks.is_member(process, disk):
+                retired = gone.keys() & disk.pending.keys()
+                self._world.tally["key forgotten that a retired node may ask for"] += len(retired)
+                self._forgotten |= retired
 
     def rest(self) -> None:
         """At the end, with all nodes there or retired: each key has counted as it should."""

@@ -14,7 +14,7 @@
              knew is covered only after the retention
     shared   rows that a replica takes to be on another disk are on another disk
     retire   a node that is connected is not retired
-    once     a key counts once (`clients` checks that)
+    once     number 11: a key counts once (`clients` checks that)
 """
 
 from collections import Counter as Tally

@@ -406,18 +406,6 @@ MUTANTS: Final = (
         "            if False:\n",
     ),
     Mutant(
-        "a promise changes nothing for who waits behind others",
-        "retries",
-        "            if ours and question.rival:\n",
-        "            if False:\n",
-    ),
-    Mutant(
-        "old answers count",
-        "inquiries",
-        "if inquiry is None or number < inquiry.since:",
-        "if inquiry is None:",
-    ),
-    Mutant(
         "answers count of those who know other members",
         "retries",
         "if question.names == self._names() and process in self._peers.by_process:",

@@ -160,7 +160,7 @@ class World:
             self.network.send(process, process.replica.tick(process.clock(now)))
             self.touched(process)
             process.replica.retries.outcomes.clear()
-            self.keys.expired(process.forget_keys(now))
+            self.keys.expired(process, process.forget_keys(now))
             self._answer_peers(process)
             if process.stage != "serving":
                 self.stir()

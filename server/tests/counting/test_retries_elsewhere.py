@@ -15,8 +15,9 @@ from testing.nodes import HTTP, Node, cluster, equal, wait_until
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     with cluster(tmp_path_factory.mktemp("retries")) as nodes:
         # A node whose name is new asks the others about each key for some seconds.
-        for node in nodes.values():
-            wait_until(lambda node=node: send(node, video()) is True, "it counts at once")
+        wait_until(
+            lambda: all(send(node, video()) is True for node in nodes.values()), "all count at once"
+        )
         yield nodes
 
 
