@@ -422,8 +422,11 @@ class Invariants:
 
     def is_member(self, process: Process, other: Disk) -> bool:
         """Whether the process on `other` belongs to the cluster, or may come back within its
-        grace, as far as `process` can know."""
-        return self._is_member(process, other) or self._is_dismissed(process, other)
+        grace, as far as `process` can know. (A fold ends the grace for all who learn of it.)"""
+        if self._is_member(process, other):
+            return True
+        is_folded = other.own is not None and process.replica.table.folded.covers(other.own)
+        return self._is_dismissed(process, other) and not is_folded
 
     def was_cut_off(self, process: Process, slot: Slot) -> bool:
         """Whether `slot` was folded without the agreement of `process`."""
