@@ -3,8 +3,9 @@
 from dataclasses import FrozenInstanceError
 
 import pytest
+from ratchet import retries
 from ratchet.tenure import State
-from small_world import TIDE, meet, slot_of
+from small_world import BEGIN_MS, TIDE, meet, slot_of
 
 
 def test_shows_the_members_and_how_many_rows_each_lacks() -> None:
@@ -78,3 +79,47 @@ def test_does_not_change_when_the_replica_does() -> None:
     assert (before.newest, before.slots) == (newest, slots)
     with pytest.raises(FrozenInstanceError):
         before.node = "x"  # type: ignore[misc]
+
+
+KEY, OTHER = (f"00000000-0000-7000-8000-00000000000{number}" for number in (1, 2))
+
+
+class TestOfPendingViews:
+    def test_shows_how_many_are_pending_since_when_and_for_whom(self) -> None:
+        world, (a, b, c) = meet("a", "b", "c")
+        world.cut_off(c)
+        world.pass_time(30)
+        world.settle_wire()
+        now_ms = BEGIN_MS + int(world.now * 1000)
+        world.retry(a, KEY)
+        world.pass_time(1)
+        world.retry(a, OTHER)
+        world.settle_wire()
+        pending = a.replica.observe().pending
+        assert (pending.views, pending.awaited, pending.unmet) == (2, {"c": 2}, 0)
+        assert pending.since_ms == now_ms
+        assert b.replica.observe().pending == (0, None, {}, 0)
+        world.heal()
+        world.settle()
+        assert a.replica.observe().pending == (0, None, {}, 0)
+
+    def test_shows_them_again_after_a_restart(self) -> None:
+        world, (a, _, c) = meet("a", "b", "c")
+        world.cut_off(c)
+        world.pass_time(30)
+        world.retry(a, KEY)
+        before = a.replica.observe().pending
+        again = world.start("a", world.crash(a))
+        pending = again.replica.observe().pending
+        assert (pending.views, pending.since_ms) == (before.views, before.since_ms) != (0, None)
+
+    def test_looks_only_at_the_oldest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(retries, "MAX_SHOWN", 1)
+        world, (a, _, c) = meet("a", "b", "c")
+        world.cut_off(c)
+        world.pass_time(30)
+        world.retry(a, KEY)
+        world.retry(a, OTHER)
+        world.settle_wire()
+        pending = a.replica.observe().pending
+        assert (pending.views, pending.awaited) == (2, {"c": 1})

@@ -1,7 +1,7 @@
 """An observation: the whole cluster as one replica sees it, at one moment, for people to read.
 
-Made from a few numbers a slot; no row is looked at, so it may be made every second, however large
-the replica is. It is frozen, and shares nothing with the replica.
+Made from a few numbers a slot, and from the oldest pending views; no row is looked at, so it may be
+made every second, however large the replica is. It is frozen, and shares nothing with the replica.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +13,7 @@ from ratchet.folding import Fold
 from ratchet.generations import Generations
 from ratchet.holdings import Holdings
 from ratchet.members import Member, Members
+from ratchet.retries import ObservedPending
 from ratchet.slot import Slot
 from ratchet.table import Table
 from ratchet.tenure import State
@@ -68,6 +69,8 @@ class Observation:
     lifted_views: Mapping[str, int]
     base_videos: int
     base_views: int
+    # The retried views that wait for what other nodes say.
+    pending: ObservedPending
     # How much of the largest digest all names and slots fill. Above 1, some names are left out.
     digest_fill: float
     # Equal on two replicas exactly when their counts are.
@@ -84,6 +87,7 @@ def observe(
     folds: Iterable[Fold],
     grace_s: float,
     state: State,
+    pending: ObservedPending,
     digest_fill: float,
     now: float,
 ) -> Observation:
@@ -106,6 +110,7 @@ def observe(
         lifted_views=dict(table.lifted_views),
         base_videos=len(table.base),
         base_views=table.base.total,
+        pending=pending,
         digest_fill=digest_fill,
         fingerprint=table.fingerprint(),
         cluster=min(table.ids, default=None),

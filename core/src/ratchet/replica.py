@@ -110,7 +110,10 @@ class Replica:
         cluster, now = self.cluster, self._now
         folds, state = cluster.folds(now), self.tenure.state
         fill, grace_s = self.talk.fill(), cluster.grace_s
-        return observe(self.table, self.members, self.holdings, folds, grace_s, state, fill, now)
+        pending = self.retries.observe()
+        return observe(
+            self.table, self.members, self.holdings, folds, grace_s, state, pending, fill, now
+        )
 
     @property
     def counting(self) -> bool:

@@ -37,10 +37,12 @@ every other fault, each key counts once.
 (Paxos, Lamport 1998, has promises for the same purpose: an acceptor gives up what it could do.)
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from ratchet.changes import Changes, Pending
 from ratchet.fingerprint import WORD, entry
@@ -55,6 +57,8 @@ MAX_PENDING: Final = 100_000
 MAX_QUESTIONS: Final = 100
 # So many pending views are looked at in a heartbeat, each once in a while, and asked for again.
 MAX_LOOKED_AT: Final = 5000
+# People see for whom so many of the oldest pending views wait: to look at all would take too long.
+MAX_SHOWN: Final = 1000
 # For how long a name that is new takes first attempts for retries. Those that waited for it to open
 # its slot, or while it was stopped, are taken within that time.
 NEW_S: Final = 5.0
@@ -72,6 +76,19 @@ class Fate(Enum):
 # What a driver has on disk of keys: the video of each that was counted, None for one that was
 # promised.
 Known = Mapping[str, str | None]
+
+
+class ObservedPending(NamedTuple):
+    """The pending views, for people to see."""
+
+    views: int
+    # When the oldest came, in milliseconds since 1970; None if there is none.
+    since_ms: int | None
+    # For how many keys each name is awaited: it has not said of them what we need. Only the oldest
+    # `MAX_SHOWN` keys are looked at.
+    awaited: Mapping[str, int]
+    # At how many addresses nobody was ever met. While there is one, no pending view counts.
+    unmet: int
 
 
 @dataclass(slots=True)
@@ -105,8 +122,9 @@ class Retries:
         wall_ms: Callable[[], int],
     ) -> None:
         """`me`: this process. `wall_ms`: see `Replica`."""
-        # Those on disk, by key.
+        # Those on disk, by key, the oldest first.
         self.pending: dict[str, Pending] = {}
+        self._pending_views = 0
         # The keys that are no longer pending, and how many views of each have counted here, until
         # the driver has taken them.
         self.outcomes: dict[str, int] = {}
@@ -129,10 +147,11 @@ class Retries:
         self._now = 0.0
 
     def restore(self, part: Changes) -> None:
-        """A part of what is on disk, when we start."""
+        """A part of what is on disk, when we start: the oldest pending views first."""
         for key, pending in part.pending.items():
             if pending:
                 self.pending[key] = pending
+                self._pending_views += pending.views
                 self._inquiries.begin(key)
 
     # -- views -----------------------------------------------------------------------------------
@@ -312,13 +331,19 @@ class Retries:
                 self._next.counted[key] = pending.video
                 self._next.pending[key] = None
 
+    def observe(self) -> ObservedPending:
+        """What is pending, since when, and for whom. The cost does not grow with what is pending."""
+        oldest = next(iter(self.pending.values()), None)
+        since_ms = None if oldest is None else oldest.since_ms
+        awaited = self.awaited() if oldest else {}
+        return ObservedPending(self._pending_views, since_ms, awaited, self._inquiries.unmet)
+
     def awaited(self) -> Mapping[str, int]:
-        """Of how many pending views each name has not said what we need."""
-        counts: dict[str, int] = {}
+        """Of how many pending views, among the oldest, each name has not said what we need."""
+        counts = Counter[str]()
         self._inquiries.look()
-        for key, pending in self.pending.items():
-            for node in {*self._inquiries.silent(key, pending)}:
-                counts[node] = counts.get(node, 0) + 1
+        for key, pending in islice(self.pending.items(), MAX_SHOWN):
+            counts.update({*self._inquiries.silent(key, pending)})
         return counts
 
     # -- writing ---------------------------------------------------------------------------------
@@ -343,9 +368,12 @@ class Retries:
             if pending is None:
                 # Not twice, if two members have said that it has counted.
                 if before := self.pending.pop(key, None):
+                    self._pending_views -= before.views
                     self.outcomes[key] = before.views if key in writing.counted else 0
                 self._inquiries.end(key)
             else:
+                before = self.pending.get(key)
+                self._pending_views += pending.views - (before.views if before else 0)
                 self.pending[key] = pending
                 self._inquiries.begin(key)
                 new.append(key)

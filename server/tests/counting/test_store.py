@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from ratchet.changes import Changes, ColumnChange, Lift
+from ratchet.changes import Changes, ColumnChange, Lift, Pending
 from ratchet.column import Row
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.store import Store
@@ -46,6 +46,15 @@ class TestAcceptance:
         async def story(store: Store) -> None:
             await write(store, column(A, 2, ("z", 1, 1), ("a", 1, 2)), column(A, 3, ("z", 2, 3)))
             assert await read(store) == column(A, 3, ("a", 1, 2), ("z", 2, 3))
+
+        run(path, story)
+
+    def test_pending_views_come_back_the_oldest_first(self, path: Path | None) -> None:
+        async def story(store: Store) -> None:
+            views = {key: Pending("v", 1, "p", False, since) for key, since in (("a", 2), ("b", 1))}
+            await write(store, Changes(pending=views))
+            found = [key async for part in store.load() for key in part.pending]
+            assert found == ["b", "a"]
 
         run(path, story)
 

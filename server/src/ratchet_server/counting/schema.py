@@ -264,7 +264,9 @@ SLOTS: Final = _query("id, node, generation, upto, crc", "slots")
 ROWS: Final = _query("video, views, seq, crc", "rows WHERE slot = ?1", "ORDER BY seq")
 BASE: Final = _query("video, views, crc", "base")
 DAYS: Final = _query("day, video, views, crc", "days")
-PENDING: Final = _query("key, video, views, taken_by, behind, since_ms, crc", "pending")
+PENDING: Final = _query(
+    "key, video, views, taken_by, behind, since_ms, crc", "pending", "ORDER BY since_ms"
+)
 CLUSTER: Final = _query("kind, value, crc", "cluster")
 GENERATIONS: Final = _query("kind, node, generation, crc", "generations")
 # How many rows there should be, and the sum of their `crc`.
