@@ -83,6 +83,7 @@ def test_it_lays_out_the_words_of_the_report_and_makes_none(
         ],
         "folded": [{"text": f"name {number}"} for number in range(61)],
         "base": {"text": "the base"},
+        "pending": {"views": 3, "how": verdict_of("the pending views")},
         "to_do": [{"text": "the advice", "command": "the command"}],
     }
     viewer = new_viewer()
@@ -102,6 +103,7 @@ def test_it_lays_out_the_words_of_the_report_and_makes_none(
     expect(page.get_by_test_id("folds")).to_contain_text("the fold")
     expect(page.get_by_test_id("folds").get_by_role("listitem").last).to_have_text("the obstacle")
     expect(page.get_by_test_id("base")).to_have_text("the base")
+    expect(page.get_by_test_id("pending")).to_have_text("the pending views")
     expect(page.get_by_test_id("folded").get_by_role("listitem").last).to_have_text(
         "and 1 more name"
     )

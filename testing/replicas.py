@@ -1,6 +1,7 @@
 """Real replicas in one process, for tests of what people read about a cluster. Their links and
 disks never fail by themselves."""
 
+from collections import defaultdict
 from itertools import count
 from typing import Final
 
@@ -21,6 +22,8 @@ class Replicas:
         self._alive: dict[str, Replica] = {}
         self._cut: set[frozenset[str]] = set()
         self._stalled: set[Replica] = set()
+        # The keys of views that each has on disk: see `ratchet.retries.Known`.
+        self._keys: defaultdict[Replica, dict[str, str | None]] = defaultdict(dict)
         self._started = count(1)
 
     def start(self, name: str) -> Replica:
@@ -78,9 +81,17 @@ class Replicas:
         raise AssertionError("they never had the same")
 
     def write(self, replica: Replica) -> None:
-        """Write all changes that wait for its disk."""
-        while replica not in self._stalled and (changes := replica.changes()):
-            self._send(replica, replica.committed(changes))
+        """Write all changes that wait for its disk, and answer what peers ask about keys."""
+        while replica not in self._stalled:
+            keys = self._keys[replica]
+            sends = replica.retries.answer(keys)
+            if changes := replica.changes():
+                keys |= dict.fromkeys(changes.promised)
+                keys |= {**changes.elsewhere, **changes.counted}
+                sends += replica.committed(changes)
+            if changes is None and not sends:
+                return
+            self._send(replica, sends)
 
     def _linked(self, one: Replica, two: Replica) -> bool:
         return one is not two and frozenset((one.me.process, two.me.process)) not in self._cut

@@ -47,6 +47,7 @@
  * @property {Fold[]} folds
  * @property {{text: string}[]} folded
  * @property {{text: string}} base
+ * @property {{views: number, how: Verdict}} [pending]
  */
 
 export {};

@@ -39,6 +39,9 @@ export function openView(node) {
       const folding = state.folds.map((fold) => fold.node);
       list(byId('folds'), folding, 'li', (item, at) => showFold(item, state.folds[at]));
       showBase(state);
+      // An older node has no such views.
+      byId('pending-sheet').hidden = !state.pending?.views;
+      if (state.pending) write(byId('pending'), state.pending.how.text);
     },
     /**
      * The node does not answer.

@@ -332,7 +332,7 @@ class Retries:
                 self._next.pending[key] = None
 
     def observe(self) -> ObservedPending:
-        """What is pending, since when, and for whom. The cost does not grow with what is pending."""
+        """What is pending, since when, and for whom. The cost is bounded."""
         oldest = next(iter(self.pending.values()), None)
         since_ms = None if oldest is None else oldest.since_ms
         awaited = self.awaited() if oldest else {}

@@ -16,6 +16,7 @@ from ratchet_server.cli import main
 from testing.nodes import HOST, Node, cluster, connected, equal, free_port, wait_until
 from testing.responder import responding
 from testing.wire import answers as responds
+from testing.wire import key
 
 # Closed slots wait for a second before they are folded, not for an hour.
 SOON = {"RATCHET_FOLD_GRACE": "1"}
@@ -206,6 +207,55 @@ class TestWhenSomethingIsWrong:
             refuses, nobody = seen(node)["advice"]
             assert nobody.startswith(f"Nobody has ever answered a at {peer}.")
             assert refuses.startswith(f"The node at {unready} is not ready (503).")
+
+
+class TestAPendingView:
+    def test_is_shown_until_the_node_that_may_have_counted_it_is_back(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with cluster(tmp_path) as nodes:
+            a, b, c = nodes.values()
+            wait_until(lambda: all_count(nodes), "all count")
+            # A node whose name is new asks the others about each key for some seconds.
+            wait_until(lambda: view(c, key()) is True, "c counts at once")
+            wait_until(lambda: equal(nodes.values()), "all have the same")
+            before, counted, fresh = a.views("tide"), key(), key()
+            assert view(c, counted) is True
+            wait_until(lambda: a.views("tide") == before + 1, "it has spread")
+            c.pause()
+            try:
+                assert view(a, counted, attempt=2) == "pending"
+                assert view(a, fresh, attempt=2) == "pending"
+                pending = seen(a)["pending"]
+                assert (pending["views"], pending["awaited"]) == (2, {"c": 2})
+                assert 0 <= seen(a)["time"] - pending["since"] < 60
+                assert pending["how"]["text"].endswith(
+                    ": c has not said whether it has counted them."
+                )
+                text = " ".join(output(capsys, "status", a.url).split())
+                assert f"PENDING VIEWS {pending['how']['text'][:20]}" in text
+                assert "c has not said whether it has counted them." in text
+                samples = metrics(a)
+                assert samples["ratchet_views_pending"] == 2
+                assert 0 < samples["ratchet_views_pending_seconds"] < 60
+                assert metrics(b)["ratchet_views_pending"] == 0
+                assert a.views("tide") == before + 1
+            finally:
+                c.resume()
+            wait_until(lambda: seen(a)["pending"]["views"] == 0, "c has answered")
+            wait_until(lambda: equal(nodes.values()), "all have the same")
+            assert {node.views("tide") for node in nodes.values()} == {before + 2}
+            assert seen(a)["pending"]["since"] is None
+            assert metrics(a)["ratchet_views_pending_seconds"] == 0
+            assert "PENDING VIEWS" not in output(capsys, "status", a.url)
+
+
+def view(node: Node, key: str, attempt: int = 1) -> object:
+    """Send a view with a key. Returns what the answer says of it."""
+    headers = {"Idempotency-Key": key, "Ratchet-Attempt": str(attempt)}
+    answer = node.post("/api/videos/tide/views", headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["counted"]
 
 
 class TestWhatBlocksAFold:

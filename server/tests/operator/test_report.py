@@ -37,12 +37,16 @@ def seen_by(
     registries: tuple[Registry, ...] = (),
     given: bool = False,
     up_s: float = 120,
+    late_s: float | None = None,
 ) -> Report:
-    """The report of `replica`, two minutes after its process started."""
+    """The report of `replica`, two minutes after its process started; with `late_s` so long after
+    its oldest pending view."""
+    since_ms = replica.observe().pending.since_ms
+    now = NOW if late_s is None else (since_ms or 0) / 1000 + late_s
     facts = Facts(
         state=state,
-        now=NOW,
-        started=NOW - up_s,
+        now=now,
+        started=now - up_s,
         dialled=dialled or {},
         unreached=unreached,
         registries=registries,
@@ -451,3 +455,79 @@ class TestAsJson:
             with pytest.raises(SystemExit) as end:
                 main([*command.split()[1:], "--help"])
             assert end.value.code == 0, capsys.readouterr().err
+
+
+class TestOfPendingViews:
+    KEY = "00000000-0000-7000-8000-000000000001"
+
+    def test_says_nothing_while_there_are_none(self) -> None:
+        a, _, _ = trio(Replicas())
+        seen = seen_by(a).pending
+        assert (seen.views, seen.since, seen.awaited) == (0, None, {})
+        assert seen.how == Verdict("No view is pending.", "well")
+
+    def test_says_for_whom_they_wait_and_what_to_do(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.kill(c)
+        world.pass_time(30)
+        retry(world, a, self.KEY)
+        seen = seen_by(a, late_s=120)
+        assert (seen.pending.views, seen.pending.awaited) == (1, {"c": 1})
+        assert seen.pending.how == Verdict(
+            "1 view has been pending for 2 min: c has not said whether it has counted it.", "look"
+        )
+        [advice] = seen.to_do
+        assert "Views are pending until it is back, or is retired" in advice.text
+        assert advice.command == f"ratchet retire c --via {VIA}"
+
+    def test_does_not_worry_about_one_that_has_just_come(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        world.stall(c)
+        retry(world, a, self.KEY)
+        seen = seen_by(a, late_s=5)
+        assert seen.pending.how.mood == "well"
+        assert seen.headline == Verdict("3 nodes; all is well.", "well")
+
+    def test_advises_to_look_at_a_node_that_is_connected_and_does_not_answer(self) -> None:
+        world = Replicas()
+        a, _, c = trio(world)
+        # c can't write its promise.
+        world.stall(c)
+        retry(world, a, self.KEY)
+        seen = seen_by(a, late_s=90)
+        [advice] = seen.to_do
+        assert advice.text.startswith("c can be reached, but for 1 min or longer it did not say")
+        assert seen.headline.mood == "look"
+
+    def test_has_nothing_to_do_while_a_retired_node_may_come_back(self) -> None:
+        world = Replicas(grace_s=3600)
+        a, _, c = trio(world)
+        world.kill(c)
+        world.pass_time(30)
+        retry(world, a, self.KEY)
+        a.cluster.retire("c")
+        world.pass_time(120)
+        seen = seen_by(a, late_s=120)
+        assert seen.pending.awaited == {"c": 1}
+        assert seen.headline.mood == "well"
+        world.pass_time(3600)
+        assert seen_by(a).pending.views == 0
+        assert a.table.value("tide") == 1
+
+    def test_says_that_addresses_are_in_the_way_at_which_nobody_was_met(self) -> None:
+        world = Replicas()
+        a = world.start("a")
+        world.pass_time(20, unmet=1)
+        retry(world, a, self.KEY, unmet=1)
+        assert seen_by(a, late_s=0).pending.how.text.endswith(
+            ": at one address that a was given, nobody was ever met."
+        )
+
+
+def retry(world: Replicas, replica: Replica, key: str, unmet: int = 0) -> None:
+    """A view comes that may have counted at another node."""
+    replica.retries.wait(key, "tide", {})
+    world.write(replica)
+    world.pass_time(2, unmet=unmet)

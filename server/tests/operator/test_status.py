@@ -113,6 +113,14 @@ class TestAReport:
         assert line_of(text, "b@2").endswith("1,000,012  a; b lacks 2")
         assert "none is open yet" in report(state(slots=[]))
 
+    def test_says_that_views_are_pending_if_any_are(self) -> None:
+        how = verdict("3 views are pending.", "look")
+        text = report(state(pending={"views": 3, "how": how}))
+        assert "PENDING VIEWS\n  3 views are pending.\n" in text
+        assert "PENDING" not in report(state(pending={"views": 0, "how": how}))
+        # An older node.
+        assert "PENDING" not in report(state())
+
     def test_says_why_a_fold_waits(self) -> None:
         folds = [{"text": "2 slots of b", "obstacles": [verdict("c is away.", "look")]}]
         assert "  2 slots of b\n    - c is away.\n" in report(state(folds=folds))

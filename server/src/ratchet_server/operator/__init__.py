@@ -6,6 +6,7 @@ report        what `/api/cluster` carries, made from a replica's observation and
 members       the state of each process; nodes: the state of each name
 slots         the state of each slot, and who has its rows
 folds         why closed slots wait, and what is folded
+pending       the views that wait for what other nodes say
 advice        what the operator should do, and the command that does it
 retirement    which rows could be lost when a node is retired
 verdict       a sentence, and how much it matters

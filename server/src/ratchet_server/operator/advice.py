@@ -13,6 +13,7 @@ from ratchet_server.operator.facts import Facts
 from ratchet_server.operator.folds import Fold
 from ratchet_server.operator.humanize import counted, duration, listed
 from ratchet_server.operator.members import Member
+from ratchet_server.operator.pending import LONG_S, is_long, waits_for
 
 # What keeps names from becoming many.
 _LASTING: Final = (
@@ -49,7 +50,8 @@ def advice(
         *_crowded_out(here, seen),
         *_misunderstood(here, facts),
         *_deaf(here, facts),
-        *_missing(here, members, folds, facts),
+        *_missing(seen, members, folds, facts),
+        *_silent(seen, facts),
         *_importing(members, facts),
         *_indirect(here, members),
         *_twice(members),
@@ -104,8 +106,9 @@ def _deaf(here: str, facts: Facts) -> Iterator[Advice]:
 
 
 def _missing(
-    here: str, members: Sequence[Member], folds: Sequence[Fold], facts: Facts
+    seen: Observation, members: Sequence[Member], folds: Sequence[Fold], facts: Facts
 ) -> Iterator[Advice]:
+    here = seen.node
     # These nodes are there, and must not be retired.
     missing = {
         one.node: one
@@ -119,6 +122,8 @@ def _missing(
         text = f"{node} has been missing for {duration(facts.now - (one.since or facts.now))}."
         if names := [fold.node for fold in folds if _blocks(node, fold)]:
             text += f" Until it is, no closed slots of {listed(names)} can be folded."
+        if node in seen.pending.awaited:
+            text += " Views are pending until it is back, or is retired and its grace is over."
         if cut_off:
             yield Advice(text)
         else:
@@ -129,6 +134,18 @@ def _missing(
             f"{here} can't hear most of the cluster ({listed(list(missing))}): perhaps {here} "
             "itself is cut off. Look at the network, and ask the other nodes how they see it, "
             "before you retire any of them."
+        )
+
+
+def _silent(seen: Observation, facts: Facts) -> Iterator[Advice]:
+    connected = {one.member.node for one in seen.members if one.member.state == "connected"}
+    names = waits_for(seen)
+    if names and connected.issuperset(names) and is_long(seen, facts.now):
+        it, runs = ("it", "runs") if len(names) == 1 else ("they", "run")
+        yield Advice(
+            f"{listed(names)} can be reached, but for {duration(LONG_S)} or longer "
+            f"{it} did not say what {seen.node} asks about its pending views. If {it} {runs} an "
+            "older release, upgrade. Otherwise see what the log says, and whether the disk is full."
         )
 
 

@@ -32,6 +32,11 @@ GLOSSARY: Final = (
     ("lifting", "The slot is being folded, bit by bit."),
     ("base", "The views of all slots that have been folded."),
     (
+        "pending",
+        "The view was sent again, to another node than before, and counts there once all nodes "
+        "have said that they have not counted it. It is on that node's disk.",
+    ),
+    (
         "retire",
         "An operator declares that a node will not come back. Otherwise closed slots wait for a "
         "node that is away.",

@@ -17,6 +17,7 @@ from ratchet_server.operator.folds import Base, Fold, Folded, base, folded, fold
 from ratchet_server.operator.humanize import counted, listed
 from ratchet_server.operator.members import Member, members
 from ratchet_server.operator.nodes import Node, nodes
+from ratchet_server.operator.pending import Pending, pending
 from ratchet_server.operator.slots import SlotRow, slots
 from ratchet_server.operator.verdict import FAR_BEHIND, Verdict
 
@@ -58,6 +59,7 @@ class Report:
     folds: tuple[Fold, ...]
     folded: tuple[Folded, ...]
     base: Base
+    pending: Pending
     unreached: tuple[str, ...]
     cluster: Cluster
     # Nodes of other clusters that this node has met of late.
@@ -91,6 +93,7 @@ def report(seen: Observation, facts: Facts) -> Report:
         folds=waiting,
         folded=tuple(folded(seen)),
         base=base(seen),
+        pending=pending(seen, facts.now),
         unreached=facts.unreached,
         cluster=_cluster(seen),
         strangers=tuple(one._asdict() for one in facts.strangers),

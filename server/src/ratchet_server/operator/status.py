@@ -38,6 +38,7 @@ def report(state: State, *, colour: bool = False) -> str:
         _slots(state["slots"], paint) or _titled("SLOTS", "  none is open yet", paint),
         _folds(state["folds"], paint),
         _folded(state, paint),
+        _pending(state, paint),
         _to_do(state["to_do"], paint),
         _glossary(paint),
     ]
@@ -121,6 +122,16 @@ def _folded(state: State, paint: Paint) -> str:
     if (more := len(names) - _MOST_FOLDED) > 0:
         lines.append(f"    and {counted(more, 'more name')}")
     return _titled("FOLDED INTO THE BASE", "\n".join(lines), paint)
+
+
+def _pending(state: State, paint: Paint) -> str:
+    # An older node has no such views.
+    pending = state.get("pending")
+    if not pending or not pending["views"]:
+        return ""
+    how = pending["how"]
+    text = paint(wrapped(how["text"], "  "), _COLOURS.get(how["mood"]))
+    return _titled("PENDING VIEWS", text, paint)
 
 
 def _to_do(to_do: Sequence[State], paint: Paint) -> str:

@@ -1,5 +1,6 @@
 """What this node sees of the other nodes, of the wires to them, and of slots."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import get_args
@@ -36,6 +37,7 @@ class ClusterCollector(Collector):
         yield from self._wires()
         yield from _slots(seen)
         yield from _folds(seen)
+        yield from _pending(seen)
         yield counter(
             "ratchet_notices",
             "Events that this node has logged, by kind: opened, superseded, reopened, retired, "
@@ -168,4 +170,19 @@ def _folds(seen: Observation) -> Iterator[Metric]:
             for obstacle in fold.obstacles
             if obstacle.kind != "grace"
         },
+    )
+
+
+def _pending(seen: Observation) -> Iterator[Metric]:
+    views, since_ms, _, _ = seen.pending
+    yield GaugeMetricFamily(
+        "ratchet_views_pending",
+        "Retried views on this node's disk that count once the other nodes have said that they "
+        "have not counted them.",
+        views,
+    )
+    yield GaugeMetricFamily(
+        "ratchet_views_pending_seconds",
+        "For how long the oldest of them has been pending; 0 if there is none.",
+        0.0 if since_ms is None else max(0.0, time.time() - since_ms / 1000),
     )

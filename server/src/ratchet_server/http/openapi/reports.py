@@ -111,6 +111,12 @@ SCHEMAS: Final[dict[str, Json]] = {
         folds=many(_FOLD),
         folded=many(record(node=_NAME, generation=_GENERATION, views=SUM, text=TEXT)),
         base=record(videos=COUNT, views=SUM, text=TEXT),
+        pending=record(
+            views=COUNT,
+            since=or_null(_TIME),
+            awaited={"type": "object", "propertyNames": _NAME, "additionalProperties": COUNT},
+            how=_SAID,
+        ),
         unreached=many(TEXT),
         cluster=record(id=or_null(ref("ClusterId")), settled=YES_OR_NO, text=TEXT),
         strangers=many(record(node=_NAME, url=TEXT, cluster=ref("ClusterId"))),
