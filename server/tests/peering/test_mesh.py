@@ -195,7 +195,7 @@ def claim(**fields: dict[str, int]) -> str:
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent an invalid frame"),
-    ((hello(version=5),), "the sender version 5: upgrade this node"),
+    ((hello(version=6),), "the sender version 6: upgrade this node"),
     ((hello(), b"bytes"), "frames are text"),
     ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
@@ -271,7 +271,7 @@ class TestAPeerThatMisbehaves:
         self, tmp_path: Path
     ) -> None:
         received: list[str | bytes] = []
-        peer = self.peer(hello(version=5), received=received)
+        peer = self.peer(hello(version=6), received=received)
         with peer as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
             node.start()
