@@ -378,8 +378,8 @@ def _node(
             core_for_others(settings.page),
             description(),
         ),
-        # Responses to views are not signed: a node spends most of its time on them, and one more
-        # header would add a tenth to it.
+        # Responses to views are not signed: a node spends most of its time on them. They write
+        # their heads themselves (`whole_response`), so no middleware can add a header.
         unsigned=(views(videos, keeper, sites, robots, freezes, gate, default_ack=settings.ack),),
     )
     return _Node(

@@ -13,6 +13,7 @@ The calls. Each is a blueprint, whose arguments are the parts that it uses:
     description       `/openapi.json`, which `openapi` makes of its parts
     core_for_others   the core's wheel and its lock file, for Pyodide pages of other sites
     sending           sends a file or a part of it, piece by piece (ranges: which part)
+    whole_response    the response to a view, written without Sanic's work for each header
 
 What they share:
 

@@ -48,7 +48,7 @@ MAX_FROM_LISTENER: Final = 2**20
 AT_WORK: Final = (Stage.HANDLER, Stage.RESPONSE)
 
 
-class _Http(Http):
+class TalliedHttp(Http):
     """Sanic's HTTP, mended: it can respond to a URL that it can't parse. And it counts responses.
 
     Sanic offers signals and middleware for that. A signal with an empty handler costs 29 % of a
@@ -59,13 +59,17 @@ class _Http(Http):
 
     def http1_response_header(self, data: bytes, end_stream: bool) -> Coroutine[Any, Any, None]:
         """Send the head of a response, and count the response."""
+        self.tally()
+        return super().http1_response_header(data, end_stream)
+
+    def tally(self) -> None:
+        """Count the response."""
         # Before it is sent: how long the client takes to read is not the node's time. Sanic has no
         # start for a request that it can't parse.
         took_s = perf_counter() - self.perft0 if self.perft0 else 0.0
         route = self.request.route
         tally: Tally = self.protocol.app.ctx.tally
         tally.responded(route.path if route else None, self.response.status, took_s)
-        return super().http1_response_header(data, end_stream)
 
     def create_empty_request(self) -> None:
         """Make an empty request for the error response. Without this, Sanic would parse the bad URL
@@ -88,7 +92,7 @@ class BoundedProtocol(WebSocketProtocol):
     `tally`, a `Tally`.
     """
 
-    HTTP_CLASS = _Http
+    HTTP_CLASS = TalliedHttp
     __slots__ = (
         "_backlog",
         "_dropping",

@@ -13,6 +13,7 @@ from ratchet_server.http.robots import Robots
 from ratchet_server.http.sites import Sites
 from ratchet_server.http.videos import Videos
 from ratchet_server.http.view_options import ack_of, is_retry, key_of
+from ratchet_server.http.whole_response import json_response
 from ratchet_server.settings import Ack
 
 # In JSON.
@@ -57,7 +58,7 @@ def views(
         # video id needs no escaping.
         counted = _COUNTED[answer.counted]
         body = f'{{"video":"{video}","views":{answer.views},"counted":{counted}}}'
-        return HTTPResponse(body, headers=shared, content_type="application/json")
+        return json_response(body, shared)
 
     # One route: with two, Sanic's 405 would name no `Allow`.
     blueprint.add_route(count, "/api/videos/<video:str>/views", methods=["POST", "OPTIONS"])
