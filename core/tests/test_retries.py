@@ -439,6 +439,20 @@ class TestForgettingKeys:
         pass_quietly(world, 2 * inquiries.HEARD_S)
         assert nodes[0].replica.inquiries.heard_until(world.now) > before + 90
 
+    def test_while_all_others_are_missing_they_stay(self, world: World, nodes: list[Node]) -> None:
+        pass_quietly(world, 2 * inquiries.HEARD_S)
+        before = nodes[0].replica.inquiries.heard_until(world.now)
+        world.crash(nodes[1])
+        world.crash(nodes[2])
+        pass_quietly(world, 100)
+        assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
+
+    def test_alone_they_may_go_when_they_expire(self, world: World) -> None:
+        [a] = world.meet("a")
+        a.unmet = 1
+        pass_quietly(world, 2 * inquiries.HEARD_S)
+        assert a.replica.inquiries.heard_until(world.now) == pytest.approx(world.now, abs=1.5)
+
     def test_a_process_that_has_just_started_forgets_none(self, world: World) -> None:
         a = world.start("a")
         assert a.replica.inquiries.heard_until(world.now) == float("-inf")

@@ -151,7 +151,8 @@ class Inquiries:
             self._began = now
         absent = self._missing - {*self._everybody.values()}
         indirect = self._everybody.keys() - self._peers.by_process.keys()
-        if self.unmet or absent or indirect:
+        # (At an address where nobody was ever met, no member waits for us.)
+        if absent or indirect:
             self._whole_since = None
         elif self._whole_since is None:
             self._whole_since = now
@@ -168,7 +169,11 @@ class Inquiries:
         if self._began is None:
             return float("-inf")
         limit = now - HOLD_S if now - self._began >= HOLD_S else float("-inf")
-        return limit if self._heard_at is None else max(limit, self._heard_at - HEARD_S)
+        if self._heard_at is None:
+            return limit
+        # If there is nobody, nobody's questions can be on their way.
+        others = self._everybody or self._missing
+        return max(limit, self._heard_at - HEARD_S if others else now)
 
     def taker(self, turn: int) -> str | None:
         """A process that can take over what is pending here: one that stays. Each turn another."""

@@ -372,7 +372,7 @@ MUTANTS: Final = (
     Mutant(
         "a key is forgotten before all could ask for it",
         "inquiries",
-        "        return limit if self._heard_at is None else max(limit, self._heard_at - HEARD_S)",
+        "        return max(limit, self._heard_at - HEARD_S if others else now)",
         "        return now",
     ),
     Mutant(
