@@ -1,4 +1,4 @@
-/** What `count.js` tells of a view that was counted: `detail` of the event `ratchet-counted`. */
+/** What `count.js` tells of a view that a node has accepted: `detail` of the event `ratchet-counted`. */
 export interface RatchetCounted {
   /** The origin of the site that has counted it. */
   site: string;
@@ -6,6 +6,8 @@ export interface RatchetCounted {
   video: string;
   /** How many views the video has now, as one node knows. */
   views: number;
+  /** The view is safe, but nodes that can't be reached must be asked for it before it counts. */
+  pending: boolean;
 }
 
 /** The attributes of the script's tag. */

@@ -61,9 +61,10 @@ const byDay =
   plot instanceof SVGElement ? showByDay(plot, byId('by-day-title'), video, keep) : undefined; // the node keeps no days
 
 const outbox = openOutbox(keep, {
-  counted(counted, value) {
+  counted(counted, value, pending) {
     if (counted !== video) return;
     number.raise(value);
+    if (pending) return; // it comes later, as the views of others do
     number.announce(); // the viewer waits for this number
     void byDay?.viewed();
   },

@@ -18,17 +18,24 @@ const BEGIN_MS = 1_763_800_000_000;
 let answers = [];
 /** The keys of all tries. @type {string[]} */
 let sent = [];
+/** What each try says of its number. @type {(string | null)[]} */
+let attempts = [];
+/** What a node says of a view that it accepts. @type {boolean | 'pending'} */
+let fate = true;
 /** @type {Map<string, string>} */
 let kept = new Map();
 /** Whether the answers come from a node, or from a proxy on the way. */
 let from_node = true;
 /** The views that were counted. @type {{video: string, views: number}[]} */
 let counted = [];
+/** Which of them are pending. @type {boolean[]} */
+let pending = [];
 /** @type {string[]} */
 let lines = [];
 
 beforeEach(() => {
-  [answers, sent, kept, counted, lines] = [[], [], new Map(), [], []];
+  [answers, sent, attempts, kept, counted, pending, lines] = [[], [], [], new Map(), [], [], []];
+  fate = true;
   from_node = true;
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: BEGIN_MS });
 });
@@ -36,13 +43,15 @@ beforeEach(() => {
 afterEach(() => mock.timers.reset());
 
 globalThis.fetch = async (_url, options) => {
-  sent.push(new Headers(options?.headers).get('Idempotency-Key') ?? '');
+  const asked = new Headers(options?.headers);
+  sent.push(asked.get('Idempotency-Key') ?? '');
+  attempts.push(asked.get('Ratchet-Attempt'));
   const answer = answers.shift() ?? 'cut';
   const status = typeof answer === 'function' ? answer() : answer;
   if (status === 'cut') throw new TypeError('Failed to fetch');
   /** @type {Record<string, string>} */
   const headers = from_node ? { 'X-Ratchet-Node': 'a' } : {};
-  return new Response(JSON.stringify({ views: 7 }), { status, headers });
+  return new Response(JSON.stringify({ views: 7, counted: fate }), { status, headers });
 };
 
 /** @type {Keep} */
@@ -64,7 +73,10 @@ const keep = {
 
 function outbox() {
   return openOutbox(keep, {
-    counted: (video, views) => counted.push({ video, views }),
+    counted(video, views, isPending) {
+      counted.push({ video, views });
+      pending.push(isPending);
+    },
     log: (line) => lines.push(line),
   });
 }
@@ -86,6 +98,69 @@ test('a view is sent until it is answered, with one key, and then forgotten', as
   await run(2 * MINUTE_MS);
   assert.deepEqual(counted, [{ video: 'tide', views: 7 }]);
   assert.deepEqual([sent.length, new Set(sent).size, kept.size], [4, 1, 0]);
+});
+
+test('each try after the first says its number', async () => {
+  answers = ['cut', 503, 504, 200];
+  outbox().count('tide');
+  await run(2 * MINUTE_MS);
+  assert.deepEqual(attempts, [null, '2', '3', '4']);
+});
+
+test('the next page goes on with the number of the try, also of one that had no answer', async () => {
+  answers = ['cut', 'cut'];
+  outbox().count('tide');
+  await run(4_000);
+  const before = attempts.length;
+  const [[key, text]] = kept;
+  mock.timers.reset(); // the page goes
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: BEGIN_MS + MINUTE_MS });
+  kept.set(key, text);
+  answers = [200];
+  outbox().resume();
+  await run(5_000);
+  assert.deepEqual(attempts.slice(before), [String(before + 1)]);
+});
+
+test('a page that goes before the first answer leaves a view whose next try is the second', async () => {
+  outbox().count('tide');
+  const [[key, text]] = kept;
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: BEGIN_MS + MINUTE_MS });
+  kept.set(key, text);
+  attempts = [];
+  answers = [200];
+  outbox().resume();
+  await run(5_000);
+  assert.equal(attempts.at(-1), '2');
+});
+
+for (const text of ['tide', `tide ${BEGIN_MS - MINUTE_MS}`]) {
+  test(`a view that an earlier version stored as “${text}” is sent as a retry`, async () => {
+    kept.set(`unsent:${uuid7(BEGIN_MS - MINUTE_MS)}`, text);
+    answers = [200];
+    outbox().resume();
+    await run(5_000);
+    assert.deepEqual(attempts, ['2']);
+  });
+}
+
+test('no try has a number that nodes don’t read', async () => {
+  kept.set(`unsent:${uuid7(BEGIN_MS - MINUTE_MS)}`, `tide ${BEGIN_MS - MINUTE_MS} 12345`);
+  answers = [200];
+  outbox().resume();
+  await run(5_000);
+  assert.deepEqual(attempts, ['9999']);
+});
+
+test('a pending view is not sent again, and the page is told that it is pending', async () => {
+  fate = 'pending';
+  answers = ['cut', 200];
+  outbox().count('tide');
+  await run(MINUTE_MS);
+  assert.deepEqual([counted, pending], [[{ video: 'tide', views: 7 }], [true]]);
+  assert.deepEqual([sent.length, kept.size], [2, 0]);
+  assert.match(lines.at(-1) ?? '', /pending/);
 });
 
 test('a view that may have been counted is given up before its key is forgotten', async () => {

@@ -8,9 +8,9 @@
 // tenths of a shorter clip; data-once="day" counts at most one view of a video per day (UTC) in this
 // browser.
 //
-// A view that no node answers is sent again for ten minutes, also by later pages of this site. When it
-// is counted, the document gets the event `ratchet-counted`, whose detail is {site, video, views}. The script
-// stores only views on their way and, with `data-once`, the day of the last view: no cookie, no name of
+// A view that no node answers is sent again for ten minutes, also by later pages of this site. When a
+// node has accepted it, the document gets the event `ratchet-counted`, whose detail is {site, video, views,
+// pending}. `pending` is true while nodes that can't be reached must be asked for it first. The script stores only views on their way and, with `data-once`, the day of the last view: no cookie, no name of
 // the viewer.
 //
 // The build bundles this file and its imports into one classic script. Pages of other sites may load
@@ -39,9 +39,9 @@ function start({ src, dataset }) {
   const outbox = openOutbox(
     keep,
     {
-      counted(video, views) {
+      counted(video, views, pending) {
         document.dispatchEvent(
-          new CustomEvent('ratchet-counted', { detail: { site, video, views } }),
+          new CustomEvent('ratchet-counted', { detail: { site, video, views, pending } }),
         );
       },
       refused(video, status) {

@@ -77,9 +77,8 @@ class Client:
         """Count one view. `ack`: where it is when this returns; None: as the node is set.
 
         After an error that is `unsure`, the view may be counted. Send it again with the same `key`
-        and to the same node: only this node knows the key. After any other error the view is not
-        counted; if no earlier attempt was unsure, another node may count it. `attempt`: 2, 3, … for
-        a retry.
+        and `attempt=2` (then 3, …), to any node: the nodes ask each other whether they have counted
+        it. After any other error this attempt is not counted.
         """
         headers = {"Idempotency-Key": key} if key else {}
         if attempt > 1:
