@@ -405,6 +405,30 @@ class TestLeaving:
         assert world.truth[TIDE] == 1
         assert world.now < 50
 
+    def test_does_not_call_them_counted(self, world: World, nodes: list[Node]) -> None:
+        a, _, c = nodes
+        world.cut(a, c)
+        world.retry(a, KEY)
+        world.leave(a)
+        assert a.disk.pending == {}
+        assert a.replica.retries.outcomes == {}
+
+    def test_hands_nothing_to_a_node_that_has_no_room(
+        self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a, b, c = nodes
+        world.cut(a, c)
+        world.retry(a, KEY)
+        monkeypatch.setattr(retries, "MAX_PENDING", 0)
+        a.replica.leave()
+        pass_quietly(world, 3)
+        assert a.replica.unshared() > 0
+        monkeypatch.setattr(retries, "MAX_PENDING", 1)
+        pass_quietly(world, 3)
+        assert a.replica.unshared() == 0
+        assert KEY in {**b.replica.retries.pending, **b.disk.keys}
+        assert KEY not in c.replica.retries.pending
+
     def test_with_nobody_to_hand_over_to_keeps_them(self, world: World, nodes: list[Node]) -> None:
         a = nodes[0]
         world.cut_off(a)

@@ -224,7 +224,9 @@ class Retries:
                 counted.append(key)
                 continue
             if key in given:
-                # Its node leaves, and hands the views over.
+                # Its node leaves, and hands the views over. If we have no room, it asks another.
+                if len(self.pending) + len(self._next.pending) >= MAX_PENDING:
+                    continue
                 video, views = given[key]
                 self._inquiries.gave(key, process)
                 self.wait(key, video, known, views)
@@ -369,7 +371,9 @@ class Retries:
                 # Not twice, if two members have said that it has counted.
                 if before := self.pending.pop(key, None):
                     self._pending_views -= before.views
-                    self.outcomes[key] = before.views if key in writing.counted else 0
+                    # One that was handed over is pending elsewhere.
+                    if key in writing.counted or key in writing.elsewhere:
+                        self.outcomes[key] = before.views if key in writing.counted else 0
                 self._inquiries.end(key)
             else:
                 before = self.pending.get(key)
