@@ -13,6 +13,7 @@ from ratchet_server.client.calls import Client, new_key
 from ratchet_server.client.errors import CallError, Refused, Unreachable
 from ratchet_server.client.results import (
     Counted,
+    CountedMany,
     Entry,
     Imported,
     Joined,
@@ -26,6 +27,7 @@ __all__ = [
     "CallError",
     "Client",
     "Counted",
+    "CountedMany",
     "Entry",
     "Imported",
     "Joined",

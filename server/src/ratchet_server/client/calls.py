@@ -13,6 +13,7 @@ import msgspec
 from ratchet_server.client.connection import CALL_TIMEOUT_S, Connection
 from ratchet_server.client.results import (
     Counted,
+    CountedMany,
     Days,
     Entry,
     Imported,
@@ -80,18 +81,18 @@ class Client:
         and `attempt=2` (then 3, …), to any node: the nodes ask each other whether they have counted
         it. After any other error this attempt is not counted.
         """
-        headers = {"Idempotency-Key": key} if key else {}
-        if attempt > 1:
-            headers["Ratchet-Attempt"] = str(attempt)
+        headers = _attempt(attempt) | ({"Idempotency-Key": key} if key else {})
         path = f"{_path(video)}/views"
         return self._to.post(path, Counted, query=_ack(ack), headers=headers, secret=False)
 
-    def count_many(self, entries: Iterable[Entry], *, ack: Ack | None = None) -> int:
-        """Count up to 10,000 entries, or none. Returns how many views were counted; those of keys
-        that had come before were not. For operators. The rule of `count` holds: give each entry a
-        key, and send all again, to the same node."""
+    def count_many(
+        self, entries: Iterable[Entry], *, ack: Ack | None = None, attempt: int = 1
+    ) -> CountedMany:
+        """Count up to 10,000 entries, or none. For operators. The rule of `count` holds: give each
+        entry a key, and send all again with `attempt=2`, to any node."""
         body = {"views": msgspec.to_builtins([*entries])}
-        return self._to.post("/api/views", dict[str, int], body, query=_ack(ack))["counted"]
+        query, headers = _ack(ack), _attempt(attempt)
+        return self._to.post("/api/views", CountedMany, body, query=query, headers=headers)
 
     def bring(
         self,
@@ -194,6 +195,10 @@ class Client:
 
 def _path(video: str) -> str:
     return f"/api/videos/{quote(video, safe='')}"
+
+
+def _attempt(attempt: int) -> dict[str, str]:
+    return {"Ratchet-Attempt": str(attempt)} if attempt > 1 else {}
 
 
 def _ack(ack: Ack | None) -> dict[str, str] | None:

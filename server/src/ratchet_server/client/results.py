@@ -23,6 +23,14 @@ class Counted(Struct, frozen=True):
     counted: bool | Literal["pending"]
 
 
+class CountedMany(Struct, frozen=True):
+    """How many views of a batch are counted, without those whose keys had come before; and how many
+    are pending, like a `Counted` view."""
+
+    counted: int
+    pending: int = 0
+
+
 class Video(Struct, frozen=True):
     """A video and its number."""
 
