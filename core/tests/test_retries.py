@@ -142,6 +142,19 @@ class TestARetry:
         pass_quietly(world, 15)
         assert world.truth[TIDE] == 1
 
+    def test_does_not_wait_for_an_import(self, world: World, nodes: list[Node]) -> None:
+        a, b, _ = nodes
+        while a.replica.imports.begin("old", world.now).state == "agreeing":
+            pass_quietly(world, 1)
+        assert world.retry(b, KEY) is Fate.PENDING
+        world.settle_wire()
+        assert world.truth[TIDE] == 1
+        a.replica.imports.end("old")
+        pass_quietly(world, 3)
+        assert world.retry(b, OTHER) is Fate.PENDING
+        world.settle_wire()
+        assert world.truth[TIDE] == 2
+
     def test_is_still_pending_after_a_crash(self, world: World, nodes: list[Node]) -> None:
         a, b, _ = nodes
         world.cut_off(a)

@@ -138,10 +138,12 @@ class Inquiries:
     def look(self) -> None:
         """Who is there now? Call it before `silent`."""
         self._everybody = {process: one.node for process, one in self._peers.alive().items()}
-        missing = {node for node in self._members.missing_s(self._now) if not is_import(node)}
+        missing = {*self._members.missing_s(self._now)}
         missing |= {one.node for one in self._members.dismissed(self._now)}
         # An earlier process of our name has left us its disk.
-        self._missing = missing - {self._me.node}
+        missing -= {self._me.node}
+        # Nobody counts views in an import.
+        self._missing = {node for node in missing if not is_import(node)}
 
     def beat(self) -> None:
         """Once a heartbeat: is everybody connected?"""

@@ -378,7 +378,7 @@ MUTANTS: Final = (
     Mutant(
         "nobody waits for those who are missing",
         "inquiries",
-        "        self._missing = missing - {self._me.node}",
+        "        self._missing = {node for node in missing if not is_import(node)}",
         "        self._missing = set[str]()",
     ),
     Mutant(
