@@ -381,6 +381,8 @@ class Retries:
                 self.pending[key] = pending
                 self._inquiries.begin(key)
                 new.append(key)
+        # Perhaps there is nobody to ask.
+        self._due.update(new)
         return writing.answers + self._ask(new)
 
     def unwritten(self) -> None:
