@@ -130,7 +130,7 @@ def test_what_a_first_visit_loads_is_about_three_megabytes(page: Path) -> None:
 
 
 def test_a_snapshot_is_less_than_half_of_that(page: Path) -> None:
-    assert wire(page, [runtime.SNAPSHOT]) < 1_700_000
+    assert wire(page, [runtime.SNAPSHOT]) < 1_750_000
 
 
 def test_every_script_that_a_page_or_script_loads_is_there(page: Path) -> None:

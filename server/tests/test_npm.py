@@ -88,7 +88,7 @@ def test_the_types_and_the_manifest_are_what_typescript_takes(package: Path, man
           {" ".join(f"'{name}': true," for name in ATTRIBUTES)}
         }};
         export const all: ViewCountAttributes = {{ video: 'tide', site: 'https://x', compact: '' }};
-        const site = 'https://views.example', video = 'tide', views = 3;
+        const site = 'https://views.example', video = 'tide', views = 3, pending = false;
         export const detail: Required<RatchetCounted> = {detail};
         export const script: CountScriptAttributes = {{ 'data-after': '10', 'data-once': 'day' }};
         export const player: CountedAttributes = {{ 'data-ratchet': 'tide' }};

@@ -37,7 +37,6 @@ every other fault, each key counts once.
 (Paxos, Lamport 1998, has promises for the same purpose: an acceptor gives up what it could do.)
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -342,10 +341,11 @@ class Retries:
 
     def awaited(self) -> Mapping[str, int]:
         """Of how many pending views, among the oldest, each name has not said what we need."""
-        counts = Counter[str]()
+        counts: dict[str, int] = {}
         self._inquiries.look()
         for key, pending in islice(self.pending.items(), MAX_SHOWN):
-            counts.update({*self._inquiries.silent(key, pending)})
+            for node in {*self._inquiries.silent(key, pending)}:
+                counts[node] = counts.get(node, 0) + 1
         return counts
 
     # -- writing ---------------------------------------------------------------------------------

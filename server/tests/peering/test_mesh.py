@@ -276,7 +276,7 @@ class TestAPeerThatMisbehaves:
             node.data = ":memory:"
             node.start()
             wait_until(lambda: ended, "the node has ended the connection")
-            assert json.loads(received[0])["versions"] == [1, 4]
+            assert json.loads(received[0])["versions"] == [1, 5]
 
     def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
         self, tmp_path: Path

@@ -65,6 +65,8 @@ class Admission:
             if key:
                 self._retries.count(key, video)
         elif fate is Fate.PENDING and key:
+            if self._limits.is_full(video):
+                raise CountFull
             self._retries.wait(key, video, self._known)
         return fate
 
