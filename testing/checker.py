@@ -23,7 +23,7 @@ from enum import Enum
 from threading import Lock
 from typing import Final, NamedTuple
 
-from testing.nodes import Node, connected, equal, wait_until
+from testing.nodes import Node, connected, equal, pending, wait_until
 
 NEVER: Final = math.inf
 _SHOWN_PROBLEMS: Final = 10
@@ -178,6 +178,8 @@ class History:
         """
         nodes = list(nodes)
         wait_until(lambda: connected(nodes), "all nodes are connected")
+        # A view that is pending counts once a node that could not be asked is back.
+        wait_until(lambda: not any(map(pending, nodes)), "no view is pending")
         wait_until(lambda: equal(nodes), "all nodes count the same")
         for node in nodes:
             for video in self.ok | self.info:

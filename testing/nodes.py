@@ -330,6 +330,11 @@ def connected(nodes: Iterable[Node]) -> bool:
     )
 
 
+def pending(node: Node) -> int:
+    """How many views are pending at a node."""
+    return int(node.get("/api/cluster").json()["pending"]["views"])
+
+
 def equal(nodes: Iterable[Node]) -> bool:
     """Whether all of these have the same counts."""
     return len({node.digest for node in nodes}) == 1

@@ -90,6 +90,18 @@ SOMETIMES: Final = {
         "floor over a slot that nobody there knew",
         "snapshot from before a floor",
     ),
+    "keys": (
+        "view with a key",
+        "view with a key: new",
+        "view with a key: counted",
+        "view with a key: pending",
+        "request lost",
+        "answer lost",
+        "retry",
+        "pending view counted",
+        "pending view had counted elsewhere",
+        "key forgotten",
+    ),
     "browsers": (
         "snapshot to a browser",
         "old snapshot again",
