@@ -4,7 +4,7 @@ import pytest
 
 from testing.checker import Fate, History
 
-OK, REFUSED, UNSURE = Fate.OK, Fate.REFUSED, Fate.UNSURE
+OK, PENDING, REFUSED, UNSURE = Fate.OK, Fate.PENDING, Fate.REFUSED, Fate.UNSURE
 
 
 class Story:
@@ -105,6 +105,16 @@ class TestEveryRead:
         story.reads(1, at="a")
         assert "it had answered 2 views itself" in story.wrong[0]
 
+    def test_at_a_node_may_show_what_is_pending_there_or_not_yet(self, story: Story) -> None:
+        story.views(1, OK, at="a")
+        story.views(1, PENDING, at="a")
+        for right in (1, 2):
+            story.reads(right, at="a")
+        assert not story.wrong
+        story.reads(0, at="a")
+        story.reads(3, at="a")
+        assert len(story.wrong) == 2
+
     def test_at_a_node_with_another_disk_may_show_less(self, story: Story) -> None:
         story.views(2, OK, at="a")
         story.history.new_disk("a")
@@ -122,6 +132,11 @@ class TestTheEnd:
         assert not story.wrong_end(5, 5, 5)
         for wrong in (0, 4, 6):
             assert len(story.wrong_end(wrong, wrong)) == 2
+
+    def test_a_pending_view_is_counted(self, story: Story) -> None:
+        story.views(2, PENDING)
+        assert not story.wrong_end(2)
+        assert story.wrong_end(1)
 
     def test_10_sure_and_5_1_1_unsure_read_within_10_and_17(self, story: Story) -> None:
         story.views(10, OK)
@@ -155,6 +170,14 @@ class TestTheEnd:
             assert not story.wrong_end(right)
         assert story.wrong_end(2)
         assert story.wrong_end(7)
+
+    def test_a_lost_disk_may_lose_what_is_pending_on_it(self, story: Story) -> None:
+        story.views(2, OK, at="a")
+        story.views(1, PENDING, at="a")
+        story.history.disk_lost("a", story.now)
+        for right in (2, 3):
+            assert not story.wrong_end(right)
+        assert story.wrong_end(1)
 
 
 class TestWhatWasChecked:

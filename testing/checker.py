@@ -1,13 +1,14 @@
 """The checker: judges a cluster under faults by what its clients sent and received.
 
-A view is one idempotency key, however many attempts it takes. It is *ok* once an attempt got 200.
-It is *info* while some attempts are unsure and none got 200; unsure are 502, 504 and no response.
-It is neither if every attempt was surely refused, by 503 or because nothing listened. What must
-hold:
+A view is one idempotency key, however many attempts it takes. It is *ok* once an attempt got 200,
+also if it is pending: then it counts later. It is *info* while some attempts are unsure and none
+got 200; unsure are 502, 504 and no response. It is neither if every attempt was surely refused, by
+503 or because nothing listened. What must hold:
 
 - No number that a client reads is above the ok and info views that were begun by then.
 - The numbers that one process of a node shows never fall, nor do those of one browser.
-- A node shows at least the views that it has answered itself, across its restarts.
+- A node shows at least the views that it has answered itself, across its restarts; not yet those
+  of which it has answered that they are pending.
 - In the end all nodes show the same V with ok <= V <= ok + info, and their digests are equal.
 
 Views that only a destroyed disk had may be lost: `disk_lost` makes them info. A node that has lost
@@ -33,6 +34,7 @@ class Fate(Enum):
     """The outcome of one attempt to count a view."""
 
     OK = "answered: it counts"
+    PENDING = "answered: it counts once all have been asked"
     REFUSED = "surely not counted by this attempt"
     UNSURE = "it may count or not"
 
@@ -48,6 +50,7 @@ class View:
         self.disk = history.disk(at)
         # When it was first answered 200, and whether the disk that had it was lost afterwards.
         self.answered = NEVER
+        self.pending = False
         self.at_risk = False
         self._trying = NEVER
         self._unsure = NEVER
@@ -62,7 +65,8 @@ class View:
         # doesn't.
         if fate is not Fate.REFUSED:
             self._unsure = min(self._unsure, self._trying)
-        if fate is Fate.OK:
+        if fate in {Fate.OK, Fate.PENDING}:
+            self.pending = fate is Fate.PENDING
             self.answered = self._history.clock()
             self._history.count_answer(self.at)
         self._trying = NEVER
@@ -151,7 +155,8 @@ class History:
     def disk_lost(self, at: str, since: float) -> None:
         """The disk of a node is gone. Perhaps no other has what it answered after `since`."""
         for view in self._views:
-            if view.at == at and view.answered > since:
+            # What is pending is on one disk alone.
+            if view.at == at and (view.answered > since or view.pending):
                 view.at_risk = True
 
     # -- checking --------------------------------------------------------------------------
@@ -229,7 +234,7 @@ class History:
     def _too_small(self, reads: list[Read]) -> Iterable[str]:
         own = defaultdict(list)
         for view in list(self._views):
-            if view.ok:
+            if view.ok and not view.pending:
                 own[view.disk, view.video].append(view.answered)
         for times in own.values():
             times.sort()

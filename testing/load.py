@@ -253,7 +253,8 @@ class Load:
         if answer.status_code != 200:
             self.failures.append(Failure(target.url, key, f"{answer.status_code} {answer.text}"))
             return _FATES[answer.status_code], None
-        return Fate.OK, int(answer.json()["views"])
+        said = answer.json()
+        return Fate.PENDING if said["counted"] == "pending" else Fate.OK, int(said["views"])
 
     def _note(self, target: Target, view: View, views: int, begun: float) -> None:
         """The number in the response to a view is read, too."""

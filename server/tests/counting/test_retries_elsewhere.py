@@ -1,11 +1,13 @@
 """A view with a key counts once, wherever its retry lands: on real nodes, disks and signals."""
 
+import contextlib
 import signal
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from testing.nodes import HTTP, Node, cluster, equal, wait_until
@@ -78,7 +80,26 @@ def test_while_a_node_is_stopped_retries_are_pending_and_count_once(
     finally:
         nodes["a"].resume()
     agree(nodes, tide, 2)
-    assert send(nodes["c"], tide, fresh, attempt=4) is False
+    wait_until(lambda: send(nodes["c"], tide, fresh, attempt=4) is False, "c knows that it counts")
+
+
+def test_a_client_with_little_time_hears_that_its_view_is_pending(nodes: dict[str, Node]) -> None:
+    tide, key = video(), str(uuid.uuid4())
+    headers = {"Idempotency-Key": key, "Ratchet-Attempt": "2"}
+
+    def send_in_haste() -> object:
+        with contextlib.suppress(httpx.ReadTimeout):
+            url = f"{nodes['b'].url}/api/videos/{tide}/views"
+            return HTTP.post(url, headers=headers, timeout=0.7).json()["counted"]
+        return None
+
+    nodes["a"].pause()
+    try:
+        assert send_in_haste() is None
+        wait_until(lambda: send_in_haste() == "pending", "an attempt hears it", 5.0)
+    finally:
+        nodes["a"].resume()
+    agree(nodes, tide, 1)
 
 
 def test_a_pending_view_outlives_kill_9(nodes: dict[str, Node]) -> None:

@@ -1,7 +1,8 @@
 """Callers whose keys are pending: they wait for a moment, because the other nodes answer soon.
 
 All that can be reached answer within milliseconds. If one can't be, the caller hears that its views
-are pending. They are on our disk then, and `ratchet.retries` goes on without the caller.
+are pending. They are on our disk then, and `ratchet.retries` goes on without the caller. A caller
+that gave up sooner, and sends its views again, hears it at once: the time counts from the first.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Final
 
 from ratchet_server.counting.orders import Answer, Batch, BatchAnswer, View
 
-# How long they wait.
+# How long they wait, from when the views first came.
 PENDING_S: Final = 1.0
 
 
@@ -34,10 +35,14 @@ class Waiting:
         self._clock = clock
         self._by_key: dict[str, list[_Waiting]] = {}
 
-    def add(self, order: View | Batch, keys: Mapping[str, int], counted: int = 0) -> None:
+    def add(
+        self, order: View | Batch, keys: Mapping[str, int], counted: int = 0, waited_s: float = 0.0
+    ) -> None:
         """An order waits. `keys`: those that are pending, each with the number of its views.
-        `counted`: how many others of its views have counted."""
-        waiting = _Waiting(order, dict(keys), self._clock() + PENDING_S, counted)
+        `counted`: how many others of its views have counted. `waited_s`: for how long its newest
+        key has been pending."""
+        until = self._clock() + PENDING_S - waited_s
+        waiting = _Waiting(order, dict(keys), until, counted)
         for key in keys:
             self._by_key.setdefault(key, []).append(waiting)
 
