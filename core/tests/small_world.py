@@ -28,6 +28,8 @@ F = TypeVar("F", bound=Frame)
 TIDE: Final = "tide"
 # The wall clock at which a world begins, in milliseconds.
 BEGIN_MS: Final = 1_763_800_000_000
+# In so many turns, a node that leaves has handed everything over, unless something is wrong.
+LEAVE_TURNS: Final = 400
 
 
 @dataclass
@@ -162,9 +164,13 @@ class World:
         """It closes its slot, hands everything over, and ends."""
         node.replica.leave()
         self.flush(node)
-        while node.replica.unshared():
+        for _ in range(LEAVE_TURNS):
+            if not node.replica.unshared():
+                break
             self.pass_time(HEARTBEAT_S / 4)
             self.settle_wire()
+        else:
+            raise AssertionError(f"{node} has something left to hand over, and can't leave")
         self.crash(node)
 
     def alive(self) -> list[Node]:

@@ -181,6 +181,19 @@ class TestARetry:
         assert world.retry(nodes[0], OTHER) is Fate.REFUSED
         assert world.retry(nodes[0], KEY) is Fate.PENDING
 
+    def test_says_for_how_long_it_has_been_pending(self, world: World, nodes: list[Node]) -> None:
+        b = nodes[1]
+        world.cut_off(b)
+        world.retry(b, KEY)
+        world.pass_time(2.0)
+        world.retry(b, OTHER)
+        pending_s = b.replica.retries.pending_s
+        assert pending_s([KEY]) == pytest.approx(2.0, abs=0.1)
+        assert pending_s([KEY, OTHER]) < 0.1
+        assert pending_s([]) == 0.0
+        world.now -= 3600.0
+        assert pending_s([KEY]) == 0.0
+
     def test_with_lost_frames_asks_again(self, world: World, nodes: list[Node]) -> None:
         world.retry(nodes[1], KEY)
         world.settle_wire(lose=AskKeys)
@@ -337,17 +350,24 @@ class TestQuestions:
         d = world.start("d", alone=True)
         world.cuts.discard(frozenset((c.process, d.process)))
         world.connect(c, d)
-        # `b` does not know `d`, which has joined through `c`, and takes a view.
-        while packets := [packet for packet in world.wire if packet.receiver is not b]:
-            world.deliver(world.wire.index(packets[0]))
-            for node in (c, d):
-                world.flush(node)
+        # `d` has joined through `c`, and is new no more. Nothing of that has reached `b` yet.
+        for _ in range(2 * int(retries.NEW_S)):
+            world.pass_time(1.0)
+            while packets := [packet for packet in world.wire if packet.receiver is not b]:
+                world.deliver(world.wire.index(packets[0]))
+                for node in (a, c, d):
+                    world.flush(node)
+            world.lose_all()
+        assert world.view(d, KEY) is Fate.NEW
         world.lose_all()
-        assert world.view(d, KEY) is Fate.PENDING
-        world.settle_wire(lose=AskKeys)
+        assert "d" not in b.replica.table.newest.names()
         world.retry(b, KEY)
+        # All questions and answers arrive, and nothing else.
+        while packets := [p for p in world.wire if isinstance(p.frame, AskKeys | TellKeys)]:
+            world.deliver(world.wire.index(packets[0]))
+            for node in (a, b, c):
+                world.flush(node)
         assert counts(world) == 1
-        assert a.replica.retries.pending == {}
 
     def test_that_are_too_many_are_dropped(
         self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
@@ -379,6 +399,16 @@ class TestANewName:
         world.settle_wire()
         world.pass_time(0.25)
         assert world.view(a, KEY) is Fate.NEW
+
+    @pytest.mark.usefixtures("nodes")
+    def test_is_new_for_longer_if_it_was_stopped_meanwhile(self, world: World) -> None:
+        d = world.start("d")
+        world.settle_wire()
+        world.pass_time(0.25)
+        world.settle_wire()
+        # A view may have waited at it since it was stopped.
+        world.pass_time(2 * retries.NEW_S)
+        assert world.view(d, KEY) is Fate.PENDING
 
     def test_without_any_other_counts_at_once(self, world: World) -> None:
         a = world.start("a")

@@ -181,6 +181,12 @@ class Retries:
                 video, views, self._me.process, behind, self._wall_ms()
             )
 
+    def pending_s(self, keys: Iterable[str]) -> float:
+        """For how long the newest of these keys has been pending; zero if none is. (If the wall
+        clock was set back since, for no time yet.)"""
+        times = [self.pending[key].since_ms for key in keys if key in self.pending]
+        return max(0, self._wall_ms() - max(times)) / 1000 if times else 0.0
+
     def video_of(self, key: str) -> str | None:
         """The video of a pending view, or of one that counts in the next transaction."""
         pending = self._next.pending.get(key) or self.pending.get(key)

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress, islice
 from typing import Final, NamedTuple
 
@@ -420,12 +420,13 @@ class Keeper:
         self, views: list[View], fates: list[Fate], batch: Batch | None, added: Admitted | None
     ) -> None:
         """A transaction is on disk: answer these, and all whose keys are pending no more."""
+        retries = self.replica.retries
         repeated = 0
         decided = list[tuple[View, bool]]()
         batches = list[tuple[Batch, BatchAnswer]]()
         for view, fate in zip(views, fates, strict=True):
             if fate is Fate.PENDING and view.key:
-                self._waiting.add(view, {view.key: 1}, 0, self._pending_s([view.key]))
+                self._waiting.add(view, {view.key: 1}, 0, retries.pending_s([view.key]))
             elif fate is not Fate.REFUSED:
                 decided.append((view, fate is Fate.NEW))
                 repeated += fate is Fate.COUNTED
@@ -435,10 +436,9 @@ class Keeper:
             self.views_counted += counted
             repeated += sum(entry.n for entry in batch.entries) - counted - pending
             if pending:
-                self._waiting.add(batch, added.pending, counted, self._pending_s(added.pending))
+                self._waiting.add(batch, added.pending, counted, retries.pending_s(added.pending))
             else:
                 batches.append((batch, BatchAnswer(counted, 0)))
-        retries = self.replica.retries
         outcomes, retries.outcomes = retries.outcomes, {}
         self.views_counted += sum(outcomes.values())
         repeated += sum(not counted for counted in outcomes.values())
@@ -449,13 +449,6 @@ class Keeper:
                 batches.append((order, BatchAnswer(counted, 0)))
         self.keys_repeated += repeated
         self._answers.give(Outcome(decided, batches, repeated > 0))
-
-    def _pending_s(self, keys: Iterable[str]) -> float:
-        """For how long the newest of these keys has been pending. (A clock that was set back makes
-        that a new one.)"""
-        pending = self.replica.retries.pending
-        since_ms = max((pending[key].since_ms for key in keys if key in pending), default=math.inf)
-        return max(0.0, self._wall_from + self._clock() - since_ms / 1000)
 
     def _limits(self) -> Limits:
         return Limits(bool(self.replica.peers.by_process), self._is_full, self.replica.room)
