@@ -8,7 +8,7 @@ from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.days import day_at
-from ratchet.frames import Alive, BaseRows, Digest, Extent, Frame, Have, Pulse, Rows
+from ratchet.frames import Alive, AskKeys, BaseRows, Digest, Extent, Frame, Have, Pulse, Rows
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
@@ -23,6 +23,7 @@ FAR: Final = NOW_US + 25 * HOUR_US
 X: Final = Slot("x", NOW_US)
 EMPTY: Final = Digest(None, {}, Generations(), Generations(), Generations(), {}, None, {})
 MAX: Final = MAX_COUNT
+KEY: Final = "00000000-0000-7000-8000-000000000001"
 
 LIES: Final[dict[str, Frame]] = {
     "a generation of tomorrow": replace(EMPTY, newest=Generations(b=FAR)),
@@ -45,6 +46,7 @@ LIES: Final[dict[str, Frame]] = {
     "a frame without rows": Rows(Slot("b", FAR), 0, 0, False, ()),
     "rows on disk": Have(X, MAX),
     "views in the base": BaseRows(Generations(), 0, 1, ((TIDE, MAX),)),
+    "views that are handed over": AskKeys(1, 0, False, (KEY,), ((TIDE, MAX),)),
     "a fold below the base": BaseRows(Generations(b=FAR), 0, 0, ()),
 }
 

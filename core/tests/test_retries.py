@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from ratchet import inquiries, retries
+from ratchet.cluster import HEARTBEAT_S
 from ratchet.frames import AskKeys, TellKeys, Versions
 from ratchet.retries import Fate
 from small_world import TIDE, Node, World
@@ -369,6 +370,43 @@ class TestQuestions:
                 world.flush(node)
         assert counts(world) == 1
 
+    def test_of_a_node_that_does_not_know_who_is_back_are_not_answered(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        d = world.start("d")
+        world.settle()
+        disk = world.crash(d)
+        world.cut_off(c)
+        pass_quietly(world, 3)
+        a.replica.cluster.retire("d")
+        pass_quietly(world, 70)
+        # `c` does not know that `d` was retired. So `d` is not new there, and counts.
+        d = world.start("d", disk, alone=True)
+        world.cuts.discard(frozenset((c.process, d.process)))
+        world.connect(c, d)
+        pass_quietly(world, 10)
+        assert world.view(d, KEY) is Fate.NEW
+        world.lose_all()
+        # `c` is back, and what it says of `d` gets lost.
+        world.retry(b, KEY)
+        for node in (a, b):
+            world.cuts.discard(frozenset((c.process, node.process)))
+            world.connect(c, node)
+        for _ in range(2):
+            world.wire = [one for one in world.wire if isinstance(one.frame, AskKeys)]
+            while world.wire:
+                world.deliver()
+                for node in world.alive():
+                    world.flush(node)
+                world.wire = [
+                    one for one in world.wire if isinstance(one.frame, AskKeys | TellKeys)
+                ]
+            world.pass_time(1.0)
+        assert world.truth[TIDE] == 1
+        world.lose_all()
+        assert counts(world) == 1
+
     def test_that_are_too_many_are_dropped(
         self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -513,6 +551,10 @@ class TestForgettingKeys:
         world.crash(nodes[2])
         pass_quietly(world, 100)
         assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
+
+    def test_they_stay_until_a_member_can_have_asked_for_all_that_it_keeps(self) -> None:
+        # Twice, as a question may get lost.
+        assert inquiries.HEARD_S > 2 * HEARTBEAT_S * retries.MAX_PENDING / retries.MAX_LOOKED_AT
 
     def test_alone_they_may_go_when_they_expire(self, world: World) -> None:
         [a] = world.meet("a")

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from ratchet.column import Row
 from ratchet.days import day_at
-from ratchet.frames import BaseRows, Digest, Frame, Have, Pulse, Rows
+from ratchet.frames import AskKeys, BaseRows, Digest, Frame, Have, Pulse, Rows
 from ratchet.names import MAX_COUNT, Invalid
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -114,6 +114,10 @@ class Bounds:
                 yield from _of_names(frame.folded.items(), latest)
                 yield from _of_base(frame.entries, latest)
                 yield from _of_day(frame.following or frame.day or 0, latest)
+            case AskKeys():
+                for video, views in frame.views:
+                    if views > latest:
+                        yield Fault(None, video, f"no node can have {views} views of {video} yet")
             # Nothing that the others claim is kept.
 
 

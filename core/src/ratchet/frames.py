@@ -280,9 +280,9 @@ class BaseRows:
 class AskKeys:
     """Have you counted views with these keys? If not, never do: I have them. See `retries`.
 
-    `names`: a fingerprint of the names that I list. `rival`: whether I count them once nobody else
-    has or may. With `views`, a video and a number for each key, I have done with these views, and
-    you take them over. The answer repeats my `number`.
+    `names`: a fingerprint of the names that I list, and of which are gone. `rival`: whether I count
+    them once nobody else has or may. With `views`, a video and a number for each key, I have done
+    with these views, and you take them over. The answer repeats my `number`.
     """
 
     number: int
@@ -295,6 +295,8 @@ class AskKeys:
         _check_size(self.keys)
         if self.views and len(self.views) != len(self.keys):
             raise Invalid(f"{len(self.views)} views have {len(self.keys)} keys")
+        if any(views == 0 for _, views in self.views):
+            raise Invalid("a key has no views")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from ratchet.table import Table
 NEVER: Final = ""
 # After so long without a tick, we have been stopped.
 SLEPT_S: Final = 3.0
-# How long all must have been connected, so that all their questions have come.
-HEARD_S: Final = 10.0
+# How long all must have been connected, so that all their questions have come. A member that has
+# many pending views asks for the last of them after 20 s (see `retries.MAX_LOOKED_AT`), a question
+# may get lost, and a connection is dead for some seconds before anybody knows.
+HEARD_S: Final = 60.0
 # For how long keys that have expired are kept for members that can't be reached.
 HOLD_S: Final = 7 * 86400.0
 
@@ -76,6 +78,13 @@ class Inquiries:
         it."""
         node = self._peers.by_process[process].hello.node
         self._gave.setdefault(key, {})[process] = node
+
+    def asks(self, key: str, process: str) -> None:
+        """A process asks for this key. If an earlier one of its name has handed the views over, it
+        may have ended before it knew, and left them on its disk. Then this one may count them."""
+        if gave := self._gave.get(key):
+            node = self._peers.by_process[process].hello.node
+            self._gave[key] = {p: name for p, name in gave.items() if p == process or name != node}
 
     def end(self, key: str) -> None:
         """Nobody need say any more of this key."""

@@ -23,14 +23,15 @@ of them are lost with their disks. It says *never* to all, and after each promis
 again from the start. Once no rival is left, and nobody has counted, it becomes one, and asks again.
 
 *Whom does a node ask that does not know all members?* Each joined through another one, which lists
-its name from then on. So answers count only between two that list the same names. A name that is
-new, or was gone, takes first attempts for retries for a moment: they may have waited here since
-before anybody knew the name.
+its name from then on. So answers count only between two that list the same names, and the same of
+them as gone. A name that is new, or was gone, takes first attempts for retries for a moment: they
+may have waited here since before anybody knew the name.
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
 one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
-cut off for a week longer than keys live; one counted at a node that had never met its cluster. With
-every other fault, each key counts once.
+cut off for a week longer than keys live; one counted at a node that had never met its cluster, or
+that has left since: it hands over pending views, and no keys. With every other fault, each key
+counts once.
 
 `inquiries` says who must answer.
 
@@ -177,9 +178,10 @@ class Retries:
         """Views with this key are pending from the next transaction on."""
         if key not in self.pending and key not in self._next.pending:
             behind = key in known or key in self._next.promised
-            self._next.pending[key] = Pending(
-                video, views, self._me.process, behind, self._wall_ms()
-            )
+            self._keep(key, video, views, behind=behind)
+
+    def _keep(self, key: str, video: str, views: int, *, behind: bool) -> None:
+        self._next.pending[key] = Pending(video, views, self._me.process, behind, self._wall_ms())
 
     def pending_s(self, keys: Iterable[str]) -> float:
         """For how long the newest of these keys has been pending; zero if none is. (If the wall
@@ -229,12 +231,17 @@ class Retries:
                 counted.append(key)
                 continue
             if key in given:
-                # Its node leaves, and hands the views over. If we have no room, it asks another.
-                if len(self.pending) + len(self._next.pending) >= MAX_PENDING:
+                # Its node leaves, and hands the views over. If we have no room, or leave, too (it
+                # may have said that it has taken over what is ours), it asks another.
+                is_full = len(self.pending) + len(self._next.pending) >= MAX_PENDING
+                if is_full or self._leaving:
                     continue
-                video, views = given[key]
                 self._inquiries.gave(key, process)
-                self.wait(key, video, known, views)
+                if key not in self.pending and key not in self._next.pending:
+                    # Behind the others: perhaps we have promised the key, and forgotten that.
+                    self._keep(key, *given[key], behind=True)
+            else:
+                self._inquiries.asks(key, process)
             ours = self._next.pending.get(key) or self.pending.get(key)
             if ours and (key in given or not ours.behind):
                 rivals[key] = ours.by
@@ -271,13 +278,19 @@ class Retries:
         if not self._leaving:
             self._leaving = True
             self._next.pending |= self._all_behind()
+            # Those that keep a view may have handed it over to us since they said so.
+            for key in self.pending:
+                self._inquiries.begin(key)
 
     def _all_behind(self) -> dict[str, Pending | None]:
         """Our pending views, so that nobody waits for us. We count none of them any more."""
         return {
             key: replace(pending, behind=True)
             for key, pending in self.pending.items()
-            if not pending.behind and key not in self._next.pending
+            if not pending.behind
+            and key not in self._next.pending
+            # If it counts in the transaction under way, it is no longer pending.
+            and self._writing.pending.get(key, pending)
         }
 
     def _ask(self, keys: Iterable[str]) -> list[Send]:
@@ -408,5 +421,7 @@ class Retries:
         return self._new_until is None or self._now < self._new_until
 
     def _names(self) -> int:
-        """A fingerprint of the names that we list."""
-        return sum(entry(node, 1) for node in self._table.newest.names()) % WORD
+        """A fingerprint of the names that we list, and of which of them are gone: they may come
+        back."""
+        table = self._table
+        return sum(entry(node, 1 + table.is_gone(node)) for node in table.newest.names()) % WORD

@@ -152,6 +152,11 @@ class Keys:
         """What `disk` knows is lost, or comes back when it is no longer true."""
         self._forgotten |= {*disk.keys, *disk.pending}
 
+    def left(self, disk: Disk) -> None:
+        """The process on `disk` has handed over all, and `disk` is gone. What was pending is
+        pending elsewhere, but nobody else knows what was counted."""
+        self._forgotten |= {key for key, count in self._counts.items() if count.disk is disk}
+
     def double(self, name: str, disk: Disk) -> None:
         """A second process of this name starts from `disk`, a copy."""
         self._doubled.add(name)
@@ -189,8 +194,18 @@ class Keys:
                 names |= {*above.replica.table.newest.names()}
         strange = [disk for disk in others if not any(disk is member for member in members)]
         dismissed = [disk for disk in strange if disk.own and disk.own.node in names]
+        # A member that knows it to be back must not have answered.
+        dismissed = [
+            disk for disk in dismissed if not any(self._is_open(disk, at) for at in members)
+        ]
         unknown = [disk for disk in strange if disk.own is None or disk.own.node not in names]
         return _Count(process.label, process.disk, dismissed, unknown)
+
+    def _is_open(self, disk: Disk, member: Disk) -> bool:
+        """Whether the process on `member` takes the slot of `disk` to be open."""
+        process, own = self._world.above(member), disk.own
+        table = process.replica.table if process else member
+        return own is not None and table.newest.covers(own) and not table.closed.covers(own)
 
     def _excused(self, earlier: _Count, now: _Count) -> bool:
         """Whether one of them could not know the other."""

@@ -320,7 +320,7 @@ class World:
         # unless the disk that received it has just been destroyed.
         graves = self.truth.graves(self.agenda.now)
         self.truth.mourn(disk, self.agenda.now, handed_over=True)
-        self.keys.forget(disk)
+        self.keys.left(disk)
         allowed = merged([*self.disks(), *graves]) - merged(self.disks())
         self.settle(allowed, f"{process} was {process.stage} and had handed over all")
 
