@@ -417,6 +417,20 @@ MUTANTS: Final = (
         "test_retries.py",
     ),
     Mutant(
+        "answers count of those who do not know who is back",
+        "retries",
+        "entry(node, 1 + table.is_gone(node))",
+        "entry(node, 1)",
+        "test_retries.py",
+    ),
+    Mutant(
+        "who takes over may be a rival",
+        "retries",
+        "*given[key], behind=True)",
+        "*given[key], behind=False)",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
         "a new name counts first attempts at once",
         "retries",
         "if first and not is_promised and not self._is_new():",
