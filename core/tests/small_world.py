@@ -253,6 +253,15 @@ class World:
         for node in self.alive():
             self.send(node, node.replica.tick(self.now, node.unmet))
 
+    def pass_quietly(self, seconds: float) -> None:
+        """Time passes, second by second. All frames arrive, and all disks write."""
+        for _ in range(int(seconds)):
+            self.pass_time(1.0)
+            self.settle_wire()
+            for node in self.alive():
+                self.flush(node)
+            self.settle_wire()
+
     def begin_write(self, node: Node) -> Changes | None:
         self.send(node, node.replica.retries.answer(node.disk.keys))
         node.writing = node.replica.changes()

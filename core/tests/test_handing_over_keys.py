@@ -19,14 +19,8 @@ def world() -> World:
 @pytest.fixture
 def nodes(world: World) -> list[Node]:
     nodes = world.meet("a", "b", "c")
-    pass_quietly(world, 2 * retries.NEW_S)
+    world.pass_quietly(2 * retries.NEW_S)
     return nodes
-
-
-def pass_quietly(world: World, seconds: float) -> None:
-    for _ in range(int(seconds)):
-        world.pass_time(1.0)
-        world.settle_wire()
 
 
 def deliver_but(world: World, held: Callable[[Packet], bool]) -> list[Packet]:
@@ -69,7 +63,7 @@ def test_who_took_over_waits_for_the_next_process_of_who_did_not_know(
     assert KEY in b.disk.pending
     world.crash(again)
     world.heal()
-    pass_quietly(world, 20)
+    world.pass_quietly(20)
     assert world.truth[TIDE] == 1
 
 
@@ -160,15 +154,15 @@ def test_who_takes_over_waits_behind_rivals_although_its_promise_has_expired(
     a, b, c = nodes
     for node in (b, c):
         node.unmet = 1
-    pass_quietly(world, 2)
+    world.pass_quietly(2)
     world.retry(b, KEY)
     world.retry(c, KEY)
     world.settle_wire()
-    pass_quietly(world, 3)
+    world.pass_quietly(3)
     assert a.disk.keys.pop(KEY) is None
     c.replica.leave()
-    pass_quietly(world, 3)
+    world.pass_quietly(3)
     assert c.disk.pending == {}
     b.unmet = 0
-    pass_quietly(world, 20)
+    world.pass_quietly(20)
     assert world.truth[TIDE] == 1

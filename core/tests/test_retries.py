@@ -22,17 +22,8 @@ def world() -> World:
 @pytest.fixture
 def nodes(world: World) -> list[Node]:
     nodes = world.meet("a", "b", "c")
-    pass_quietly(world, 2 * retries.NEW_S)
+    world.pass_quietly(2 * retries.NEW_S)
     return nodes
-
-
-def pass_quietly(world: World, seconds: float) -> None:
-    for _ in range(int(seconds)):
-        world.pass_time(1.0)
-        world.settle_wire()
-        for node in world.alive():
-            world.flush(node)
-        world.settle_wire()
 
 
 def counts(world: World) -> int:
@@ -98,12 +89,12 @@ class TestARetry:
     def test_waits_for_addresses_at_which_nobody_was_met(self, world: World) -> None:
         [a] = world.meet("a")
         a.unmet = 1
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert world.retry(a, KEY) is Fate.PENDING
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert world.truth[TIDE] == 0
         a.unmet = 0
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert world.truth[TIDE] == 1
 
     def test_waits_for_a_node_that_is_cut_off_and_has_counted_it(
@@ -113,7 +104,7 @@ class TestARetry:
         world.view(a, KEY)
         world.cut_off(a)
         world.retry(b, KEY)
-        pass_quietly(world, 30)
+        world.pass_quietly(30)
         assert dict(b.replica.retries.awaited()) == {"a": 1}
         assert world.truth[TIDE] == 1
         assert counts(world) == 1
@@ -126,7 +117,7 @@ class TestARetry:
         world.view(a, KEY)
         disk = world.crash(a)
         world.retry(b, KEY)
-        pass_quietly(world, 30)
+        world.pass_quietly(30)
         world.start("a", disk)
         assert counts(world) == 1
 
@@ -136,22 +127,22 @@ class TestARetry:
         a, b, c = nodes
         world.crash(a)
         world.retry(b, KEY)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         c.replica.cluster.retire("a")
-        pass_quietly(world, 50)
+        world.pass_quietly(50)
         assert world.truth[TIDE] == 0
-        pass_quietly(world, 15)
+        world.pass_quietly(15)
         assert world.truth[TIDE] == 1
 
     def test_does_not_wait_for_an_import(self, world: World, nodes: list[Node]) -> None:
         a, b, _ = nodes
         while a.replica.imports.begin("old", world.now).state == "agreeing":
-            pass_quietly(world, 1)
+            world.pass_quietly(1)
         assert world.retry(b, KEY) is Fate.PENDING
         world.settle_wire()
         assert world.truth[TIDE] == 1
         a.replica.imports.end("old")
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert world.retry(b, OTHER) is Fate.PENDING
         world.settle_wire()
         assert world.truth[TIDE] == 2
@@ -169,7 +160,7 @@ class TestARetry:
         peer = b.replica.peers.by_process[a.process]
         peer.hello = replace(peer.hello, versions=Versions(1, 4))
         world.retry(b, KEY)
-        pass_quietly(world, 5)
+        world.pass_quietly(5)
         assert dict(b.replica.retries.awaited()) == {"a": 1}
         assert world.truth[TIDE] == 0
 
@@ -199,7 +190,7 @@ class TestARetry:
         world.retry(nodes[1], KEY)
         world.settle_wire(lose=AskKeys)
         assert world.lost == 2
-        pass_quietly(world, 2)
+        world.pass_quietly(2)
         assert world.truth[TIDE] == 1
 
 
@@ -219,7 +210,7 @@ class TestRivals:
         world.retry(a, KEY)
         world.retry(c, KEY)
         disk = world.crash(a)
-        pass_quietly(world, 5)
+        world.pass_quietly(5)
         assert world.truth[TIDE] == 0
         world.start("a", disk)
         assert counts(world) == 1
@@ -236,9 +227,9 @@ class TestRivals:
         assert world.retry(a, KEY) is Fate.PENDING
         assert a.replica.retries.pending[KEY].behind
         world.crash(b)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         c.replica.cluster.retire("b")
-        pass_quietly(world, 70)
+        world.pass_quietly(70)
         assert world.truth[TIDE] == 1
 
     def test_two_who_have_promised_become_rivals_and_one_counts(
@@ -247,7 +238,7 @@ class TestRivals:
         d = world.start("d")
         world.settle()
         a, b, c = nodes
-        pass_quietly(world, 10)
+        world.pass_quietly(10)
         world.cut(b, d)
         world.retry(b, KEY)
         world.settle_wire()
@@ -256,9 +247,9 @@ class TestRivals:
         assert a.replica.retries.pending[KEY].behind
         assert c.replica.retries.pending[KEY].behind
         world.crash(b)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         d.replica.cluster.retire("b")
-        pass_quietly(world, 80)
+        world.pass_quietly(80)
         assert world.truth[TIDE] == 1
         assert counts(world) == 1
 
@@ -272,16 +263,16 @@ class TestWhoWaitsBehindOthers:
         a, b, c = nodes
         d = world.start("d")
         world.settle()
-        pass_quietly(world, 10)
+        world.pass_quietly(10)
         world.cut(b, d)
         world.retry(b, KEY)
         world.settle_wire()
         world.retry(a, KEY)
         world.retry(c, KEY)
         world.crash(b)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         d.replica.cluster.retire("b")
-        pass_quietly(world, 55)
+        world.pass_quietly(55)
         assert a.replica.retries.pending[KEY].behind
         assert c.replica.retries.pending[KEY].behind
         return [a, c, d]
@@ -312,7 +303,7 @@ class TestWhoWaitsBehindOthers:
         assert a.replica.retries.pending[KEY].behind
         world.wire += late
         world.settle_wire()
-        pass_quietly(world, 20)
+        world.pass_quietly(20)
         assert world.truth[TIDE] == 1
 
     def test_takes_no_answer_to_a_question_from_before_that(
@@ -378,14 +369,14 @@ class TestQuestions:
         world.settle()
         disk = world.crash(d)
         world.cut_off(c)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         a.replica.cluster.retire("d")
-        pass_quietly(world, 70)
+        world.pass_quietly(70)
         # `c` does not know that `d` was retired. So `d` is not new there, and counts.
         d = world.start("d", disk, alone=True)
         world.cuts.discard(frozenset((c.process, d.process)))
         world.connect(c, d)
-        pass_quietly(world, 10)
+        world.pass_quietly(10)
         assert world.view(d, KEY) is Fate.NEW
         world.lose_all()
         # `c` is back, and what it says of `d` gets lost.
@@ -428,7 +419,7 @@ class TestANewName:
         assert world.view(d, KEY) is Fate.PENDING
         world.settle()
         assert world.truth[TIDE] == 1
-        pass_quietly(world, retries.NEW_S)
+        world.pass_quietly(retries.NEW_S)
         assert world.view(d, OTHER) is Fate.NEW
 
     def test_is_that_no_more_after_a_restart(self, world: World, nodes: list[Node]) -> None:
@@ -473,16 +464,16 @@ class TestLeaving:
     ) -> None:
         a, b, c = nodes
         disk = world.crash(a)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         world.retry(b, KEY)
         world.settle_wire()
         assert c.disk.keys == {KEY: None}
         world.leave(b)
         world.lose_all()
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert c.replica.retries.pending.keys() == {KEY}
         world.start("a", disk)
-        pass_quietly(world, 10)
+        world.pass_quietly(10)
         assert world.truth[TIDE] == 1
         assert world.now < 50
 
@@ -502,10 +493,10 @@ class TestLeaving:
         world.retry(a, KEY)
         monkeypatch.setattr(retries, "MAX_PENDING", 0)
         a.replica.leave()
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert a.replica.unshared() > 0
         monkeypatch.setattr(retries, "MAX_PENDING", 1)
-        pass_quietly(world, 3)
+        world.pass_quietly(3)
         assert a.replica.unshared() == 0
         assert KEY in {**b.replica.retries.pending, **b.disk.keys}
         assert KEY not in c.replica.retries.pending
@@ -515,7 +506,7 @@ class TestLeaving:
         world.cut_off(a)
         world.retry(a, KEY)
         a.replica.leave()
-        pass_quietly(world, 5)
+        world.pass_quietly(5)
         assert a.replica.unshared() > 0
         disk = world.crash(a)
         assert disk.pending[KEY].behind
@@ -528,28 +519,28 @@ class TestForgettingKeys:
     def test_while_all_are_connected_keys_may_go_when_they_expire(
         self, world: World, nodes: list[Node]
     ) -> None:
-        pass_quietly(world, 2 * inquiries.HEARD_S)
+        world.pass_quietly(2 * inquiries.HEARD_S)
         late = world.now - nodes[0].replica.inquiries.heard_until(world.now)
         assert late == pytest.approx(inquiries.HEARD_S, abs=1.5)
 
     def test_while_one_is_missing_they_stay(self, world: World, nodes: list[Node]) -> None:
-        pass_quietly(world, 2 * inquiries.HEARD_S)
+        world.pass_quietly(2 * inquiries.HEARD_S)
         before = nodes[0].replica.inquiries.heard_until(world.now)
         disk = world.crash(nodes[1])
-        pass_quietly(world, 100)
+        world.pass_quietly(100)
         assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
         world.start("b", disk)
-        pass_quietly(world, 5)
+        world.pass_quietly(5)
         assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
-        pass_quietly(world, 2 * inquiries.HEARD_S)
+        world.pass_quietly(2 * inquiries.HEARD_S)
         assert nodes[0].replica.inquiries.heard_until(world.now) > before + 90
 
     def test_while_all_others_are_missing_they_stay(self, world: World, nodes: list[Node]) -> None:
-        pass_quietly(world, 2 * inquiries.HEARD_S)
+        world.pass_quietly(2 * inquiries.HEARD_S)
         before = nodes[0].replica.inquiries.heard_until(world.now)
         world.crash(nodes[1])
         world.crash(nodes[2])
-        pass_quietly(world, 100)
+        world.pass_quietly(100)
         assert nodes[0].replica.inquiries.heard_until(world.now) == pytest.approx(before, abs=1.5)
 
     def test_they_stay_until_a_member_can_have_asked_for_all_that_it_keeps(self) -> None:
@@ -559,7 +550,7 @@ class TestForgettingKeys:
     def test_alone_they_may_go_when_they_expire(self, world: World) -> None:
         [a] = world.meet("a")
         a.unmet = 1
-        pass_quietly(world, 2 * inquiries.HEARD_S)
+        world.pass_quietly(2 * inquiries.HEARD_S)
         assert a.replica.inquiries.heard_until(world.now) == pytest.approx(world.now, abs=1.5)
 
     def test_a_process_that_has_just_started_forgets_none(self, world: World) -> None:

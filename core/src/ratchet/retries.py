@@ -176,12 +176,13 @@ class Retries:
 
     def wait(self, key: str, video: str, known: Known, views: int = 1) -> None:
         """Views with this key are pending from the next transaction on."""
-        if key not in self.pending and key not in self._next.pending:
-            behind = key in known or key in self._next.promised
-            self._keep(key, video, views, behind=behind)
+        behind = key in known or key in self._next.promised
+        self._keep(key, video, views, behind=behind)
 
     def _keep(self, key: str, video: str, views: int, *, behind: bool) -> None:
-        self._next.pending[key] = Pending(video, views, self._me.process, behind, self._wall_ms())
+        if key not in self.pending and key not in self._next.pending:
+            since_ms = self._wall_ms()
+            self._next.pending[key] = Pending(video, views, self._me.process, behind, since_ms)
 
     def pending_s(self, keys: Iterable[str]) -> float:
         """For how long the newest of these keys has been pending; zero if none is. (If the wall
@@ -237,9 +238,8 @@ class Retries:
                 if is_full or self._leaving:
                     continue
                 self._inquiries.gave(key, process)
-                if key not in self.pending and key not in self._next.pending:
-                    # Behind the others: perhaps we have promised the key, and forgotten that.
-                    self._keep(key, *given[key], behind=True)
+                # Behind the others: perhaps we have promised the key, and forgotten that.
+                self._keep(key, *given[key], behind=True)
             else:
                 self._inquiries.asks(key, process)
             ours = self._next.pending.get(key) or self.pending.get(key)

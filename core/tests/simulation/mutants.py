@@ -400,8 +400,8 @@ MUTANTS: Final = (
     Mutant(
         "who has promised a key is a rival",
         "retries",
-        "            behind = key in known or key in self._next.promised\n",
-        "            behind = False\n",
+        "        behind = key in known or key in self._next.promised\n",
+        "        behind = False\n",
     ),
     Mutant(
         "who waits behind others counts when they are silent",
