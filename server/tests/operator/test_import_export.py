@@ -112,18 +112,26 @@ class TestAnImport:
         assert member["node"] == "import-fourth"
         assert main(["retire", "import-fourth", "--via", three[1].url]) == 0
 
-    def test_goes_on_with_another_node_if_the_first_one_dies(self, tmp_path: Path) -> None:
+    def test_goes_on_with_another_node_if_the_first_one_dies(
+        self, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        really = Client.bring
         rows = [f"v{n},{n + 1}" for n in range(60_000)]
         file = write(tmp_path / "large.csv", *rows)
         with cluster(tmp_path) as nodes:
             a, b, c = nodes.values()
-            command = [sys.executable, "-m", "ratchet_server", "import", str(file), "--via", a.url]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as importing:
-                wait_until(lambda: b.views("v5"), "b has the first rows")
-                a.kill9()
-                assert importing.wait() == 1
-                assert importing.stderr
-                assert a.url in importing.stderr.read()
+
+            def dies(client: Client, name: str, rows: Rows = (), **end: Any) -> Imported:
+                answer = really(client, name, rows, **end)
+                if rows and a.running:
+                    wait_until(lambda: b.views("v5"), "b has the first rows")
+                    a.kill9()
+                return answer
+
+            monkeypatch.setattr(Client, "bring", dies)
+            assert a.url in refused("import", str(file), "--via", a.url)
+            monkeypatch.undo()
+            assert [b.views(f"v{n}") for n in (5, 59_999)] == [6, 0]
             assert bring(file, b) == 0
             wait_until(lambda: equal([b, c]), "b and c have the same", timeout_s=60)
             assert [c.views(f"v{n}") for n in (0, 59_999)] == [1, 60_000]
