@@ -160,17 +160,25 @@ class World:
         self.wire = [p for p in self.wire if node not in (p.sender, p.receiver)]
         return node.disk
 
-    def leave(self, node: Node) -> None:
-        """It closes its slot, hands everything over, and ends."""
+    def leave(self, node: Node, *, farewell: bool = True) -> None:
+        """It closes its slot, hands everything over, and ends. `farewell`: all hear the last that
+        it says."""
+        retries, keys = node.replica.retries, None
         node.replica.leave()
         self.flush(node)
         for _ in range(LEAVE_TURNS):
-            if not node.replica.unshared():
+            if retries.leaving and keys is None:
+                keys = {key: video for key, video in node.disk.keys.items() if video is not None}
+                self.send(node, retries.handover.give(keys))
+            elif keys is not None and not (node.replica.unshared() or retries.handover):
                 break
             self.pass_time(HEARTBEAT_S / 4)
             self.settle_wire()
         else:
             raise AssertionError(f"{node} has something left to hand over, and can't leave")
+        if farewell and (slot := node.replica.tenure.left):
+            self.send(node, retries.handover.farewell(slot))
+            self.settle_wire()
         self.crash(node)
 
     def alive(self) -> list[Node]:

@@ -8,7 +8,18 @@ from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
 from ratchet.days import day_at
-from ratchet.frames import Alive, AskKeys, BaseRows, Digest, Extent, Frame, Have, Pulse, Rows
+from ratchet.frames import (
+    Alive,
+    AskKeys,
+    BaseRows,
+    Digest,
+    Extent,
+    Farewell,
+    Frame,
+    Have,
+    Pulse,
+    Rows,
+)
 from ratchet.generations import Generations
 from ratchet.names import MAX_COUNT, MAX_GENERATION
 from ratchet.slot import Slot
@@ -47,6 +58,7 @@ LIES: Final[dict[str, Frame]] = {
     "rows on disk": Have(X, MAX),
     "views in the base": BaseRows(Generations(), 0, 1, ((TIDE, MAX),)),
     "views that are handed over": AskKeys(1, 0, False, (KEY,), ((TIDE, MAX),)),
+    "a farewell": Farewell(Slot("b", FAR)),
     "a fold below the base": BaseRows(Generations(b=FAR), 0, 0, ()),
 }
 

@@ -146,8 +146,8 @@ HOSTILE: Final[dict[str, tuple[str, str]]] = {
     "rows with an unknown field": ((ROWS % "[]").replace("{", '{"x": 1, ', 1), "x, is, slot"),
     "a base with an unknown field": ((BASE % "[]").replace("{", '{"x": 1, ', 1), "x, is, folded"),
     # Hello
-    "version 6": (HELLO.replace("1,", "6,", 1) % ('"a"', PROCESS, '""'),
-                  "this node speaks versions 1 to 5 of the protocol, the sender version 6: "
+    "version 7": (HELLO.replace("1,", "7,", 1) % ('"a"', PROCESS, '""'),
+                  "this node speaks versions 1 to 6 of the protocol, the sender version 7: "
                   "upgrade this node"),
     "version 0": (HELLO.replace("1,", "0,", 1) % ('"a"', PROCESS, '""'),
                   "the sender version 0: upgrade the sender"),

@@ -2,7 +2,7 @@
 
 import pytest
 from ratchet.column import Row
-from ratchet.frames import MAX_ROWS, AskKeys, BaseRows, Digest, Rows
+from ratchet.frames import MAX_ROWS, BaseRows, Digest, Rows
 from ratchet.generations import Generations
 from ratchet.names import Invalid
 from ratchet.slot import Slot
@@ -40,11 +40,6 @@ def test_a_frame_holds_a_thousand_rows_and_not_one_more() -> None:
         Rows(A, 0, 9, False, rows)
     with pytest.raises(Invalid, match="1001 rows"):
         BaseRows(NONE, 0, 1, tuple((row.video, row.views) for row in rows))
-
-
-def test_who_hands_views_over_has_some() -> None:
-    with pytest.raises(Invalid, match="no views"):
-        AskKeys(1, 0, False, ("00000000-0000-7000-8000-000000000001",), (("tide", 0),))
 
 
 @pytest.mark.parametrize(

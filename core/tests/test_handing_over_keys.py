@@ -2,11 +2,23 @@
 them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from ratchet import retries
-from ratchet.frames import Frame, Rows, TellKeys
-from small_world import TIDE, Node, Packet, World
+from ratchet.frames import (
+    GIFTS_SINCE,
+    MAX_ROWS,
+    AskKeys,
+    Farewell,
+    Frame,
+    Rows,
+    Send,
+    TellKeys,
+    Versions,
+)
+from ratchet.retries import Fate
+from small_world import TIDE, Node, Packet, World, slot_of
 
 KEY = "00000000-0000-7000-8000-000000000001"
 
@@ -166,3 +178,186 @@ def test_who_takes_over_waits_behind_rivals_although_its_promise_has_expired(
     b.unmet = 0
     world.pass_quietly(20)
     assert world.truth[TIDE] == 1
+
+
+class TestKeysThatHaveCounted:
+    """Who leaves tells another process of them: its disk goes with it."""
+
+    def test_count_no_second_time(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        assert world.view(a, KEY) is Fate.NEW
+        world.leave(a)
+        assert KEY in {**b.disk.keys, **c.disk.keys}
+        world.retry(b, KEY)
+        world.retry(c, KEY)
+        world.pass_quietly(100)
+        assert {**b.disk.pending, **c.disk.pending} == {}
+        assert world.truth[TIDE] == 1
+
+    def test_settle_a_view_that_is_pending_where_they_go(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.view(a, KEY)
+        world.cut_off(c)
+        world.cut(a, b)
+        assert world.retry(b, KEY) is Fate.PENDING
+        world.cuts.discard(frozenset((a.process, b.process)))
+        world.connect(a, b)
+        # Its question to `a` is lost.
+        world.wire = [packet for packet in world.wire if not isinstance(packet.frame, AskKeys)]
+        world.leave(a)
+        assert b.disk.pending == {}
+        assert b.replica.retries.outcomes == {KEY: 0}
+
+    def test_are_known_to_those_who_had_promised_them(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.view(a, KEY)
+        world.cut(a, c)
+        assert world.retry(c, KEY) is Fate.PENDING
+        world.settle_wire()
+        assert b.disk.keys[KEY] is None
+        world.leave(a)
+        assert b.disk.keys[KEY] == TIDE
+        # `c` has asked `b` before, and never asks `a`.
+        world.pass_quietly(100)
+        assert c.disk.pending == {}
+        assert world.truth[TIDE] == 1
+
+    def test_go_to_nobody_who_leaves_too(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        world.cut_off(c)
+        world.view(a, KEY)
+        for node in (a, b):
+            node.replica.leave()
+            node.replica.retries.leave()
+            world.flush(node)
+        # Neither has heard yet that the other leaves.
+        world.lose_all()
+        world.send(a, a.replica.retries.handover.give({KEY: TIDE}))
+        world.settle_wire()
+        assert len(a.replica.retries.handover) == 1
+        assert KEY not in b.disk.keys
+
+    def test_are_sent_again_if_they_are_lost(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        world.view(a, KEY)
+        a.replica.leave()
+        world.pass_quietly(3)
+        handover = a.replica.retries.handover
+        world.send(a, handover.give({KEY: TIDE}))
+        world.settle_wire(lose=AskKeys)
+        assert len(handover) == 1
+        world.pass_quietly(2)
+        assert not handover
+        assert KEY in {**b.disk.keys, **c.disk.keys}
+
+    def test_that_are_not_written_are_not_confirmed(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        world.cut_off(c)
+        world.view(a, KEY)
+        a.replica.leave()
+        world.pass_quietly(3)
+        handover = a.replica.retries.handover
+        world.send(a, handover.give({KEY: TIDE}))
+        world.settle_wire(write=False)
+        assert world.begin_write(b)
+        world.fail_write(b)
+        world.settle_wire(write=False)
+        assert len(handover) == 1
+        world.pass_quietly(2)
+        assert not handover
+        assert b.disk.keys[KEY] == TIDE
+
+    def test_wait_for_a_view_that_comes_at_the_same_time(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.cut_off(c)
+        world.view(a, KEY)
+        a.replica.leave()
+        world.pass_quietly(3)
+        handover = a.replica.retries.handover
+        world.send(a, handover.give({KEY: TIDE}))
+        world.settle_wire(write=False)
+        # In the same transaction as the question.
+        b.replica.retries.wait(KEY, TIDE, {})
+        world.flush(b)
+        world.pass_quietly(2)
+        assert not handover
+        assert b.replica.retries.outcomes == {KEY: 0}
+
+    def test_fit_into_frames(self, world: World, nodes: list[Node]) -> None:
+        a = nodes[0]
+        keys = {f"00000000-0000-7000-8000-{n:012x}": TIDE for n in range(MAX_ROWS + 1)}
+        a.replica.leave()
+        world.pass_quietly(3)
+        handover = a.replica.retries.handover
+        world.send(a, handover.give(keys))
+        world.pass_quietly(2)
+        assert not handover
+
+    def test_go_to_nobody_of_an_earlier_version(self, nodes: list[Node]) -> None:
+        a = nodes[0]
+        for peer in a.replica.peers:
+            old = replace(peer.hello, versions=Versions(1, GIFTS_SINCE - 1))
+            a.replica.joined(old)
+        assert not a.replica.retries.handover.possible
+        assert a.replica.retries.handover.give({KEY: TIDE}) == []
+
+
+class TestFarewell:
+    """Nobody waits for who has handed over everything, and has said so."""
+
+    @pytest.fixture
+    def patient(self) -> World:
+        return World(grace_s=3600.0)
+
+    def test_a_retry_waits_for_nobody_who_has_left(self, patient: World) -> None:
+        a, b, _ = patient.meet("a", "b", "c")
+        patient.pass_quietly(2 * retries.NEW_S)
+        patient.leave(a)
+        patient.pass_quietly(3)
+        patient.retry(b, KEY)
+        patient.pass_quietly(3)
+        assert b.disk.pending == {}
+        assert patient.truth[TIDE] == 1
+
+    def test_a_retry_waits_for_one_whose_farewell_was_lost(self, patient: World) -> None:
+        a, b, _ = patient.meet("a", "b", "c")
+        patient.pass_quietly(2 * retries.NEW_S)
+        patient.leave(a, farewell=False)
+        patient.retry(b, KEY)
+        patient.pass_quietly(60)
+        assert KEY in b.disk.pending
+
+    def test_who_is_back_is_asked_again(self, patient: World) -> None:
+        a, b, c = patient.meet("a", "b", "c")
+        patient.pass_quietly(2 * retries.NEW_S)
+        disk = a.disk
+        patient.leave(a)
+        again = patient.start("a", disk)
+        patient.settle()
+        patient.pass_quietly(2 * retries.NEW_S)
+        assert patient.view(again, KEY) is Fate.NEW
+        patient.crash(again)
+        patient.pass_quietly(3)
+        c.replica.cluster.retire("a")
+        patient.retry(b, KEY)
+        patient.pass_quietly(60)
+        # It may be back within the grace.
+        assert KEY in b.disk.pending
+
+    def test_one_for_another_name_says_nothing(self, patient: World) -> None:
+        a, b, c = patient.meet("a", "b", "c")
+        slot = slot_of(a)
+        patient.crash(a)
+        patient.pass_quietly(3)
+        patient.send(c, [Send(b.process, Farewell(slot))])
+        patient.settle_wire()
+        c.replica.cluster.retire("a")
+        patient.retry(b, KEY)
+        patient.pass_quietly(60)
+        assert KEY in b.disk.pending

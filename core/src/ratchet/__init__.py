@@ -34,6 +34,7 @@ them in this order:
 
     members      who belongs to the cluster, and when each was last alive
     inquiries    who must say of a key whether it has counted it
+    handover     who leaves for good tells another process which keys it has counted
     retries      a view with a key counts once, wherever its retry lands
     folding      when a slot may be forgotten, and what is in the way
     forgetting   when a name may be forgotten

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from ratchet.column import Row
 from ratchet.days import day_at
-from ratchet.frames import AskKeys, BaseRows, Digest, Frame, Have, Pulse, Rows
+from ratchet.frames import AskKeys, BaseRows, Digest, Farewell, Frame, Have, Pulse, Rows
 from ratchet.names import MAX_COUNT, Invalid
 from ratchet.slot import Slot
 from ratchet.table import Table
@@ -118,6 +118,8 @@ class Bounds:
                 for video, views in frame.views:
                     if views > latest:
                         yield Fault(None, video, f"no node can have {views} views of {video} yet")
+            case Farewell(slot):
+                yield from _of_names([slot], latest)
             # Nothing that the others claim is kept.
 
 

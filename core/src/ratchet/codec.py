@@ -27,6 +27,7 @@ from ratchet.frames import (
     DaysExtent,
     Digest,
     Extent,
+    Farewell,
     Frame,
     Have,
     Hello,
@@ -342,6 +343,7 @@ _FORMS: Final = (
             Field("pending", "pending", _map(_KEY, _PROCESS)),
         ),
     ),
+    Form(Farewell, "farewell", (Field("slot", "slot", _SLOT),)),
 )
 _BY_KIND: Final = {form.kind: form for form in _FORMS}
 _BY_CLASS: Final = {form.frame: form for form in _FORMS}

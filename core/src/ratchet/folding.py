@@ -120,7 +120,7 @@ def _obstacles(view: View, last: Slot) -> Iterator[Obstacle]:
 def _awaited_s(view: View, last: Slot) -> dict[str, float]:
     """The names of the dismissed processes that have not agreed, and how long to wait for each."""
     awaited_s: dict[str, float] = {}
-    for node, left_s, digest, age_s in view.dismissed:
+    for node, left_s, digest, age_s, _ in view.dismissed:
         was_ripe = view.closed_s[last] - age_s >= view.grace_s
         if not was_ripe or _disagreement(view, last, node, digest):
             awaited_s[node] = max(left_s, awaited_s.get(node, 0.0))

@@ -40,12 +40,14 @@ class Versions(NamedTuple):
 # 3: `Pulse` and `Ask`. Digests are numbered.
 # 4: The base has days.
 # 5: `AskKeys` and `TellKeys`.
-VERSIONS: Final = Versions(1, 5)
+# 6: Keys with zero views in `AskKeys`. `Farewell`.
+VERSIONS: Final = Versions(1, 6)
 CLUSTERS_SINCE: Final = 2
 FLOORS_SINCE: Final = 2
 PULSES_SINCE: Final = 3
 DAYS_SINCE: Final = 4
 KEYS_SINCE: Final = 5
+GIFTS_SINCE: Final = 6
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.
@@ -282,7 +284,8 @@ class AskKeys:
 
     `names`: a fingerprint of the names that I list, and of which are gone. `rival`: whether I count
     them once nobody else has or may. With `views`, a video and a number for each key, I have done
-    with these views, and you take them over. The answer repeats my `number`.
+    with these views, and you take them over: zero views have counted. The answer repeats my
+    `number`.
     """
 
     number: int
@@ -295,8 +298,6 @@ class AskKeys:
         _check_size(self.keys)
         if self.views and len(self.views) != len(self.keys):
             raise Invalid(f"{len(self.views)} views have {len(self.keys)} keys")
-        if any(views == 0 for _, views in self.views):
-            raise Invalid("a key has no views")
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,9 +314,18 @@ class TellKeys:
         _check_size((*self.counted, *self.never, *self.pending))
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """I have left for good. I count no key any more, and others have those that I have counted. The
+    same is true of all earlier processes of my name. `slot`: the last one, closed."""
+
+    slot: Slot
+
+
 # What a process says of itself once a heartbeat. Only the newest counts.
 Heartbeat = Digest | Pulse
-Frame = Hello | Heartbeat | Ask | Want | Rows | Have | WantBase | BaseRows | AskKeys | TellKeys
+AboutKeys = AskKeys | TellKeys | Farewell
+Frame = Hello | Heartbeat | Ask | Want | Rows | Have | WantBase | BaseRows | AboutKeys
 
 
 class Send(NamedTuple):

@@ -1,8 +1,8 @@
 """Inquiries: who must say of a key whether it has counted it, and what each has said.
 
 Everybody must: every process that is alive, and every name that is missing or may come back within
-its grace. A process that has answered and died is not asked again: what it said was on its disk,
-and its next process says the same.
+its grace, unless it has left and said farewell. A process that has answered and died is not asked
+again: what it said was on its disk, and its next process says the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +11,11 @@ from typing import Final
 
 from ratchet.changes import Pending
 from ratchet.frames import KEYS_SINCE, Hello
+from ratchet.generations import Generations
 from ratchet.members import Members
 from ratchet.names import is_import
 from ratchet.peers import Peers
+from ratchet.slot import Slot
 from ratchet.table import Table
 
 # What somebody has said of a key that it never counts. A rival says the id of a process instead.
@@ -52,6 +54,8 @@ class Inquiries:
         self._by_key: dict[str, _Inquiry] = {}
         # Who has handed the views of a key over to us, and never counts them: processes and names.
         self._gave: dict[str, dict[str, str]] = {}
+        # The slots of those that have said farewell.
+        self._farewells = Generations()
         # The number of the last question.
         self._number = 0
         self._now = 0.0
@@ -59,6 +63,8 @@ class Inquiries:
         # which none is, and one may come back.
         self._everybody: dict[str, str] = {}
         self._missing: set[str] = set()
+        # The names of both.
+        self._awaited: set[str] = set()
         # When we first looked; since when all have been connected without a gap; and when that had
         # last been so for long enough.
         self._began: float | None = None
@@ -148,11 +154,31 @@ class Inquiries:
         """Who is there now? Call it before `silent`."""
         self._everybody = {process: one.node for process, one in self._peers.alive().items()}
         missing = {*self._members.missing_s(self._now)}
-        missing |= {one.node for one in self._members.dismissed(self._now)}
+        dismissed = self._members.dismissed(self._now)
+        missing |= {one.node for one in dismissed if not self._has_left(one.slot)}
         # An earlier process of our name has left us its disk.
         missing -= {self._me.node}
         # Nobody counts views in an import.
         self._missing = {node for node in missing if not is_import(node)}
+        awaited = {*self._everybody.values(), *self._missing}
+        if gone := self._awaited - awaited:
+            self._ask_again_without(gone)
+        self._awaited = awaited
+
+    def farewell(self, slot: Slot, process: str) -> None:
+        """A process says that its name need not be asked any more."""
+        if slot.node == self._peers.by_process[process].hello.node:
+            self._farewells.merge({slot.node: slot.generation})
+
+    def _has_left(self, slot: Slot | None) -> bool:
+        return slot is not None and self._farewells.covers(slot)
+
+    def _ask_again_without(self, gone: set[str]) -> None:
+        """Nobody waits for these names any more. One that left has handed its keys over, perhaps to
+        somebody who had said of them before that it never counts them."""
+        for key, inquiry in self._by_key.items():
+            if any(inquiry.by_node.get(node) != NEVER for node in gone):
+                self.begin(key)
 
     def beat(self) -> None:
         """Once a heartbeat: is everybody connected?"""
@@ -186,11 +212,12 @@ class Inquiries:
         others = self._everybody or self._missing
         return max(limit, self._heard_at - HEARD_S if others else now)
 
-    def taker(self, turn: int) -> str | None:
-        """A process that can take over what is pending here: one that stays. Each turn another."""
+    def taker(self, turn: int, since: int = KEYS_SINCE) -> str | None:
+        """A process that can take over what we have: one that stays, and speaks version `since`.
+        Each turn another."""
         stay = [
             process
             for process, peer in sorted(self._peers.by_process.items())
-            if peer.version >= KEYS_SINCE and peer.slot and not self._table.is_closed(peer.slot)
+            if peer.version >= since and peer.slot and not self._table.is_closed(peer.slot)
         ]
         return stay[turn % len(stay)] if stay else None

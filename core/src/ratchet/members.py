@@ -59,6 +59,8 @@ class Dismissed(NamedTuple):
     # since we started.
     digest: Digest | None = None
     age_s: float = EVER
+    # None: no node knew it.
+    slot: Slot | None = None
 
 
 class Refused(Exception):
@@ -249,7 +251,7 @@ class Members:
         for slot, since in self._look_at_closed(now).items():
             if (left_s := since + self._grace_s - now) > 0 and not self._is_placeholder(slot):
                 received, digest = self._last_digests.get(slot, (-EVER, None))
-                yield Dismissed(slot.node, left_s, digest, now - received)
+                yield Dismissed(slot.node, left_s, digest, now - received, slot)
         alive = self._peers.alive()
         for process, (node, last_alive) in self._slotless.items():
             # A process that is alive is a member anyway.

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from ratchet.bounds import Bounds, Implausible
 from ratchet.changes import Changes
 from ratchet.cluster import Cluster
-from ratchet.frames import AskKeys, Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send, TellKeys
+from ratchet.frames import AboutKeys, Digest, Frame, Heartbeat, Hello, Pulse, Rows, Send
 from ratchet.holdings import Holdings
 from ratchet.identity import Identity
 from ratchet.imports import Imports
@@ -208,7 +208,7 @@ class Replica:
             self.tenure.taken(by=self.peers.by_process[process].hello.node)
             if isinstance(frame, Rows):
                 return []
-        if isinstance(frame, AskKeys | TellKeys):
+        if isinstance(frame, AboutKeys):
             self.retries.receive(frame, process)
             return []
         return self.talk.receive(frame, process, now)

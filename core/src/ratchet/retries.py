@@ -29,11 +29,10 @@ may have waited here since before anybody knew the name.
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
 one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
-cut off for a week longer than keys live; one counted at a node that had never met its cluster, or
-that has left since: it hands over pending views, and no keys. With every other fault, each key
-counts once.
+cut off for a week longer than keys live; one counted at a node that had never met its cluster. With
+every other fault, each key counts once.
 
-`inquiries` says who must answer.
+`inquiries` says who must answer, and `handover` what becomes of the keys of one that leaves.
 
 (Paxos, Lamport 1998, has promises for the same purpose: an acceptor gives up what it could do.)
 """
@@ -46,7 +45,8 @@ from typing import Any, Final, NamedTuple
 
 from ratchet.changes import Changes, Pending
 from ratchet.fingerprint import WORD, entry
-from ratchet.frames import MAX_ROWS, AskKeys, Hello, Send, TellKeys
+from ratchet.frames import MAX_ROWS, AboutKeys, AskKeys, Farewell, Hello, Send, TellKeys
+from ratchet.handover import COUNTED, Handover
 from ratchet.inquiries import NEVER, Inquiries
 from ratchet.peers import Peers
 from ratchet.table import Table
@@ -141,7 +141,10 @@ class Retries:
         # those whose turn comes later.
         self._due: set[str] = set()
         self._later: list[str] = []
-        self._leaving = False
+        # Whether this process ends for good: see `leave`.
+        self.leaving = False
+        # The keys that were counted here, then.
+        self.handover = Handover(peers, inquiries, self._names)
         # Until when our name is new to the others; None before our slot is open.
         self._new_until: float | None = None
         self._now = 0.0
@@ -197,10 +200,12 @@ class Retries:
 
     # -- questions of others ---------------------------------------------------------------------
 
-    def receive(self, frame: AskKeys | TellKeys, process: str) -> None:
-        """A peer asks, or answers."""
+    def receive(self, frame: AboutKeys, process: str) -> None:
+        """A peer asks, or answers, or has left."""
         if isinstance(frame, TellKeys):
             self._hear(frame, process)
+        elif isinstance(frame, Farewell):
+            self._inquiries.farewell(frame.slot, process)
         elif len(self._questions) < MAX_QUESTIONS:
             self._questions.append((process, frame))
 
@@ -234,12 +239,17 @@ class Retries:
             if key in given:
                 # Its node leaves, and hands the views over. If we have no room, or leave, too (it
                 # may have said that it has taken over what is ours), it asks another.
+                video, views = given[key]
+                if views == COUNTED:
+                    if self._take_counted(key, video):
+                        counted.append(key)
+                    continue
                 is_full = len(self.pending) + len(self._next.pending) >= MAX_PENDING
-                if is_full or self._leaving:
+                if is_full or self.leaving:
                     continue
                 self._inquiries.gave(key, process)
                 # Behind the others: perhaps we have promised the key, and forgotten that.
-                self._keep(key, *given[key], behind=True)
+                self._keep(key, video, views, behind=True)
             else:
                 self._inquiries.asks(key, process)
             ours = self._next.pending.get(key) or self.pending.get(key)
@@ -252,6 +262,16 @@ class Retries:
             elif not ours and key not in known:
                 self._next.promised.add(key)
         return TellKeys(question.number, tuple(counted), tuple(never), rivals)
+
+    def _take_counted(self, key: str, video: str) -> bool:
+        """Its node leaves, and has counted this key. Whether we have noted that."""
+        # If this transaction decides about a view with the key, the node asks again.
+        if self.leaving or key in self._next.pending:
+            return False
+        self._next.elsewhere[key] = video
+        if key in self.pending:
+            self._next.pending[key] = None
+        return True
 
     # -- our questions ---------------------------------------------------------------------------
 
@@ -271,12 +291,12 @@ class Retries:
         turn, self._later = self._later[:MAX_LOOKED_AT], self._later[MAX_LOOKED_AT:]
         again = [key for key in turn if key in self.pending]
         self._due.update(again)
-        return self._ask(again)
+        return self._ask(again) + self.handover.beat()
 
     def leave(self) -> None:
         """This process ends for good. Another one should take over what is pending."""
-        if not self._leaving:
-            self._leaving = True
+        if not self.leaving:
+            self.leaving = True
             self._next.pending |= self._all_behind()
             # Those that keep a view may have handed it over to us since they said so.
             for key in self.pending:
@@ -294,7 +314,7 @@ class Retries:
         }
 
     def _ask(self, keys: Iterable[str]) -> list[Send]:
-        if self._leaving:
+        if self.leaving:
             taker = self._inquiries.taker(self._inquiries.next_number())
             asked = {taker: list(keys)} if taker else {}
         else:
@@ -310,12 +330,13 @@ class Retries:
             some = [key for key in keys if self.pending[key].behind != rival]
             for at in range(0, len(some), MAX_ROWS):
                 part = tuple(some[at : at + MAX_ROWS])
-                held = [self.pending[key] for key in part] if self._leaving else []
+                held = [self.pending[key] for key in part] if self.leaving else []
                 views = tuple((pending.video, pending.views) for pending in held)
                 number = self._inquiries.next_number()
                 yield AskKeys(number, self._names(), rival, part, views)
 
     def _hear(self, answer: TellKeys, process: str) -> None:
+        self.handover.hear(answer.counted)
         for key in answer.counted:
             # It has counted, whatever we asked.
             if (pending := self.pending.get(key)) and key not in self._next.counted:
@@ -325,7 +346,7 @@ class Retries:
         for key, word in words.items():
             if self._inquiries.hear(key, word, process, answer.answers):
                 self._due.add(key)
-                if self._leaving and word != NEVER and key in self.pending:
+                if self.leaving and word != NEVER and key in self.pending:
                     # It is pending there now.
                     self._next.pending[key] = None
                     self._next.promised.add(key)
@@ -336,7 +357,7 @@ class Retries:
         """Count the pending views of which everybody has said what we need. (Look at those of which
         somebody has said something, and at all in turns: a member may have gone.) `count` returns
         False if it can't count so many now."""
-        if self._leaving or self._inquiries.unmet or not self._due:
+        if self.leaving or self._inquiries.unmet or not self._due:
             return
         due, self._due = self._due & self.pending.keys(), set()
         self._inquiries.look()
@@ -409,7 +430,7 @@ class Retries:
         writing, self._writing = self._writing, _Writes()
         self._next.elsewhere |= writing.elsewhere
         self._next.pending |= dict.fromkeys(writing.elsewhere)
-        if self._leaving:
+        if self.leaving:
             self._next.pending |= self._all_behind()
 
     def _has_counted(self, key: str, known: Known) -> bool:

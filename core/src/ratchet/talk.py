@@ -24,6 +24,7 @@ from ratchet.frames import (
     DaysExtent,
     Digest,
     Extent,
+    Farewell,
     Frame,
     Have,
     Hello,
@@ -302,7 +303,7 @@ class Talk:
                 return self._merge_base(frame, process, now)
             case Hello():  # A second one says nothing new.
                 return []
-            case AskKeys() | TellKeys():  # `retries` takes these.
+            case AskKeys() | TellKeys() | Farewell():  # `retries` takes these.
                 return []
 
     def _hear(self, theirs: Digest, process: str, now: float) -> list[Send]:

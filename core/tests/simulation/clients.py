@@ -144,7 +144,8 @@ class Keys:
         ):
             process.disk.expires[key] = self._world.agenda.now + LIFETIME_S
         for key in process.writing.elsewhere:
-            self._world.tally["pending view had counted elsewhere"] += 1
+            if key in process.disk.pending:
+                self._world.tally["pending view had counted elsewhere"] += 1
             if key not in self._counts:
                 raise Broken("once", f"{process} takes {key} for counted, and nobody has")
 
@@ -152,10 +153,9 @@ class Keys:
         """What `disk` knows is lost, or comes back when it is no longer true."""
         self._forgotten |= {*disk.keys, *disk.pending}
 
-    def left(self, disk: Disk) -> None:
-        """The process on `disk` has handed over all, and `disk` is gone. What was pending is
-        pending elsewhere, but nobody else knows what was counted."""
-        self._forgotten |= {key for key, count in self._counts.items() if count.disk is disk}
+    def left(self, process: Process) -> None:
+        """A process has handed over all, and its disk is gone."""
+        self._world.tally["key handed over"] += len(process.given)
 
     def double(self, name: str, disk: Disk) -> None:
         """A second process of this name starts from `disk`, a copy."""

@@ -388,8 +388,9 @@ MUTANTS: Final = (
     Mutant(
         "nobody waits for those who were dismissed",
         "inquiries",
-        "        missing |= {one.node for one in self._members.dismissed(self._now)}\n",
+        "        missing |= {one.node for one in dismissed if not self._has_left(one.slot)}\n",
         "",
+        "test_retries.py",
     ),
     Mutant(
         "both of two rivals count",
@@ -426,8 +427,28 @@ MUTANTS: Final = (
     Mutant(
         "who takes over may be a rival",
         "retries",
-        "*given[key], behind=True)",
-        "*given[key], behind=False)",
+        "video, views, behind=True)",
+        "video, views, behind=False)",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
+        "who leaves tells nobody what it has counted",
+        "handover",
+        "return self._send([*counted])",
+        "self._left.clear(); return []",
+    ),
+    Mutant(
+        "who has said farewell had counted for ever",
+        "inquiries",
+        "return slot is not None and self._farewells.covers(slot)",
+        "return slot is not None and self._farewells[slot.node] >= 0",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
+        "nobody is asked again after a name has gone",
+        "inquiries",
+        "if gone := self._awaited - awaited:",
+        "if gone := set[str]():",
         "test_handing_over_keys.py",
     ),
     Mutant(

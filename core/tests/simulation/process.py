@@ -91,6 +91,9 @@ class Process:
         self.deadline: float | None = None
         # Whether it has closed its slot.
         self.left = False
+        # The keys that it has begun to hand over.
+        self.given: set[str] = set()
+        self.said_farewell = False
         # Until when it is stopped (SIGSTOP), and what it does first afterwards.
         self.frozen_until = 0.0
         self.missed: list[Callable[[], None]] = []
@@ -226,9 +229,9 @@ class Process:
             self.requests = []
         return retries.answer(known)
 
-    def hand_over(self, now: float) -> bool | None:
-        """Hand over. Return True when all is handed over, False when it gives up, None while it
-        goes on."""
+    def hand_over(self, now: float, send: Callable[[list[Send]], None]) -> bool | None:
+        """Hand over, and `send` what that takes. Return True when all is handed over, False when
+        it gives up, None while it goes on."""
         if self.stage == "serving":
             return None
         if self.deadline is None:
@@ -243,10 +246,29 @@ class Process:
             if self.stage == "draining":
                 handed = bool(self.peers) and replica.holdings.shared(replica.holdings.own_seqs())
             else:
-                handed = replica.unshared() == 0
+                handed = self._all_handed_over(send)
             if handed:
                 return True
         return False if now >= self.deadline else None
+
+    def _all_handed_over(self, send: Callable[[list[Send]], None]) -> bool:
+        """Whether somebody who stays has all rows, and all keys that were counted here."""
+        retries = self.replica.retries
+        if not retries.leaving:
+            return False
+        counted = {key: video for key, video in self.disk.keys.items() if video is not None}
+        left = {key: video for key, video in counted.items() if key not in self.given}
+        self.given |= left.keys()
+        if left:
+            send(retries.handover.give(left))
+        if retries.handover or self.replica.unshared():
+            return False
+        slot, said, self.said_farewell = self.replica.tenure.left, self.said_farewell, True
+        if slot and not said:
+            # It may arrive before the connection ends.
+            send(retries.handover.farewell(slot))
+            return False
+        return True
 
 
 def _unlike(number: int) -> Callable[[int], int]:

@@ -100,6 +100,7 @@ SOMETIMES: Final = {
         "retry",
         "pending view counted",
         "pending view had counted elsewhere",
+        "key handed over",
         "key forgotten",
     ),
     "browsers": (

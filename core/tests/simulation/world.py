@@ -164,7 +164,7 @@ class World:
             self._answer_peers(process)
             if process.stage != "serving":
                 self.stir()
-                handed = process.hand_over(now)
+                handed = process.hand_over(now, partial(self.network.send, process))
                 self.network.send(process, process.replica.ask_to_confirm())
                 if handed is not None:
                     self._end(process, handed)
@@ -320,7 +320,7 @@ class World:
         # unless the disk that received it has just been destroyed.
         graves = self.truth.graves(self.agenda.now)
         self.truth.mourn(disk, self.agenda.now, handed_over=True)
-        self.keys.left(disk)
+        self.keys.left(process)
         allowed = merged([*self.disks(), *graves]) - merged(self.disks())
         self.settle(allowed, f"{process} was {process.stage} and had handed over all")
 

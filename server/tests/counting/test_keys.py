@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ratchet_server.counting import keys as keys_module
 from ratchet_server.counting import schema
 from ratchet_server.counting.datadir import DATABASE
-from ratchet_server.counting.keys import GROUP, Held, Keys
+from ratchet_server.counting.keys import GROUP, Held, Keys, all_counted
 
 from testing.nodes import Node
 from testing.wire import key
@@ -153,6 +153,40 @@ class TestPromises:
         keys.put({one: None, key(): "w"}, 100)
         keys.put({one: "v", key(): "w"}, expires_s)
         assert keys.find([one]) == {one: Held("v", expires_s)}
+
+
+class TestAllThatHaveCounted:
+    def test_are_read_in_parts_and_the_newest_come_first(
+        self, database: sqlite3.Connection
+    ) -> None:
+        keys = Keys(database, most=MOST)
+        put = [dict.fromkeys(many(100), f"v{at}") for at in range(20)]
+        for at, part in enumerate(put):
+            keys.begin()
+            keys.put(part | dict.fromkeys(many(10)), 1000 + at)
+        parts = [*all_counted(database, 150)]
+        assert parts[0] == put[-1] | put[-2]
+        assert max(map(len, parts)) <= 200
+        # Some are in the other table meanwhile. Those that are promised have not counted.
+        assert sum(map(len, parts)) == 2000
+        assert {key: video for part in parts for key, video in part.items()} == {
+            key: video for part in put for key, video in part.items()
+        }
+
+    def test_others_may_put_and_drop_keys_between_two_parts(
+        self, database: sqlite3.Connection
+    ) -> None:
+        keys = Keys(database, most=MOST)
+        put = [dict.fromkeys(many(100), "tide") for _ in range(5)]
+        for at, part in enumerate(put):
+            keys.begin()
+            keys.put(part, 1000 + at)
+        parts = all_counted(database, 100)
+        assert next(parts) == put[-1]
+        keys.begin()
+        keys.put(dict.fromkeys(many(3), "moss"), 2000)
+        keys.drop(1001)
+        assert [part for part in parts if part] == [put[3], put[2]]
 
 
 class TestRollback:

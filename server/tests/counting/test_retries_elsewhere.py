@@ -146,6 +146,25 @@ def test_who_leaves_hands_pending_views_over(tmp_path: Path) -> None:
         agree({"a": a, "c": c}, tide, 1)
 
 
+def test_who_leaves_tells_others_what_it_has_counted(tmp_path: Path) -> None:
+    with cluster(tmp_path) as nodes:
+        a, b, c = nodes.values()
+        wait_until(lambda: send(a, video()) is True, "it counts at once")
+        tide = video()
+        keys = [str(uuid.uuid4()) for _ in range(2500)]
+        entries = [{"video": tide, "n": 1, "key": key} for key in keys]
+        assert _post(a, {"views": entries}, {}) == {"counted": 2500}
+        assert a.stop(signal.SIGQUIT) == 0
+        assert "keys" not in a.log
+        for key in (keys[0], keys[1200], keys[-1]):
+            assert send(b, tide, key, attempt=2) is False
+            assert send(c, tide, key, attempt=2) is False
+        # Nobody waits for the node that is gone until its grace, an hour, is over.
+        for node in (b, c):
+            assert send(node, tide, attempt=2) in {True, "pending"}
+        agree({"b": b, "c": c}, tide, 2502)
+
+
 @pytest.mark.parametrize("attempt", ["0", "two", "-1", "99999", "1.5", ""])
 def test_an_attempt_that_is_no_number_is_refused(nodes: dict[str, Node], attempt: str) -> None:
     headers = {"Idempotency-Key": str(uuid.uuid4()), "Ratchet-Attempt": attempt}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.keeper import Keeper
 from ratchet_server.counting.refusals import Refusal, Stopping, Superseded
 from ratchet_server.crash_points import reached
@@ -143,7 +144,10 @@ class Departure:
         await self._written()
         reached("leave-written")
         keeper.ask_to_confirm()
-        if not await self._until_handed_over():
+        end = time.monotonic() + LONG_HAND_OVER_S
+        if await self._until_handed_over():
+            await self._hand_keys_over(end)
+        else:
             self.left_behind = replica.unshared()
             _log.error(
                 "leaving with %d changes that no other node has: %s",
@@ -161,9 +165,40 @@ class Departure:
         keeper.refuse(Superseded)
         await self._written()
         keeper.ask_to_confirm()
-        if not await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
+        end = time.monotonic() + LONG_HAND_OVER_S
+        if await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
+            await self._hand_keys_over(end)
+        else:
             _log.error(
                 "no other node has all views of this process; some are only in its data: keep it"
+            )
+
+    async def _hand_keys_over(self, end: float) -> None:
+        """Another node must know which keys have counted here, in case this one's data is thrown
+        away. Give up at `end`."""
+        keeper, retries = self._keeper, self._keeper.replica.retries
+        if len(keeper.replica.observe().members) == 1:
+            # The only node of a cluster has nobody to tell.
+            return
+
+        async def taken() -> bool:
+            def over() -> bool:
+                return not retries.handover or not retries.handover.possible
+
+            return await self._until(over, end - time.monotonic()) and not retries.handover
+
+        # Until then it may take over keys itself.
+        await self._until(lambda: retries.leaving, HAND_OVER_S)
+        await self._written()
+        try:
+            done = retries.leaving and await keeper.hand_keys_over(taken)
+        except DataError as error:
+            _log.error("%s", error)
+            done = False
+        if not done:
+            _log.warning(
+                "no other node has all keys that were counted here: a view that is sent again may "
+                "count twice. Keep this node's data; to hand them over, start it there once more"
             )
 
     async def _stay_to_report(self) -> None:

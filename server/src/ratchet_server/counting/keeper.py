@@ -11,7 +11,8 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from itertools import compress, islice
 from typing import Final, NamedTuple
 
@@ -240,6 +241,21 @@ class Keeper:
     def ask_to_confirm(self) -> None:
         """Ask the peers to confirm at once which rows of our slots they have on disk."""
         self._send(self.replica.ask_to_confirm())
+
+    async def hand_keys_over(self, taken: Callable[[], Awaitable[bool]]) -> bool:
+        """Tell another node, part by part, which keys have counted here. Call it when nothing
+        counts any more, and nothing is pending. `taken` waits until all keys that were sent are
+        taken, and returns whether they are; if not, this ends. Whether all are. Raises `DataError`.
+        """
+        handover = self.replica.retries.handover
+        async with aclosing(self._store.counted_keys()) as parts:
+            async for part in parts:
+                self._send(handover.give(part))
+                if not await taken():
+                    return False
+        if slot := self.replica.tenure.left:
+            self._send(handover.farewell(slot))
+        return True
 
     async def written(self) -> None:
         """Return once everything that is in memory now is on disk. Raises `NotCounted` if the disk

@@ -18,7 +18,7 @@ A key may be *promised*: it has no video, and its view must not count here.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -34,6 +34,8 @@ DROPPED_AT_ONCE: Final = 256
 
 # The id of a group is the second at which it expires, and its number in that second.
 _SECOND: Final = 20
+# Above all of them: the largest number in SQLite.
+_NO_GROUP: Final = 2**63 - 1
 _KEY: Final = 16
 # The index is cut into this many parts, by hash; a part is a sequence of entries.
 _PARTS: Final = 2**14
@@ -278,6 +280,35 @@ def all_groups(database: sqlite3.Connection, *, is_old: bool) -> Iterator[Group]
         named = videos.decode(errors="replace").split("\n")
         part = zip(map(_text, _parts(keys)), (video or None for video in named), strict=False)
         yield Group(dict(part), group >> _SECOND)
+
+
+def all_counted(database: sqlite3.Connection, most: int) -> Iterator[dict[str, str]]:
+    """All keys that have counted, each with its video: those first that came last, some more than
+    `most` at a time at most. Between two parts, others may put and drop keys. Raises
+    `sqlite3.Error`."""
+    below = _NO_GROUP
+    while below:
+        part, below = _counted_below(database, below, most)
+        yield part
+    above = ""
+    while rows := database.execute(schema.COUNTED_KEYS_ABOVE, (above, most)).fetchall():
+        above = rows[-1][0]
+        yield dict(rows)
+
+
+def _counted_below(
+    database: sqlite3.Connection, below: int, most: int
+) -> tuple[dict[str, str], int]:
+    """Those in groups with ids below `below`, and the last id that was read; 0 if there is none."""
+    part = dict[str, str]()
+    with closing(database.execute(schema.GROUPS_BELOW, (below,))) as groups:
+        for group, keys, videos in groups:
+            named = videos.decode(errors="replace").split("\n")
+            pairs = zip(_parts(keys), named, strict=False)
+            part |= {_text(raw): video for raw, video in pairs if video}
+            if len(part) >= most:
+                return part, group
+    return part, 0
 
 
 def _take(found: dict[str, Held], key: str, held: Held) -> None:

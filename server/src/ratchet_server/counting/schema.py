@@ -283,6 +283,7 @@ PUT_GROUP: Final = "INSERT INTO key_groups (id, keys, videos) VALUES (?1, ?2, ?3
 GROUP: Final = "SELECT keys, videos FROM key_groups WHERE id = ?1"
 ALL_GROUPS: Final = "SELECT id, keys FROM key_groups ORDER BY id"
 ALL_OF_GROUPS: Final = "SELECT id, keys, videos FROM key_groups ORDER BY id"
+GROUPS_BELOW: Final = "SELECT id, keys, videos FROM key_groups WHERE id < ?1 ORDER BY id DESC"
 FIRST_GROUP: Final = "SELECT min(id) FROM key_groups"
 LAST_GROUP: Final = "SELECT max(id) FROM key_groups WHERE id >= ?1 AND id < ?2"
 OLDEST_GROUP: Final = "SELECT id, keys, videos FROM key_groups ORDER BY id LIMIT 1"
@@ -293,6 +294,8 @@ DROP_GROUPS: Final = """
 
 # Keys in order. A promised key has an empty video.
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
+COUNTED_KEYS_ABOVE: Final = """
+    SELECT key, video FROM keys WHERE key > ?1 AND video <> '' ORDER BY key LIMIT ?2"""
 COUNT_KEYS: Final = "SELECT count(*) FROM keys"
 KNOWN_KEY: Final = "SELECT video, expires_s FROM keys WHERE key = ?1"
 PUT_KEY: Final = "INSERT OR REPLACE INTO keys (key, video, expires_s) VALUES (?1, ?2, ?3)"

@@ -13,7 +13,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
@@ -39,13 +39,15 @@ from ratchet_server.counting.failures import (
     is_no_room,
     nothing_written,
 )
-from ratchet_server.counting.keys import Group, Keys, all_groups
+from ratchet_server.counting.keys import Group, Keys, all_counted, all_groups
 from ratchet_server.counting.reading import Reading
 from ratchet_server.counting.transaction import Transaction
 from ratchet_server.crash_points import reached
 
 # How many groups of keys one transaction copies into a new file.
 _GROUPS_AT_ONCE: Final = 1000
+# How many keys `counted_keys` reads at once.
+_KEYS_AT_ONCE: Final = 8000
 
 _Result = TypeVar("_Result")
 
@@ -142,6 +144,16 @@ class Store:
             return {}
         found = await self.commit(lambda transaction: transaction.keys.find(keys, now_s))
         return {key: held.video for key, held in found.items()}
+
+    async def counted_keys(self) -> AsyncGenerator[dict[str, str], None]:
+        """The keys that have counted, with their videos, in parts; the newest first. Others may
+        write meanwhile. Raises `DataError` where they can't be read."""
+        parts = all_counted(self._database, _KEYS_AT_ONCE)
+        try:
+            while (part := await self._run(lambda: next(parts, None))) is not None:
+                yield part
+        except UNREADABLE as error:
+            raise DataError(f"can't read the keys in {self._where}: {in_words(error)}") from error
 
     async def fault(self) -> str | None:
         """Whether something has happened to the files since they were opened, and what. They are
