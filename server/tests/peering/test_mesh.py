@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ratchet.frames import VERSIONS
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.server import Server, ServerConnection, serve
 
 from testing import described
 from testing.nodes import HOST, Node, cluster, connected, equal, wait_until
 from testing.wire import dial, digest, hello, how_it_closed
+
+# A version of the protocol that nobody speaks yet.
+NEWER = VERSIONS.newest + 1
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +199,7 @@ def claim(**fields: dict[str, int]) -> str:
 WRONG: list[tuple[tuple[str | bytes, ...], str]] = [
     ((b"bytes",), "frames are text"),
     (("no JSON",), "sent an invalid frame"),
-    ((hello(version=6),), "the sender version 6: upgrade this node"),
+    ((hello(version=NEWER),), f"the sender version {NEWER}: upgrade this node"),
     ((hello(), b"bytes"), "frames are text"),
     ((hello(), digest({"x@1": [-1, None]})), "sent an invalid frame"),
     ((hello(), claim(folded={"c": 5})), "only closed slots are folded, not c@5"),
@@ -271,12 +275,12 @@ class TestAPeerThatMisbehaves:
         self, tmp_path: Path
     ) -> None:
         received: list[str | bytes] = []
-        peer = self.peer(hello(version=6), received=received)
+        peer = self.peer(hello(version=NEWER), received=received)
         with peer as (url, ended), Node("a", tmp_path, peers=[url]) as node:
             node.data = ":memory:"
             node.start()
             wait_until(lambda: ended, "the node has ended the connection")
-            assert json.loads(received[0])["versions"] == [1, 5]
+            assert json.loads(received[0])["versions"] == [*VERSIONS]
 
     def test_and_sends_too_much_at_once_is_disconnected_and_dialled_again(
         self, tmp_path: Path
