@@ -1,6 +1,6 @@
 """The base: what folded slots have left behind, one number for each video."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from itertools import islice
 
 from ratchet.fingerprint import WORD, entry
@@ -24,6 +24,11 @@ class Base:
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """Every entry: a video and its views."""
         return iter(self._views.items())
+
+    @property
+    def videos(self) -> KeysView[str]:
+        """All videos that have an entry."""
+        return self._views.keys()
 
     def views(self, video: str) -> int:
         """The views of `video` in folded slots."""

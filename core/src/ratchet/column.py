@@ -13,7 +13,7 @@ seq, in a later chunk, and nowhere else.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from itertools import islice
 from typing import NamedTuple
 
@@ -82,6 +82,11 @@ class Column:
             self._rebuild()
         return self._seqs[-1] if self._seqs else 0
 
+    @property
+    def videos(self) -> KeysView[str]:
+        """All videos that have been counted."""
+        return self._newest.keys()
+
     def views(self, video: str) -> int:
         """The views of `video` that this slot has counted."""
         at = self._newest.get(video)
@@ -90,23 +95,31 @@ class Column:
     def merge(self, rows: Iterable[Row], /) -> list[Row]:
         """Take the larger of each, in any order and as often as one likes. Return the rows that
         were larger."""
+        # Local names: a node that starts merges a million rows.
+        newest, videos, counts, seqs = self._newest, self._videos, self._views, self._seqs
+        last = seqs[-1] if seqs else 0
+        added = more = 0
         new = []
         for row in rows:
             video, views, seq = row
-            at = self._newest.get(video)
+            at = newest.get(video)
             if at is not None:
-                if views <= self._views[at]:
+                if views <= counts[at]:
                     continue
-                self.fingerprint -= entry(video, self._views[at])
-                self.total -= self._views[at]
-            self.fingerprint = (self.fingerprint + entry(video, views)) % WORD
-            self.total += views
-            self._late |= bool(self._seqs) and seq < self._seqs[-1]
-            self._newest[video] = len(self._videos)
-            self._videos.append(video)
-            self._views.append(views)
-            self._seqs.append(seq)
+                added -= entry(video, counts[at])
+                more -= counts[at]
+            added += entry(video, views)
+            more += views
+            if seq < last:
+                self._late = True
+            last = seq
+            newest[video] = len(videos)
+            videos.append(video)
+            counts.append(views)
+            seqs.append(seq)
             new.append(row)
+        self.fingerprint = (self.fingerprint + added) % WORD
+        self.total += more
         if len(self._videos) > 2 * len(self._newest) + 64:
             self._rebuild()
         return new

@@ -77,7 +77,8 @@ class Days:
 
     def viewed_on(self, day: int) -> set[str]:
         """The videos with entries on `day`."""
-        return {video for video, _ in self._columns.get(day, ())}
+        column = self._columns.get(day)
+        return {*column.videos} if column else set()
 
     def keeps(self, day: int | None) -> bool:
         """Whether views of this day have a place here."""

@@ -112,7 +112,7 @@ class Table:
         if not self.days.keeps(day):
             return set()
         columns = (*on_day(self.columns, day), *on_day(self.lifting, day))
-        return {row.video for column in columns for row in column} | self.days.viewed_on(day)
+        return self.days.viewed_on(day).union(*(column.videos for column in columns))
 
     def snapshot(self, video: str) -> Snapshot:
         """What a browser receives."""
@@ -121,8 +121,7 @@ class Table:
     def videos(self) -> set[str]:
         """Every video that has been counted."""
         columns = (*self.columns.values(), *self.lifting.values())
-        counted = {row.video for column in columns for row in column}
-        return counted.union(video for video, _ in self.base)
+        return set().union(self.base.videos, *(column.videos for column in columns))
 
     def fingerprint(self) -> str:
         """32 hex digits, equal on two replicas exactly when their counts are equal.

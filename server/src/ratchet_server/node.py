@@ -147,13 +147,9 @@ async def _live(
         # A node that leaves for good must first read its data, so that it can hand them over.
         await load
         reached("start-loaded")
-        counted = keeper.replica.table.videos()
-        node.videos.counted(counted)
-        node.top.changed(counted)
-
+        _list_counted(node)
         # Most objects in memory now will stay. Without this, each full garbage collection would
         # search all of them again.
-        gc.collect()
         gc.freeze()
 
         work = asyncio.create_task(keeper.run())
@@ -212,6 +208,13 @@ class _Node:
     end_streams: Sequence[Callable[[], None]]
     freezes: Freezes
     app: App
+
+
+def _list_counted(node: _Node) -> None:
+    """Tell the lists of videos what the data has. (A million ids stay in memory no longer.)"""
+    counted = node.keeper.replica.table.videos()
+    node.videos.counted(counted)
+    node.top.changed(counted)
 
 
 def _node(

@@ -11,7 +11,7 @@ from ratchet.days import day_at
 from ratchet.slot import Slot
 
 from ratchet_server.counting import schema
-from ratchet_server.counting.checksum import crc
+from ratchet_server.counting.checksum import all_intact
 from ratchet_server.counting.failures import UNREADABLE, damaged
 
 # How many rows one read fetches: enough to be fast, few enough to let other tasks run in between.
@@ -40,7 +40,7 @@ class _Sum:
         self, part: Sequence[tuple[Any, ...]], before: tuple[int, ...], skipped: int
     ) -> list[tuple[Any, ...]]:
         """Return those of `part` that are intact. `before`, `skipped`: see `Reading._intact`."""
-        intact = [row for row in part if crc(*before, *row[skipped:-1]) == row[-1]]
+        intact = all_intact(part, before, skipped)
         self.broken |= len(intact) < len(part)
         self.entries += len(intact)
         self.crcs += sum(row[-1] for row in intact)

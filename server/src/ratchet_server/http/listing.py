@@ -21,8 +21,9 @@ class Listing:
 
     def add(self, ids: Iterable[str]) -> None:
         """Add `ids`. Ids that are there already change nothing."""
-        new = set(ids) - self._known
-        self._known |= new
+        known = self._known
+        new = [one for one in dict.fromkeys(ids) if one not in known]
+        known.update(new)
         self._ids += new
         self._sorted &= not new
 
