@@ -128,7 +128,7 @@ class TestMidnight:
         assert by_day(a) == {}
         today = day_of(slot)
         assert today is not None
-        assert a.replica.table.on_day(today, TIDE) == 0
+        assert a.replica.table.on_day(today, [TIDE]) == [0]
         assert a.replica.table.viewed_on(today) == set()
 
     def test_is_not_moved_by_a_clock_that_somebody_sets_meanwhile(self) -> None:

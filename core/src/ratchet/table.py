@@ -98,14 +98,15 @@ class Table:
                         views[day] = views.get(day, 0) + n
         return {day: min(n, MAX_COUNT) for day, n in sorted(views.items()) if n}
 
-    def on_day(self, day: int, video: str) -> int:
-        """The views of `video` on `day`; 0 if that day is not kept."""
+    def on_day(self, day: int, videos: Iterable[str]) -> list[int]:
+        """The views of each of these videos on `day`; 0 if that day is not kept."""
         if not self.days.keeps(day):
-            return 0
-        views = self.days.views(day, video)
-        for columns in (self.columns, self.lifting):
-            views += sum(column.views(video) for column in on_day(columns, day))
-        return min(views, MAX_COUNT)
+            return [0 for _ in videos]
+        columns = (*on_day(self.columns, day), *on_day(self.lifting, day))
+        return [
+            min(self.days.views(day, video) + sum(c.views(video) for c in columns), MAX_COUNT)
+            for video in videos
+        ]
 
     def viewed_on(self, day: int) -> set[str]:
         """The videos that were viewed on `day`; none if that day is not kept."""

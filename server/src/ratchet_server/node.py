@@ -269,7 +269,7 @@ def _node(
     )
 
     streams = Changes()
-    top = Top(lambda video: keeper.value(video), lambda: videos.named)
+    top = Top(lambda some: map(replica.journal.shown, some), lambda: videos.named)
     today = Today(replica.table, lambda: videos.named)
 
     def show(changed: set[str]) -> None:

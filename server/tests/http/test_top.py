@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 
 import httpx
@@ -28,6 +28,11 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top, "FRESH_S", 0.0)
 
 
+def of(views: Mapping[str, int]) -> Callable[[Iterable[str]], Iterable[int]]:
+    """The numbers of some of these videos."""
+    return lambda some: map(views.__getitem__, some)
+
+
 class TestTheFirst:
     @pytest.mark.usefixtures("_few")
     def test_are_those_that_sorting_all_would_give(self) -> None:
@@ -37,7 +42,7 @@ class TestTheFirst:
         async def story() -> None:
             for _ in range(50):
                 views: Counter[str] = Counter()
-                found = Top(views.__getitem__, tuple)
+                found = Top(of(views), tuple)
                 for _ in range(20):
                     # Few of many videos, so that some don't change for long.
                     changed = chance.choices(ids, k=chance.randrange(30))
@@ -58,7 +63,7 @@ class TestTheFirst:
                 views: Counter[str] = Counter()
                 named: tuple[Set[str], ...] = ({*ids}, {"y"})
                 # It has to see each change of `named`, and ends with this turn of the loop.
-                found = Top(views.__getitem__, lambda: named)  # noqa: B023
+                found = Top(of(views), lambda: named)  # noqa: B023
                 for _ in range(20):
                     changed = chance.choices(ids, k=chance.randrange(30))
                     views.update(changed)
@@ -81,7 +86,7 @@ class TestTheFirst:
         views = Counter({f"x{number}": 1 + number * 7919 % 1000 for number in range(1000)})
 
         async def story() -> list[str]:
-            found = Top(views.__getitem__, tuple)
+            found = Top(of(views), tuple)
             running = asyncio.create_task(found.run())
             found.changed(views)
             first = await found.first()

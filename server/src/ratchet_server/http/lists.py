@@ -49,7 +49,8 @@ def add_lists(blueprint: Blueprint, videos: Videos, top: Top, today: Today, keep
                 found = (await top.first())[:limit]
                 return respond(request, {"videos": [entry(video) for video in found]})
             found = (await today.first())[:limit]
-            entries = [{**entry(video), "today": today.views(video)} for video in found]
+            views = today.views(found)
+            entries = [{**entry(video), "today": n} for video, n in zip(found, views, strict=True)]
             return respond(request, {"videos": entries})
         limit, after = _limit(request), after_in(request)
         # One more shows whether there is a next page.

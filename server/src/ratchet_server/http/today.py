@@ -1,6 +1,6 @@
 """The most viewed videos of today (UTC)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from ratchet.table import Table
 
@@ -18,9 +18,9 @@ class Today:
         self._day: int | None = None
         self.top = Top(self.views, named)
 
-    def views(self, video: str) -> int:
-        """The views of `video` today."""
-        return self._table.on_day(today(), video)
+    def views(self, videos: Iterable[str]) -> list[int]:
+        """The views of each of these videos today."""
+        return self._table.on_day(today(), videos)
 
     async def first(self) -> list[str]:
         """The most viewed of today first: see `Top.first`."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
 from heapq import nsmallest
+from operator import neg
 from typing import Final
 
 # How many videos are kept in order: as many as a request may ask for.
@@ -18,17 +19,21 @@ KEPT: Final = 1000
 CHUNK: Final = 5000
 # For how long a result is used again.
 FRESH_S: Final = 1.0
+# How long `run` rests after a look, in times of the look.
+IDLE: Final = 4
 
 
 class Top:
     """The most viewed videos. `run` is the task that keeps the number of changed ones small."""
 
     def __init__(
-        self, value: Callable[[str], int], named: Callable[[], Collection[Collection[str]]]
+        self,
+        values: Callable[[Iterable[str]], Iterable[int]],
+        named: Callable[[], Collection[Collection[str]]],
     ) -> None:
-        """`value`: the number of a video. It must not fall. `named`: the videos that the node
-        shows; an empty one: all."""
-        self._value = value
+        """`values`: the number of each of these videos. None may fall. `named`: the videos that the
+        node shows; an empty one: all."""
+        self._values = values
         self._named = named
         # What it was at the last request.
         self._were_named: Collection[Collection[str]] = named()
@@ -44,10 +49,15 @@ class Top:
             self._many.set()
 
     async def run(self) -> None:
-        """Look whenever many have changed, until cancelled."""
+        """Look whenever many have changed, until cancelled. Nobody waits for this, and a node that
+        is new or starts has a million to look at: leave most of the time to others."""
         while True:
             await self._many.wait()
-            await self._catch_up()
+            began = time.monotonic()
+            self._look()
+            await asyncio.sleep(IDLE * (time.monotonic() - began))
+            if len(self._changed) <= CHUNK:
+                self._many.clear()
 
     async def first(self) -> list[str]:
         """The first ones, the most viewed first; equal ones in the order of their ids. It may be
@@ -74,6 +84,7 @@ class Top:
         chunk.update(self._first)
         if named := self._named():
             chunk = {video for video in chunk if any(video in videos for videos in named)}
-        ranked = nsmallest(KEPT, ((-self._value(video), video) for video in chunk))
+        videos = [*chunk]
+        ranked = nsmallest(KEPT, zip(map(neg, self._values(videos)), videos, strict=True))
         self._first = [video for views, video in ranked if views]
         self._sorted_at = time.monotonic()
