@@ -12,6 +12,7 @@ from small_world import TIDE, Node, World
 
 KEY = "00000000-0000-7000-8000-000000000001"
 OTHER = "00000000-0000-7000-8000-000000000002"
+THIRD = "00000000-0000-7000-8000-000000000003"
 
 
 @pytest.fixture
@@ -85,6 +86,14 @@ class TestARetry:
     def test_alone_counts_at_once(self, world: World) -> None:
         [a] = world.meet("a")
         assert world.retry(a, KEY) is Fate.NEW
+
+    def test_asks_a_node_that_came_since_the_last_transaction(self, world: World) -> None:
+        [a] = world.meet("a")
+        world.view(a, KEY)
+        world.retry(a, OTHER)
+        b = world.start("b")
+        world.connect(a, b)
+        assert world.retry(a, THIRD) is Fate.PENDING
 
     def test_waits_for_addresses_at_which_nobody_was_met(self, world: World) -> None:
         [a] = world.meet("a")

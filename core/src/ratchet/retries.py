@@ -145,6 +145,8 @@ class Retries:
         self.leaving = False
         # The keys that were counted here, then.
         self.handover = Handover(peers, inquiries, self._names)
+        # Whether we know of anybody else, for the views of this transaction. None: not looked yet.
+        self._others_exist: bool | None = None
         # Until when our name is new to the others; None before our slot is open.
         self._new_until: float | None = None
         self._now = 0.0
@@ -168,7 +170,10 @@ class Retries:
         is_promised = key in known or key in self._next.promised
         if first and not is_promised and not self._is_new():
             return Fate.NEW
-        alone = not self._inquiries.others_exist() and (first or not self._inquiries.unmet)
+        if self._others_exist is None:
+            # Once for a transaction: this looks at every member, and a batch has 10,000 keys.
+            self._others_exist = self._inquiries.others_exist()
+        alone = not self._others_exist and (first or not self._inquiries.unmet)
         if alone and not is_promised:
             return Fate.NEW
         return Fate.PENDING if len(self.pending) < MAX_PENDING else Fate.REFUSED
@@ -216,6 +221,7 @@ class Retries:
     def answer(self, known: Known) -> list[Send]:
         """Answer the questions that wait. Returns what can be said at once. Other answers are sent
         when what they say is on disk."""
+        self._others_exist = None
         questions, self._questions = self._questions, []
         for process, question in questions:
             # Who lists other names may know a member that we don't, or the other way round. Soon
