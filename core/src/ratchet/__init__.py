@@ -38,6 +38,7 @@ them in this order:
     retries      a view with a key counts once, wherever its retry lands
     folding      when a slot may be forgotten, and what is in the way
     forgetting   when a name may be forgotten
+    start        when this process started, and what time it is since then
     notices      what the person who runs a node should know
     cluster      what a replica learns about the others, and does about them
     imports      counts of another program, in a slot that no process counts in

@@ -19,6 +19,7 @@ from ratchet.notices import Kind, Notices
 from ratchet.options import Options
 from ratchet.peers import Peers
 from ratchet.slot import Slot
+from ratchet.start import Start
 from ratchet.table import NOTHING_NEW, Table
 from ratchet.talk import Talk
 
@@ -49,12 +50,10 @@ class Cluster:
         members: Members,
         notices: Notices,
         node: str,
-        started_ms: int,
-        started: float,
+        start: Start,
         options: Options,
     ) -> None:
-        """`node`: our own name. `started_ms`: see `slot.new_generation`. `started`: the `now` of
-        that time."""
+        """`node`: our own name. `start`: when this process started."""
         self.grace_s = options.grace_s
         # None: at the next tick.
         self._next_heartbeat: float | None = None
@@ -73,8 +72,7 @@ class Cluster:
         self._members = members
         self._notices = notices
         self._node = node
-        self._started_ms = started_ms
-        self._started = started
+        self._start = start
         self._retention_s = options.retention_s
         self._spare_names = options.spare_names
         self._kept_days = options.kept_days
@@ -172,7 +170,7 @@ class Cluster:
         """Forget old days. Only with an open slot: if our clock is weeks ahead, the others refuse
         what we say because of our slot. Our first day alone would be one of the past to them."""
         # The day after today, if no day is kept.
-        self._journal.forget_days(day_at(self._time_us(now)) + 1 - self._kept_days)
+        self._journal.forget_days(day_at(self._start.time_us(now)) + 1 - self._kept_days)
 
     def _beat(self, now: float, *, counting: bool) -> None:
         """Once a heartbeat. A replica that is not `counting` only looks."""
@@ -222,13 +220,9 @@ class Cluster:
             floor = self._table.newest.floor
             self._notices.add("forgotten", self._node, f"{text} up to generation {floor}")
 
-    def _time_us(self, now: float) -> int:
-        """The time in microseconds since 1970, by the clock at our start."""
-        return self._started_ms * 1000 + int((now - self._started) * 1e6)
-
     def _latest_forgotten(self, now: float) -> int:
         """The generation of a slot that started a retention ago."""
-        return self._time_us(now) - int(self._retention_s * 1e6)
+        return self._start.time_us(now) - int(self._retention_s * 1e6)
 
     def _sees_everybody(self, now: float) -> bool:
         """Whether every member is connected, and has just said which names it knows."""

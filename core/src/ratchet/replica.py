@@ -40,6 +40,7 @@ from ratchet.observation import Observation, observe
 from ratchet.options import DEFAULTS, Options
 from ratchet.peers import Peers
 from ratchet.retries import Retries
+from ratchet.start import Start
 from ratchet.table import Table
 from ratchet.talk import Talk
 from ratchet.tenure import State, Tenure
@@ -66,19 +67,12 @@ class Replica:
         self.members = members = Members(table, peers, me, options)
         self.journal = journal = Journal(table, options.max_lifted)
         self.talk = talk = Talk(table, journal, peers, me, wall_ms, options)
+        start = Start(wall_ms(), now)
         self.cluster = Cluster(
-            table, journal, peers, talk, members, notices, me.node, wall_ms(), now, options
+            table, journal, peers, talk, members, notices, me.node, start, options
         )
         self.tenure = Tenure(
-            table,
-            journal,
-            peers,
-            notices,
-            me.node,
-            wall_ms(),
-            now,
-            chance,
-            daily=options.kept_days > 0,
+            table, journal, peers, notices, me.node, start, chance, daily=options.kept_days > 0
         )
         self.inquiries = inquiries = Inquiries(table, peers, members, me)
         self.retries = Retries(table, peers, inquiries, me, wall_ms)

@@ -34,6 +34,7 @@ from ratchet.journal import Journal
 from ratchet.notices import Notices
 from ratchet.peers import Peers
 from ratchet.slot import Slot, new_generation
+from ratchet.start import Start
 from ratchet.table import Table
 
 # How long a process waits to hear from a peer before it opens its slot alone.
@@ -105,14 +106,13 @@ class Tenure:
         peers: Peers,
         notices: Notices,
         node: str,
-        started_ms: int,
-        started: float,
+        start: Start,
         chance: Callable[[int], int],
         *,
         daily: bool,
     ) -> None:
-        """`node`: our name. `started_ms` and `chance`: see `slot.new_generation`. `started`: the
-        `now` of that time. `daily`: whether each day has a slot of its own."""
+        """`node`: our name. `start`: when this process started. `chance`: see
+        `slot.new_generation`. `daily`: whether each day has a slot of its own."""
         self.state = State.WAITING
         # Why this process may not count any longer under its name.
         self.superseded: str | None = None
@@ -123,14 +123,13 @@ class Tenure:
         self._peers = peers
         self._notices = notices
         self._node = node
-        self._started_ms = started_ms
-        self._started = started
+        self._start = start
         self._chance = chance
         self._daily = daily
         # Set at the first tick: reading a large store back may take longer than `ALONE_S`.
         self._begun: float | None = None
-        # For how long we have been running, at the last tick.
-        self._running_s = 0.0
+        # The time of the last tick.
+        self._now = start.now
         self._rivalled_since: float | None = None
         self._patience_s = RIVAL_S
         # Until when our clock is in doubt.
@@ -163,7 +162,7 @@ class Tenure:
     def met(self) -> None:
         """A peer has said what it knows of our name, and the table has joined it."""
         if self._move(Event.MET):
-            self._open()
+            self._open(self._start.now)
 
     def doubt(self, now: float) -> None:
         """A peer has claimed what can't be true, unless our clock is wrong."""
@@ -193,15 +192,15 @@ class Tenure:
         """Time has passed."""
         if self._begun is None:
             self._begun = now
-        self._running_s = now - self._started
+        self._now = now
         if self.state is State.WAITING and now >= self._begun + ALONE_S:
             if not self.in_doubt(now):
                 self._move(Event.ALONE)
-                self._open()
+                self._open(self._start.now)
         elif self.state is State.RIVALLED:
             self._face_the_rival(now)
         elif self._is_over() and self._move(Event.MIDNIGHT):
-            self._open(self._running_s)
+            self._open(self._now)
 
     def _face_the_rival(self, now: float) -> None:
         """A newer process that is alive supersedes us. One that only *was* there supersedes
@@ -235,19 +234,19 @@ class Tenure:
         return True
 
     def _is_over(self) -> bool:
-        """Whether our slot is of an earlier day. (If somebody sets the clock while we run, that
-        moves no midnight: a jump of a year must not open a slot that nobody believes.)"""
-        own, now_us = self._table.own, self._started_ms * 1000 + int(self._running_s * 1e6)
-        return self._daily and own is not None and day_at(own.generation) < day_at(now_us)
+        """Whether our slot is of an earlier day."""
+        own, today = self._table.own, day_at(self._start.time_us(self._now))
+        return self._daily and own is not None and day_at(own.generation) < today
 
-    def _open(self, running_s: float = 0.0) -> Slot:
-        """Count from now on in a slot that nobody has ever written."""
+    def _open(self, at: float) -> Slot:
+        """Count from now on in a slot that nobody has ever written. Its generation is the time
+        at `at`."""
         table, node = self._table, self._node
         newest = max(table.newest[node], table.newest.placeholder)
         if self.is_new is None:
             known = Slot(node, table.newest[node])
             self.is_new = known.generation <= table.newest.placeholder or table.is_closed(known)
-        opened_ms = self._started_ms + int(running_s * 1000)
+        opened_ms = self._start.time_us(at) // 1000
         slot = Slot(node, new_generation(opened_ms, self._chance, newest))
         # All that this name counted before counts no more: those processes are gone.
         self._journal.join({node: slot.generation}, closed={node: slot.generation - 1})
@@ -260,7 +259,7 @@ class Tenure:
     def _reopen(self, why: str) -> None:
         # Its generation is the time now, and not our start: names that started long ago may have
         # been forgotten, and this slot must be above their floor even where nobody knows it yet.
-        slot = self._open(self._running_s)
+        slot = self._open(self._now)
         self._notices.add("reopened", self._node, f"{why}: this process goes on in {slot}")
 
     def _closed(self) -> bool:
