@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from e2e.cluster import Cluster, running_cluster
@@ -47,6 +49,7 @@ class Place:
     plain: int
     secure: int
     files: Files
+    changes: Mapping[str, str]
 
 
 def nginx(program: Path, at: Place) -> list[str]:
@@ -67,6 +70,7 @@ def nginx(program: Path, at: Place) -> list[str]:
             "/etc/ssl/views.example.org/key.pem": str(at.files.key),
             "https://$host$": f"https://$host:{at.secure}$",
             "views.example.org;": f"{NAME};",
+            **at.changes,
         },
     )
     (at.folder / "nginx.conf").write_text(conf)
@@ -117,15 +121,32 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def front(
     request: pytest.FixtureRequest, behind: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Front]:
-    package, command = FRONTS[request.param]
+    with running_front(request.param, behind, tmp_path_factory.mktemp(request.param)) as started:
+        yield started
+
+
+@pytest.fixture
+def narrow(behind: Cluster, tmp_path: Path) -> Iterator[Front]:
+    """nginx, with which an address may have two open requests."""
+    with running_front(
+        "nginx", behind, tmp_path, {"open_requests 1000;": "open_requests 2;"}
+    ) as it:
+        yield it
+
+
+@contextmanager
+def running_front(
+    name: str, behind: Cluster, folder: Path, changes: Mapping[str, str] | None = None
+) -> Iterator[Front]:
+    """A proxy in front of the balancer. `changes`: of its configuration."""
+    package, command = FRONTS[name]
     program = package.find()
     if not program:
         assert not packages.in_ci(), f"{package.name} is missing"
         pytest.skip(f"{package.name} is not on this machine and can't be had")
-    folder = tmp_path_factory.mktemp(request.param)
     authority = Authority(folder)
     files = authority.issue(NAME)
-    at = Place(folder, urlsplit(behind.url).netloc, free_port(), free_port(), files)
+    at = Place(folder, urlsplit(behind.url).netloc, free_port(), free_port(), files, changes or {})
     tls = ssl.create_default_context(cadata=authority.pem)
     environ = {**package.environ(program), "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
@@ -185,6 +206,21 @@ def test_websockets_and_events_come_at_once(front: Front, video: str) -> None:
             assert sum(json.loads(message)["slots"].values()) == 1
         # A proxy that gathers 4 kB before it sends anything would take for ever.
         assert time.monotonic() - started < PATIENCE_S
+
+
+def test_an_address_has_a_limit_of_open_websockets(narrow: Front, video: str) -> None:
+    live = narrow.url.replace("https", "wss", 1) + f"/api/videos/{video}/live"
+    views = f"/api/videos/{video}/views"
+    with connect(live, ssl=narrow.tls, proxy=None), connect(live, ssl=narrow.tls, proxy=None):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(live, ssl=narrow.tls, proxy=None)
+        assert refused.value.response.status_code == 429
+        answer = narrow.http.post(views)
+        assert (answer.status_code, answer.json()["error"]) == (429, "too_many_connections")
+        assert answer.headers["Retry-After"] == "10"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    wait_until(lambda: narrow.http.get("/readyz").status_code == 200, "the websockets are closed")
+    assert narrow.http.post(views).json()["views"] == 1
 
 
 def test_a_clip_comes_in_ranges(front: Front, video: str) -> None:
