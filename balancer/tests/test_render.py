@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 from ratchet_server.demo import balancer
 from ratchet_server.http.bounded_protocol import PATIENT
 from ratchet_server.open_files import MOST
+
+from testing.documents import blocks
+
+ROOT: Final = Path(__file__).parents[2]
 
 
 def render(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +85,20 @@ def test_haproxy_accepts_what_is_rendered(tmp_path: Path, nodes: str) -> None:
         if balancer.find_haproxy() is not None:
             raise
         pytest.skip(f"the configuration can't be checked here: {reason}")
+
+
+def test_a_balancer_starts_as_the_readme_says(tmp_path: Path) -> None:
+    program = balancer.find_haproxy()
+    if program is None:
+        pytest.skip("HAProxy is not on this machine")
+    [commands] = [text for text in blocks(ROOT / "README.md", "") if "render.sh" in text]
+    write, start = commands.splitlines()
+    assert start.startswith("haproxy ")
+    script = f"{write}\n{program} -c {start.removeprefix('haproxy ')}"
+    script = script.replace("haproxy.cfg", str(tmp_path / "haproxy.cfg"))
+    done = subprocess.run(["sh", "-ec", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Configuration file is valid" in done.stdout
 
 
 @pytest.mark.parametrize(
