@@ -1,7 +1,9 @@
 """nginx and Caddy in front of the balancer, as deploy/ configures them: all works by HTTPS."""
 
 import json
+import os
 import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from e2e.cluster import Cluster, running_cluster
 from e2e.viewer import Viewer
 from testing import packages
 from testing.certificates import Authority, Files
+from testing.documents import blocks
 from testing.nodes import HOST, PATIENCE_S, free_port, wait_until
 from testing.packages.debian import Debian
 from testing.processes import running
@@ -37,6 +40,8 @@ class Front:
     plain_url: str
     http: httpx.Client
     tls: ssl.SSLContext
+    # The file with the certificate that clients trust.
+    authority: Path
     cluster: Cluster
 
 
@@ -147,6 +152,8 @@ def running_front(
     authority = Authority(folder)
     files = authority.issue(NAME)
     at = Place(folder, urlsplit(behind.url).netloc, free_port(), free_port(), files, changes or {})
+    trusted = folder / "authority.pem"
+    trusted.write_text(authority.pem)
     tls = ssl.create_default_context(cadata=authority.pem)
     environ = {**package.environ(program), "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with (
@@ -159,7 +166,7 @@ def running_front(
         plain = f"http://{NAME}:{at.plain}"
         wait_until(lambda: _answers(http) or process.poll() is not None, "it answers")
         assert process.poll() is None, (folder / "log").read_text()
-        yield Front(str(http.base_url), plain, http, tls, behind)
+        yield Front(str(http.base_url), plain, http, tls, trusted, behind)
 
 
 def _answers(http: httpx.Client) -> bool:
@@ -221,6 +228,23 @@ def test_an_address_has_a_limit_of_open_websockets(narrow: Front, video: str) ->
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
     wait_until(lambda: narrow.http.get("/readyz").status_code == 200, "the websockets are closed")
     assert narrow.http.post(views).json()["views"] == 1
+
+
+def test_the_commands_of_the_how_to_show_that_it_works(
+    front: Front, video: str, tmp_path: Path
+) -> None:
+    [commands] = blocks(DEPLOY.parent / "docs/behind-nginx.md", "sh")
+    commands = commands.replace("https://views.example.org", front.url).replace("tide", video)
+    # The third one goes on for as long as its reader likes.
+    (tmp_path / ".curlrc").write_text(f"cacert = {front.authority}\nmax-time = 3\nsilent")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ready, view, events = (
+        subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True).stdout
+        for line in commands.splitlines()
+    )
+    assert " 200" in ready.splitlines()[0]
+    assert '"counted":true' in view
+    assert f'"video":"{video}"' in events
 
 
 def test_a_clip_comes_in_ranges(front: Front, video: str) -> None:

@@ -1,5 +1,6 @@
 """The how-to on upgrades: followed on three nodes of the last release under load, no view fails."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,9 @@ from testing.documents import blocks
 from testing.load import PATIENT_S, Front, Load
 from testing.releases import last_release
 
-HOW_TO: Final = Path(__file__).parents[1] / "docs/upgrade.md"
+ROOT: Final = Path(__file__).parents[1]
+HOW_TO: Final = ROOT / "docs/upgrade.md"
+UNIT: Final = ROOT / "deploy/ratchet.service"
 
 
 @pytest.fixture
@@ -32,6 +35,8 @@ def three(tmp_path: Path, release: dict[str, str]) -> Iterator[Cluster]:
 def test_no_view_fails(three: Cluster, release: dict[str, str], tmp_path: Path) -> None:
     [commands] = blocks(HOW_TO, "sh")
     before, after = commands.split(RESTART)
+    # The unit says how the program is installed at first.
+    [install] = re.findall(r"^# +(ln -s .*)$", UNIT.read_text(), re.MULTILINE)
     history = History()
     front = [Front(three.url)]
     with Load(history, front, videos=new_videos(), clients=4, attempt_s=PATIENT_S) as load:
@@ -40,6 +45,8 @@ def test_no_view_fails(three: Cluster, release: dict[str, str], tmp_path: Path) 
             machine = tmp_path / f"machine-{node.name}"
             machine.mkdir()
             places = {"/opt": str(machine)}
+            (machine / "ratchet-0.1.0").mkdir()
+            shell(install, node, places)
             shell(before, node, places)
             assert node.stop() == 0, node.log
             for name in release:

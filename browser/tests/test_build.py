@@ -133,6 +133,11 @@ def test_a_snapshot_is_less_than_half_of_that(page: Path) -> None:
     assert wire(page, [runtime.SNAPSHOT]) < 1_750_000
 
 
+@pytest.mark.parametrize("script", ["count.js", "embed/view-count.js"])
+def test_a_script_for_other_sites_has_less_than_six_kilobytes(page: Path, script: str) -> None:
+    assert (page / "assets" / f"{script}.gz").stat().st_size < 6_000
+
+
 def test_every_script_that_a_page_or_script_loads_is_there(page: Path) -> None:
     assets = page / "assets"
     for script in [*assets.glob("*.js"), *assets.glob("storage/*.js")]:
