@@ -319,6 +319,18 @@ class TestTheElement:
         reader.reads("1")
 
 
+class TestPagesOfTheSiteItself:
+    def test_need_not_be_listed(self, cluster: Cluster, reader: Reader, video: str) -> None:
+        cluster.a.view(video)
+        page = page_of(cluster, f'<view-count replica video="{video}">?</view-count>')
+        own = f"{cluster.url}/a-page-that-another-server-has"
+        reader.page.route(own, lambda route: route.fulfill(body=page, content_type="text/html"))
+        reader.page.goto(own)
+        reader.reads("1")
+        assert reader.frame.url == f"{cluster.url}/embed"
+        assert not reader.warnings + reader.errors
+
+
 class TestPagesOfOthers:
     def test_that_react_hydrates_as_a_whole_keep_the_counts_and_find_nothing_strange(
         self, cluster: Cluster, blog: OtherSite, reader: Reader, video: str

@@ -152,7 +152,8 @@ keep.onWrite((changed, text) => {
 
 addEventListener('message', ({ source, origin, data }) => {
   const isListed = origins.has(origin) || (origins.has('*') && origin !== 'null');
-  if (source !== parent || parent === window || !isListed) return;
+  const mayAsk = isListed || origin === location.origin;
+  if (source !== parent || parent === window || !mayAsk) return;
   around = origin;
   post({ here: true });
   if (typeof data?.watch === 'string') void watch(data.watch);

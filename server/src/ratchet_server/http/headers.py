@@ -45,9 +45,17 @@ FOR_OTHERS: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
 FOR_ANYBODY: Final = {"Access-Control-Allow-Origin": "*", **FOR_OTHERS}
 
 
-def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
+def page(*, connects: str = "", framed_by: str | None = None) -> dict[str, str]:
     """The headers of a page. `connects`: one more origin that it may send requests to;
-    `framed_by`: the origins whose pages may hold it in a frame."""
+    `framed_by`: the other origins whose pages may hold it in a frame, beside the site's own. None:
+    no page may."""
+    # To a browser, a page in a frame is a resource that the outer page loads.
+    frame = {"X-Frame-Options": "DENY", **OURS}
+    if framed_by == "":
+        frame = {"X-Frame-Options": "SAMEORIGIN", **OURS, **ISOLATED}
+    elif framed_by:
+        # X-Frame-Options can't list origins. It is for browsers that don't know `frame-ancestors`.
+        frame = FOR_OTHERS | ISOLATED
     return {
         "Content-Security-Policy": _policy(connects, framed_by),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -55,11 +63,7 @@ def page(*, connects: str = "", framed_by: str = "") -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         # The number in the page is this node's, at this moment.
         "Cache-Control": "no-store",
-        # For browsers that don't know `frame-ancestors`. This header can't list origins, so a page
-        # that other sites may frame is sent without it.
-        **({} if framed_by else {"X-Frame-Options": "DENY"}),
-        # To a browser, a page in a frame is a resource that the outer page loads.
-        **(FOR_OTHERS | ISOLATED if framed_by else OURS),
+        **frame,
         **NOSNIFF,
     }
 
@@ -130,6 +134,7 @@ def picture(etag: str, style_hash: str) -> dict[str, str]:
     }
 
 
-def _policy(connects: str = "", framed_by: str = "") -> str:
+def _policy(connects: str = "", framed_by: str | None = None) -> str:
     targets = f"'self' {connects}".strip()
-    return f"{_SOURCES}; connect-src {targets}; frame-ancestors {framed_by or _NOBODY}"
+    framers = _NOBODY if framed_by is None else f"'self' {framed_by}".strip()
+    return f"{_SOURCES}; connect-src {targets}; frame-ancestors {framers}"
