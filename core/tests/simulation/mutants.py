@@ -378,6 +378,7 @@ MUTANTS: Final = (
         "inquiries",
         "        return max(limit, self._heard_at - HEARD_S if others else now)",
         "        return now",
+        "test_retries.py",
     ),
     Mutant(
         "nobody waits for those who are missing",
