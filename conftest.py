@@ -30,6 +30,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid)
 
+        def remove_node(self, node: Any) -> str | None:
+            """A process has ended. If a test ended it, that one has failed, and the others of its
+            group run elsewhere. (xdist 3.8 would run it again and again.)"""
+            for tests in self.assigned_work[node].values():
+                for test, is_done in tests.items():
+                    if not is_done:
+                        tests[test] = True
+                        super().remove_node(node)
+                        return test
+            return super().remove_node(node)
+
     return ByServer(config, log)
 
 

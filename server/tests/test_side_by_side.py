@@ -18,6 +18,36 @@ def test_number(number):
 """
 
 
+_HANGS = """
+import threading
+
+def test_that_hangs():
+    threading.Event().wait()
+
+def test_that_comes_after_it():
+    print("in the next one")
+"""
+# So short for this test.
+_SOON = """
+[pytest]
+faulthandler_timeout = 1
+faulthandler_exit_on_timeout = true
+"""
+
+
+def test_a_test_that_hangs_fails_once_and_the_others_run(tmp_path: Path) -> None:
+    conftest = Path(__file__).parents[2] / "conftest.py"
+    (tmp_path / "conftest.py").write_text(conftest.read_text())
+    (tmp_path / "pytest.ini").write_text(_SOON)
+    (tmp_path / "test_hangs.py").write_text(_HANGS)
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-rP", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed" in done.stdout
+    assert "in the next one" in done.stdout
+    assert "crashed while running 'test_hangs.py::test_that_hangs'" in done.stdout
+
+
 def test_what_has_a_server_in_common_runs_in_one_process(tmp_path: Path) -> None:
     conftest = Path(__file__).parents[2] / "conftest.py"
     (tmp_path / "conftest.py").write_text(conftest.read_text())
