@@ -111,6 +111,8 @@ class Departure:
             reached("leave-refusing")
         await self._written()
         if not (self.leaving or self.stored):
+            # What is pending is lost with our memory, too.
+            replica.retries.leave()
             keeper.ask_to_confirm()
             if not await self._until_handed_over():
                 self.left_behind = replica.unshared()
