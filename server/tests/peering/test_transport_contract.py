@@ -25,6 +25,7 @@ from testing.transports import (
     open_sockets,
     until,
 )
+from testing.wire import key
 
 Story = Callable[[Cluster], Awaitable[None]]
 
@@ -95,6 +96,18 @@ class TestFrames:
             await connected(a, b, c)
             await agree(a, b, c)
             assert c.keeper.value(f"x-{MANY - 1}") == 1
+
+        run(nodes, story)
+
+    def test_a_retry_with_ack_peers_is_soon_on_another_disk(self, nodes: Cluster) -> None:
+        async def story(cluster: Cluster) -> None:
+            a, b, c = await cluster.three()
+            await agree(a, b, c)
+            counted: object = "pending"
+            # It is pending while they don't know yet that all list the same names.
+            while counted == "pending":
+                counted = (await a.keeper.count_view("x", key(), "peers", retry=True)).counted
+            assert counted is True
 
         run(nodes, story)
 

@@ -17,8 +17,9 @@ class Outcome(NamedTuple):
     # Each view, and whether this very request counts.
     views: list[tuple[View, bool]]
     batches: list[tuple[Batch, BatchAnswer]]
-    # Whether some of them have counted before, so that no push asks the peers about them.
-    repeated: bool
+    # Whether some of them are not in this transaction's views, which ask the peers to confirm them:
+    # they have counted before, or were pending.
+    unasked: bool
 
 
 class _Sharing(NamedTuple):
@@ -63,7 +64,7 @@ class Answers:
         if views or batches:
             seqs, until = self._holdings.own_seqs(), self._clock() + self._timeout_s
             self._sharing.append(_Sharing(seqs, until, views, batches))
-            if outcome.repeated:
+            if outcome.unasked:
                 self._ask_to_confirm()
 
     def give_shared(self, *, at_the_end: bool = False) -> None:

@@ -471,7 +471,7 @@ class Keeper:
             else:
                 batches.append((order, BatchAnswer(counted, 0)))
         self.keys_repeated += repeated
-        self._answers.give(Outcome(decided, batches, repeated > 0))
+        self._answers.give(Outcome(decided, batches, repeated > 0 or outcomes != {}))
 
     def _limits(self) -> Limits:
         return Limits(bool(self.replica.peers.by_process), self._is_full, self.replica.room)
