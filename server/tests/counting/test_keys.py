@@ -144,6 +144,18 @@ class TestPromises:
         assert keys.find(promised) == dict.fromkeys(promised, Held(None, 100))
 
     @pytest.mark.parametrize("most", [1, 100])
+    def test_a_promise_holds_until_it_is_dropped(
+        self, database: sqlite3.Connection, most: int
+    ) -> None:
+        """The node to which it was given may wait for others for long."""
+        keys = Keys(database, most=most)
+        promised, counted = key(), key()
+        keys.put({promised: None, counted: "v"}, 100)
+        assert keys.find([promised, counted], 200) == {promised: Held(None, 100)}
+        keys.drop(100)
+        assert keys.find([promised], 200) == {}
+
+    @pytest.mark.parametrize("most", [1, 100])
     @pytest.mark.parametrize("expires_s", [50, 100, 200])
     def test_a_video_replaces_the_promise_whenever_it_expires(
         self, database: sqlite3.Connection, most: int, expires_s: int

@@ -123,7 +123,8 @@ class Keys:
 
     def find(self, keys: Iterable[str], after_s: int = 0) -> dict[str, Held]:
         """Those of `keys` that are held and expire after `after_s`. With 0, these are also those
-        that have expired and are not dropped yet.
+        that have expired and are not dropped yet. So are promises always: the node to which they
+        were given may still wait for others.
 
         If a key was put more than once, a video counts more than a promise, and then the later
         expiry.
@@ -134,17 +135,19 @@ class Keys:
         by_group = dict[int, list[bytes]]()
         for raw in asked:
             for group in self._groups_of(raw):
-                if group >> _SECOND > after_s:
-                    by_group.setdefault(group, []).append(raw)
+                by_group.setdefault(group, []).append(raw)
         for group, there in by_group.items():
             for raw, video in self._in_group(group, there):
                 _take(found, asked[raw], Held(video, group >> _SECOND))
         if self._in_order:
             for key in asked.values():
                 for video, expires_s in self._database.execute(schema.KNOWN_KEY, (key,)):
-                    if expires_s > after_s:
-                        _take(found, key, Held(video or None, expires_s))
-        return found
+                    _take(found, key, Held(video or None, expires_s))
+        return {
+            key: held
+            for key, held in found.items()
+            if held.video is None or held.expires_s > after_s
+        }
 
     def put(self, keys: Mapping[str, str | None], expires_s: int) -> None:
         """Hold `keys`, each with its video, or None for a promise, until `expires_s`."""
