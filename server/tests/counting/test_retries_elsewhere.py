@@ -165,6 +165,37 @@ def test_who_leaves_tells_others_what_it_has_counted(tmp_path: Path) -> None:
         agree({"b": b, "c": c}, tide, 2502)
 
 
+def test_a_node_in_memory_that_stops_hands_pending_views_over(tmp_path: Path) -> None:
+    with cluster(tmp_path) as nodes:
+        a, b, c = nodes.values()
+        assert b.stop() == 0
+        b.data = ":memory:"
+        b.start()
+        wait_until(lambda: send(b, video()) is True, "it counts at once")
+        tide, key = video(), str(uuid.uuid4())
+        a.kill9()
+        assert send(b, tide, key, attempt=2) == "pending"
+        assert b.stop() == 0
+        b.start()
+        a.start()
+        agree({"a": a, "b": b, "c": c}, tide, 1)
+
+
+def test_a_promise_outlives_its_key_while_a_node_is_missing(tmp_path: Path) -> None:
+    with cluster(tmp_path, environ={"RATCHET_KEY_LIFETIME": "1"}) as nodes:
+        a, b, c = nodes.values()
+        tide, moss, key, later = video(), video(), str(uuid.uuid4()), str(uuid.uuid4())
+        c.kill9()
+        wait_until(lambda: send(a, video()) is True, "a's name is no longer new")
+        assert send(b, tide, key, attempt=2) == "pending"
+        # By now a has promised the key. When a key that came later has expired, so has that one.
+        assert send(a, moss, later) is True
+        wait_until(lambda: send(a, moss, later) is True, "the key counts again")
+        assert send(a, tide, key) == "pending"
+        c.start()
+        agree(nodes, tide, 1)
+
+
 @pytest.mark.parametrize("attempt", ["0", "two", "-1", "99999", "1.5", ""])
 def test_an_attempt_that_is_no_number_is_refused(nodes: dict[str, Node], attempt: str) -> None:
     headers = {"Idempotency-Key": str(uuid.uuid4()), "Ratchet-Attempt": attempt}
