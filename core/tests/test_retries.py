@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from ratchet import inquiries, retries
 from ratchet.cluster import HEARTBEAT_S
-from ratchet.frames import AskKeys, TellKeys, Versions
+from ratchet.frames import AskKeys, Digest, Frame, TellKeys, Versions
 from ratchet.retries import Fate
 from small_world import TIDE, Node, World
 
@@ -73,6 +73,32 @@ class TestARetry:
         assert nodes[1].replica.retries.outcomes == {KEY: False}
         assert world.retry(nodes[1], KEY) is Fate.COUNTED
         assert counts(world) == 1
+
+    def test_is_not_forgotten_before_the_view_is_on_a_second_disk(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, _ = nodes
+        world.view(a, KEY)
+        world.lose_all()
+        world.pass_time(HEARTBEAT_S)
+        self._deliver(world, Digest)
+        world.retry(b, KEY)
+        self._deliver(world, AskKeys)
+        assert (KEY,) in [answer.counted for answer in world.on_wire(TellKeys, b)]
+        self._deliver(world, TellKeys)
+        world.crash(a)
+        world.start("a")
+        assert counts(world) == 1
+
+    def _deliver(self, world: World, kind: type[Frame]) -> None:
+        """Of the frames on the wire, only those of this kind arrive."""
+        for frame in [packet.frame for packet in world.wire]:
+            if isinstance(frame, kind):
+                world.deliver()
+            else:
+                world.wire.pop(0)
+        for node in world.alive():
+            world.flush(node)
 
     def test_counts_when_the_first_attempt_never_came(
         self, world: World, nodes: list[Node]

@@ -75,7 +75,7 @@ class Replica:
             table, journal, peers, notices, me.node, start, chance, daily=options.kept_days > 0
         )
         self.inquiries = inquiries = Inquiries(table, peers, members, me)
-        self.retries = Retries(table, peers, inquiries, me, wall_ms)
+        self.retries = Retries(table, peers, self.holdings, inquiries, me, wall_ms)
         self.identity = Identity(table, journal, peers, me, chance, sent=options.sent)
         self.bounds = bounds = Bounds(wall_ms)
         self.imports = Imports(

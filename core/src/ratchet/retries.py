@@ -5,7 +5,8 @@ A first attempt counts at once at the node that it reaches, and no key is sent a
 died, was stopped, or is cut off. So the node that receives a retry keeps the view as **pending**,
 on disk, and asks every member of the cluster: have you counted this key?
 
-- A member that has counted it says *counted*. The view is no new one.
+- A member that has counted it says *counted*. The view is no new one, and is forgotten here once
+  our disk has all that the member's has.
 - A member that has not **promises** never to count it by itself, writes that, and says *never*. If
   the first attempt reaches it later, that one is pending there.
 - A member that keeps the same key as pending says so. Then the process with the smaller id counts.
@@ -47,6 +48,7 @@ from ratchet.changes import Changes, Pending
 from ratchet.fingerprint import WORD, entry
 from ratchet.frames import MAX_ROWS, AboutKeys, AskKeys, Farewell, Hello, Send, TellKeys
 from ratchet.handover import COUNTED, Handover
+from ratchet.holdings import Holdings
 from ratchet.inquiries import NEVER, Inquiries
 from ratchet.peers import Peers
 from ratchet.table import Table
@@ -117,6 +119,7 @@ class Retries:
         self,
         table: Table,
         peers: Peers,
+        holdings: Holdings,
         inquiries: Inquiries,
         me: Hello,
         wall_ms: Callable[[], int],
@@ -130,6 +133,7 @@ class Retries:
         self.outcomes: dict[str, int] = {}
         self._table = table
         self._peers = peers
+        self._holdings = holdings
         self._inquiries = inquiries
         self._me = me
         self._wall_ms = wall_ms
@@ -343,7 +347,10 @@ class Retries:
 
     def _hear(self, answer: TellKeys, process: str) -> None:
         self.handover.hear(answer.counted)
-        for key in answer.counted:
+        # While we lack what it has on disk, that view may be on its disk alone. So keep ours, and
+        # ask again.
+        is_here = self.leaving or not self._holdings.ahead(process)
+        for key in answer.counted if is_here else ():
             # It has counted, whatever we asked.
             if (pending := self.pending.get(key)) and key not in self._next.counted:
                 self._next.elsewhere[key] = pending.video
