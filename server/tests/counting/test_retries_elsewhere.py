@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ratchet_server.client import Client
+from ratchet_server.counting.datadir import DATABASE
 
 from testing.nodes import HTTP, Node, cluster, equal, wait_until
 
@@ -179,6 +181,23 @@ def test_a_node_in_memory_that_stops_hands_pending_views_over(tmp_path: Path) ->
         b.start()
         a.start()
         agree({"a": a, "b": b, "c": c}, tide, 1)
+
+
+def test_a_pending_view_that_has_counted_does_not_come_back_with_a_backup(tmp_path: Path) -> None:
+    with cluster(tmp_path) as nodes:
+        a, b, _ = nodes.values()
+        tide, key, backup = video(), str(uuid.uuid4()), tmp_path / "backup" / DATABASE
+        a.kill9()
+        assert send(b, tide, key, attempt=2) == "pending"
+        backup.parent.mkdir()
+        with Client(b.url) as client, backup.open("wb") as file:
+            client.backup(file)
+        a.start()
+        agree(nodes, tide, 1)
+        b.kill9()
+        b.lose_disk(backup.parent)
+        b.start()
+        agree(nodes, tide, 1)
 
 
 def test_a_promise_outlives_its_key_while_a_node_is_missing(tmp_path: Path) -> None:

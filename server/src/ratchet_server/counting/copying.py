@@ -37,3 +37,11 @@ def copy(path: Path, to: Path, stop: threading.Event | None = None) -> None:
         if stop:
             database.set_progress_handler(stop.is_set, _STEPS)
         database.execute("VACUUM INTO ?", (str(to),))
+
+
+def drop_pending(path: Path) -> None:
+    """Take the pending views out of a copy. They may count in the meantime, and no node would know
+    their keys any more when the copy is restored: they would count twice. (If their node loses its
+    disk before they count, they are lost.) Raises `sqlite3.Error`."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DELETE FROM pending")

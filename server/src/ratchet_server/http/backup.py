@@ -1,4 +1,4 @@
-"""`POST /api/node/backup`: all that this node has on disk, as one file, for operators."""
+"""`POST /api/node/backup`: what this node has on disk, as one file, for operators."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from pathlib import Path
 from sanic import Blueprint, HTTPResponse, Request
 
 from ratchet_server.counting import files
-from ratchet_server.counting.copying import copy
+from ratchet_server.counting.copying import copy, drop_pending
 from ratchet_server.counting.failures import in_words
 from ratchet_server.http.errors import ApiError
 from ratchet_server.http.guard import Guard
@@ -60,7 +60,12 @@ async def _copied(database: Path, path: Path) -> None:
     """Copy in a thread. When cancelled, wait until the thread has stopped: the caller then deletes
     the file, and the next call may write another."""
     stop = threading.Event()
-    copying = asyncio.ensure_future(asyncio.to_thread(copy, database, path, stop))
+
+    def work() -> None:
+        copy(database, path, stop)
+        drop_pending(path)
+
+    copying = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         await asyncio.shield(copying)
     finally:
