@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ratchet.changes import Changes, Lift
+from ratchet.changes import Changes, Lift, Pending
 from ratchet.column import Row
 from ratchet_server.counting.datadir import DataError
 from ratchet_server.counting.failures import StoreLostError
@@ -14,6 +14,9 @@ from testing.stores import (
     WHOLE,
     A,
     B,
+    K,
+    L,
+    M,
     column,
     identity,
     read,
@@ -174,6 +177,22 @@ class TestADamagedFile:
             found = await read(store)
             assert found == WHOLE._replace(days=days[1:])
             assert store.damage == ["the days: 1 entries can be read, and others can't"]
+
+        run(path, story)
+
+    @pytest.mark.parametrize("column", ["key", "video", "taken_by"])
+    def test_a_damaged_pending_view_is_noticed_and_the_others_are_kept(
+        self, tmp_path: Path, column: str
+    ) -> None:
+        path = tmp_path / "ratchet.sqlite"
+        pending = {key: Pending("v", 1, "0" * 16, False, at) for at, key in enumerate((K, L, M))}
+        run(path, lambda store: store.write(Changes(pending=pending)))
+        spoil(path, f"UPDATE pending SET {column} = CAST(x'20ff' AS TEXT) WHERE key = '{L}'")
+
+        async def story(store: Store) -> None:
+            found = {key for part in [part async for part in store.load()] for key in part.pending}
+            assert found == {K, M}
+            assert store.damage == ["pending views: 2 can be read, and others can't"]
 
         run(path, story)
 

@@ -256,7 +256,7 @@ class Query(NamedTuple):
 
 
 def _query(columns: str, table: str, order: str = "") -> Query:
-    careful = re.sub(r"\b(kind|node|value|video)\b", r"CAST(\1 AS BLOB)", columns)
+    careful = re.sub(r"\b(kind|node|value|video|key|taken_by)\b", r"CAST(\1 AS BLOB)", columns)
     return Query(f"SELECT {columns} FROM {table} {order}", f"SELECT {careful} FROM {table}")
 
 
