@@ -522,7 +522,8 @@ class TestOfPendingViews:
         world.pass_time(20, unmet=1)
         retry(world, a, self.KEY, unmet=1)
         assert seen_by(a, late_s=0).pending.how.text.endswith(
-            ": at one address that a was given, nobody was ever met."
+            ": at 1 place that a was given, by --peer, --bus or --registry, it has not met all "
+            "nodes yet."
         )
 
 

@@ -178,8 +178,8 @@ class Client:
     def backup(
         self, to: BinaryIO, progress: Progress = lambda _: nullcontext(lambda _: None)
     ) -> None:
-        """Write what the node has on disk, without pending views, to a file. The node may take long until it responds.
-        Raises `OSError` of the file, too."""
+        """Write what the node has on disk to a file, without pending views. The node may take long
+        until it responds. Raises `OSError` of the file, too."""
         with self._to.download("/api/node/backup", timeout_s=_COPIED_S) as response:
             size = int(response.headers.get("Content-Length", 0))
             with progress(size) as came:

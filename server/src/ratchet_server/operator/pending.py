@@ -62,8 +62,10 @@ def _how(seen: Observation, now: float) -> Verdict:
         has, it_has = ("has", "it has") if len(names) == 1 else ("have", "they have")
         text += f": {listed(names)} {has} not said whether {it_has} counted {them}."
     elif unmet:
-        places = "one address" if unmet == 1 else f"{unmet} addresses"
-        text += f": at {places} that {seen.node} was given, nobody was ever met."
+        text += (
+            f": at {counted(unmet, 'place')} that {seen.node} was given, by --peer, --bus or "
+            "--registry, it has not met all nodes yet."
+        )
     else:
         text += ": the other nodes are being asked."
     return Verdict(text, "look" if is_long(seen, now) else "well")
