@@ -167,20 +167,22 @@ def test_who_leaves_tells_others_what_it_has_counted(tmp_path: Path) -> None:
         agree({"b": b, "c": c}, tide, 2502)
 
 
-def test_a_node_in_memory_that_stops_hands_pending_views_over(tmp_path: Path) -> None:
+def test_a_node_in_memory_that_stops_hands_pending_views_and_keys_over(tmp_path: Path) -> None:
     with cluster(tmp_path) as nodes:
         a, b, c = nodes.values()
         assert b.stop() == 0
         b.data = ":memory:"
         b.start()
         wait_until(lambda: send(b, video()) is True, "it counts at once")
-        tide, key = video(), str(uuid.uuid4())
+        tide, counted, key = video(), str(uuid.uuid4()), str(uuid.uuid4())
+        assert send(b, tide, counted) is True
         a.kill9()
         assert send(b, tide, key, attempt=2) == "pending"
         assert b.stop() == 0
         b.start()
         a.start()
-        agree({"a": a, "b": b, "c": c}, tide, 1)
+        assert send(c, tide, counted, attempt=2) is not True
+        agree({"a": a, "b": b, "c": c}, tide, 2)
 
 
 def test_a_pending_view_that_has_counted_does_not_come_back_with_a_backup(tmp_path: Path) -> None:

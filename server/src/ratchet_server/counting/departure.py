@@ -111,10 +111,12 @@ class Departure:
             reached("leave-refusing")
         await self._written()
         if not (self.leaving or self.stored):
-            # What is pending is lost with our memory, too.
+            # What is pending is lost with our memory, too, and so are keys.
             replica.retries.leave()
             keeper.ask_to_confirm()
-            if not await self._until_handed_over():
+            if await self._until_handed_over():
+                await self._hand_keys_over(time.monotonic() + HAND_OVER_S)
+            else:
                 self.left_behind = replica.unshared()
                 _log.error(
                     "%d changes that no other node has are lost: this node keeps them in memory "
