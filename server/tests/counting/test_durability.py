@@ -444,6 +444,52 @@ def test_a_wall_clock_that_is_set_makes_no_node_forget_a_key(step_s: int) -> Non
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("steps_h", [[3], [-3, 0], [3, 0, -3]])
+def test_a_process_that_starts_with_a_wrong_clock_knows_the_keys(
+    steps_h: list[int], tmp_path: Path
+) -> None:
+    keys = [key()]
+
+    async def process(wall_s: float) -> None:
+        """It gets all earlier keys again, and a new one."""
+        store = await Store.open(tmp_path / DATABASE)
+        keeper = _keeper(store, wall_clock=lambda: wall_s)
+        await keeper.load()
+        run = asyncio.create_task(keeper.run())
+        for one in keys[:-1]:
+            assert not (await keeper.count_view("x", one, "disk", retry=True)).counted
+        assert (await keeper.count_view("x", keys[-1], "disk")).counted
+        keys.append(key())
+        keeper.end()
+        await run
+        await store.close()
+
+    for hours in [0, *steps_h]:
+        asyncio.run(process(1_800_000_000.0 + hours * 3600))
+
+
+def test_a_key_outlives_no_lifetime_in_which_the_node_is_up(tmp_path: Path) -> None:
+    """Also if the node was down most of the time, or its clock was ahead once."""
+    one = key()
+
+    async def process(wall_s: float, up_s: float, *, counted: bool) -> None:
+        now_s = 10.0
+        store = await Store.open(tmp_path / DATABASE)
+        keeper = _keeper(store, clock=lambda: now_s, wall_clock=lambda: wall_s)
+        await keeper.load()
+        run = asyncio.create_task(keeper.run())
+        now_s += up_s
+        assert (await keeper.count_view("x", one, "disk")).counted == counted
+        await keeper.count_view("x", key(), "disk")
+        keeper.end()
+        await run
+        await store.close()
+
+    asyncio.run(process(1_800_036_000.0, 0, counted=True))
+    asyncio.run(process(1_800_000_000.0, 500, counted=False))
+    asyncio.run(process(1_800_000_000.0, 500, counted=True))
+
+
 def test_without_storage_a_node_gets_its_views_back_from_its_peers(tmp_path: Path) -> None:
     with Node("b", tmp_path) as b, Node("a", tmp_path, peers=[b.url], data=":memory:") as a:
         b.start()

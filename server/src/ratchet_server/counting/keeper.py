@@ -120,9 +120,10 @@ class Keeper:
         self._unfound = unfound
         self._show = show
         self._clock = clock
-        # The wall clock's lead over `clock` when this process started. Keys expire by `clock`: if
-        # they expired by a wall clock that somebody sets an hour ahead, all would expire at once.
-        self._wall_from = wall_clock() - clock()
+        # What the clock by which keys expire has more than `clock`. If they expired by the wall
+        # clock, and somebody set that an hour ahead, all would expire at once. So their clock
+        # starts with the wall clock, and goes on in the next process where it was: see `load`.
+        self._keys_from = wall_clock() - clock()
         self._wake = asyncio.Event()
         # Whether `end` was called.
         self._ending = False
@@ -295,6 +296,9 @@ class Keeper:
         if self._store.has_lost_ids:
             self.replica.identity.lost_ids()
         await self.health.mend()
+        if expires_s := await self._store.last_expiry_s():
+            # A new key was put at that time, or in the second before it.
+            self._keys_from = expires_s - self._key_lifetime_s - 1 - self._clock()
         # A node on a machine whose clock is behind must start all the same, and go on when somebody
         # sets the clock.
         faults = await asyncio.to_thread(lambda: [*islice(bounds.faults(table), MAX_FAULTS)])
@@ -376,9 +380,9 @@ class Keeper:
         try:
             await self.health.look()
             # Times are whole seconds. Round so that no key expires even part of a second too early.
-            wall = self._wall_from + self._clock()
+            now_s = self._keys_from + self._clock()
             keys = _keys(views, batch)
-            known = await self._store.known_keys(keys, int(wall)) if keys else {}
+            known = await self._store.known_keys(keys, int(now_s)) if keys else {}
             # Before anything is decided: this may fail.
             asked = await self._look_up_asked()
             fates, added = self._admit(
@@ -386,9 +390,9 @@ class Keeper:
             )
             self._send(self.replica.retries.answer(asked))
             if changes := self._changes(views, batch, fates, added):
-                until_s = math.ceil(wall) + self._key_lifetime_s
-                heard_s = self._wall_from + self.replica.inquiries.heard_until(self._clock())
-                await self._store.commit(_writing(changes, min(wall, heard_s), until_s))
+                until_s = math.ceil(now_s) + self._key_lifetime_s
+                heard_s = self._keys_from + self.replica.inquiries.heard_until(self._clock())
+                await self._store.commit(_writing(changes, min(now_s, heard_s), until_s))
         except NothingWritten as reason:
             if changes:
                 self.replica.aborted(changes)

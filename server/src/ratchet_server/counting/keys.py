@@ -20,7 +20,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from ratchet_server.counting import schema
 
@@ -95,6 +95,11 @@ class Keys:
     def __len__(self) -> int:
         """How many keys are held, with those that have expired and are not dropped yet."""
         return self._in_groups + self._in_order
+
+    def last_expiry_s(self) -> int | None:
+        """When the key expires that expires last; None if there is none. Raises `sqlite3.Error`."""
+        [(expires_s,)] = self._database.execute(schema.LAST_EXPIRY, (_SECOND,))
+        return cast("int | None", expires_s)
 
     def may_hold(self, keys: Iterable[str]) -> bool:
         """Whether any of `keys` may be held; False is certain. It reads no disk.

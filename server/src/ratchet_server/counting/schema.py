@@ -292,6 +292,11 @@ DROP_GROUPS: Final = """
     DELETE FROM key_groups WHERE id IN
         (SELECT id FROM key_groups WHERE id < ?1 ORDER BY id LIMIT ?2) RETURNING length(keys)"""
 
+LAST_EXPIRY: Final = """
+    SELECT max(expires_s) FROM (
+        SELECT max(id) >> ?1 AS expires_s FROM key_groups UNION ALL SELECT max(expires_s) FROM keys
+    )"""
+
 # Keys in order. A promised key has an empty video.
 ALL_KEYS: Final = "SELECT key, video, expires_s FROM keys"
 COUNTED_KEYS_ABOVE: Final = """

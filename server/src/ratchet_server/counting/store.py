@@ -134,6 +134,13 @@ class Store:
         """How many keys it holds, once it is loaded."""
         return len(self._keys)
 
+    async def last_expiry_s(self) -> int | None:
+        """When the key expires that expires last; None if there is none, or it can't be read."""
+        try:
+            return await self._run(self._keys.last_expiry_s)
+        except UNREADABLE:
+            return None
+
     async def known_keys(self, keys: Sequence[str], now_s: int) -> dict[str, str | None]:
         """The video of each of `keys` that is held and has not expired; None if it is promised.
 
