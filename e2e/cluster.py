@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import httpx
 from ratchet_server.demo import balancer
@@ -13,20 +14,70 @@ from ratchet_server.demo.machine import CLIPS
 from testing.life import Ways
 from testing.links import Links, Style
 from testing.nodes import HOST, HTTP, Node, cluster, connected, equal, free_port, wait_until
-from testing.processes import Process, running
+from testing.processes import Process, end, start
 
 CLIP: Final = CLIPS / "tide.webm"
 # More than there are tests: each test takes a video that nobody has viewed.
 VIDEOS: Final = 200
 
 
-class Cluster:
-    """Nodes a, b, c and perhaps more, in a full mesh of links, behind `url` if it has one."""
+class Balancer:
+    """HAProxy with the deployed configuration, or the stand-in where there is no HAProxy. Use it in
+    a `with` statement: no process is left at its end."""
 
-    def __init__(self, nodes: dict[str, Node], ways: Ways, url: str | None) -> None:
+    def __init__(self, nodes: Mapping[str, Node], folder: Path) -> None:
+        addresses = [f"{node.name}={HOST}:{node.port}" for node in nodes.values()]
+        bind = f"{HOST}:{free_port()}"
+        self.url = f"http://{bind}"
+        self._command, description = balancer.choose(addresses, bind, folder)
+        self._log = folder / "balancer.log"
+        self._log.write_text(f"{description}\n")
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill9()
+
+    def start(self) -> Self:
+        """Start a process and wait until it serves."""
+        self._process = start(self._command, self._log)
+        try:
+            wait_until(self._answers, "the balancer answers")
+        except BaseException:
+            self.kill9()
+            raise
+        return self
+
+    def kill9(self) -> None:
+        """The process is gone at once, and all connections through it break."""
+        if self._process:
+            end(self._process)
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, f"the balancer has ended:\n{self._log.read_text()}"
+        try:
+            # It answers this itself: /readyz could reach a node that is frozen.
+            return HTTP.get(f"{self.url}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+class Cluster:
+    """Nodes a, b, c and perhaps more, in a full mesh of links, behind a balancer if it has one."""
+
+    def __init__(self, nodes: dict[str, Node], ways: Ways, front: Balancer | None) -> None:
         self.a, self.b, self.c = nodes["a"], nodes["b"], nodes["c"]
         self.nodes = nodes
-        self.url = url or ""
+        self.front = front
+        self.url = front.url if front else ""
         self._ways = ways
 
     def cut_off(self, name: str, style: Style = "reset") -> None:
@@ -97,9 +148,9 @@ def running_cluster(
         flags = ("--media", str(_media(folder / "media")), *flags)
         with (
             cluster(folder, names, route=ways.route, flags=flags, environ=environ) as nodes,
-            _balancer(nodes, folder) if balanced else nullcontext() as url,
+            Balancer(nodes, folder) if balanced else nullcontext() as front,
         ):
-            whole = Cluster(nodes, ways, url)
+            whole = Cluster(nodes, ways, front)
             whole.mend()
             yield whole
 
@@ -122,25 +173,3 @@ def _media(folder: Path) -> Path:
         for other in others:
             other.hardlink_to(first)
     return folder
-
-
-@contextmanager
-def _balancer(nodes: dict[str, Node], folder: Path) -> Iterator[str]:
-    """HAProxy with the deployed configuration, or the stand-in where there is no HAProxy."""
-    addresses = [f"{node.name}={HOST}:{node.port}" for node in nodes.values()]
-    bind = f"{HOST}:{free_port()}"
-    command, description = balancer.choose(addresses, bind, folder)
-    log = folder / "balancer.log"
-    log.write_text(f"{description}\n")
-    with running(command, log) as process:
-        url = f"http://{bind}"
-        wait_until(lambda: _answers(process, url, log), "the balancer answers")
-        yield url
-
-
-def _answers(process: Process, url: str, log: Path) -> bool:
-    assert process.poll() is None, f"the balancer has ended:\n{log.read_text()}"
-    try:
-        return HTTP.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False

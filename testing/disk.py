@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ratchet.changes import Changes, ColumnChange
 from ratchet.column import Row
@@ -18,6 +18,42 @@ from ratchet_server.counting.datadir import DATABASE
 from ratchet_server.counting.store import Store
 
 from testing.nodes import Node
+
+# SQLite lets tests replace its system calls (`xSetSystemCall` in sqlite3.h). With that little
+# memory it keeps no pages, so each transaction reads.
+_FAILING_READS: Final = """
+import _sqlite3, ctypes, errno, os
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_size_t, c_ssize_t, c_void_p
+
+class Vfs(ctypes.Structure):
+    pass
+
+Read = CFUNCTYPE(c_ssize_t, c_int, c_void_p, c_size_t, c_int64, use_errno=True)
+Vfs._fields_ = [
+    ("version", c_int), ("file_size", c_int), ("longest_path", c_int), ("next", c_void_p),
+    ("name", c_char_p), ("data", c_void_p), ("calls", c_void_p * 13),
+    ("set_system_call", CFUNCTYPE(c_int, POINTER(Vfs), c_char_p, Read)),
+    ("get_system_call", CFUNCTYPE(c_void_p, POINTER(Vfs), c_char_p)),
+]
+sqlite = ctypes.CDLL(_sqlite3.__file__)
+sqlite.sqlite3_vfs_find.restype = POINTER(Vfs)
+sqlite.sqlite3_soft_heap_limit64(c_int64(1))
+vfs = sqlite.sqlite3_vfs_find(None)
+
+def failing(read):
+    def fail(*given):
+        if not os.path.exists({switch!r}):
+            return read(*given)
+        ctypes.set_errno(errno.EIO)
+        return -1
+    return Read(fail)
+
+kept = []
+for name in (b"pread", b"pread64"):
+    if found := vfs.contents.get_system_call(vfs, name):
+        kept.append(failing(Read(found)))
+        vfs.contents.set_system_call(vfs, name, kept[-1])
+"""
 
 
 class Disk(NamedTuple):
@@ -80,6 +116,15 @@ def no_file_larger_than(size: int, pid: int = 0) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def reads_that_can_fail(folder: Path) -> Path:
+    """Fill `folder`, a PYTHONPATH for a node: the reads of its SQLite fail while the file that this
+    returns exists. They fail as they do on a broken disk, and it needs no rights."""
+    folder.mkdir()
+    switch = folder / "reads-fail"
+    (folder / "sitecustomize.py").write_text(_FAILING_READS.format(switch=str(switch)))
+    return switch
 
 
 def _read(uri: str) -> Disk:

@@ -1,6 +1,7 @@
 """`python -m torture`: round after round, then the table. Exits with 1 if any verdict was wrong."""
 
 import argparse
+import math
 import shutil
 import sys
 import time
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif arguments.rounds:
         plan = islice(plan, arguments.rounds)
     end = time.monotonic() + arguments.minutes * 60
+    if arguments.each:
+        plan, end = islice(plan, arguments.each * len(arguments.faults)), math.inf
     verdicts: dict[str, list[Verdict]] = defaultdict(list)
     with TemporaryDirectory() as folder, tortured(Path(folder), options) as torture:
         front = (Path(folder) / "balancer.log").read_text().splitlines()[0]
@@ -106,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=3, metavar="N",
                         help="begin no round after so many minutes (default 3)")  # fmt: skip
     parser.add_argument("--rounds", type=int, metavar="N", help="end after so many rounds")
+    parser.add_argument("--each", type=int, metavar="N",
+                        help="end after so many rounds of each fault instead")  # fmt: skip
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="N",
                         help="what decides the schedule (default: the time)")  # fmt: skip
     parser.add_argument("--only", type=int, metavar="N", help="only this round of the schedule")

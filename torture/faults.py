@@ -1,15 +1,15 @@
 """The faults. Each is a context manager: it does something, and undoes it at its end.
 
-What is missing: a disk whose reads fail, that is slow, or that lies about what it has written. Each
-needs a device of its own, and rights that a test does not have.
+What is missing: a disk that is slow, or that lies about what it has written. Each needs a device of
+its own, and rights that a test does not have.
 """
 
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from ratchet_server.operator.torture.load import Load
 
 from e2e.cluster import Cluster
 from e2e.life import handed_over
-from testing.disk import no_file_larger_than
+from testing.disk import no_file_larger_than, reads_that_can_fail
 from testing.life import retired
 from testing.links import Link, Style
 from testing.nodes import Node, connected, wait_until
@@ -31,8 +31,9 @@ FREEZE_S: Final = 14.0
 HOLD_S: Final = 3.0
 # Longer than a viewer waits for a response, and too short for anybody to take the node for dead.
 _STUTTER_S: Final = 2.5
-# Shorter than a key's lifetime: a key is as old as the clock says.
-_STEP_S: Final = 600
+_MINUTES_S: Final = (-600, 600)
+# Nodes believe clocks that are less than a day apart. The clocks of one cluster may step both ways.
+_HOURS_S: Final = tuple(hours * 3600 for hours in (-11, -3, 3, 11))
 # A clock that steps `after_s` seconds after the start of the process.
 _CLOCK: Final = """
 import time
@@ -59,13 +60,11 @@ class Scene:
     folder: Path
     # Waits until every node shows all that was answered.
     settle: Callable[[], object]
-
-    @property
-    def nodes(self) -> list[Node]:
-        return list(self.cluster.nodes.values())
+    # The nodes that a fault may choose from.
+    nodes: Sequence[Node]
 
     def shuffled(self) -> list[Node]:
-        """All nodes, in an order that the seed decides."""
+        """These nodes, in an order that the seed decides."""
         return self.chance.sample(self.nodes, len(self.nodes))
 
     def say(self, what: str) -> None:
@@ -203,22 +202,64 @@ def _lost_files(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def _clock(scene: Scene) -> Iterator[None]:
-    """The clock of a node is wrong from its start, or steps while it runs."""
+def _failed_reads(scene: Scene) -> Iterator[None]:
+    """A node can read nothing of its disk. Half of the times, its process ends meanwhile, and no
+    other one can start."""
     node = scene.shuffled()[0]
-    shift_s = scene.chance.choice([-_STEP_S, _STEP_S])
-    after_s = scene.chance.choice([0, 1 + HOLD_S / 2])
-    code = _CLOCK.format(shift_s=shift_s, after_s=after_s)
-    (scene.folder / "sitecustomize.py").write_text(code)
-    node.environ["PYTHONPATH"] = str(scene.folder)
+    folder = scene.folder / node.name
+    broken = reads_that_can_fail(folder)
+    with _patched(node, folder):
+        broken.touch()
+        scene.say(f"{node.name} can't read its disk")
+        yield
+        wait_until(lambda: "views are refused" in node.log, f"{node.name} refuses", PATIENCE_S)
+        if dies := scene.chance.choice([True, False]):
+            node.kill9()
+            assert node.spawn().wait() == 1, node.log
+            scene.say(f"{node.name} can't start")
+        broken.unlink()
+        scene.say(f"{node.name} can read its disk")
+        if dies:
+            node.start()
+        else:
+            wait_until(lambda: "takes views again" in node.log, f"{node.name} counts", PATIENCE_S)
+
+
+@contextmanager
+def _patched(node: Node, folder: Path) -> Iterator[None]:
+    """Inside, the node runs with the `sitecustomize.py` of `folder`."""
+    node.environ["PYTHONPATH"] = str(folder)
     try:
         node.restart()
-        scene.say(f"the clock of {node.name} steps by {shift_s} s after {after_s} s")
         yield
     finally:
         del node.environ["PYTHONPATH"]
     node.restart()
-    scene.say(f"the clock of {node.name} is right")
+
+
+def _clock(steps_s: Sequence[int]) -> Fault:
+    """The clock of a node is wrong from its start, or steps while it runs. Just before, views are
+    counted there whose viewers hear nothing: they send their keys again."""
+
+    @contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        node = scene.shuffled()[0]
+        scene.doors[node.name].mute("back")
+        scene.say(f"no answer of {node.name} arrives")
+        time.sleep(_STUTTER_S)
+        shift_s = scene.chance.choice(steps_s)
+        after_s = scene.chance.choice([0, 1 + HOLD_S / 2])
+        folder = scene.folder / node.name
+        folder.mkdir()
+        code = _CLOCK.format(shift_s=shift_s, after_s=after_s)
+        (folder / "sitecustomize.py").write_text(code)
+        with _patched(node, folder):
+            scene.doors[node.name].heal()
+            scene.say(f"the clock of {node.name} steps by {shift_s} s after {after_s} s")
+            yield
+        scene.say(f"the clock of {node.name} is right")
+
+    return fault
 
 
 @contextmanager
@@ -286,6 +327,30 @@ def _retire(scene: Scene) -> Iterator[None]:
     scene.say("heal")
 
 
+@contextmanager
+def _no_balancer(scene: Scene) -> Iterator[None]:
+    """SIGKILL of the balancer: what it had in hand is unsure. The nodes are there."""
+    balancer = scene.cluster.front
+    assert balancer
+    balancer.kill9()
+    scene.say("kill the balancer")
+    yield
+    balancer.start()
+    scene.say("start the balancer")
+
+
+@contextmanager
+def _two_faults(scene: Scene) -> Iterator[None]:
+    """Two faults at once: of two nodes, or of a node and what is around it."""
+    one, other, *_ = scene.shuffled()
+    first = scene.chance.choice(_OF_A_NODE)
+    second = scene.chance.choice((*_OF_A_NODE, *_AROUND, *_AROUND))
+    elsewhere = scene if second in _AROUND else replace(scene, nodes=[other])
+    scene.say(f"{first}, and {second}")
+    with FAULTS[first](replace(scene, nodes=[one])), FAULTS[second](elsewhere):
+        yield
+
+
 FAULTS: Final[dict[str, Fault]] = {
     "kill": _kill,
     "kill in a cut": _kill_in_a_cut,
@@ -294,14 +359,23 @@ FAULTS: Final[dict[str, Fault]] = {
     "lost answers": _lost_answers,
     "cut": _cut,
     "full disk": _full_disk,
+    "failed reads": _failed_reads,
     "lost files": _lost_files,
-    "clock": _clock,
+    "clock": _clock(_MINUTES_S),
+    "clock by hours": _clock(_HOURS_S),
     "old backup": _old_backup,
     "empty disk": _empty_disk,
     "rolling restart": _rolling,
     "leave": _leave,
     "retire": _retire,
+    "no balancer": _no_balancer,
+    "two faults": _two_faults,
 }
+# What may come together.
+_OF_A_NODE: Final = (
+    "kill", "freeze", "full disk", "failed reads", "lost files", "clock", "clock by hours",
+)  # fmt: skip
+_AROUND: Final = ("lost answers", "cut", "no balancer")
 
 
 def hold() -> None:

@@ -75,13 +75,14 @@ class Torture:
 
         with load, TemporaryDirectory() as folder:
             chance = random.Random(planned.seed)
+            nodes = [*self._cluster.nodes.values()]
             scene = Scene(
-                self._cluster, load, history, self._doors, chance, Path(folder), settle
+                self._cluster, load, history, self._doors, chance, Path(folder), settle, nodes
             )  # fmt: skip
             _more(load)
             with FAULTS[planned.fault](scene):
                 hold()
-            wait_until(lambda: connected(scene.nodes), "all nodes are connected again", PATIENCE_S)
+            wait_until(lambda: connected(nodes), "all nodes are connected again", PATIENCE_S)
             _more(load)
             load.rest(PATIENCE_S)
         history.events += settle()
