@@ -1,6 +1,7 @@
 """`ratchet torture` with real nodes: right where they count right, red where something lies."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from ratchet_server.operator.torture import command, history
 from ratchet_server.operator.torture.history import Attempt
 from ratchet_server.operator.torture.judge import judge
 
+from testing.disk import no_file_larger_than
 from testing.liar import Lie, Seen, lying
-from testing.nodes import Node, cluster
+from testing.nodes import Node, cluster, wait_until
 
 # Enough for all that a liar does; on two cores, more would only wait.
 QUICK = ("--seconds", "1", "--rate", "100")
@@ -92,14 +94,41 @@ class TestACluster:
             assert torture(a.start().url) == 1
         assert "Name videos that it counts: --video ID" in capsys.readouterr().err
 
-    def test_that_is_not_there_proves_nothing(
+    def test_that_refuses_all_views_proves_nothing(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         file = tmp_path / "history.jsonl"
-        assert torture(Node("a", tmp_path).url, "--history", str(file)) == 1
-        assert "nothing is proven: no response from" in capsys.readouterr().err
+        with Node("a", tmp_path) as a:
+            a.start()
+            with no_file_larger_than(1, a.pid):
+                assert torture(a.url, "--history", str(file)) == 1
+        assert "nothing is proven" in capsys.readouterr().err
         attempts = [event for event in history.read(file) if isinstance(event, Attempt)]
         assert {attempt.fate for attempt in attempts} == {"refused"}
+
+    def test_of_which_a_url_does_not_answer_gets_no_view(
+        self, two: list[Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "history.jsonl"
+        assert torture(two[0].url, Node("c", tmp_path).url, "--history", str(file)) == 1
+        assert "does a node run there?" in capsys.readouterr().err
+        assert not [event for event in history.read(file) if isinstance(event, Attempt)]
+
+    def test_of_which_a_node_is_down_in_the_end_gets_no_verdict(
+        self, two: list[Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with Node("c", tmp_path, peers=[two[0].url]) as c:
+            c.start()
+
+            def kill() -> None:
+                wait_until(lambda: c.views("ebb"), "a view")
+                c.kill9()
+
+            with ThreadPoolExecutor(1) as pool:
+                killed = pool.submit(kill)
+                assert torture(two[0].url, c.url, "--video", "ebb") == 1
+                killed.result()
+        assert "no verdict, because in the end each URL must answer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [("--rate", "0"), ("--seconds", "x"), ("--video", "no/id")])

@@ -13,7 +13,7 @@ from ratchet_server.operator.torture.agreement import agreed, answered
 from ratchet_server.operator.torture.history import Attempt, History, Run, Start, write
 from ratchet_server.operator.torture.judge import Verdict, judge
 from ratchet_server.operator.torture.load import Load, Target
-from ratchet_server.operator.torture.table import lines
+from ratchet_server.operator.torture.table import line
 from ratchet_server.output import OutputError, answer
 
 ATTEMPT_S: Final = 3.0
@@ -48,6 +48,9 @@ def run(options: Options) -> bool:
             Target(url, stack.enter_context(Client(url, timeout_s=ATTEMPT_S)))
             for url in options.urls
         ]
+        for target in targets:
+            # A wrong URL should be known now, and not when all the load is over.
+            target.client.videos(videos[:1])
         if options.videos:
             _start(history, targets, videos)
         load = Load(
@@ -64,10 +67,15 @@ def run(options: Options) -> bool:
             raise
         if not load.answered:
             raise CallError(f"no view was answered, so nothing is proven: {_why(history)}")
-        note("Waiting until all nodes show the same ...")
+        note(f"Waiting until all URLs show the same, for {PATIENCE_S:.0f} s at most ...")
         start = next((e.views for e in history.events if isinstance(e, Start)), {})
         least = {video: start.get(video, 0) + n for video, n in answered(history).items()}
-        history.events += agreed(targets, videos, PATIENCE_S, least)
+        try:
+            history.events += agreed(targets, videos, PATIENCE_S, least)
+        except CallError as error:
+            raise CallError(
+                f"no verdict, because in the end each URL must answer: {error}"
+            ) from None
     verdict = judge(history.events)
     answer(_words(verdict))
     return not verdict.problems
@@ -106,7 +114,7 @@ def _why(history: History) -> str:
 
 
 def _words(verdict: Verdict) -> str:
-    shown = lines({"none": [verdict]}, Paint(wants_colour()))
+    shown = line(verdict, Paint(wants_colour()))
     if verdict.problems:
         return f"{shown}\n\nWrong:\n{verdict.summary}"
     return f"{shown}\n\nRight: each view counts once, and no number fell or was too high."
