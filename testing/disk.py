@@ -40,10 +40,17 @@ sqlite.sqlite3_vfs_find.restype = POINTER(Vfs)
 sqlite.sqlite3_soft_heap_limit64(c_int64(1))
 vfs = sqlite.sqlite3_vfs_find(None)
 
+def fails(file):
+    try:
+        inodes = open({switch!r}).read().split()
+    except FileNotFoundError:
+        return False
+    return not inodes or str(os.fstat(file).st_ino) in inodes
+
 def failing(read):
-    def fail(*given):
-        if not os.path.exists({switch!r}):
-            return read(*given)
+    def fail(file, *more):
+        if not fails(file):
+            return read(file, *more)
         ctypes.set_errno(errno.EIO)
         return -1
     return Read(fail)
@@ -120,7 +127,8 @@ def no_file_larger_than(size: int, pid: int = 0) -> Iterator[None]:
 
 def reads_that_can_fail(folder: Path) -> Path:
     """Fill `folder`, a PYTHONPATH for a node: the reads of its SQLite fail while the file that this
-    returns exists. They fail as they do on a broken disk, and it needs no rights."""
+    returns exists. If that lists inodes, only those of these files fail. They fail as they do on a
+    broken disk, and it needs no rights."""
     folder.mkdir()
     switch = folder / "reads-fail"
     (folder / "sitecustomize.py").write_text(_FAILING_READS.format(switch=str(switch)))

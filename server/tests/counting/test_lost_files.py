@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ratchet_server.counting.datadir import DATABASE
 
+from testing.disk import reads_that_can_fail
 from testing.nodes import Node, wait_until
 from testing.wire import key
 
@@ -73,6 +74,36 @@ def test_a_fault_is_noticed_and_everything_is_in_a_new_file_within_seconds(
         assert {video: node.views(video) for video in counted} == counted
         assert "Traceback" not in node.log_file.read_text()
         assert "damaged. " not in node.log
+
+
+@pytest.mark.parametrize("lasts", ["for a moment", "for good"])
+def test_files_that_cannot_be_read_cost_no_view_and_keys_only_if_that_lasts(
+    tmp_path: Path, lasts: str
+) -> None:
+    """The counts are whole in memory, and the keys are not."""
+    patch = tmp_path / "patch"
+    broken = reads_that_can_fail(patch)
+    if lasts == "for good":
+        with (patch / "sitecustomize.py").open("a") as code:
+            code.write("from ratchet_server.counting import health; health.KEYS_S = 1.5")
+    with Node("a", tmp_path, environ={"PYTHONPATH": str(patch)}) as node:
+        node.start()
+        keys = [{"Idempotency-Key": key()} for _ in range(5)]
+        for one in keys:
+            assert node.post("/api/videos/x/views", one).json()["counted"]
+        files = (Path(node.data) / name for name in (DATABASE, LOG))
+        broken.write_text(" ".join(str(file.stat().st_ino) for file in files))
+        answer = node.post("/api/videos/y/views", {"Idempotency-Key": key()})
+        assert (answer.status_code, answer.json()["error"]) == (503, "data_lost")
+        wait_until(lambda: "the Idempotency-Keys can't be read" in node.log, "it misses them")
+        if lasts == "for a moment":
+            broken.unlink()
+        wait_until(lambda: NEW in node.log, "a new file is written")
+        assert node.log.count("views are refused until") == 2
+        assert node.views("x") == 5
+        for one in keys:
+            counted = node.post("/api/videos/x/views", one).json()["counted"]
+            assert counted == (lasts == "for good")
 
 
 @pytest.mark.parametrize("back", ["moved back", "made anew"])

@@ -21,6 +21,9 @@ from ratchet_server.counting.store import Store
 
 # How often to look whether the files are still there.
 LOOK_S: Final = 1.0
+# How long to wait for keys that can't be read. The disk may be away for a moment only, and memory
+# has no copy of them.
+KEYS_S: Final = 60.0
 # Rows in one transaction of a new file.
 _ROWS_AT_ONCE: Final = 10_000
 # When the store takes no transaction: how the keeper refuses views, and what the log says.
@@ -58,10 +61,14 @@ class Health:
         self._clock = clock
         # Why the last transaction was not written; None if it was.
         self.unwritten: type[NotCounted] | None = None
+        # What the log says of that, each once.
+        self._logged = set[str]()
         # How many files were replaced, for /metrics.
         self.replaced: Counter[Why] = Counter()
-        # When to look again whether the files are still what was written.
+        # When to look again whether the files are still what was written, and since when they are
+        # not.
         self._next_look = -math.inf
+        self._faulty_since: float | None = None
 
     async def mend(self) -> None:
         """Replace the file if `Store.load`, just now, has found it damaged or old. Raises
@@ -98,20 +105,25 @@ class Health:
         fault = await self._store.fault()
         if fault and self._clock() < self._next_look:
             raise StoreLostError(fault)
-        self._next_look = self._clock() + LOOK_S
+        now = self._clock()
+        self._next_look = now + LOOK_S
         if fault:
             if not refusing:
                 _log.error("%s: writing everything that is in memory into a new file", fault)
-            old = await self._renew()
+            if self._faulty_since is None:
+                self._faulty_since = now
+            old = await self._renew(needs_keys=now - self._faulty_since < KEYS_S)
             self.replaced["lost"] += 1
             _log.warning("everything is in a new file; the old one is %s", old or "gone")
             self._log_warnings()
+        self._faulty_since = None
 
     def unwritable(self, reason: NothingWritten) -> type[NotCounted]:
         """The store takes nothing now, for this reason. Return how to refuse the views."""
         why, text = _UNWRITABLE[type(reason)]
-        if why is not self.unwritten:
-            _log.error("%s", text.format(reason))
+        if (said := text.format(reason)) not in self._logged:
+            _log.error("%s", said)
+        self._logged.add(said)
         self.unwritten = why
         return why
 
@@ -119,11 +131,13 @@ class Health:
         """The store has taken a transaction."""
         if self.unwritten:
             self.unwritten = None
+            self._logged.clear()
             _log.info("the database takes views again")
 
-    async def _renew(self) -> Path | None:
+    async def _renew(self, *, needs_keys: bool = False) -> Path | None:
         """Write everything that is in memory into a new file. Return where the old file is."""
-        return await self._store.renew(self._replica.everything(_ROWS_AT_ONCE))
+        everything = self._replica.everything(_ROWS_AT_ONCE)
+        return await self._store.renew(everything, needs_keys=needs_keys)
 
     def _log_warnings(self) -> None:
         """Log each warning of the store once: it may renew its files more than once."""

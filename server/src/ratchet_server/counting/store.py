@@ -179,9 +179,12 @@ class Store:
         """Whether an earlier version of the program has written the file."""
         return self._version < schema.SAME_TABLES
 
-    async def renew(self, everything: Iterable[Changes], why: str | None = None) -> Path | None:
+    async def renew(
+        self, everything: Iterable[Changes], why: str | None = None, *, needs_keys: bool = False
+    ) -> Path | None:
         """Write `everything` into a new file, with the keys of the old one, and go on with that.
         Return where the old file is now, if it is anywhere. `why` is a part of its name.
+        `needs_keys`: whether keys that can't be read are a reason not to.
 
         Raises `NothingWritten`; then the old file is where it was. Raises `DataError`.
         """
@@ -194,9 +197,10 @@ class Store:
                 files.new(self._path)
             raise StoreLostError(str(error)) from None
         try:
+            # First: they may be missing, and everything may be large.
+            await self._copy_keys(fresh, needs_keys=needs_keys)
             for changes in everything:
                 await fresh.write(changes)
-            await self._copy_keys(fresh)
         except BaseException:
             await fresh.close()
             # On a full disk, an unfinished file would be in its own way.
@@ -374,12 +378,14 @@ class Store:
                 "that they have"
             )
 
-    async def _copy_keys(self, to: "Store") -> None:
+    async def _copy_keys(self, to: "Store", *, needs_keys: bool) -> None:
         groups = all_groups(self._database, is_old=self.is_old)
         try:
             while part := await self._run(lambda: [*islice(groups, _GROUPS_AT_ONCE)]):
                 await to.commit(partial(_put_all, groups=part))
-        except UNREADABLE:
+        except UNREADABLE as error:
+            if needs_keys:
+                raise StoreLostError(f"the Idempotency-Keys can't be read: {error}") from None
             self.warnings.append(
                 "some Idempotency-Keys can't be read: a view that is sent again with such a key "
                 "counts twice"
