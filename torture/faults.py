@@ -203,13 +203,16 @@ def _lost_files(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _failed_reads(scene: Scene) -> Iterator[None]:
-    """A node can read nothing of its disk. Half of the times, its process ends meanwhile, and no
-    other one can start."""
+    """A node can read nothing of its disk, or nothing of the files that are there already. Half of
+    the times, its process ends meanwhile, and no other one can start."""
     node = scene.shuffled()[0]
     folder = scene.folder / node.name
     broken = reads_that_can_fail(folder)
     with _patched(node, folder):
-        broken.touch()
+        _unheard(scene, node)
+        there = [str(file.stat().st_ino) for file in Path(node.data).iterdir()]
+        broken.write_text(" ".join(scene.chance.choice([[], there])))
+        scene.doors[node.name].heal()
         scene.say(f"{node.name} can't read its disk")
         yield
         wait_until(lambda: "views are refused" in node.log, f"{node.name} refuses", PATIENCE_S)
@@ -225,6 +228,14 @@ def _failed_reads(scene: Scene) -> Iterator[None]:
             wait_until(lambda: "takes views again" in node.log, f"{node.name} counts", PATIENCE_S)
 
 
+def _unheard(scene: Scene, node: Node) -> None:
+    """Let a node count for a while, and no viewer receive its answers. They send their keys again
+    once the link is healed."""
+    scene.doors[node.name].mute("back")
+    scene.say(f"no answer of {node.name} arrives")
+    time.sleep(_STUTTER_S)
+
+
 @contextmanager
 def _patched(node: Node, folder: Path) -> Iterator[None]:
     """Inside, the node runs with the `sitecustomize.py` of `folder`."""
@@ -238,15 +249,12 @@ def _patched(node: Node, folder: Path) -> Iterator[None]:
 
 
 def _clock(steps_s: Sequence[int]) -> Fault:
-    """The clock of a node is wrong from its start, or steps while it runs. Just before, views are
-    counted there whose viewers hear nothing: they send their keys again."""
+    """The clock of a node is wrong from its start, or steps while it runs."""
 
     @contextmanager
     def fault(scene: Scene) -> Iterator[None]:
         node = scene.shuffled()[0]
-        scene.doors[node.name].mute("back")
-        scene.say(f"no answer of {node.name} arrives")
-        time.sleep(_STUTTER_S)
+        _unheard(scene, node)
         shift_s = scene.chance.choice(steps_s)
         after_s = scene.chance.choice([0, 1 + HOLD_S / 2])
         folder = scene.folder / node.name
