@@ -32,7 +32,7 @@ def test_nodes_that_forget_keys_early_are_right_in_a_cut_and_wrong_once_answers_
     cut, lost = "cut", "lost answers"
     seed = next(n for n in range(99) if next(schedule(n, [cut, lost])).fault == cut)
     chosen = ["--seed", str(seed), "--faults", f"{cut},{lost}", "--retry-same-node"]
-    assert program.main([*chosen, "--rounds", "2"]) == 1
+    assert program.main([*chosen, "--each", "1"]) == 1
     shown = capsys.readouterr().out
     _, right, wrong, _, _ = [line.split() for line in shown.splitlines()][-5:]
     assert (right[:2], right[-3:]) == (["cut", "1"], ["0", "0", "right"])
