@@ -176,7 +176,9 @@ class Elsewhere:
             async with asyncio.timeout(RESPOND_S):
                 stream = self._http.stream(method, url, headers=marked)
                 return await stack.enter_async_context(stream)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        # (With uvloop, a connection that is reset as it opens has no socket any more, on which
+        # httpcore could set our `socket_options`: hence the AttributeError.)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AttributeError) as error:
             _log.debug("%s: %r", url, error)
             return None
 
