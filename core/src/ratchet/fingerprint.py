@@ -10,7 +10,12 @@ from typing import Final
 
 WORD: Final = 2**64
 
+# A copy of it takes a third of the time of a new one.
+_EMPTY: Final = blake2b(digest_size=8)
+
 
 def entry(video: str, views: int) -> int:
     """The number that one entry adds to a fingerprint, modulo `WORD`."""
-    return int.from_bytes(blake2b(f"{video} {views}".encode(), digest_size=8).digest(), "big")
+    digest = _EMPTY.copy()
+    digest.update(f"{video} {views}".encode())
+    return int.from_bytes(digest.digest(), "big")
