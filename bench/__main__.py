@@ -27,6 +27,7 @@ PARTS: Final[Mapping[str, Callable[[Path], str]]] = {
     ),
     "memory": lambda _folder: storage.memory(),
     "start": storage.start,
+    "catch-up": storage.catch_up,
     "pauses": pauses.measure,
 }
 
