@@ -361,3 +361,20 @@ class TestFarewell:
         patient.retry(b, KEY)
         patient.pass_quietly(60)
         assert KEY in b.disk.pending
+
+    def test_is_sent_back_so_that_its_sender_knows_who_knows(self, patient: World) -> None:
+        a, b, c = patient.meet("a", "b", "c")
+        slot, handover = slot_of(a), a.replica.retries.handover
+        a.replica.leave()
+        known = []
+        for lost_by in ([b, c], [c], list[Node]()):
+            patient.send(a, handover.farewell(slot))
+            patient.wire = [each for each in patient.wire if each.receiver not in lost_by]
+            patient.settle_wire()
+            known.append(handover.is_known)
+        # Nobody waits for one that is gone.
+        patient.send(a, handover.farewell(slot))
+        patient.lose_all()
+        patient.crash(b)
+        patient.crash(c)
+        assert [*known, handover.is_known] == [False, False, True, True]

@@ -317,7 +317,8 @@ class TellKeys:
 @dataclass(frozen=True, slots=True)
 class Farewell:
     """I have left for good. I count no key any more, and others have those that I have counted. The
-    same is true of all earlier processes of my name. `slot`: the last one, closed."""
+    same is true of all earlier processes of my name. `slot`: the last one, closed. The receiver
+    sends it back."""
 
     slot: Slot
 

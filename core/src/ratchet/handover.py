@@ -29,6 +29,8 @@ class Handover:
         self._names = names
         # Those of which nobody has said yet that it has them, each with its video.
         self._left: dict[str, str] = {}
+        # The processes that have not sent our farewell back.
+        self._unaware: set[str] = set()
 
     def __len__(self) -> int:
         """How many keys nobody is known to have."""
@@ -47,11 +49,20 @@ class Handover:
 
     def farewell(self, slot: Slot) -> list[Send]:
         """Somebody has all that was counted here, and nothing is pending: nobody need ask us any
-        more. `slot`: our last one, closed."""
+        more. `slot`: our last one, closed. What we say last may get lost with the connection, so
+        wait until it `is_known`."""
         peers = self._peers.by_process.items()
-        return [
-            Send(process, Farewell(slot)) for process, peer in peers if peer.version >= GIFTS_SINCE
-        ]
+        self._unaware = {process for process, peer in peers if peer.version >= GIFTS_SINCE}
+        return [Send(process, Farewell(slot)) for process in sorted(self._unaware)]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all who are connected know of our farewell, as far as they can."""
+        return not self._unaware & self._peers.by_process.keys()
+
+    def known_to(self, process: str) -> None:
+        """A process has sent our farewell back."""
+        self._unaware.discard(process)
 
     def beat(self) -> list[Send]:
         """Once a heartbeat: send what nobody has taken."""

@@ -165,10 +165,13 @@ class Inquiries:
             self._ask_again_without(gone)
         self._awaited = awaited
 
-    def farewell(self, slot: Slot, process: str) -> None:
-        """A process says that its name need not be asked any more."""
-        if slot.node == self._peers.by_process[process].hello.node:
-            self._farewells.merge({slot.node: slot.generation})
+    def farewell(self, slot: Slot, process: str) -> bool:
+        """A process says that a name need not be asked any more. Whether it may: it has that
+        name."""
+        if slot.node != self._peers.by_process[process].hello.node:
+            return False
+        self._farewells.merge({slot.node: slot.generation})
+        return True
 
     def _has_left(self, slot: Slot | None) -> bool:
         return slot is not None and self._farewells.covers(slot)

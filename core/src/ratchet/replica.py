@@ -203,8 +203,7 @@ class Replica:
             if isinstance(frame, Rows):
                 return []
         if isinstance(frame, AboutKeys):
-            self.retries.receive(frame, process)
-            return []
+            return self.retries.receive(frame, process)
         return self.talk.receive(frame, process, now)
 
     def ask_to_confirm(self) -> list[Send]:

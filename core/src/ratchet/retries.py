@@ -209,14 +209,18 @@ class Retries:
 
     # -- questions of others ---------------------------------------------------------------------
 
-    def receive(self, frame: AboutKeys, process: str) -> None:
-        """A peer asks, or answers, or has left."""
+    def receive(self, frame: AboutKeys, process: str) -> list[Send]:
+        """A peer asks, or answers, or has left, or knows that we have."""
         if isinstance(frame, TellKeys):
             self._hear(frame, process)
         elif isinstance(frame, Farewell):
-            self._inquiries.farewell(frame.slot, process)
+            if frame.slot.node == self._me.node:
+                self.handover.known_to(process)
+            elif self._inquiries.farewell(frame.slot, process):
+                return [Send(process, frame)]
         elif len(self._questions) < MAX_QUESTIONS:
             self._questions.append((process, frame))
+        return []
 
     def asked(self) -> set[str]:
         """The keys that the driver must look up before it calls `answer`."""

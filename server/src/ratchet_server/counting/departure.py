@@ -26,6 +26,9 @@ NOTICE_CHECKS: Final = 2
 HAND_OVER_S: Final = 5.0
 # The same for a node that stops for good while a peer is connected: a million rows take a while.
 LONG_HAND_OVER_S: Final = 60.0
+# How long all nodes may take to say that they know that this one has left. Who does not know waits
+# for it, until its grace is over.
+FAREWELL_S: Final = 1.0
 # If some changes are only on this node, it stays up this long, so that programs can read how many.
 REPORT_S: Final = 1.0
 _POLL_S: Final = 0.02
@@ -199,7 +202,9 @@ class Departure:
         except DataError as error:
             _log.error("%s", error)
             done = False
-        if not done:
+        if done:
+            await self._until(lambda: retries.handover.is_known, FAREWELL_S)
+        else:
             _log.warning(
                 "no other node has all keys that were counted here: a view that is sent again may "
                 "count twice. Keep this node's data; to hand them over, start it there once more"
