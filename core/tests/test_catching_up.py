@@ -163,26 +163,28 @@ class TestCatchUp:
         world.finish()
         assert [each.replica.table.value("video-3499") for each in (b, c)] == [3499 % 7 + 1] * 2
 
-    def test_requests_the_next_chunk_when_the_last_is_on_disk_and_claims_all_at_the_end(
+    def test_requests_the_next_chunk_while_the_last_is_written_and_claims_all_at_the_end(
         self,
     ) -> None:
         world, (a, b) = meet("a", "b")
-        for number in range(MAX_ROWS + 1):
+        for number in range(2 * MAX_ROWS + 1):
             a.replica.count(f"video-{number}")
         world.flush(a)
         world.lose_all()
         world.pass_time(HEARTBEAT_S)
         world.settle_wire(write=False)
-        assert b.replica.table.value("video-0") == 1
-        assert claim(b, slot_of(a)) == 0
+        # No third one, as nothing is on disk yet.
+        last = f"video-{2 * MAX_ROWS}"
+        assert b.replica.table.value(f"video-{MAX_ROWS}") == 1
+        assert b.replica.table.value(last) == claim(b, slot_of(a)) == 0
         world.flush(b)
-        assert b.replica.table.value(f"video-{MAX_ROWS}") == claim(b, slot_of(a)) == 0
+        assert b.replica.table.value(last) == claim(b, slot_of(a)) == 0
         assert b.replica.digest().slots[slot_of(a)].fingerprint is None, (
             "more rows are on their way"
         )
-        assert wanted(world, a) == [(slot_of(a), MAX_ROWS)]
+        assert wanted(world, a) == [(slot_of(a), 2 * MAX_ROWS)]
         world.settle_wire()
-        assert claim(b, slot_of(a)) == MAX_ROWS + 1
+        assert claim(b, slot_of(a)) == 2 * MAX_ROWS + 1
         world.finish()
 
     def test_a_large_push_is_sent_in_frames_of_at_most_1000_rows(self) -> None:

@@ -242,10 +242,10 @@ class Talk:
         return [Send(None, ask) for ask in asks]
 
     def saved(self, slot: Slot) -> list[Send]:
-        """Rows of `slot` are on disk: ask for the next chunk of a transfer, and confirm."""
+        """Rows of `slot` are on disk: go on with a transfer that waits for that, and confirm."""
         if slot not in self._table.columns:
             return []
-        following = self._transfers.next_chunk(slot)
+        following = self._transfers.saved(slot)
         return ([Send(*following)] if following else []) + self._confirm(slot)
 
     def prune(self) -> None:
@@ -436,13 +436,16 @@ class Talk:
         if frame.start > table.complete(slot) and not transfer:
             return self._want(slot, frame.complete, process, now)
         complete: int | None = frame.complete
+        sends = []
         if transfer:
             complete = self._transfers.advance(transfer, frame, now)
+            if ask := self._transfers.following(slot):
+                sends = [Send(process, ask)]
         elif frame.more:
             complete = None
         if self._journal.merge_rows(slot, frame.rows, complete or 0):
-            return []  # `saved` goes on when they are on disk.
-        return self.saved(slot)
+            return sends  # `saved` goes on when they are on disk.
+        return sends + self.saved(slot)
 
     def _answer_base(self, want: WantBase, process: str) -> list[Send]:
         table, day, start = self._table, want.day, want.start

@@ -1,11 +1,12 @@
 """Transfers: which missing rows we have asked for, and whom. At most one peer for each slot.
 
-A transfer comes chunk by chunk; we ask for the next chunk when the last one is on disk. It claims
-at its end what its sender claimed at its beginning, and nothing before: if a row was replaced while
-the transfer ran, it stands behind its higher seq, in a later chunk, and nowhere else. So each chunk
-must have been sent after the one before it had arrived: questions are numbered, and answers repeat
-the number. (A late push once began exactly where the next chunk was awaited. It ended the transfer,
-and rows were claimed that had moved on meanwhile.)
+A transfer comes chunk by chunk. We ask for the next chunk while the last one is being written, and
+for no more before that is done: so only a few are in memory alone. It claims at its end what its
+sender claimed at its beginning, and nothing before: if a row was replaced while the transfer ran,
+it stands behind its higher seq, in a later chunk, and nowhere else. So each chunk must have been
+sent after the one before it had arrived: questions are numbered, and answers repeat the number. (A
+late push once began exactly where the next chunk was awaited. It ended the transfer, and rows were
+claimed that had moved on meanwhile.)
 """
 
 from collections.abc import Callable, Container
@@ -33,8 +34,9 @@ class Transfer:
     since: float
     # Up to which seq it will make us complete: what the peer's first frame said.
     complete: int | None = None
-    # A chunk has come. We ask for the next one when it is on disk.
+    # Since the last write, a chunk has come; and another one, so we have not asked for the next.
     writing: bool = False
+    waiting: bool = False
     # The day whose base is asked for; None: that of all days.
     day: int | None = None
 
@@ -87,17 +89,25 @@ class Transfers:
             del self._by_slot[frame.slot]
             return transfer.complete
         transfer.at = transfer.since = now
-        transfer.above, transfer.writing = frame.rows[-1].seq, True
-        transfer.number = self._number()
+        transfer.above, transfer.number = frame.rows[-1].seq, self._number()
+        transfer.waiting, transfer.writing = transfer.writing, True
         return None
 
-    def next_chunk(self, slot: Slot) -> tuple[str, Want] | None:
-        """The last chunk of `slot` is on disk: the peer and the question for the next one."""
+    def following(self, slot: Slot) -> Want | None:
+        """A chunk of `slot` has come: the question for the next one. None: not yet, or there is
+        none."""
         transfer = self._by_slot.get(slot)
-        if transfer is None or not transfer.writing:
+        if transfer is None or transfer.waiting:
             return None
-        transfer.writing = False
-        return transfer.peer, Want(slot, transfer.above, transfer.number)
+        return Want(slot, transfer.above, transfer.number)
+
+    def saved(self, slot: Slot) -> tuple[str, Want] | None:
+        """Chunks of `slot` are on disk: the peer and the question that has waited for that."""
+        transfer = self._by_slot.get(slot)
+        if transfer is None:
+            return None
+        waited, transfer.waiting, transfer.writing = transfer.waiting, False, False
+        return (transfer.peer, Want(slot, transfer.above, transfer.number)) if waited else None
 
     def ask_for_base(self, process: str, now: float, day: int | None) -> WantBase | None:
         """The question for the whole base and its days, or for `day` and those after it; None while
@@ -137,7 +147,7 @@ class Transfers:
     def are_late(self, now: float) -> bool:
         """Whether a question has waited for too long for its answer."""
         waits = self._by_slot.values()
-        return any(not it.writing and now - it.since >= ASK_AGAIN_S for it in waits)
+        return any(not it.waiting and now - it.since >= ASK_AGAIN_S for it in waits)
 
     def drop(self, useless: Callable[[Slot], bool]) -> None:
         """Forget the questions about the slots that are `useless`."""
