@@ -141,6 +141,25 @@ class TestOtherCommands:
             process.send_signal(signal.SIGINT)
             ended_by_ctrl_c(process)
 
+    def test_ctrl_c_ends_them_where_python_drops_errors(self) -> None:
+        code = """
+import signal, time, weakref
+from ratchet_server import signals
+
+class Thing: ...
+
+signals.insist()
+thing = Thing()
+reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+try:
+    del thing
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")
+
 
 @contextmanager
 def waiting_command() -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:

@@ -20,6 +20,8 @@ def main() -> int:
     try:
         if sys.argv[1:2] == ["node"]:
             signals.hold()
+        else:
+            signals.insist()
         from ratchet_server import cli
 
         return cli.main()

@@ -7,6 +7,7 @@ handlers change. If a signal comes while there is no listener, it waits for the 
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +16,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # To a daemon it means: read your files again. The kernel also sends it when the terminal closes.
 READ_AGAIN = signal.SIGHUP
 _HANDLED = (*STOPS, READ_AGAIN)
+_SOON_S = 0.01
 
 _waiting: list[int] = []
 _listener: Callable[[int], object] | None = None
@@ -31,6 +33,21 @@ def hold() -> None:
         signal.signal(number, _handle)
     # The parent process may have blocked these signals, so that none arrives before this handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+
+
+def insist() -> None:
+    """Make Ctrl-C raise `KeyboardInterrupt` wherever it comes. Python drops an error that is raised
+    in the callback of a weak reference, and each import makes such a call."""
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def unraisable(what: "sys.UnraisableHookArgs") -> None:
+        if isinstance(what.exc_value, KeyboardInterrupt):
+            # Raise it once more, when the callback is over.
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
+        else:
+            sys.__unraisablehook__(what)
+
+    sys.unraisablehook = unraisable
 
 
 def terminal_is_gone() -> bool:
