@@ -176,8 +176,8 @@ class World:
             self.settle_wire()
         else:
             raise AssertionError(f"{node} has something left to hand over, and can't leave")
-        if farewell and (slot := node.replica.tenure.left):
-            self.send(node, retries.handover.farewell(slot))
+        if farewell:
+            self.send(node, node.replica.farewell())
             self.settle_wire()
         self.crash(node)
 

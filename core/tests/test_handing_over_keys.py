@@ -10,8 +10,10 @@ from ratchet.frames import (
     GIFTS_SINCE,
     MAX_ROWS,
     AskKeys,
+    Digest,
     Farewell,
     Frame,
+    Pulse,
     Rows,
     Send,
     TellKeys,
@@ -121,6 +123,35 @@ def test_who_leaves_takes_nothing_over(world: World, nodes: list[Node]) -> None:
     assert KEY in b.disk.pending
 
 
+def takers(world: World, seconds: int) -> set[str]:
+    """The nodes that are asked for keys in this time. Nobody gets the questions."""
+    asked = set[str]()
+    for _ in range(seconds):
+        world.pass_time(1.0)
+        asked |= {packet.receiver.name for packet in world.wire if is_question(packet)}
+        deliver_but(world, is_question)
+    return asked
+
+
+def is_heartbeat(packet: Packet) -> bool:
+    return isinstance(packet.frame, Digest | Pulse)
+
+
+def is_question(packet: Packet) -> bool:
+    return isinstance(packet.frame, AskKeys)
+
+
+def test_each_who_stays_is_asked_in_turn_to_take_over(world: World, nodes: list[Node]) -> None:
+    a = nodes[0]
+    (d,) = world.meet("d")
+    world.crash(d)
+    assert world.retry(a, KEY) is Fate.PENDING
+    a.replica.leave()
+    world.pass_time(1.0)
+    deliver_but(world, is_question)
+    assert takers(world, 4) == {"b", "c"}
+
+
 def test_a_view_that_counts_while_its_node_leaves_is_no_longer_pending(
     world: World, nodes: list[Node]
 ) -> None:
@@ -225,6 +256,29 @@ class TestKeysThatHaveCounted:
         world.pass_quietly(100)
         assert c.disk.pending == {}
         assert world.truth[TIDE] == 1
+
+    def test_are_asked_for_again_when_their_node_is_back_on_an_empty_disk(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        world.view(a, KEY)
+        world.cut(a, c)
+        assert world.retry(c, KEY) is Fate.PENDING
+        world.settle_wire()
+        assert b.disk.keys[KEY] is None
+        world.leave(a)
+        world.start("a")
+        # `b` had promised the key before it took it over, and the new `a` has never seen it.
+        world.pass_quietly(20)
+        assert c.disk.pending == {}
+        assert world.truth[TIDE] == 1
+
+    def test_are_offered_to_each_who_stays_in_turn(self, world: World, nodes: list[Node]) -> None:
+        a = nodes[0]
+        a.replica.leave()
+        world.pass_quietly(3)
+        a.replica.retries.handover.give({KEY: TIDE})
+        assert takers(world, 4) == {"b", "c"}
 
     def test_go_to_nobody_who_leaves_too(self, world: World, nodes: list[Node]) -> None:
         a, b, c = nodes
@@ -349,6 +403,55 @@ class TestFarewell:
         patient.pass_quietly(60)
         # It may be back within the grace.
         assert KEY in b.disk.pending
+
+    def test_who_is_back_and_alone_asks_for_each_key(self, patient: World) -> None:
+        a, b, _ = patient.meet("a", "b", "c")
+        patient.pass_quietly(2 * retries.NEW_S)
+        disk = a.disk
+        patient.leave(a)
+        again = patient.start("a", disk, alone=True)
+        patient.pass_quietly(2 * retries.NEW_S)
+        # Nobody can know that it is back.
+        assert patient.view(again, KEY) is Fate.PENDING
+        patient.retry(b, KEY)
+        patient.pass_quietly(3)
+        patient.heal()
+        patient.pass_quietly(20)
+        assert again.disk.pending == {}
+        assert patient.truth[TIDE] == 1
+
+    def test_tells_of_a_newcomer_that_only_its_sender_knows(self, patient: World) -> None:
+        a, b = patient.meet("a", "b")
+        patient.pass_quietly(2 * retries.NEW_S)
+        patient.view(a, KEY)
+        a.replica.leave()
+        patient.pass_quietly(3)
+        # The last heartbeat of `a` comes before it meets `c`.
+        c = patient.start("c", alone=True)
+        patient.pass_time(0.5)
+        while not any(is_heartbeat(packet) and packet.receiver is b for packet in patient.wire):
+            patient.pass_time(0.1)
+        patient.settle_wire()
+        patient.cuts.discard(frozenset((a.process, c.process)))
+        patient.connect(a, c)
+        handover = a.replica.retries.handover
+        patient.send(a, handover.give({KEY: TIDE}))
+        patient.wire = [packet for packet in patient.wire if packet.receiver is not b]
+        patient.settle_wire()
+        while handover:
+            patient.send(c, c.replica.tick(patient.now + 1.0))
+            patient.send(a, handover.beat())
+            patient.wire = [packet for packet in patient.wire if packet.receiver is not b]
+            patient.settle_wire()
+        assert KEY in c.disk.keys
+        patient.send(a, a.replica.farewell())
+        patient.settle_wire()
+        patient.crash(a)
+        patient.retry(b, KEY)
+        patient.pass_quietly(3)
+        patient.heal()
+        patient.pass_quietly(20)
+        assert patient.truth[TIDE] == 1
 
     def test_one_for_another_name_says_nothing(self, patient: World) -> None:
         a, b, c = patient.meet("a", "b", "c")

@@ -29,6 +29,8 @@ class Handover:
         self._names = names
         # Those of which nobody has said yet that it has them, each with its video.
         self._left: dict[str, str] = {}
+        # How many frames of keys were sent.
+        self._turn = 0
         # The processes that have not sent our farewell back.
         self._unaware: set[str] = set()
 
@@ -49,8 +51,7 @@ class Handover:
 
     def farewell(self, slot: Slot) -> list[Send]:
         """Somebody has all that was counted here, and nothing is pending: nobody need ask us any
-        more. `slot`: our last one, closed. What we say last may get lost with the connection, so
-        wait until it `is_known`."""
+        more. `slot`: our last one, closed. See `Replica.farewell`."""
         peers = self._peers.by_process.items()
         self._unaware = {process for process, peer in peers if peer.version >= GIFTS_SINCE}
         return [Send(process, Farewell(slot)) for process in sorted(self._unaware)]
@@ -76,9 +77,10 @@ class Handover:
     def _send(self, keys: list[str]) -> list[Send]:
         sends = []
         for at in range(0, len(keys), MAX_ROWS):
-            number = self._inquiries.next_number()
+            self._turn += 1
             # Each time another: one may have no room on its disk.
-            if taker := self._inquiries.taker(number, GIFTS_SINCE):
+            if taker := self._inquiries.taker(self._turn, GIFTS_SINCE):
+                number = self._inquiries.next_number()
                 part = tuple(keys[at : at + MAX_ROWS])
                 views = tuple((self._left[key], COUNTED) for key in part)
                 sends.append(Send(taker, AskKeys(number, self._names(), False, part, views)))

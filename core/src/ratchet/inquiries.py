@@ -3,6 +3,9 @@
 Everybody must: every process that is alive, and every name that is missing or may come back within
 its grace, unless it has left and said farewell. A process that has answered and died is not asked
 again: what it said was on its disk, and its next process says the same.
+
+But a process that has not answered may hand its keys over before it ends, to one that has. So when
+it need not be awaited any more, or its name counts in a new slot, all are asked again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -63,8 +66,8 @@ class Inquiries:
         # which none is, and one may come back.
         self._everybody: dict[str, str] = {}
         self._missing: set[str] = set()
-        # The names of both.
-        self._awaited: set[str] = set()
+        # The newest slots of the names of both.
+        self._awaited: set[Slot] = set()
         # When we first looked; since when all have been connected without a gap; and when that had
         # last been so for long enough.
         self._began: float | None = None
@@ -160,9 +163,10 @@ class Inquiries:
         missing -= {self._me.node}
         # Nobody counts views in an import.
         self._missing = {node for node in missing if not is_import(node)}
-        awaited = {*self._everybody.values(), *self._missing}
+        names, newest = {*self._everybody.values(), *self._missing}, self._table.newest
+        awaited = {Slot(node, newest[node]) for node in names}
         if gone := self._awaited - awaited:
-            self._ask_again_without(gone)
+            self._ask_again_without({slot.node for slot in gone})
         self._awaited = awaited
 
     def farewell(self, slot: Slot, process: str) -> bool:
@@ -177,8 +181,9 @@ class Inquiries:
         return slot is not None and self._farewells.covers(slot)
 
     def _ask_again_without(self, gone: set[str]) -> None:
-        """Nobody waits for these names any more. One that left has handed its keys over, perhaps to
-        somebody who had said of them before that it never counts them."""
+        """Nobody waits for the last processes of these names any more. One that left has handed its
+        keys over, perhaps to somebody who had said of them before that it never counts them. Its
+        next process knows nothing of them if it starts on an empty disk."""
         for key, inquiry in self._by_key.items():
             if any(inquiry.by_node.get(node) != NEVER for node in gone):
                 self.begin(key)
@@ -217,7 +222,8 @@ class Inquiries:
 
     def taker(self, turn: int, since: int = KEYS_SINCE) -> str | None:
         """A process that can take over what we have: one that stays, and speaks version `since`.
-        Each turn another."""
+        Each turn another. (Count turns where nothing else is counted, or two of them may always get
+        the same one.)"""
         stay = [
             process
             for process, peer in sorted(self._peers.by_process.items())

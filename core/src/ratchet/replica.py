@@ -243,6 +243,16 @@ class Replica:
         """How many changes here are on no disk of a process that stays. 0: all is handed over."""
         return self.holdings.unshared(self.tenure.left) + len(self.retries.pending)
 
+    def farewell(self) -> list[Send]:
+        """Tell all that nobody need ask us for keys any more: all is handed over. What we say last
+        may get lost with the connection, so wait until `retries.handover.is_known`."""
+        if not self.tenure.left:
+            return []
+        # Who awaits us no more must first know of everybody whom we have met: perhaps one of them
+        # has our keys, and nobody else knows it yet.
+        sends = self.talk.heartbeat(self._now, whole=True)
+        return sends + self.retries.handover.farewell(self.tenure.left)
+
     def leave(self) -> None:
         """Close our slot for good: this process has written its last view, and will end."""
         self.tenure.leave()

@@ -25,8 +25,8 @@ again from the start. Once no rival is left, and nobody has counted, it becomes 
 
 *Whom does a node ask that does not know all members?* Each joined through another one, which lists
 its name from then on. So answers count only between two that list the same names, and the same of
-them as gone. A name that is new, or was gone, takes first attempts for retries for a moment: they
-may have waited here since before anybody knew the name.
+them as gone. A name that is new, or was gone, takes first attempts for retries until it is
+connected, and for a moment longer: they may have waited here since before anybody knew the name.
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
 one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
@@ -147,6 +147,8 @@ class Retries:
         self._later: list[str] = []
         # Whether this process ends for good: see `leave`.
         self.leaving = False
+        # How often we have asked somebody to take pending views over.
+        self._turn = 0
         # The keys that were counted here, then.
         self.handover = Handover(peers, inquiries, self._names)
         # Whether we know of anybody else, for the views of this transaction. None: not looked yet.
@@ -293,7 +295,10 @@ class Retries:
         """Time has passed. `is_new`: whether no member knew our name to count when our slot was
         opened; None before that."""
         slept = self._inquiries.tick(now)
-        if is_new is not None and (self._new_until is None or (slept and self._is_new())):
+        # Or nobody can know our name yet: one that has left is awaited no more. (If it is back, and
+        # alone, its disk knows that there are others.)
+        unknown = slept or not self._peers.by_process
+        if is_new is not None and (self._new_until is None or (unknown and self._is_new())):
             self._new_until = now + NEW_S if is_new else now
         self._now = now
 
@@ -327,10 +332,11 @@ class Retries:
             and self._writing.pending.get(key, pending)
         }
 
-    def _ask(self, keys: Iterable[str]) -> list[Send]:
-        if self.leaving:
-            taker = self._inquiries.taker(self._inquiries.next_number())
-            asked = {taker: list(keys)} if taker else {}
+    def _ask(self, keys: list[str]) -> list[Send]:
+        if self.leaving and keys:
+            self._turn += 1
+            taker = self._inquiries.taker(self._turn)
+            asked = {taker: keys} if taker else {}
         else:
             asked = self._inquiries.to_ask(self.pending, keys)
         return [

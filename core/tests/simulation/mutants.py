@@ -449,7 +449,28 @@ MUTANTS: Final = (
         "nobody is asked again after a name has gone",
         "inquiries",
         "if gone := self._awaited - awaited:",
-        "if gone := set[str]():",
+        "if gone := set[Slot]():",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
+        "who is back on an empty disk answers for the process before it",
+        "inquiries",
+        "Slot(node, newest[node]) for node in names",
+        "Slot(node, 0) for node in names",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
+        "who says farewell does not say whom it has met",
+        "replica",
+        "sends + self.retries.handover.farewell(",
+        "self.retries.handover.farewell(",
+        "test_handing_over_keys.py",
+    ),
+    Mutant(
+        "keys are always offered to the same one",
+        "handover",
+        "taker(self._turn, GIFTS_SINCE)",
+        "taker(0, GIFTS_SINCE)",
         "test_handing_over_keys.py",
     ),
     Mutant(
@@ -462,9 +483,16 @@ MUTANTS: Final = (
     Mutant(
         "a process that was stopped is no longer new",
         "retries",
-        "(slept and self._is_new())",
-        "(False)",
+        "unknown = slept or not",
+        "unknown = not",
         "test_retries.py",
+    ),
+    Mutant(
+        "one that had left, and is back, counts alone",
+        "retries",
+        "slept or not self._peers.by_process",
+        "slept",
+        "test_handing_over_keys.py",
     ),
     Mutant(
         "who leaves takes pending views along",

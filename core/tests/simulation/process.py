@@ -263,10 +263,10 @@ class Process:
             send(retries.handover.give(left))
         if retries.handover or self.replica.unshared():
             return False
-        slot, said, self.said_farewell = self.replica.tenure.left, self.said_farewell, True
-        if slot and not said:
+        if self.replica.tenure.left and not self.said_farewell:
+            self.said_farewell = True
             # It may arrive before the connection ends.
-            send(retries.handover.farewell(slot))
+            send(self.replica.farewell())
             return False
         return True
 

@@ -12,6 +12,9 @@ import pytest
 from ratchet_server.client import Client
 from ratchet_server.counting.datadir import DATABASE
 
+from testing.life import Ways
+from testing.links import Links
+from testing.metrics import value
 from testing.nodes import HTTP, Node, cluster, equal, wait_until
 
 
@@ -165,6 +168,34 @@ def test_who_leaves_tells_others_what_it_has_counted(tmp_path: Path) -> None:
         for node in (b, c):
             assert send(node, tide, attempt=2) in {True, "pending"}
         agree({"b": b, "c": c}, tide, 2502)
+
+
+def test_a_connection_that_breaks_for_a_moment_does_not_stop_who_hands_keys_over(
+    tmp_path: Path,
+) -> None:
+    with Links() as links:
+        ways = Ways(links)
+        environ = {"RATCHET_DISCOVER": "no"}
+        with cluster(tmp_path, ("a", "b"), environ=environ, route=ways.route) as nodes:
+            a, b = nodes.values()
+            wait_until(lambda: send(a, video()) is True, "it counts at once")
+            tide, keys = video(), [str(uuid.uuid4()) for _ in range(60_000)]
+            for at in range(0, len(keys), 10_000):
+                entries = [{"video": tide, "n": 1, "key": key} for key in keys[at : at + 10_000]]
+                assert _post(a, {"views": entries}, {}) == {"counted": 10_000}
+            before = _held(b)
+            a.post("/api/node/leave")
+            wait_until(lambda: _held(b) > before, "some are there")
+            with ways.cut("ab"):
+                pass
+            assert a.wait() == 0
+            assert _held(b) >= before + len(keys)
+            assert "no other node has all keys" not in a.log
+
+
+def _held(node: Node) -> float:
+    """How many keys it has on its disk."""
+    return value(node, "ratchet_keys") or 0
 
 
 def test_a_node_in_memory_that_stops_hands_pending_views_and_keys_over(tmp_path: Path) -> None:

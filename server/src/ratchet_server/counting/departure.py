@@ -173,7 +173,12 @@ class Departure:
         await self._written()
         keeper.ask_to_confirm()
         end = time.monotonic() + LONG_HAND_OVER_S
-        if await self._until(lambda: replica.unshared() == 0, LONG_HAND_OVER_S):
+
+        def handed_over() -> bool:
+            # Until it leaves, it may take over pending views itself.
+            return replica.retries.leaving and replica.unshared() == 0
+
+        if await self._until(handed_over, LONG_HAND_OVER_S):
             await self._hand_keys_over(end)
         else:
             _log.error(
@@ -189,8 +194,12 @@ class Departure:
             return
 
         async def taken() -> bool:
+            # A connection that breaks may be back soon.
+            soon = time.monotonic() + HAND_OVER_S
+
             def over() -> bool:
-                return not retries.handover or not retries.handover.possible
+                hopeless = time.monotonic() > soon and not retries.handover.possible
+                return hopeless or not retries.handover
 
             return await self._until(over, end - time.monotonic()) and not retries.handover
 
@@ -207,7 +216,10 @@ class Departure:
         else:
             _log.warning(
                 "no other node has all keys that were counted here: a view that is sent again may "
-                "count twice. Keep this node's data; to hand them over, start it there once more"
+                "count twice%s",
+                ". Keep this node's data; to hand them over, start it there once more"
+                if self.stored and not self.superseded
+                else "",
             )
 
     async def _stay_to_report(self) -> None:

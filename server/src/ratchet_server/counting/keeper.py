@@ -255,8 +255,7 @@ class Keeper:
                 self._send(handover.give(part))
                 if not await taken():
                     return False
-        if slot := self.replica.tenure.left:
-            self._send(handover.farewell(slot))
+        self._send(self.replica.farewell())
         return True
 
     async def written(self) -> None:
