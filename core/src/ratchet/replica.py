@@ -221,7 +221,7 @@ class Replica:
             # The others hear of the new slot before they get rows of it.
             self.cluster.hurry()
         self.identity.tick(now, unfound, waiting=self._waiting)
-        self.retries.tick(now, is_new=self.tenure.is_new)
+        self.retries.tick(now, is_new=self.tenure.is_new, is_back=self.tenure.is_back)
         if not self.cluster.tick(now, unmet, counting=self.counting):
             return []
         if self.tenure.state in {State.LEFT, State.SUPERSEDED}:

@@ -25,8 +25,8 @@ again from the start. Once no rival is left, and nobody has counted, it becomes 
 
 *Whom does a node ask that does not know all members?* Each joined through another one, which lists
 its name from then on. So answers count only between two that list the same names, and the same of
-them as gone. A name that is new, or was gone, takes first attempts for retries until it is
-connected, and for a moment longer: they may have waited here since before anybody knew the name.
+them as gone. A name that is new takes first attempts for retries for a moment: they may have waited
+here since before anybody knew the name. One that was gone does so until it is connected, too.
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
 one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
@@ -291,13 +291,12 @@ class Retries:
 
     # -- our questions ---------------------------------------------------------------------------
 
-    def tick(self, now: float, *, is_new: bool | None) -> None:
+    def tick(self, now: float, *, is_new: bool | None, is_back: bool) -> None:
         """Time has passed. `is_new`: whether no member knew our name to count when our slot was
-        opened; None before that."""
+        opened; None before that. `is_back`: whether it had gone before."""
         slept = self._inquiries.tick(now)
-        # Or nobody can know our name yet: one that has left is awaited no more. (If it is back, and
-        # alone, its disk knows that there are others.)
-        unknown = slept or not self._peers.by_process
+        # Or nobody can know that we are back: one that has left is awaited no more.
+        unknown = slept or (is_back and not self._peers.by_process)
         if is_new is not None and (self._new_until is None or (unknown and self._is_new())):
             self._new_until = now + NEW_S if is_new else now
         self._now = now

@@ -118,6 +118,8 @@ class Tenure:
         self.superseded: str | None = None
         # Whether nobody knew our name to count when our first slot was opened; None before that.
         self.is_new: bool | None = None
+        # Whether our name had gone before that.
+        self.is_back = False
         self._table = table
         self._journal = journal
         self._peers = peers
@@ -245,7 +247,9 @@ class Tenure:
         newest = max(table.newest[node], table.newest.placeholder)
         if self.is_new is None:
             known = Slot(node, table.newest[node])
-            self.is_new = known.generation <= table.newest.placeholder or table.is_closed(known)
+            unknown = known.generation <= table.newest.placeholder
+            self.is_back = not unknown and table.is_closed(known)
+            self.is_new = unknown or self.is_back
         opened_ms = self._start.time_us(at) // 1000
         slot = Slot(node, new_generation(opened_ms, self._chance, newest))
         # All that this name counted before counts no more: those processes are gone.

@@ -483,14 +483,14 @@ MUTANTS: Final = (
     Mutant(
         "a process that was stopped is no longer new",
         "retries",
-        "unknown = slept or not",
-        "unknown = not",
+        "unknown = slept or (is_back",
+        "unknown = (is_back",
         "test_retries.py",
     ),
     Mutant(
         "one that had left, and is back, counts alone",
         "retries",
-        "slept or not self._peers.by_process",
+        "slept or (is_back and not self._peers.by_process)",
         "slept",
         "test_handing_over_keys.py",
     ),
