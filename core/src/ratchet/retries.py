@@ -30,8 +30,9 @@ here since before anybody knew the name. One that was gone does so until it is c
 
 What can still count twice, or be lost: a key whose node lost its disk, or was set back to an old
 one, or ran twice, on two disks; one counted or pending at a member that was retired by mistake, or
-cut off for a week longer than keys live; one counted at a node that had never met its cluster. With
-every other fault, each key counts once.
+cut off for a week longer than keys live; one counted at a node that had never met its cluster, or
+that left and was back on an empty disk before all had heard that it left. With every other fault,
+each key counts once.
 
 `inquiries` says who must answer, and `handover` what becomes of the keys of one that leaves.
 
