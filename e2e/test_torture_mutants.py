@@ -28,6 +28,7 @@ from ratchet_server.counting.store import Store
 commit, late = Store.commit, set()
 
 async def later(self, work):
+    # The kill comes before that.
     await asyncio.sleep(3)
     await commit(self, work)
 

@@ -18,7 +18,7 @@ from ratchet.frames import Extent, Frame, Hello, Send, Want
 from ratchet.generations import join
 from ratchet.options import DEFAULTS, Options
 from ratchet.replica import Replica
-from ratchet.retries import Fate
+from ratchet.retries import NEW_S, Fate
 from ratchet.slot import Slot
 from simulation.disk import Disk
 
@@ -150,6 +150,12 @@ class World:
         """Nodes that start, connect to each other and open their slots."""
         nodes = [self.start(name) for name in names]
         self.settle()
+        return nodes
+
+    def meet_well(self, *names: str) -> list[Node]:
+        """Nodes that meet, and whose names are no longer new."""
+        nodes = self.meet(*names)
+        self.pass_quietly(2 * NEW_S)
         return nodes
 
     def crash(self, node: Node) -> Disk:
@@ -471,3 +477,11 @@ def packets_until_caught_up(world: World, node: Node) -> Iterator[Packet]:
             world.pass_time(0.1)
             world.flush(node)
     raise AssertionError(f"{node} never caught up")
+
+
+def counts(world: World) -> int:
+    """The views that all have, once all know all."""
+    world.heal()
+    world.settle()
+    [value] = {node.replica.table.value(TIDE) for node in world.alive()}
+    return value

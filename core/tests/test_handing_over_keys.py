@@ -1,5 +1,5 @@
-"""Who leaves hands its pending views over. No frame that is late, and no crash, doubles or loses
-them."""
+"""Who leaves hands over its pending views and the keys that it has counted, and says farewell. No
+frame that is late, and no crash, doubles or loses a view."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from ratchet import retries
 from ratchet.frames import (
-    GIFTS_SINCE,
+    HANDOVER_SINCE,
     MAX_ROWS,
     AskKeys,
     Digest,
@@ -19,10 +19,12 @@ from ratchet.frames import (
     TellKeys,
     Versions,
 )
+from ratchet.handover import Handover
 from ratchet.retries import Fate
-from small_world import TIDE, Node, Packet, World, slot_of
+from small_world import TIDE, Node, Packet, World, counts, slot_of
 
 KEY = "00000000-0000-7000-8000-000000000001"
+OTHER = "00000000-0000-7000-8000-000000000002"
 
 
 @pytest.fixture
@@ -32,9 +34,7 @@ def world() -> World:
 
 @pytest.fixture
 def nodes(world: World) -> list[Node]:
-    nodes = world.meet("a", "b", "c")
-    world.pass_quietly(2 * retries.NEW_S)
-    return nodes
+    return world.meet_well("a", "b", "c")
 
 
 def deliver_but(world: World, held: Callable[[Packet], bool]) -> list[Packet]:
@@ -90,10 +90,11 @@ def test_who_leaves_believes_no_answer_from_before_that(world: World, nodes: lis
     # `a` says that the view is pending there, and that is late. Then `a` hands it over to `b`.
     late = deliver_but(world, is_to(b, TellKeys))
     a.replica.leave()
-    while KEY in a.disk.pending:
+    for _ in range(12):
         world.pass_time(0.25)
         world.settle_wire()
         world.flush(a)
+    assert KEY not in a.disk.pending
     b.replica.leave()
     world.pass_time(0.25)
     world.flush(b)
@@ -211,6 +212,84 @@ def test_who_takes_over_waits_behind_rivals_although_its_promise_has_expired(
     assert world.truth[TIDE] == 1
 
 
+def leaving(world: World, node: Node) -> Handover:
+    """`node` leaves, and all know that. What it hands over."""
+    node.replica.leave()
+    world.pass_quietly(3)
+    return node.replica.retries.handover
+
+
+class TestPendingViews:
+    """Who leaves gives them to somebody who stays."""
+
+    def test_hands_pending_views_over(self, world: World, nodes: list[Node]) -> None:
+        a, b, c = nodes
+        world.cut(a, c)
+        world.retry(b, KEY)
+        world.retry(a, OTHER)
+        world.settle_wire()
+        assert a.replica.retries.pending.keys() == {OTHER}
+        world.leave(a)
+        assert a.disk.pending == {}
+        assert counts(world) == 2
+        assert c.replica.retries.pending == {}
+
+    def test_who_takes_over_need_not_wait_for_the_grace_of_who_left(
+        self, world: World, nodes: list[Node]
+    ) -> None:
+        a, b, c = nodes
+        disk = world.crash(a)
+        world.pass_quietly(3)
+        world.retry(b, KEY)
+        world.settle_wire()
+        assert c.disk.keys == {KEY: None}
+        world.leave(b)
+        world.lose_all()
+        world.pass_quietly(3)
+        assert c.replica.retries.pending.keys() == {KEY}
+        world.start("a", disk)
+        world.pass_quietly(10)
+        assert world.truth[TIDE] == 1
+        assert world.now < 50
+
+    def test_does_not_call_them_counted(self, world: World, nodes: list[Node]) -> None:
+        a, _, c = nodes
+        world.cut(a, c)
+        world.retry(a, KEY)
+        world.leave(a)
+        assert a.disk.pending == {}
+        assert a.replica.retries.outcomes == {}
+
+    def test_hands_nothing_to_a_node_that_has_no_room(
+        self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a, b, c = nodes
+        world.cut(a, c)
+        world.retry(a, KEY)
+        monkeypatch.setattr(retries, "MAX_PENDING", 0)
+        a.replica.leave()
+        world.pass_quietly(3)
+        assert a.replica.unshared() > 0
+        monkeypatch.setattr(retries, "MAX_PENDING", 1)
+        world.pass_quietly(3)
+        assert a.replica.unshared() == 0
+        assert KEY in {**b.replica.retries.pending, **b.disk.keys}
+        assert KEY not in c.replica.retries.pending
+
+    def test_with_nobody_to_hand_over_to_keeps_them(self, world: World, nodes: list[Node]) -> None:
+        a = nodes[0]
+        world.cut_off(a)
+        world.retry(a, KEY)
+        a.replica.leave()
+        world.pass_quietly(5)
+        assert a.replica.unshared() > 0
+        disk = world.crash(a)
+        assert disk.pending[KEY].behind
+        world.heal()
+        world.start("a", disk)
+        assert counts(world) == 1
+
+
 class TestKeysThatHaveCounted:
     """Who leaves tells another process of them: its disk goes with it."""
 
@@ -275,9 +354,7 @@ class TestKeysThatHaveCounted:
 
     def test_are_offered_to_each_who_stays_in_turn(self, world: World, nodes: list[Node]) -> None:
         a = nodes[0]
-        a.replica.leave()
-        world.pass_quietly(3)
-        a.replica.retries.handover.give({KEY: TIDE})
+        leaving(world, a).give({KEY: TIDE})
         assert takers(world, 4) == {"b", "c"}
 
     def test_go_to_nobody_who_leaves_too(self, world: World, nodes: list[Node]) -> None:
@@ -298,9 +375,7 @@ class TestKeysThatHaveCounted:
     def test_are_sent_again_if_they_are_lost(self, world: World, nodes: list[Node]) -> None:
         a, b, c = nodes
         world.view(a, KEY)
-        a.replica.leave()
-        world.pass_quietly(3)
-        handover = a.replica.retries.handover
+        handover = leaving(world, a)
         world.send(a, handover.give({KEY: TIDE}))
         world.settle_wire(lose=AskKeys)
         assert len(handover) == 1
@@ -312,9 +387,7 @@ class TestKeysThatHaveCounted:
         a, b, c = nodes
         world.cut_off(c)
         world.view(a, KEY)
-        a.replica.leave()
-        world.pass_quietly(3)
-        handover = a.replica.retries.handover
+        handover = leaving(world, a)
         world.send(a, handover.give({KEY: TIDE}))
         world.settle_wire(write=False)
         assert world.begin_write(b)
@@ -331,9 +404,7 @@ class TestKeysThatHaveCounted:
         a, b, c = nodes
         world.cut_off(c)
         world.view(a, KEY)
-        a.replica.leave()
-        world.pass_quietly(3)
-        handover = a.replica.retries.handover
+        handover = leaving(world, a)
         world.send(a, handover.give({KEY: TIDE}))
         world.settle_wire(write=False)
         # In the same transaction as the question.
@@ -346,9 +417,7 @@ class TestKeysThatHaveCounted:
     def test_fit_into_frames(self, world: World, nodes: list[Node]) -> None:
         a = nodes[0]
         keys = {f"00000000-0000-7000-8000-{n:012x}": TIDE for n in range(MAX_ROWS + 1)}
-        a.replica.leave()
-        world.pass_quietly(3)
-        handover = a.replica.retries.handover
+        handover = leaving(world, a)
         world.send(a, handover.give(keys))
         world.pass_quietly(2)
         assert not handover
@@ -356,7 +425,7 @@ class TestKeysThatHaveCounted:
     def test_go_to_nobody_of_an_earlier_version(self, nodes: list[Node]) -> None:
         a = nodes[0]
         for peer in a.replica.peers:
-            old = replace(peer.hello, versions=Versions(1, GIFTS_SINCE - 1))
+            old = replace(peer.hello, versions=Versions(1, HANDOVER_SINCE - 1))
             a.replica.joined(old)
         assert not a.replica.retries.handover.possible
         assert a.replica.retries.handover.give({KEY: TIDE}) == []
@@ -370,8 +439,7 @@ class TestFarewell:
         return World(grace_s=3600.0)
 
     def test_a_retry_waits_for_nobody_who_has_left(self, patient: World) -> None:
-        a, b, _ = patient.meet("a", "b", "c")
-        patient.pass_quietly(2 * retries.NEW_S)
+        a, b, _ = patient.meet_well("a", "b", "c")
         patient.leave(a)
         patient.pass_quietly(3)
         patient.retry(b, KEY)
@@ -380,16 +448,14 @@ class TestFarewell:
         assert patient.truth[TIDE] == 1
 
     def test_a_retry_waits_for_one_whose_farewell_was_lost(self, patient: World) -> None:
-        a, b, _ = patient.meet("a", "b", "c")
-        patient.pass_quietly(2 * retries.NEW_S)
+        a, b, _ = patient.meet_well("a", "b", "c")
         patient.leave(a, farewell=False)
         patient.retry(b, KEY)
         patient.pass_quietly(60)
         assert KEY in b.disk.pending
 
     def test_who_is_back_is_asked_again(self, patient: World) -> None:
-        a, b, c = patient.meet("a", "b", "c")
-        patient.pass_quietly(2 * retries.NEW_S)
+        a, b, c = patient.meet_well("a", "b", "c")
         disk = a.disk
         patient.leave(a)
         again = patient.start("a", disk)
@@ -405,8 +471,7 @@ class TestFarewell:
         assert KEY in b.disk.pending
 
     def test_who_is_back_and_alone_asks_for_each_key(self, patient: World) -> None:
-        a, b, _ = patient.meet("a", "b", "c")
-        patient.pass_quietly(2 * retries.NEW_S)
+        a, b, _ = patient.meet_well("a", "b", "c")
         disk = a.disk
         patient.leave(a)
         again = patient.start("a", disk, alone=True)
@@ -421,8 +486,7 @@ class TestFarewell:
         assert patient.truth[TIDE] == 1
 
     def test_tells_of_a_newcomer_that_only_its_sender_knows(self, patient: World) -> None:
-        a, b = patient.meet("a", "b")
-        patient.pass_quietly(2 * retries.NEW_S)
+        a, b = patient.meet_well("a", "b")
         patient.view(a, KEY)
         a.replica.leave()
         patient.pass_quietly(3)

@@ -8,7 +8,7 @@ from ratchet import inquiries, retries
 from ratchet.cluster import HEARTBEAT_S
 from ratchet.frames import AskKeys, Digest, Frame, TellKeys, Versions
 from ratchet.retries import Fate
-from small_world import TIDE, Node, World
+from small_world import TIDE, Node, World, counts
 
 KEY = "00000000-0000-7000-8000-000000000001"
 OTHER = "00000000-0000-7000-8000-000000000002"
@@ -22,17 +22,7 @@ def world() -> World:
 
 @pytest.fixture
 def nodes(world: World) -> list[Node]:
-    nodes = world.meet("a", "b", "c")
-    world.pass_quietly(2 * retries.NEW_S)
-    return nodes
-
-
-def counts(world: World) -> int:
-    """The views that all have, once all know all."""
-    world.heal()
-    world.settle()
-    [value] = {node.replica.table.value(TIDE) for node in world.alive()}
-    return value
+    return world.meet_well("a", "b", "c")
 
 
 class TestAFirstAttempt:
@@ -483,75 +473,6 @@ class TestANewName:
         a.unmet = 2
         world.pass_time(2.5)
         assert world.view(a, KEY) is Fate.NEW
-
-
-class TestLeaving:
-    def test_hands_pending_views_over(self, world: World, nodes: list[Node]) -> None:
-        a, b, c = nodes
-        world.cut(a, c)
-        world.retry(b, KEY)
-        world.retry(a, OTHER)
-        world.settle_wire()
-        assert a.replica.retries.pending.keys() == {OTHER}
-        world.leave(a)
-        assert a.disk.pending == {}
-        assert counts(world) == 2
-        assert c.replica.retries.pending == {}
-
-    def test_who_takes_over_need_not_wait_for_the_grace_of_who_left(
-        self, world: World, nodes: list[Node]
-    ) -> None:
-        a, b, c = nodes
-        disk = world.crash(a)
-        world.pass_quietly(3)
-        world.retry(b, KEY)
-        world.settle_wire()
-        assert c.disk.keys == {KEY: None}
-        world.leave(b)
-        world.lose_all()
-        world.pass_quietly(3)
-        assert c.replica.retries.pending.keys() == {KEY}
-        world.start("a", disk)
-        world.pass_quietly(10)
-        assert world.truth[TIDE] == 1
-        assert world.now < 50
-
-    def test_does_not_call_them_counted(self, world: World, nodes: list[Node]) -> None:
-        a, _, c = nodes
-        world.cut(a, c)
-        world.retry(a, KEY)
-        world.leave(a)
-        assert a.disk.pending == {}
-        assert a.replica.retries.outcomes == {}
-
-    def test_hands_nothing_to_a_node_that_has_no_room(
-        self, world: World, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        a, b, c = nodes
-        world.cut(a, c)
-        world.retry(a, KEY)
-        monkeypatch.setattr(retries, "MAX_PENDING", 0)
-        a.replica.leave()
-        world.pass_quietly(3)
-        assert a.replica.unshared() > 0
-        monkeypatch.setattr(retries, "MAX_PENDING", 1)
-        world.pass_quietly(3)
-        assert a.replica.unshared() == 0
-        assert KEY in {**b.replica.retries.pending, **b.disk.keys}
-        assert KEY not in c.replica.retries.pending
-
-    def test_with_nobody_to_hand_over_to_keeps_them(self, world: World, nodes: list[Node]) -> None:
-        a = nodes[0]
-        world.cut_off(a)
-        world.retry(a, KEY)
-        a.replica.leave()
-        world.pass_quietly(5)
-        assert a.replica.unshared() > 0
-        disk = world.crash(a)
-        assert disk.pending[KEY].behind
-        world.heal()
-        world.start("a", disk)
-        assert counts(world) == 1
 
 
 class TestForgettingKeys:

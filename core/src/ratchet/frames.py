@@ -47,7 +47,7 @@ FLOORS_SINCE: Final = 2
 PULSES_SINCE: Final = 3
 DAYS_SINCE: Final = 4
 KEYS_SINCE: Final = 5
-GIFTS_SINCE: Final = 6
+HANDOVER_SINCE: Final = 6
 
 # Rows in one frame: some 100 kB with the longest ids. Large enough that a million videos take a
 # thousand frames, small enough that no frame holds anybody up for more than milliseconds.

@@ -10,7 +10,7 @@ The frame is a question for keys, each with zero views: there is nothing left to
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from ratchet.frames import GIFTS_SINCE, MAX_ROWS, AskKeys, Farewell, Send
+from ratchet.frames import HANDOVER_SINCE, MAX_ROWS, AskKeys, Farewell, Send
 from ratchet.inquiries import Inquiries
 from ratchet.peers import Peers
 from ratchet.slot import Slot
@@ -41,11 +41,11 @@ class Handover:
     @property
     def possible(self) -> bool:
         """Whether a process is connected that stays and takes keys."""
-        return self._inquiries.taker(0, GIFTS_SINCE) is not None
+        return self._inquiries.taker(0, HANDOVER_SINCE) is not None
 
     def give(self, counted: Mapping[str, str]) -> list[Send]:
-        """Hand over these keys, too, each with its video. Give a thousand at a time: until they are
-        taken, they are sent again with each heartbeat."""
+        """Hand over these keys, too, each with its video. Give some thousands at a time: until they
+        are taken, they are in memory, and are sent again with each heartbeat."""
         self._left.update(counted)
         return self._send([*counted])
 
@@ -53,7 +53,7 @@ class Handover:
         """Somebody has all that was counted here, and nothing is pending: nobody need ask us any
         more. `slot`: our last one, closed. See `Replica.farewell`."""
         peers = self._peers.by_process.items()
-        self._unaware = {process for process, peer in peers if peer.version >= GIFTS_SINCE}
+        self._unaware = {process for process, peer in peers if peer.version >= HANDOVER_SINCE}
         return [Send(process, Farewell(slot)) for process in sorted(self._unaware)]
 
     @property
@@ -79,7 +79,7 @@ class Handover:
         for at in range(0, len(keys), MAX_ROWS):
             self._turn += 1
             # Each time another: one may have no room on its disk.
-            if taker := self._inquiries.taker(self._turn, GIFTS_SINCE):
+            if taker := self._inquiries.taker(self._turn, HANDOVER_SINCE):
                 number = self._inquiries.next_number()
                 part = tuple(keys[at : at + MAX_ROWS])
                 views = tuple((self._left[key], COUNTED) for key in part)

@@ -469,8 +469,8 @@ MUTANTS: Final = (
     Mutant(
         "keys are always offered to the same one",
         "handover",
-        "taker(self._turn, GIFTS_SINCE)",
-        "taker(0, GIFTS_SINCE)",
+        "taker(self._turn, HANDOVER_SINCE)",
+        "taker(0, HANDOVER_SINCE)",
         "test_handing_over_keys.py",
     ),
     Mutant(
@@ -499,7 +499,7 @@ MUTANTS: Final = (
         "replica",
         " + len(self.retries.pending)",
         "",
-        "test_retries.py",
+        "test_handing_over_keys.py",
     ),
     Mutant(
         "a view that was handed over counts here, too",
@@ -507,7 +507,7 @@ MUTANTS: Final = (
         "                    self._next.pending[key] = None\n"
         "                    self._next.promised.add(key)\n",
         "                    pass\n",
-        "test_retries.py",
+        "test_handing_over_keys.py",
     ),
 )
 

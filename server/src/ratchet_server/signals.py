@@ -16,6 +16,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # To a daemon it means: read your files again. The kernel also sends it when the terminal closes.
 READ_AGAIN = signal.SIGHUP
 _HANDLED = (*STOPS, READ_AGAIN)
+# Longer than a callback of a weak reference takes.
 _SOON_S = 0.01
 
 _waiting: list[int] = []
